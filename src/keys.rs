@@ -1,0 +1,152 @@
+//! The only place where a storage key is made or read.
+//!
+//! Keys are portable: at most 255 bytes of `[A-Za-z0-9._-]`, which every key-value store that Spin has takes.
+//! Sorted, the events of a site are in the order of their times, and a list of sessions needs keys alone.
+//!
+//! | key | holds |
+//! |---|---|
+//! | `event.<site>.<timestamp, 12 digits>.<lsid>.<event>.<id>` | a [`crate::record::Record`] |
+//! | `setaside.<site>.<id>` | a [`crate::record::SetAside`] |
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::event::{EventName, Lsid, Timestamp};
+use crate::record::{Id, Site};
+
+/// The most bytes that a key has: what Fermyon Cloud and Cosmos DB take.
+pub const MAX_KEY_BYTES: usize = 255;
+
+/// A key that no record is kept under: reading it tells whether the store answers.
+pub const PROBE: &str = "health";
+
+/// The key of an event's record: all that identifies the event, so that a repeat finds itself.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EventKey {
+    /// The appliance.
+    pub site: Site,
+    /// When the event originated.
+    pub timestamp: Timestamp,
+    /// The session, if the event has one.
+    pub lsid: Option<Lsid>,
+    /// The event's name.
+    pub event: EventName,
+    /// The event's id.
+    pub id: Id,
+}
+
+/// The key of a body that was set aside.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SetAsideKey {
+    /// The appliance.
+    pub site: Site,
+    /// The body's id.
+    pub id: Id,
+}
+
+/// A text that is no key of this kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a key of this kind")]
+pub struct NotAKey;
+
+impl fmt::Display for EventKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "event.{}.{:012}.", self.site.as_str(), self.timestamp.seconds())?;
+        write_lsid(f, self.lsid.as_ref())?;
+        f.write_str(".")?;
+        write_event(f, &self.event)?;
+        write!(f, ".{}", self.id)
+    }
+}
+
+impl FromStr for EventKey {
+    type Err = NotAKey;
+
+    fn from_str(key: &str) -> Result<Self, NotAKey> {
+        let mut parts = key.split('.');
+        let mut part = || parts.next().ok_or(NotAKey);
+        if part()? != "event" {
+            return Err(NotAKey);
+        }
+        let read = Self {
+            site: Site::parse(part()?).ok_or(NotAKey)?,
+            timestamp: Timestamp::parse(part()?).map_err(|_| NotAKey)?,
+            lsid: read_lsid(part()?)?,
+            event: read_event(part()?)?,
+            id: part()?.parse().map_err(|_| NotAKey)?,
+        };
+        canonical(key, read)
+    }
+}
+
+impl fmt::Display for SetAsideKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "setaside.{}.{}", self.site.as_str(), self.id)
+    }
+}
+
+impl FromStr for SetAsideKey {
+    type Err = NotAKey;
+
+    fn from_str(key: &str) -> Result<Self, NotAKey> {
+        let (site, id) = key.strip_prefix("setaside.").and_then(|rest| rest.split_once('.')).ok_or(NotAKey)?;
+        let read = Self { site: Site::parse(site).ok_or(NotAKey)?, id: id.parse().map_err(|_| NotAKey)? };
+        canonical(key, read)
+    }
+}
+
+/// Each key is written in one way; another spelling of the same is none of ours.
+fn canonical<K: fmt::Display>(key: &str, read: K) -> Result<K, NotAKey> {
+    if read.to_string() == key { Ok(read) } else { Err(NotAKey) }
+}
+
+/// `[A-Za-z0-9-]` as they are, any other byte as `_` and two hexadecimal digits, a lone `_` where there is none.
+fn write_lsid(f: &mut fmt::Formatter<'_>, lsid: Option<&Lsid>) -> fmt::Result {
+    let Some(lsid) = lsid else { return f.write_str("_") };
+    lsid.as_str().bytes().try_for_each(|byte| match Lsid::keeps(byte) {
+        true => write!(f, "{}", char::from(byte)),
+        false => write!(f, "_{byte:02x}"),
+    })
+}
+
+fn read_lsid(text: &str) -> Result<Option<Lsid>, NotAKey> {
+    if text == "_" {
+        return Ok(None);
+    }
+    let mut parts = text.split('_');
+    let mut lsid = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (hex, kept) = part.split_at_checked(2).ok_or(NotAKey)?;
+        lsid.push(u8::from_str_radix(hex, 16).map_err(|_| NotAKey)?.into());
+        lsid.push_str(kept);
+    }
+    Lsid::parse(&lsid).map(Some).map_err(|_| NotAKey)
+}
+
+/// The guide's seven have short names; an unrecognised one is `x-` and its own.
+fn write_event(f: &mut fmt::Formatter<'_>, event: &EventName) -> fmt::Result {
+    match event {
+        EventName::Unrecognised(name) => write!(f, "x-{}", name.as_str()),
+        known => f.write_str(short(known)),
+    }
+}
+
+fn read_event(text: &str) -> Result<EventName, NotAKey> {
+    match text.strip_prefix("x-") {
+        Some(name) => EventName::parse(name).map_err(|_| NotAKey),
+        None => EventName::GUIDE.into_iter().find(|known| short(known) == text).ok_or(NotAKey),
+    }
+}
+
+fn short(event: &EventName) -> &str {
+    match event {
+        EventName::Begin => "begin",
+        EventName::End => "end",
+        EventName::OwnerChanged => "owner",
+        EventName::MemberAdded => "added",
+        EventName::MemberDeparted => "departed",
+        EventName::CustomerExitSurveyCompleted => "customer-survey",
+        EventName::RepExitSurveyCompleted => "rep-survey",
+        EventName::Unrecognised(name) => name.as_str(),
+    }
+}

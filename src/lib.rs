@@ -1,0 +1,31 @@
+//! Receives BeyondTrust Remote Support outbound events and keeps them.
+//!
+//! An appliance announces what happens in support sessions by HTTP POST, one event at a time, and holds back every
+//! later event until it is answered exactly 200. This crate is the receiving end: a plain library that decides
+//! everything, and a thin adapter that makes it a Spin component.
+//!
+//! The way of a POST, and where each step lives:
+//!
+//! | step | file |
+//! |---|---|
+//! | the platform's request becomes an [`http`] one | `spin.rs` (wasm only) |
+//! | path, method, who sends, how much may be read | [`service`], with [`settings`] |
+//! | form bytes -> variables -> a checked event | [`parse`] -> [`event`] |
+//! | event -> the CloudEvents record that is stored, and its id | [`record`] |
+//! | the key that it is stored under | [`keys`] |
+//! | stored, once | [`store`], the port to any key-value store |
+//! | 200, or a problem that says what is wrong | [`service`] |
+//!
+//! Dependencies point inwards: `service` knows `store`, `record` and `parse`; those know `event`; `event` knows nobody.
+//! Time and the store come in as arguments, so the whole service runs in a native test as it does in a component.
+
+pub mod event;
+pub mod keys;
+pub mod parse;
+pub mod record;
+pub mod service;
+pub mod settings;
+pub mod store;
+
+#[cfg(target_family = "wasm")]
+mod spin;

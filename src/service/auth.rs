@@ -1,0 +1,50 @@
+//! Who sends: decided from the head alone, before anything of the body is read.
+//!
+//! The guide offers no header and no signature, so the secret rides in the recipient's URL, under the name that the
+//! vendor's own integrations use. Senders that can set headers use `Authorization: Bearer`.
+
+use http::header;
+use http::request::Parts;
+
+use super::Refusal;
+use crate::settings::Ingest;
+
+/// The query parameter that carries the token.
+const PARAMETER: &str = "outbound_event_token";
+
+/// Who sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sender {
+    /// Knows a token: whatever it sends is kept.
+    Trusted,
+    /// Anyone, where ingest is open: only valid events are kept.
+    Stranger,
+}
+
+/// Lets the sender in, or says why not.
+pub(super) fn sender(head: &Parts, ingest: &Ingest) -> Result<Sender, Refusal> {
+    match ingest {
+        Ingest::Shut => Err(Refusal::Shut),
+        Ingest::Open => Ok(Sender::Stranger),
+        Ingest::Guarded(tokens) => match candidates(head).iter().any(|candidate| tokens.contain(candidate)) {
+            true => Ok(Sender::Trusted),
+            false => Err(Refusal::Token),
+        },
+    }
+}
+
+/// What the request offers as its token.
+fn candidates(head: &Parts) -> Vec<String> {
+    let query = head.uri.query().unwrap_or_default();
+    let parameters: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
+    let in_query = parameters.into_iter().filter(|(name, _)| name == PARAMETER).map(|(_, value)| value);
+    let headers = head.headers.get_all(header::AUTHORIZATION).iter();
+    let in_headers = headers.filter_map(|value| bearer(value.to_str().ok()?)).map(str::to_owned);
+    in_query.chain(in_headers).collect()
+}
+
+/// The token of `Bearer <token>`; the scheme's name is not case-sensitive (RFC 9110).
+fn bearer(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_matches(' '))
+}

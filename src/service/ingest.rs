@@ -1,0 +1,119 @@
+//! The way of a POST: who sends, what it says, keep it, 200.
+
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Response, header};
+
+use super::auth::{self, Sender};
+use super::{BrokenOff, Refusal, Service};
+use crate::keys::EventKey;
+use crate::parse::{self, Problem, Problems};
+use crate::record::{Id, Record, SetAside, Site};
+use crate::settings::{InvalidEvents, Settings};
+use crate::store::{self, Kept, Store};
+
+/// Carries the id of what was kept.
+const EVENT_ID: HeaderName = HeaderName::from_static("event-id");
+
+/// Carries what became of the event: `stored`, `duplicate` or `set-aside`.
+const EVENT_RESULT: HeaderName = HeaderName::from_static("event-result");
+
+impl<S: Store> Service<'_, S> {
+    pub(super) async fn ingest(
+        &self,
+        site: Site,
+        head: &Parts,
+        chunk: impl AsyncFnMut() -> Result<Option<Vec<u8>>, BrokenOff>,
+    ) -> Result<Response<Vec<u8>>, Refusal> {
+        let settings = self.settings()?;
+        let sender = auth::sender(head, &settings.ingest)?;
+        let form = is_form(head);
+        if sender == Sender::Stranger && !form {
+            return Err(Refusal::Type);
+        }
+        let body = read(head, settings.max_body_bytes, chunk).await?;
+        match (self.record(&site, &body), sender) {
+            (Ok((key, record)), _) => {
+                let kept = store::keep(self.store, &key.to_string(), &record).await?;
+                Ok(accepted(&key.id, if kept == Kept::New { "stored" } else { "duplicate" }))
+            }
+            (Err(problems), Sender::Stranger) => Err(Refusal::Invalid { problems, set_aside: None }),
+            (Err(problems), Sender::Trusted) => {
+                let problems = if form { problems } else { problems.and(Problem::of_body(OTHER_TYPE)) };
+                self.set_aside(settings, site, head, &body, problems).await
+            }
+        }
+    }
+
+    /// The key and the bytes of the record of an event, if the body is one.
+    fn record(&self, site: &Site, body: &[u8]) -> Result<(EventKey, Vec<u8>), Problems> {
+        let (key, record) = Record::new(parse::parse(body)?, site.clone(), self.now);
+        Ok((key, record.to_json()?))
+    }
+
+    /// Keeps a trusted sender's body as it came. The settings decide the answer, not whether it is kept.
+    async fn set_aside(
+        &self,
+        settings: &Settings,
+        site: Site,
+        head: &Parts,
+        body: &[u8],
+        problems: Problems,
+    ) -> Result<Response<Vec<u8>>, Refusal> {
+        let content_type = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+        let (key, set_aside) = SetAside::new(site, body, content_type, &problems, self.now);
+        let value = set_aside.to_json().map_err(|problems| Refusal::Invalid { problems, set_aside: None })?;
+        store::keep(self.store, &key.to_string(), &value).await?;
+        match settings.invalid_events {
+            InvalidEvents::SetAside => Ok(accepted(&key.id, "set-aside")),
+            InvalidEvents::Reject => Err(Refusal::Invalid { problems, set_aside: Some(key.id) }),
+        }
+    }
+}
+
+const OTHER_TYPE: &str = "was not sent as application/x-www-form-urlencoded";
+
+/// Whether the request says that it is a form, or does not say. The guide leaves `Content-Type` open.
+fn is_form(head: &Parts) -> bool {
+    let Some(value) = head.headers.get(header::CONTENT_TYPE) else { return true };
+    let media_type = value.as_bytes().split(|&b| b == b';').next().unwrap_or_default();
+    media_type.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+}
+
+/// Reads the body, as far as it may go and no further.
+async fn read(
+    head: &Parts,
+    max: usize,
+    mut chunk: impl AsyncFnMut() -> Result<Option<Vec<u8>>, BrokenOff>,
+) -> Result<Vec<u8>, Refusal> {
+    let announced = head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: usize| length > max) {
+        return Err(Refusal::Length { max });
+    }
+    let mut body = Vec::new();
+    while let Some(more) = chunk().await.map_err(|BrokenOff| Refusal::BrokenOff)? {
+        if more.len() > max.saturating_sub(body.len()) {
+            return Err(Refusal::Length { max });
+        }
+        body.extend_from_slice(&more);
+    }
+    // A platform that takes a broken connection for the end must not make half an event of it.
+    if announced.is_some_and(|length| body.len() < length) {
+        return Err(Refusal::BrokenOff);
+    }
+    if body.is_empty() { Err(Refusal::Empty) } else { Ok(body) }
+}
+
+/// Exactly 200, and no body: under Spin a body leaves as a second packet and costs a serial sender 40 ms.
+fn accepted(id: &Id, result: &'static str) -> Response<Vec<u8>> {
+    let mut response = Response::new(Vec::new());
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(0));
+    response.headers_mut().extend(outcome(id, result));
+    response
+}
+
+/// The headers that tell what was kept and how.
+pub(super) fn outcome(id: &Id, result: &'static str) -> Vec<(HeaderName, HeaderValue)> {
+    // 32 hexadecimal digits are always a header's value.
+    let id = HeaderValue::try_from(id.to_string()).map(|value| (EVENT_ID, value));
+    id.into_iter().chain([(EVENT_RESULT, HeaderValue::from_static(result))]).collect()
+}

@@ -1,0 +1,124 @@
+//! `http::Request` -> `http::Response`, over the store's port. No SDK in sight.
+//!
+//! | path | method | what it does |
+//! |---|---|---|
+//! | `/events/{site}`, `/events`, `/` | POST | takes an event ([`ingest`]) |
+//! | `/health` | GET, HEAD | tells whether events can be taken |
+//!
+//! Checks run in the order path, method, token, type, length, body: nothing is read for a stranger.
+
+mod auth;
+mod ingest;
+mod problem;
+
+use chrono::{DateTime, Utc};
+use http::request::Parts;
+use http::{HeaderValue, Method, Response, StatusCode, header};
+use serde::Serialize;
+
+use crate::keys;
+use crate::record::Site;
+use crate::settings::{Ingest, Settings, SettingsError};
+use crate::store::Store;
+
+pub use problem::Refusal;
+
+/// What one request is answered with, and everything that the answer depends on besides the request.
+#[derive(Debug)]
+pub struct Service<'a, S> {
+    /// Where events are kept.
+    pub store: &'a S,
+    /// The settings, or why there are none.
+    pub settings: Result<Settings, SettingsError>,
+    /// The time to record.
+    pub now: DateTime<Utc>,
+}
+
+/// A body that ended before its end: the connection broke, or the sender gave up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BrokenOff;
+
+/// A response, and what the operator should read about it.
+#[derive(Debug)]
+pub struct Answer {
+    /// The response, its body whole.
+    pub response: Response<Vec<u8>>,
+    /// A line for the log. Holds no token, query or body.
+    pub log: Option<String>,
+}
+
+impl<S: Store> Service<'_, S> {
+    /// Answers a request.
+    ///
+    /// `head` is the request without its body, or why it could not be read as one. `chunk` gives the next part of the
+    /// body and `None` at its end; it is called only once the body is wanted, and no more once it is refused.
+    pub async fn handle(
+        &self,
+        head: Result<Parts, http::Error>,
+        chunk: impl AsyncFnMut() -> Result<Option<Vec<u8>>, BrokenOff>,
+    ) -> Answer {
+        match self.route(head, chunk).await {
+            Ok(response) => Answer { response, log: None },
+            Err(refusal) => Answer { response: refusal.response(), log: refusal.log() },
+        }
+    }
+
+    async fn route(
+        &self,
+        head: Result<Parts, http::Error>,
+        chunk: impl AsyncFnMut() -> Result<Option<Vec<u8>>, BrokenOff>,
+    ) -> Result<Response<Vec<u8>>, Refusal> {
+        let head = head.map_err(|_| Refusal::Unreadable)?;
+        match (Route::of(head.uri.path())?, &head.method) {
+            (Route::Ingest(site), &Method::POST) => self.ingest(site, &head, chunk).await,
+            (Route::Ingest(_), _) => Err(Refusal::Method { allow: "POST" }),
+            (Route::Health, &Method::GET | &Method::HEAD) => self.health().await,
+            (Route::Health, _) => Err(Refusal::Method { allow: "GET, HEAD" }),
+        }
+    }
+
+    fn settings(&self) -> Result<&Settings, Refusal> {
+        self.settings.as_ref().map_err(|error| Refusal::Settings(error.clone()))
+    }
+
+    /// 200 if the next event could be taken; otherwise the 503 that it would get.
+    async fn health(&self) -> Result<Response<Vec<u8>>, Refusal> {
+        let settings = self.settings()?;
+        if settings.ingest == Ingest::Shut {
+            return Err(Refusal::Shut);
+        }
+        self.store.exists(keys::PROBE).await?;
+        let health = serde_json::json!({ "ready": true, "ingest": settings.ingest.as_str() });
+        Ok(json_response(StatusCode::OK, "application/json", &health))
+    }
+}
+
+/// Where a path leads.
+enum Route {
+    Ingest(Site),
+    Health,
+}
+
+impl Route {
+    fn of(path: &str) -> Result<Self, Refusal> {
+        match path {
+            "/" | "/events" => Ok(Self::Ingest(Site::default())),
+            "/health" => Ok(Self::Health),
+            _ => match path.strip_prefix("/events/") {
+                Some(site) => Site::parse(site).map(Self::Ingest).ok_or(Refusal::Site),
+                None => Err(Refusal::Path),
+            },
+        }
+    }
+}
+
+/// A response with a JSON body. With `Content-Length` it leaves in one piece.
+fn json_response(status: StatusCode, content_type: &'static str, body: &impl Serialize) -> Response<Vec<u8>> {
+    let body = serde_json::to_vec(body).unwrap_or_default();
+    let length = HeaderValue::from(body.len());
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(header::CONTENT_LENGTH, length);
+    response
+}

@@ -1,0 +1,128 @@
+//! Everything that is not a 200, as RFC 9457 `application/problem+json`.
+
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
+
+use super::{ingest, json_response};
+use crate::parse::{Problem, Problems};
+use crate::record::Id;
+use crate::settings::SettingsError;
+use crate::store::StoreError;
+
+/// Why a request is refused: the service's error.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The request's line or headers are not HTTP.
+    #[error("the request's path or headers cannot be read")]
+    Unreadable,
+    /// Nothing lives at the path.
+    #[error("nothing is here; events are taken by POST /events/{{site}}, /events and /")]
+    Path,
+    /// The path names no possible site.
+    #[error("a site's name is 1 to 32 characters of A-Z, a-z, 0-9 and -")]
+    Site,
+    /// The path does not take the method.
+    #[error("this path takes {allow}")]
+    Method {
+        /// The methods that it does take.
+        allow: &'static str,
+    },
+    /// A setting cannot be used.
+    #[error("{0}; nothing is taken until it is mended")]
+    Settings(SettingsError),
+    /// Nobody may send events yet.
+    #[error("no events are taken until ingest_tokens is set, or ingest_open=true to take them from anyone")]
+    Shut,
+    /// The token is missing or wrong.
+    #[error("a token is needed: ?outbound_event_token=… in the recipient's URL, or Authorization: Bearer …")]
+    Token,
+    /// A stranger's body is of another type than an event's.
+    #[error("an event is application/x-www-form-urlencoded")]
+    Type,
+    /// The body is too large.
+    #[error("the body is more than {max} bytes")]
+    Length {
+        /// `max_body_bytes`
+        max: usize,
+    },
+    /// There is no body.
+    #[error("the body is empty")]
+    Empty,
+    /// The body ended before its end.
+    #[error("the body broke off; nothing was stored")]
+    BrokenOff,
+    /// The body is no valid event.
+    #[error("the body is not a valid event")]
+    Invalid {
+        /// All that is wrong with it.
+        problems: Problems,
+        /// Its id if it was kept all the same.
+        set_aside: Option<Id>,
+    },
+    /// The store did not take it.
+    #[error("the event could not be stored; send it again")]
+    Store(#[from] StoreError),
+}
+
+/// How long a sender should wait before it tries again after a 503, in seconds.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
+
+/// The members of RFC 9457. Without a `type` it is `about:blank`: the status says what kind of problem it is.
+#[derive(Serialize)]
+struct ProblemDetails<'a> {
+    title: &'a str,
+    status: u16,
+    detail: String,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    problems: &'a [Problem],
+}
+
+impl Refusal {
+    /// The status that says what the sender should do: again later (503), or not like this (4xx).
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Unreadable | Self::Empty | Self::BrokenOff | Self::Invalid { .. } => StatusCode::BAD_REQUEST,
+            Self::Path | Self::Site => StatusCode::NOT_FOUND,
+            Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Token => StatusCode::UNAUTHORIZED,
+            Self::Type => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Length { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Settings(_) | Self::Shut | Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// What the operator should know, and the sender need not.
+    pub(super) fn log(&self) -> Option<String> {
+        match self {
+            Self::Settings(error) => Some(error.to_string()),
+            Self::Store(error) => Some(error.to_string()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn response(&self) -> Response<Vec<u8>> {
+        let status = self.status();
+        let details = ProblemDetails {
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            detail: self.to_string(),
+            problems: match self {
+                Self::Invalid { problems, .. } => problems.list(),
+                _ => &[],
+            },
+        };
+        let mut response = json_response(status, "application/problem+json", &details);
+        response.headers_mut().extend(self.headers());
+        response
+    }
+
+    fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
+        match self {
+            Self::Method { allow } => vec![(header::ALLOW, HeaderValue::from_static(allow))],
+            Self::Token => vec![(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))],
+            Self::Settings(_) | Self::Shut | Self::Store(_) => vec![(header::RETRY_AFTER, RETRY_AFTER)],
+            Self::Invalid { set_aside: Some(id), .. } => ingest::outcome(id, "set-aside"),
+            _ => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Configuration, read from variables by name. One that does not parse is an error that names it, never a guess.
+
+use std::fmt;
+
+use subtle::ConstantTimeEq as _;
+
+/// The names of all settings. On Spin these are variables of the component.
+pub const NAMES: [&str; 4] = ["ingest_tokens", "ingest_open", "invalid_events", "max_body_bytes"];
+
+/// What the service is told by whoever runs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// From `ingest_tokens` and `ingest_open`: who may send events.
+    pub ingest: Ingest,
+    /// From `invalid_events`: the answer to a trusted sender's body that is no valid event.
+    pub invalid_events: InvalidEvents,
+    /// From `max_body_bytes`: the most bytes that a body may have.
+    pub max_body_bytes: usize,
+}
+
+/// Who may send events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ingest {
+    /// Who knows one of these tokens. So it is wherever tokens are configured, whatever `ingest_open` says.
+    Guarded(Tokens),
+    /// Anyone.
+    Open,
+    /// Nobody: neither tokens nor `ingest_open=true` are configured.
+    Shut,
+}
+
+impl Ingest {
+    /// `open`, `guarded` or `shut`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Guarded(_) => "guarded",
+            Self::Open => "open",
+            Self::Shut => "shut",
+        }
+    }
+}
+
+/// What a trusted sender is told of a body that is no valid event. It is kept either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InvalidEvents {
+    /// 200: the appliance's queue flows on.
+    SetAside,
+    /// 400: the appliance holds its queue and alerts its administrator.
+    Reject,
+}
+
+/// A setting that cannot be used. Says which and why; never repeats a token.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the setting {name} {reason}")]
+pub struct SettingsError {
+    /// The setting's name.
+    pub name: &'static str,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl Settings {
+    /// The most that `max_body_bytes` can be: set aside in base64, this still fits a record.
+    pub const MAX_BODY_BYTES: usize = 262_144;
+
+    /// Reads all settings through `variable`, which knows a variable's value by its name, `None` where it is not
+    /// configured, or says why it cannot tell. An empty value counts as not configured.
+    pub fn read(variable: impl Fn(&str) -> Result<Option<String>, String>) -> Result<Self, SettingsError> {
+        let read = |name| match variable(name) {
+            Ok(value) => Ok(value.unwrap_or_default()),
+            Err(reason) => Err(SettingsError { name, reason: format!("cannot be read: {reason}") }),
+        };
+        let [tokens, open, invalid, max] = NAMES;
+        Ok(Self {
+            ingest: ingest(&read(tokens)?, &read(open)?)?,
+            invalid_events: invalid_events(&read(invalid)?)?,
+            max_body_bytes: max_body_bytes(&read(max)?)?,
+        })
+    }
+}
+
+fn ingest(tokens: &str, open: &str) -> Result<Ingest, SettingsError> {
+    let open = match open {
+        "true" => true,
+        "false" | "" => false,
+        _ => return Err(error("ingest_open", "is neither true nor false")),
+    };
+    match (tokens, open) {
+        ("", true) => Ok(Ingest::Open),
+        ("", false) => Ok(Ingest::Shut),
+        (tokens, _) => Tokens::parse(tokens).map(Ingest::Guarded),
+    }
+}
+
+fn invalid_events(text: &str) -> Result<InvalidEvents, SettingsError> {
+    match text {
+        "set-aside" | "" => Ok(InvalidEvents::SetAside),
+        "reject" => Ok(InvalidEvents::Reject),
+        _ => Err(error("invalid_events", "is neither set-aside nor reject")),
+    }
+}
+
+fn max_body_bytes(text: &str) -> Result<usize, SettingsError> {
+    if text.is_empty() {
+        return Ok(131_072);
+    }
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    let bytes = text.parse().ok().filter(|bytes| digits && (1..=Settings::MAX_BODY_BYTES).contains(bytes));
+    bytes.ok_or_else(|| error("max_body_bytes", "is not a number of bytes from 1 to 262144"))
+}
+
+fn error(name: &'static str, reason: impl Into<String>) -> SettingsError {
+    SettingsError { name, reason: reason.into() }
+}
+
+/// The tokens that let a sender in: one, or several while one is being replaced. Never shown, not even by `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Tokens(Vec<String>);
+
+impl Tokens {
+    fn parse(text: &str) -> Result<Self, SettingsError> {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+        let tokens: Vec<_> = text.split(',').map(str::to_owned).collect();
+        let wrong = |token: &String| !(16..=128).contains(&token.len()) || !token.bytes().all(allowed);
+        match tokens.iter().position(wrong) {
+            None => Ok(Self(tokens)),
+            Some(index) => Err(error(
+                "ingest_tokens",
+                format!(
+                    "is not a comma-separated list of tokens: number {} of {} is not 16 to 128 characters of A-Z, a-z, 0-9, _ and -",
+                    index.saturating_add(1),
+                    tokens.len()
+                ),
+            )),
+        }
+    }
+
+    /// Whether `candidate` is one of the tokens. Takes the same time for every wrong one of a length.
+    pub fn contain(&self, candidate: &str) -> bool {
+        let found = self.0.iter().map(|token| token.as_bytes().ct_eq(candidate.as_bytes()));
+        // Every token is compared: `any` would stop at the first that matches.
+        found.fold(subtle::Choice::from(0), |any, this| any | this).into()
+    }
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tokens({} hidden)", self.0.len())
+    }
+}

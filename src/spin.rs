@@ -1,0 +1,109 @@
+//! The adapter: the library's ports, implemented with spin-sdk. It decides nothing.
+//!
+//! It takes the request and the place for the response apart, not whole, so that the service can refuse a body without
+//! reading it. Wasm only; moving to another SDK is a matter of this file.
+#![allow(unsafe_code, reason = "the SDK's macro makes the component's export with it")]
+
+use std::cell::OnceCell;
+use std::pin::pin;
+
+use chrono::Utc;
+use futures_util::StreamExt as _;
+use http::request::Parts;
+use spin_sdk::http::{Fields, IncomingRequest, Method, OutgoingResponse, ResponseOutparam};
+use spin_sdk::{http_component, key_value, variables};
+
+use crate::service::{BrokenOff, Service};
+use crate::settings::Settings;
+use crate::store::{Store, StoreError};
+
+#[http_component]
+async fn handle(request: IncomingRequest, out: ResponseOutparam) {
+    let head = head(&request);
+    let mut body = pin!(request.into_body_stream());
+    let store = SpinStore::default();
+    let service = Service { store: &store, settings: Settings::read(variable), now: Utc::now() };
+    let answer = service.handle(head, async || body.next().await.transpose().map_err(|_| BrokenOff)).await;
+    if let Some(line) = answer.log {
+        eprintln!("{line}");
+    }
+    if let Err(error) = respond(answer.response, out).await {
+        eprintln!("the response was not sent: {error:#}");
+    }
+}
+
+fn head(request: &IncomingRequest) -> Result<Parts, http::Error> {
+    let method = match request.method() {
+        Method::Get => "GET".to_owned(),
+        Method::Head => "HEAD".to_owned(),
+        Method::Post => "POST".to_owned(),
+        Method::Put => "PUT".to_owned(),
+        Method::Delete => "DELETE".to_owned(),
+        Method::Connect => "CONNECT".to_owned(),
+        Method::Options => "OPTIONS".to_owned(),
+        Method::Trace => "TRACE".to_owned(),
+        Method::Patch => "PATCH".to_owned(),
+        Method::Other(name) => name,
+    };
+    let mut head = http::Request::builder().method(method.as_str()).uri(request.path_with_query().unwrap_or_default());
+    for (name, value) in request.headers().entries() {
+        head = head.header(name, value);
+    }
+    Ok(head.body(())?.into_parts().0)
+}
+
+/// An empty body is not sent at all: an empty second packet would cost what a full one does.
+async fn respond(response: http::Response<Vec<u8>>, out: ResponseOutparam) -> anyhow::Result<()> {
+    let (head, body) = response.into_parts();
+    let headers = head.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()));
+    let outgoing = OutgoingResponse::new(Fields::from_list(&headers.collect::<Vec<_>>())?);
+    outgoing.set_status_code(head.status.as_u16()).map_err(|()| anyhow::anyhow!("{} is no status", head.status))?;
+    if body.is_empty() {
+        out.set(outgoing);
+    } else {
+        out.set_with_body(outgoing, body).await?;
+    }
+    Ok(())
+}
+
+fn variable(name: &str) -> Result<Option<String>, String> {
+    match variables::get(name) {
+        Ok(value) => Ok(Some(value)),
+        Err(variables::Error::Undefined(_)) => Ok(None),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The store `default`, opened when it is first asked for: who is refused costs no store.
+#[derive(Default)]
+struct SpinStore(OnceCell<key_value::Store>);
+
+impl SpinStore {
+    fn open(&self) -> Result<&key_value::Store, StoreError> {
+        if self.0.get().is_none() {
+            let opened = key_value::Store::open_default()?;
+            return Ok(self.0.get_or_init(|| opened));
+        }
+        self.0.get().ok_or_else(|| StoreError("not open".to_owned()))
+    }
+}
+
+impl Store for SpinStore {
+    async fn exists(&self, key: &str) -> Result<bool, StoreError> {
+        Ok(self.open()?.exists(key)?)
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.open()?.get(key)?)
+    }
+
+    async fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        Ok(self.open()?.set(key, value)?)
+    }
+}
+
+impl From<key_value::Error> for StoreError {
+    fn from(error: key_value::Error) -> Self {
+        Self(error.to_string())
+    }
+}

@@ -1,0 +1,46 @@
+//! The key-value port: what the service needs from a store, and nothing that some platform lacks.
+//!
+//! No platform has them all, so no atomics, transactions, prefixes or expiry: keys come from identity, values are
+//! written once, and nothing is read, changed and written back.
+
+/// A key-value store. Implemented by the adapter for Spin's, and by tests.
+///
+/// Asynchronous, because some platforms' stores are; one that is not simply answers at once.
+#[expect(async_fn_in_trait, reason = "components are single-threaded, native hosts name their store's type")]
+pub trait Store {
+    /// Whether there is a value under `key`. True only for what is durable, or what a crash loses would be taken
+    /// for a duplicate and never be sent again.
+    async fn exists(&self, key: &str) -> Result<bool, StoreError>;
+
+    /// The value under `key`.
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Keeps `value` under `key`, over whatever was there. `Ok` promises that it is durable; after an error it may or may
+    /// not be there, but never in part.
+    async fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError>;
+}
+
+/// A store that did not do as asked: down, full, slow, or closed to us.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the store failed: {0}")]
+pub struct StoreError(pub String);
+
+/// What became of a value to keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// It is stored now.
+    New,
+    /// It was there already and is unchanged.
+    Before,
+}
+
+/// Keeps `value` under a key that no other value can have: one read, and a write if it was not there.
+///
+/// Two overlapping repeats may both write. They write the same, but for the time of recording.
+pub async fn keep(store: &impl Store, key: &str, value: &[u8]) -> Result<Kept, StoreError> {
+    if store.exists(key).await? {
+        return Ok(Kept::Before);
+    }
+    store.set(key, value).await?;
+    Ok(Kept::New)
+}

@@ -1,0 +1,78 @@
+//! The core module, which Spin takes as it is, and the component that other hosts take.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use anyhow::{Context as _, Result};
+use wasi_preview1_component_adapter_provider as adapter;
+use wit_component::ComponentEncoder;
+
+use crate::command::{Command, root};
+use crate::setup::{self, DEBIAN_CARGO, DEBIAN_RUSTC, TARGET, WASI_LIBC, WasmToolchain};
+
+/// Where spin.toml expects the core module.
+const CORE_MODULE: &str = "target/wasm32-wasip1/release/outbound_events.wasm";
+
+/// Where the component goes.
+const COMPONENT: &str = "target/outbound-events.component.wasm";
+
+/// Builds both, and gives the component's path.
+pub fn build() -> Result<PathBuf> {
+    let toolchain = setup::wasm_toolchain()?;
+    let core_module = root().join(CORE_MODULE);
+    compile(&toolchain)?;
+    let core = fs::read(&core_module).with_context(|| format!("{} cannot be read", core_module.display()))?;
+    let component = encode(&core).context("the core module cannot be made a component")?;
+    let path = root().join(COMPONENT);
+    write(&path, &component)?;
+    eprintln!("    {CORE_MODULE}: {} bytes\n    {COMPONENT}: {} bytes", core.len(), component.len());
+    Ok(path)
+}
+
+fn compile(toolchain: &WasmToolchain) -> Result<()> {
+    const PURPOSE: &str = "building the core module";
+    // The target folder by name: spin.toml names it too, so no setting may move it.
+    let arguments =
+        ["build", "--release", "--target", TARGET, "--target-dir", "target", "--package", "outbound-events"];
+    match toolchain {
+        WasmToolchain::Own => Command::cargo(arguments).run(PURPOSE),
+        WasmToolchain::Debian { linker } => Command::new(DEBIAN_CARGO)
+            .args(arguments)
+            .arg("-Zbuild-std=std,panic_abort")
+            .env("RUSTC", DEBIAN_RUSTC)
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("CARGO_TARGET_WASM32_WASIP1_LINKER", linker)
+            .env("CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS", format!("-L native={WASI_LIBC}"))
+            // What the user's own cargo set for this process speaks of another compiler.
+            .without("CARGO")
+            .without("RUSTUP_TOOLCHAIN")
+            .without("RUSTUP_HOME")
+            .without(library_path())
+            .run(PURPOSE),
+    }
+}
+
+fn library_path() -> &'static str {
+    match env::consts::OS {
+        "macos" => "DYLD_FALLBACK_LIBRARY_PATH",
+        _ => "LD_LIBRARY_PATH",
+    }
+}
+
+/// A module of wasip1 imports functions, a component interfaces: the adapter stands between them. The one for proxies
+/// does without the filesystem, the environment and a terminal, and so asks least of a host.
+fn encode(core: &[u8]) -> Result<Vec<u8>> {
+    ComponentEncoder::default()
+        .validate(true)
+        .module(core)?
+        .adapter(adapter::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, adapter::WASI_SNAPSHOT_PREVIEW1_PROXY_ADAPTER)?
+        .encode()
+}
+
+/// Whole or not at all: a host may be starting from the file.
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let unfinished = path.with_extension("unfinished");
+    fs::write(&unfinished, bytes)
+        .and_then(|()| fs::rename(&unfinished, path))
+        .with_context(|| format!("{} cannot be written", path.display()))
+}

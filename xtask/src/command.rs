@@ -1,0 +1,95 @@
+//! Other programs, run visibly: each says what it is for and how it was called.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process;
+
+use anyhow::{Context as _, Result, bail};
+
+/// The project's top folder.
+pub fn root() -> PathBuf {
+    // Set by cargo for `cargo xtask`: the folder of xtask itself.
+    let xtask = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from("xtask"), PathBuf::from);
+    xtask.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+}
+
+/// A program to run, in the project's top folder.
+pub struct Command(process::Command);
+
+impl Command {
+    /// Any program.
+    pub fn new(program: impl AsRef<OsStr>) -> Self {
+        let mut command = process::Command::new(program);
+        command.current_dir(root());
+        Self(command)
+    }
+
+    /// The user's own cargo.
+    pub fn cargo<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())).args(arguments)
+    }
+
+    /// The project's host. Built as the tests build it, so that its dependencies are compiled once.
+    pub fn host<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::cargo(["run", "--release", "--package", "outbound-events-host", "--"]).args(arguments)
+    }
+
+    /// Adds an argument.
+    pub fn arg(self, argument: impl AsRef<OsStr>) -> Self {
+        self.args([argument])
+    }
+
+    /// Adds arguments.
+    pub fn args(mut self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        self.0.args(arguments);
+        self
+    }
+
+    /// Sets an environment variable.
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.0.env(name, value);
+        self
+    }
+
+    /// Takes an environment variable away.
+    pub fn without(mut self, name: &str) -> Self {
+        self.0.env_remove(name);
+        self
+    }
+
+    /// The command as one would type it.
+    pub fn line(&self) -> String {
+        let words = std::iter::once(self.0.get_program()).chain(self.0.get_args());
+        words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Says what it does, and does it. An error if it cannot be started or fails.
+    pub fn run(mut self, purpose: &str) -> Result<()> {
+        eprintln!("==> {purpose}\n    {}", self.line());
+        let status = self.0.status().with_context(|| format!("{} cannot be started", self.line()))?;
+        if !status.success() {
+            bail!("{} ended with {status}", self.line());
+        }
+        Ok(())
+    }
+
+    /// Runs it unseen, for what it prints. `None` if it cannot be started or fails.
+    pub fn output(mut self) -> Option<String> {
+        let output = self.0.output().ok().filter(|output| output.status.success())?;
+        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// The same program as the standard library knows it, to be run in some other way.
+    pub fn into_inner(self) -> process::Command {
+        self.0
+    }
+}
+
+/// Where a program is on PATH.
+pub fn find(program: &str) -> Option<OsString> {
+    let file = format!("{program}{}", std::env::consts::EXE_SUFFIX);
+    std::env::split_paths(&std::env::var_os("PATH")?)
+        .map(|folder| folder.join(&file))
+        .find(|path| path.is_file())
+        .map(Into::into)
+}

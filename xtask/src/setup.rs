@@ -1,0 +1,134 @@
+//! A compiler for `wasm32-wasip1` (what `wasm32-wasi` is called today), by the first way that works:
+//!
+//! 1. the user's toolchain has the target;
+//! 2. `rustup target add` fetches it, which is what most people have;
+//! 3. Debian's and Ubuntu's packages hold a compiler, the standard library's source and a C library for it;
+//! 4. otherwise an error that says these ways.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::command::{Command, find};
+
+/// The target's name.
+pub const TARGET: &str = "wasm32-wasip1";
+
+/// Debian's packages. The fifth is only needed where the user's toolchain brings no linker for wasm.
+const PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "wasi-libc"];
+const LINKER_PACKAGE: &str = "rust-web-llvm";
+
+const WAYS: &str = "no compiler for wasm32-wasip1 is here, and none could be installed. One of these makes one available:
+  - with rustup:            rustup target add wasm32-wasip1
+  - on Debian or Ubuntu:    apt-get install --no-install-recommends --no-remove rustc-web cargo-web rust-web-src wasi-libc rust-web-llvm
+  - with another toolchain: install its standard library for wasm32-wasip1, so that `rustc --print target-libdir --target wasm32-wasip1` names a folder that exists";
+
+/// What compiles for wasm. Everything native stays with the user's own toolchain.
+pub enum WasmToolchain {
+    /// The user's own, which has the target.
+    Own,
+    /// Debian's compiler, which builds the standard library from source.
+    Debian {
+        /// A linker for wasm.
+        linker: PathBuf,
+    },
+}
+
+/// Finds a compiler for wasm, or installs one.
+pub fn wasm_toolchain() -> Result<WasmToolchain> {
+    if own_has_target() {
+        eprintln!("==> {TARGET}: the toolchain in use has it");
+        return Ok(WasmToolchain::Own);
+    }
+    if let Some(linker) = debian_is_complete() {
+        eprintln!("==> {TARGET}: Debian's packages have it");
+        return Ok(WasmToolchain::Debian { linker });
+    }
+    if rustup_adds_target() {
+        return Ok(WasmToolchain::Own);
+    }
+    install_debian_packages()?;
+    match debian_is_complete() {
+        Some(linker) => Ok(WasmToolchain::Debian { linker }),
+        None => bail!("Debian's packages were installed, but do not hold what was expected\n{WAYS}"),
+    }
+}
+
+fn own_has_target() -> bool {
+    let libdir = Command::new(own_rustc()).args(["--print", "target-libdir", "--target", TARGET]).output();
+    libdir.is_some_and(|libdir| Path::new(&libdir).is_dir())
+}
+
+fn own_rustc() -> std::ffi::OsString {
+    std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())
+}
+
+fn rustup_adds_target() -> bool {
+    if find("rustup").is_none() {
+        return false;
+    }
+    match Command::new("rustup").args(["target", "add", TARGET]).run("adding the target with rustup") {
+        Ok(()) => own_has_target(),
+        Err(error) => {
+            eprintln!("    {error:#}; trying another way");
+            false
+        }
+    }
+}
+
+/// The linker, if all that the Debian way needs is installed.
+fn debian_is_complete() -> Option<PathBuf> {
+    let release = Command::new(DEBIAN_RUSTC).arg("--version").output()?;
+    let release = release.split(' ').nth(1)?;
+    let source = PathBuf::from(format!("/usr/src/rustc-{release}/library/std"));
+    let complete = [source.as_path(), Path::new(DEBIAN_CARGO), Path::new(WASI_LIBC)].iter().all(|path| path.exists());
+    complete.then(linker).flatten()
+}
+
+/// The compiler of `rustc-web`.
+pub const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+/// The cargo of `cargo-web`, which belongs to it.
+pub const DEBIAN_CARGO: &str = "/usr/bin/cargo";
+/// The C library that the target's standard library stands on.
+pub const WASI_LIBC: &str = "/usr/lib/wasm32-wasi";
+
+fn linker() -> Option<PathBuf> {
+    let of_package = PathBuf::from("/usr/bin/rust-lld");
+    own_linker().into_iter().chain([of_package]).find(|linker| linker.is_file())
+}
+
+/// rustup's toolchains bring a linker that links wasm too.
+fn own_linker() -> Option<PathBuf> {
+    let sysroot = Command::new(own_rustc()).args(["--print", "sysroot"]).output()?;
+    let host = Command::new(own_rustc()).args(["--print", "host-tuple"]).output()?;
+    Some(Path::new(&sysroot).join("lib/rustlib").join(host).join("bin/rust-lld"))
+}
+
+/// As root or with sudo, installs; otherwise says what to type.
+fn install_debian_packages() -> Result<()> {
+    if find("apt-get").is_none() {
+        bail!(WAYS);
+    }
+    let packages: Vec<_> = PACKAGES.into_iter().chain(linker().is_none().then_some(LINKER_PACKAGE)).collect();
+    // A compiler that the user chose is not replaced by this one.
+    let install = ["install", "--yes", "--no-install-recommends", "--no-remove"];
+    let apt_get = |arguments: &[&str]| match is_root() {
+        true => Command::new("apt-get").args(arguments),
+        false => Command::new("sudo").args(["--non-interactive", "apt-get"]).args(arguments),
+    };
+    if !is_root() && Command::new("sudo").args(["--non-interactive", "true"]).output().is_none() {
+        bail!(
+            "a compiler for {TARGET} has to be installed, which takes an administrator. Type this, then try again:\n    sudo apt-get update && sudo apt-get {} {}",
+            install.join(" "),
+            packages.join(" ")
+        );
+    }
+    let installed = apt_get(&["update"]).run("reading the list of Debian's packages").and_then(|()| {
+        apt_get(&install).args(packages).env("DEBIAN_FRONTEND", "noninteractive").run("installing a compiler for wasm")
+    });
+    installed.context(WAYS)
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_some_and(|id| id == "0")
+}
