@@ -23,19 +23,16 @@ pub const MAX_VARIABLE_BYTES: usize = 16 * 1024;
 /// `form` is the body of the POST: pairs joined by `&`, percent-encoded, `+` for a space. What it should hold stands
 /// in the guide, "HTTP recipients". The error lists everything that is wrong with it.
 pub fn parse(form: &[u8]) -> Result<Event, Problems> {
-    let mut form = Form::decode(form)?;
-    let event = form.event();
-    match event {
-        Some(event) if form.problems.is_empty() => Ok(event),
-        _ => Err(Problems(form.problems)),
-    }
+    Form::decode(form)?.into_event()
 }
 
-/// Checks variables that are already decoded, such as those of a stored record, by the same rules as [`parse`].
-pub fn check<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Event, Problems> {
-    let encoded = serde_urlencoded::to_string(variables.into_iter().collect::<Vec<_>>())
-        .map_err(|error| Problems(vec![Problem::of_body(error.to_string())]))?;
-    parse(encoded.as_bytes())
+/// Checks variables that are already decoded, such as those of a stored record, each by the rules of [`parse`].
+pub fn check(variables: BTreeMap<String, String>) -> Result<Event, Problems> {
+    let mut form = Form::default();
+    for (name, value) in variables {
+        form.give(canonical(name), value);
+    }
+    form.into_event()
 }
 
 /// One thing that is wrong with a body.
@@ -94,16 +91,12 @@ impl From<Problem> for Problems {
     }
 }
 
-/// A variable that a form gave.
-enum Given {
-    Value(String),
-    /// Its problem is already listed; that it cannot be used must not be taken for its absence.
-    Faulty,
-}
-
 /// The variables of a form, not yet an event, and what is wrong with them so far.
+#[derive(Default)]
 struct Form {
-    given: BTreeMap<String, Given>,
+    given: BTreeMap<String, String>,
+    /// Names whose problem is already listed: that they cannot be used must not be taken for their absence.
+    faulty: Vec<String>,
     problems: Vec<Problem>,
 }
 
@@ -114,7 +107,7 @@ impl Form {
         if pairs().nth(MAX_VARIABLES).is_some() {
             return Err(Problem::of_body(format!("has more than {MAX_VARIABLES} variables")).into());
         }
-        let mut decoded = Self { given: BTreeMap::new(), problems: Vec::new() };
+        let mut decoded = Self::default();
         for (pair, position) in pairs().zip(1..) {
             decoded.add(pair, position);
         }
@@ -131,21 +124,33 @@ impl Form {
             return self.fault(canonical(name), fault);
         }
         let (name, value) = decode(pair);
-        let name = canonical(name);
+        self.give(canonical(name), value);
+    }
+
+    fn give(&mut self, name: String, value: String) {
         if name.len() > MAX_VARIABLE_BYTES || value.len() > MAX_VARIABLE_BYTES {
             return self.fault(name, "is more than 16384 bytes long");
         }
         match self.given.get(&name) {
-            None => _ = self.given.insert(name, Given::Value(value)),
-            Some(Given::Value(first)) if *first != value => self.fault(name, "is given twice with different values"),
-            // The same again counts once; one that is at fault already says so once.
+            _ if self.faulty.contains(&name) => {}
+            Some(first) if *first != value => self.fault(name, "is given twice with different values"),
+            // The same again counts once.
             Some(_) => {}
+            None => _ = self.given.insert(name, value),
         }
     }
 
     fn fault(&mut self, name: String, reason: &str) {
         self.problems.push(Problem::of(&name, reason));
-        self.given.insert(name, Given::Faulty);
+        self.given.remove(&name);
+        self.faulty.push(name);
+    }
+
+    fn into_event(mut self) -> Result<Event, Problems> {
+        match self.event() {
+            Some(event) if self.problems.is_empty() => Ok(event),
+            _ => Err(Problems(self.problems)),
+        }
     }
 
     /// Takes out what makes an event; what is left are its further variables. `None` if there is any problem.
@@ -166,13 +171,7 @@ impl Form {
             lsid,
             external_key,
             kind: kind?,
-            variables: std::mem::take(&mut self.given)
-                .into_iter()
-                .filter_map(|(name, given)| match given {
-                    Given::Value(value) => Some((name, value)),
-                    Given::Faulty => None,
-                })
-                .collect(),
+            variables: std::mem::take(&mut self.given),
         })
     }
 
@@ -205,14 +204,14 @@ impl Form {
     }
 
     fn required<T>(&mut self, name: &str, read: impl Fn(&str) -> Result<T, &'static str>) -> Option<T> {
-        if !self.given.contains_key(name) {
+        if !self.given.contains_key(name) && !self.faulty.iter().any(|faulty| faulty == name) {
             self.problems.push(Problem::of(name, "is missing"));
         }
         self.optional(name, read)
     }
 
     fn optional<T>(&mut self, name: &str, read: impl Fn(&str) -> Result<T, &'static str>) -> Option<T> {
-        let Given::Value(value) = self.given.remove(name)? else { return None };
+        let value = self.given.remove(name)?;
         read(&value).map_err(|reason| self.problems.push(Problem::of(name, reason))).ok()
     }
 }

@@ -184,31 +184,35 @@ pub struct Data {
 }
 
 impl Data {
-    /// The variables as a form would send them, in the order of their names' bytes.
-    pub fn form(&self) -> BTreeMap<&str, Cow<'_, str>> {
-        let mut form: BTreeMap<&str, Cow<'_, str>> =
-            self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str().into())).collect();
-        form.insert("event", self.event.as_str().into());
-        form.insert("version", self.version.as_str().into());
-        form.insert("timestamp", self.timestamp.to_string().into());
-        form.extend(self.lsid.iter().map(|value| ("lsid", Cow::from(value))));
-        form.extend(self.external_key.iter().map(|value| ("external_key", Cow::from(value))));
+    /// The variables as a form sends them: what [`parse::parse`] made an event of.
+    pub fn form(&self) -> BTreeMap<String, String> {
+        let mut form = self.variables.clone();
+        let mut add = |name: &str, value: Option<&str>| {
+            if let Some(value) = value {
+                form.insert(name.to_owned(), value.to_owned());
+            }
+        };
+        add("event", Some(&self.event));
+        add("version", Some(&self.version));
+        add("timestamp", Some(&self.timestamp.to_string()));
+        add("lsid", self.lsid.as_deref());
+        add("external_key", self.external_key.as_deref());
         if let Some(conference) = &self.conference {
-            form.insert("conference_id", format!("{}:{}", conference.kind, conference.id).into());
-            form.insert("conference_name", conference.name.as_str().into());
+            add("conference_id", Some(&format!("{}:{}", conference.kind, conference.id)));
+            add("conference_name", Some(&conference.name));
         }
         if let Some(member) = &self.member {
-            form.insert("type", member.role.as_str().into());
-            form.insert("name", member.name.as_str().into());
-            form.extend(member.user_id.iter().map(|value| ("user_id", Cow::from(value))));
-            form.extend(member.username.iter().map(|value| ("username", Cow::from(value))));
+            add("type", Some(member.role.as_str()));
+            add("name", Some(&member.name));
+            add("user_id", member.user_id.as_deref());
+            add("username", member.username.as_deref());
         }
         form
     }
 
     /// The event again, checked by today's rules.
     pub fn event(&self) -> Result<Event, Problems> {
-        parse::check(self.form().iter().map(|(name, value)| (*name, value.as_ref())))
+        parse::check(self.form())
     }
 }
 

@@ -88,9 +88,16 @@ impl<S: Store> Service<'_, S> {
             return Err(Refusal::Shut);
         }
         self.store.exists(keys::PROBE).await?;
-        let health = serde_json::json!({ "ready": true, "ingest": settings.ingest.as_str() });
+        let health = Health { ready: true, ingest: settings.ingest.as_str() };
         Ok(json_response(StatusCode::OK, "application/json", &health))
     }
+}
+
+/// The body of `GET /health`.
+#[derive(Serialize)]
+struct Health {
+    ready: bool,
+    ingest: &'static str,
 }
 
 /// Where a path leads.
