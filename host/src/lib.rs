@@ -1,1 +1,34 @@
-//! x
+//! A small native host for the outbound-events component, or any that asks for no more: `wasi:http` 0.2 in, Spin's
+//! key-value store and variables behind it, and the little of WASI that a component of `wasm32-wasip1` needs.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | [`server`] | sockets and HTTP: reads a body before it takes an instance, times out, shuts down gracefully |
+//! | [`guest`] | wasmtime: a fresh instance a request, its limits, and what it may call |
+//! | [`store`] | the key-value store, durable in SQLite or in memory |
+//! | `sqlite` | one commit for all writes that wait |
+//! | `body` | a body that is read up to a limit, and what is left of it |
+//! | `log` | a guest's lines on standard error become log lines |
+//!
+//! To embed it, see `examples/embed.rs`:
+//!
+//! ```no_run
+//! # async fn embed() -> anyhow::Result<()> {
+//! use outbound_events_host::{guest::Guest, guest::Limits, server, store::KeyValueStore};
+//!
+//! let store = KeyValueStore::sqlite("events.db")?;
+//! let component = std::fs::read("target/outbound-events.component.wasm")?;
+//! let guest = Guest::new(&component, store, [("ingest_open".into(), "true".into())].into(), Limits::default())?;
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+//! server::serve(listener, guest, std::future::pending()).await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod body;
+mod log;
+mod sqlite;
+
+pub mod guest;
+pub mod server;
+pub mod store;

@@ -1,0 +1,336 @@
+//! The component, and what it may do: a fresh instance a request, so much memory, so much time, and nothing but the
+//! store, its variables, the clock and a log.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::timeout;
+use wasmtime::component::{Component, HasSelf, Linker, Resource, ResourceTable};
+use wasmtime::error::Context as _;
+use wasmtime::{Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
+use wasmtime::{StoreLimits, StoreLimitsBuilder};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::p2::bindings::http::types::{self, ErrorCode, Scheme};
+use wasmtime_wasi_http::p2::bindings::{LinkOptions, ProxyPre};
+use wasmtime_wasi_http::{
+    RequestOptions, WasiBody, WasiHttp, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
+};
+
+use self::bindings::fermyon::spin::{key_value, variables};
+use crate::log::GuestLog;
+use crate::store::{KeyValueStore, StoreError};
+
+/// Spin's interfaces, as `wit/host.wit` has them.
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: "wit",
+        world: "host",
+        imports: { default: async | trappable },
+        with: { "fermyon:spin/key-value.store": super::OpenStore },
+    });
+}
+
+/// What all instances together, and each of them, may use.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How many instances there may be at once. A request beyond that waits.
+    pub instances: u32,
+    /// How long a request waits for one of them.
+    pub wait: Duration,
+    /// How much memory an instance may have, in bytes.
+    pub memory_bytes: usize,
+    /// How long an instance may take for a request.
+    pub time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { instances: 128, wait: Duration::from_secs(5), memory_bytes: 128 << 20, time: Duration::from_secs(10) }
+    }
+}
+
+/// Why a guest gave no response.
+#[derive(Debug, thiserror::Error)]
+pub enum GuestError {
+    /// No instance became free in time.
+    #[error("no instance was free in time")]
+    Busy,
+    /// The request cannot be given to a guest: its `Host` is no text, say.
+    #[error("the request cannot be handed on: {0:#}")]
+    Request(wasmtime::Error),
+    /// It trapped: a panic, too much memory, or too much time.
+    #[error("the component failed: {0:#}")]
+    Trap(wasmtime::Error),
+    /// It waited for something for too long.
+    #[error("the component took too long")]
+    Slow,
+    /// It ended without an answer.
+    #[error("the component gave no response")]
+    Silent,
+    /// It answered with an error instead of a response.
+    #[error("the component gave an error: {0:?}")]
+    Error(ErrorCode),
+}
+
+/// A component that is ready to run. Cheap to clone.
+#[derive(Clone)]
+pub struct Guest {
+    pre: ProxyPre<State>,
+    instances: Arc<Semaphore>,
+    store: KeyValueStore,
+    variables: Arc<HashMap<String, String>>,
+    limits: Limits,
+}
+
+/// How finely the time of guests is measured.
+const TICK: Duration = Duration::from_millis(100);
+
+impl Guest {
+    /// Compiles a component, or finds it compiled in the cache.
+    ///
+    /// `component` is a component that exports `wasi:http/incoming-handler` 0.2. `variables` are what it can read as
+    /// Spin's variables; any other name is undefined. An error says what the component wants that is not offered.
+    pub fn new(
+        component: &[u8],
+        store: KeyValueStore,
+        variables: HashMap<String, String>,
+        limits: Limits,
+    ) -> wasmtime::Result<Self> {
+        let engine = Engine::new(&config(&limits)).context("this machine cannot run components")?;
+        let component = Component::new(&engine, component).context("this is no component that can be run")?;
+        let pre = linker(&engine)?.instantiate_pre(&component).context("the component wants what is not offered")?;
+        let pre = ProxyPre::new(pre).context("the component does not take HTTP requests")?;
+        keep_time(&engine).context("no thread can be started")?;
+        Ok(Self {
+            pre,
+            instances: Arc::new(Semaphore::new(limits.instances as usize)),
+            store,
+            variables: Arc::new(variables),
+            limits,
+        })
+    }
+
+    /// Answers a request with a fresh instance. `request` has a `Host` header or an authority in its URI.
+    ///
+    /// The instance may go on for a while after its response is there, to send its body.
+    pub async fn handle(&self, request: Request<WasiBody>) -> Result<Response<WasiBody>, GuestError> {
+        let permit = self.permit().await?;
+        let mut store = self.instance_store();
+        let (sender, mut response) = oneshot::channel();
+        let mut http = store.data_mut().http();
+        let request = http.new_incoming_request(Scheme::Http, request).map_err(GuestError::Request)?;
+        let out = http.new_response_outparam(sender).map_err(GuestError::Trap)?;
+        let pre = self.pre.clone();
+        let mut run = Box::pin(timeout(self.limits.time, async move {
+            let _held_until_the_end = permit;
+            let proxy = pre.instantiate_async(&mut store).await?;
+            proxy.wasi_http_incoming_handler().call_handle(&mut store, request, out).await
+        }));
+        // The guest runs in the connection's own task: no other thread is woken on the way of a small answer.
+        let ended = tokio::select! {
+            biased;
+            ended = &mut run => Some(ended),
+            // The response is here, the guest is not done: it streams the body.
+            response = &mut response => {
+                tokio::spawn(async move { note_failure(&run.await) });
+                return response.map_err(|_| GuestError::Silent)?.map_err(GuestError::Error);
+            }
+        };
+        match response.try_recv() {
+            // It was given a response: what went wrong after that does not take it back.
+            Ok(response) => {
+                ended.iter().for_each(note_failure);
+                response.map_err(GuestError::Error)
+            }
+            Err(_) => Err(match ended {
+                Some(Ok(Err(trap))) => GuestError::Trap(trap),
+                Some(Err(_)) => GuestError::Slow,
+                _ => GuestError::Silent,
+            }),
+        }
+    }
+
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, GuestError> {
+        let free = timeout(self.limits.wait, Arc::clone(&self.instances).acquire_owned());
+        free.await.ok().and_then(Result::ok).ok_or(GuestError::Busy)
+    }
+
+    fn instance_store(&self) -> Store<State> {
+        let log = GuestLog::default();
+        let state = State {
+            table: ResourceTable::new(),
+            wasi: WasiCtx::builder().stdout(log.clone()).stderr(log).build(),
+            http: WasiHttpCtx::new(),
+            hooks: NothingOut,
+            limits: StoreLimitsBuilder::new().memory_size(self.limits.memory_bytes).build(),
+            store: self.store.clone(),
+            variables: Arc::clone(&self.variables),
+        };
+        let mut store = Store::new(self.pre.engine(), state);
+        store.limiter(|state| &mut state.limits);
+        let ticks = self.limits.time.as_millis() / TICK.as_millis();
+        store.set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX).saturating_add(1));
+        store.epoch_deadline_trap();
+        store
+    }
+}
+
+type Ended = Result<wasmtime::Result<()>, tokio::time::error::Elapsed>;
+
+fn note_failure(ended: &Ended) {
+    match ended {
+        Ok(Ok(())) => {}
+        Ok(Err(trap)) => tracing::error!("the component failed after its response: {trap:#}"),
+        Err(_) => tracing::error!("the component took too long after its response"),
+    }
+}
+
+fn config(limits: &Limits) -> Config {
+    // A component is made of a few core instances: the module, its adapter, and what joins them.
+    const PARTS: u32 = 8;
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(limits.instances)
+        .total_core_instances(limits.instances.saturating_mul(PARTS))
+        .total_memories(limits.instances)
+        .total_tables(limits.instances.saturating_mul(PARTS))
+        .total_stacks(limits.instances)
+        .max_memory_size(limits.memory_bytes);
+    let mut config = Config::new();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    config.epoch_interruption(true);
+    match Cache::new(CacheConfig::new()) {
+        Ok(cache) => _ = config.cache(Some(cache)),
+        Err(error) => tracing::warn!("compiled components are not kept, so every start is slow: {error:#}"),
+    }
+    config
+}
+
+/// Offers what the component's adapter needs, and nothing that reaches out: no files, no sockets, no outgoing HTTP.
+fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_proxy_interfaces_async(&mut linker)?;
+    types::add_to_linker::<_, WasiHttp>(&mut linker, &LinkOptions::default().into(), State::http)?;
+    key_value::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+    variables::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+    Ok(linker)
+}
+
+/// Moves the engine's clock, as long as there is an engine.
+fn keep_time(engine: &Engine) -> std::io::Result<()> {
+    let engine = engine.weak();
+    let tick = move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            std::thread::sleep(TICK);
+        }
+    };
+    std::thread::Builder::new().name("clock".to_owned()).spawn(tick).map(drop)
+}
+
+/// What belongs to one instance.
+struct State {
+    table: ResourceTable,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    hooks: NothingOut,
+    limits: StoreLimits,
+    store: KeyValueStore,
+    variables: Arc<HashMap<String, String>>,
+}
+
+/// A guest's handle on the store.
+pub struct OpenStore;
+
+/// No component can send requests: the linker offers no way to ask.
+struct NothingOut;
+
+type Sent = (Response<WasiBody>, Box<dyn Future<Output = wasmtime_wasi_http::Result<()>> + Send>);
+
+impl WasiHttpHooks for NothingOut {
+    fn send_request(
+        &mut self,
+        _: Request<WasiBody>,
+        _: Option<RequestOptions>,
+        _: Box<dyn Future<Output = wasmtime_wasi_http::Result<()>> + Send>,
+    ) -> Box<dyn Future<Output = wasmtime_wasi_http::Result<Sent>> + Send> {
+        Box::new(async { Err(wasmtime_wasi_http::Error::HttpRequestDenied) })
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.hooks }
+    }
+}
+
+impl key_value::Host for State {}
+
+impl key_value::HostStore for State {
+    async fn open(&mut self, label: String) -> wasmtime::Result<Result<Resource<OpenStore>, key_value::Error>> {
+        if label != "default" {
+            return Ok(Err(key_value::Error::NoSuchStore));
+        }
+        Ok(Ok(self.table.push(OpenStore)?))
+    }
+
+    async fn get(
+        &mut self,
+        _: Resource<OpenStore>,
+        key: String,
+    ) -> wasmtime::Result<Result<Option<Vec<u8>>, key_value::Error>> {
+        Ok(self.store.get(&key).await.map_err(Into::into))
+    }
+
+    async fn set(
+        &mut self,
+        _: Resource<OpenStore>,
+        key: String,
+        value: Vec<u8>,
+    ) -> wasmtime::Result<Result<(), key_value::Error>> {
+        Ok(self.store.set(key, value).await.map_err(Into::into))
+    }
+
+    async fn delete(&mut self, _: Resource<OpenStore>, key: String) -> wasmtime::Result<Result<(), key_value::Error>> {
+        Ok(self.store.delete(key).await.map_err(Into::into))
+    }
+
+    async fn exists(
+        &mut self,
+        _: Resource<OpenStore>,
+        key: String,
+    ) -> wasmtime::Result<Result<bool, key_value::Error>> {
+        Ok(self.store.exists(&key).await.map_err(Into::into))
+    }
+
+    async fn get_keys(&mut self, _: Resource<OpenStore>) -> wasmtime::Result<Result<Vec<String>, key_value::Error>> {
+        Ok(self.store.get_keys().await.map_err(Into::into))
+    }
+
+    async fn drop(&mut self, store: Resource<OpenStore>) -> wasmtime::Result<()> {
+        self.table.delete(store)?;
+        Ok(())
+    }
+}
+
+impl From<StoreError> for key_value::Error {
+    fn from(error: StoreError) -> Self {
+        Self::Other(error.to_string())
+    }
+}
+
+impl variables::Host for State {
+    async fn get(&mut self, name: String) -> wasmtime::Result<Result<String, variables::Error>> {
+        let value = self.variables.get(&name).cloned();
+        Ok(value.ok_or(variables::Error::Undefined(name)))
+    }
+}

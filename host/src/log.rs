@@ -1,0 +1,72 @@
+//! What a guest writes on standard output and standard error becomes log lines.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use tokio::io::AsyncWrite;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+
+/// A longer line is logged in parts: a guest must not fill the host's memory.
+const MAX_LINE: usize = 8 * 1024;
+
+/// Collects what one guest writes, and logs it line by line; the rest when it is dropped.
+#[derive(Clone, Default)]
+pub struct GuestLog(Arc<Mutex<Line>>);
+
+#[derive(Default)]
+struct Line(Vec<u8>);
+
+impl Line {
+    fn write(&mut self, bytes: &[u8]) {
+        for part in bytes.split_inclusive(|&b| b == b'\n') {
+            self.0.extend_from_slice(part);
+            if self.0.ends_with(b"\n") || self.0.len() >= MAX_LINE {
+                self.log();
+            }
+        }
+    }
+
+    fn log(&mut self) {
+        let line = String::from_utf8_lossy(&self.0);
+        let line = line.trim_end();
+        if !line.is_empty() {
+            tracing::warn!(target: "outbound_events_host::guest", "the component says: {line}");
+        }
+        self.0.clear();
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.log();
+    }
+}
+
+impl IsTerminal for GuestLog {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for GuestLog {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+}
+
+impl AsyncWrite for GuestLog {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

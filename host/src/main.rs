@@ -1,0 +1,193 @@
+//! `outbound-events-host`: serves the component from one command, on a durable store.
+
+use std::collections::HashMap;
+use std::io::IsTerminal as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, Parser, Subcommand};
+use outbound_events::settings::{self, Settings};
+use outbound_events_host::guest::{Guest, Limits};
+use outbound_events_host::server;
+use outbound_events_host::store::KeyValueStore;
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+/// Receives BeyondTrust outbound events, and keeps every one that it answers 200.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves the component over HTTP.
+    Serve(Serve),
+    /// Works on store files.
+    Store {
+        #[command(subcommand)]
+        command: StoreCommand,
+    },
+}
+
+#[derive(Args)]
+struct Serve {
+    /// The address to listen on. Port 0 takes any that is free.
+    #[arg(long, default_value = "127.0.0.1:3000")]
+    listen: SocketAddr,
+    /// The component, as `cargo xtask build` makes it.
+    #[arg(long, default_value = "target/outbound-events.component.wasm")]
+    component: PathBuf,
+    /// The store's file, made if it is not there, or `memory` for one that is gone with the process.
+    #[arg(long, default_value = ".spin/sqlite_key_value.db")]
+    store: PathBuf,
+    /// A setting, such as `ingest_open=true`. It goes before the environment's `SPIN_VARIABLE_INGEST_OPEN`, which goes
+    /// before the file's.
+    #[arg(long = "variable", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    variables: Vec<(String, String)>,
+    /// A file of lines such as `SPIN_VARIABLE_INGEST_TOKENS=…`, so that no secret stands in a command.
+    #[arg(long)]
+    env_file: Option<PathBuf>,
+    /// Writes log lines as JSON.
+    #[arg(long)]
+    log_json: bool,
+}
+
+#[derive(Subcommand)]
+enum StoreCommand {
+    /// Makes an empty store file in WAL mode, in which Spin's own store is several times faster.
+    Init {
+        /// The file to make.
+        path: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Serve(arguments) => serve(arguments),
+        Command::Store { command: StoreCommand::Init { path } } => init(&path),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn init(path: &std::path::Path) -> Result<()> {
+    if path.exists() {
+        bail!("{} is there already; it was not touched", path.display());
+    }
+    KeyValueStore::sqlite(path)?;
+    println!("{} is an empty store in WAL mode", path.display());
+    Ok(())
+}
+
+#[tokio::main]
+async fn serve(arguments: Serve) -> Result<()> {
+    start_log(arguments.log_json);
+    let variables = variables(&arguments)?;
+    let ingest = Settings::read(|name| Ok(variables.get(name).cloned()))?.ingest;
+    let component = std::fs::read(&arguments.component)
+        .with_context(|| format!("{} cannot be read; `cargo xtask build` makes it", arguments.component.display()))?;
+    let store = if arguments.store.as_os_str() == "memory" {
+        tracing::warn!("the store is in memory: no event outlives this process");
+        KeyValueStore::memory()
+    } else {
+        KeyValueStore::sqlite(&arguments.store)?
+    };
+    let guest = Guest::new(&component, store, variables, Limits::default())
+        .map_err(anyhow::Error::from)
+        .with_context(|| format!("{} cannot be served", arguments.component.display()))?;
+    let listener = TcpListener::bind(arguments.listen)
+        .await
+        .with_context(|| format!("{} cannot be listened on; --listen chooses another address", arguments.listen))?;
+    let stop = stop_signal()?;
+    greet(listener.local_addr()?, ingest.as_str());
+    server::serve(listener, guest, stop).await
+}
+
+/// Standard output says where it listens and what to try; everything after that is the log's.
+fn greet(address: SocketAddr, ingest: &str) {
+    let (token, note) = match ingest {
+        "guarded" => ("?outbound_event_token=YOUR-TOKEN", ""),
+        "open" => ("", " (from anyone)"),
+        _ => ("", " (none, until ingest_tokens or ingest_open=true is set)"),
+    };
+    println!(
+        "Listening on http://{address}, taking events{note}.
+
+The appliance's URL:   http://{address}/events{token}
+Or send one yourself:  curl -i -d 'event=support_conference_begin&version=1&timestamp=1700000000&lsid=c69a8e10bea9428f816cfababe9815fe' 'http://{address}/events{token}'
+"
+    );
+}
+
+fn start_log(json: bool) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    if json { log.json().init() } else { log.init() }
+}
+
+/// Ready at the first SIGTERM or Ctrl-C.
+fn stop_signal() -> Result<impl Future<Output = ()>> {
+    #[cfg(unix)]
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    Ok(async move {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}
+
+/// How Spin names a variable in the environment.
+const PREFIX: &str = "SPIN_VARIABLE_";
+
+/// All settings that are given, the nearest to the command last.
+fn variables(arguments: &Serve) -> Result<HashMap<String, String>> {
+    let mut variables = HashMap::new();
+    if let Some(file) = &arguments.env_file {
+        let lines = dotenvy::from_path_iter(file).with_context(|| format!("{} cannot be read", file.display()))?;
+        for line in lines {
+            // The parser's own error repeats the line, which may be a secret.
+            let Ok((name, value)) = line else { bail!("{} has a line that is not NAME=VALUE", file.display()) };
+            if let Some(name) = name.strip_prefix(PREFIX) {
+                variables.insert(known(&name.to_lowercase())?, value);
+            }
+        }
+    }
+    for name in settings::NAMES {
+        if let Ok(value) = std::env::var(format!("{PREFIX}{}", name.to_uppercase())) {
+            variables.insert(name.to_owned(), value);
+        }
+    }
+    variables.extend(arguments.variables.iter().cloned());
+    Ok(variables)
+}
+
+fn name_and_value(argument: &str) -> Result<(String, String)> {
+    let (name, value) = argument.split_once('=').context("is not NAME=VALUE")?;
+    Ok((known(name)?, value.to_owned()))
+}
+
+/// A mistyped name would leave the setting at its default, and nobody would know.
+fn known(name: &str) -> Result<String> {
+    if !settings::NAMES.contains(&name) {
+        bail!("there is no setting {name:?}; there are {}", settings::NAMES.join(", "));
+    }
+    Ok(name.to_owned())
+}

@@ -1,0 +1,220 @@
+//! Sockets and HTTP/1.1: what stands between a sender and the guest.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Sleep, sleep, timeout};
+use wasmtime_wasi_http::WasiBody;
+
+use crate::body::{self, Unread};
+use crate::guest::{Guest, GuestError};
+
+/// How long a connection may be silent before or within a request's head. Longer than a sender pauses between events.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// How long those who were accepted may take to finish once the host is told to stop.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Serves until `stop` is ready, then finishes what was accepted. An error if that took too long.
+pub async fn serve(listener: TcpListener, guest: Guest, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let graceful = GracefulShutdown::new();
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => _ = tokio::spawn(connection(stream, guest.clone(), graceful.watcher())),
+                Err(error) => {
+                    // Out of file descriptors, most likely: those in use will be given back.
+                    tracing::error!("a connection was not accepted: {error}");
+                    sleep(Duration::from_millis(50)).await;
+                }
+            },
+            () = &mut stop => break,
+        }
+    }
+    drop(listener);
+    tracing::info!(connections = graceful.count(), "stopping; what was accepted is finished first");
+    timeout(SHUTDOWN_TIMEOUT, graceful.shutdown())
+        .await
+        .map_err(|_| anyhow::anyhow!("some requests were not finished within {} seconds", SHUTDOWN_TIMEOUT.as_secs()))
+}
+
+async fn connection(stream: TcpStream, guest: Guest, watcher: Watcher) {
+    // The answer leaves at once, whatever the last one's acknowledgement does.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!("TCP_NODELAY: {error}");
+    }
+    let service = service_fn(move |request| {
+        let guest = guest.clone();
+        async move { Ok::<_, Infallible>(answer(&guest, request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        // A sender that closes its half after the request still gets its answer.
+        .half_close(true)
+        .serve_connection(TokioIo::new(Lingering::new(stream)), service);
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!("a connection ended early: {error}");
+    }
+}
+
+/// Answers one request, and logs one line: no query, no token, no body.
+async fn answer(guest: &Guest, request: Request<Incoming>) -> Response<WasiBody> {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let response = match handle(guest, request).await {
+        Ok(response) => response,
+        Err(failure) => failure.response(),
+    };
+    tracing::info!(
+        %method,
+        path = %path.chars().take(128).collect::<String>().escape_debug(),
+        status = response.status().as_u16(),
+        event = text(response.headers(), "event-id"),
+        result = text(response.headers(), "event-result"),
+        microseconds = started.elapsed().as_micros(),
+        "request"
+    );
+    response
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+async fn handle(guest: &Guest, request: Request<Incoming>) -> Result<Response<WasiBody>, Failure> {
+    let (mut head, incoming) = request.into_parts();
+    // HTTP/1.0 knows no Host; a guest is always given one.
+    if head.uri.authority().is_none() {
+        head.headers.entry(header::HOST).or_insert(HeaderValue::from_static("localhost"));
+    }
+    let body = body::read(incoming).await?;
+    Ok(guest.handle(Request::from_parts(head, body)).await?)
+}
+
+/// Why the host answers instead of its guest.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Body(#[from] Unread),
+    #[error(transparent)]
+    Guest(#[from] GuestError),
+}
+
+impl Failure {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Body(Unread::Stalled) => StatusCode::REQUEST_TIMEOUT,
+            Self::Body(Unread::BrokenOff(_)) | Self::Guest(GuestError::Request(_)) => StatusCode::BAD_REQUEST,
+            Self::Guest(GuestError::Busy) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Guest(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// RFC 9457, as the guest's own. What went wrong inside is for the log, not for the sender.
+    fn response(&self) -> Response<WasiBody> {
+        let status = self.status();
+        if status.is_server_error() {
+            tracing::error!("{self}");
+        }
+        let title = status.canonical_reason().unwrap_or_default();
+        let problem = format!(r#"{{"title":"{title}","status":{}}}"#, status.as_u16());
+        let body = Full::new(Bytes::from(problem)).map_err(|never| match never {}).boxed_unsync();
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        if matches!(self, Self::Body(_)) {
+            // What the sender still owes cannot be told from a next request.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+/// A connection that reads on for a moment when it is shut down.
+///
+/// A body that is refused without being read is still on its way. To close at once would reset the connection, and the
+/// sender might never see why. So what it still sends is dropped, within bounds.
+struct Lingering {
+    stream: TcpStream,
+    until: Option<Pin<Box<Sleep>>>,
+    left: usize,
+}
+
+impl Lingering {
+    const TIME: Duration = Duration::from_secs(2);
+    const BYTES: usize = 4 << 20;
+
+    fn new(stream: TcpStream) -> Self {
+        Self { stream, until: None, left: Self::BYTES }
+    }
+}
+
+impl AsyncRead for Lingering {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Lingering {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.until.is_none() {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+        }
+        let until = this.until.get_or_insert_with(|| Box::pin(sleep(Self::TIME)));
+        let mut dropped = [0; 16 * 1024];
+        while this.left > 0 && until.as_mut().poll(cx).is_pending() {
+            let mut buffer = ReadBuf::new(&mut dropped);
+            match Pin::new(&mut this.stream).poll_read(cx, &mut buffer) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    this.left = this.left.saturating_sub(buffer.filled().len());
+                }
+                // The sender is done, or gone.
+                Poll::Ready(_) => break,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}

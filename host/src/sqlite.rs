@@ -1,0 +1,205 @@
+//! A durable key-value store in SQLite, in the layout of Spin's own: `spin up` and this host read each other's data.
+//!
+//! One thread writes. It takes every write that waits, commits them together, and answers them; the next commit starts
+//! when the last ends, with no timer. So one sender waits for one fsync, and a hundred for not much more.
+//!
+//! Reads use other connections. In WAL mode with `synchronous=FULL` a commit becomes visible to them after its fsync, so
+//! no read shows a write that a crash could still take back.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::store::StoreError;
+
+/// Spin keeps its stores in one table, by their labels. Ours is the default one.
+const STORE: &str = "default";
+
+/// The most writes that wait for a commit; a further one waits for its place.
+const MAX_WAITING: usize = 1024;
+
+/// How long SQLite waits for another process to let go of the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a write may take. Shorter than a guest's time, so that the guest can still say that the store is slow.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(8);
+
+pub struct SqliteStore {
+    path: PathBuf,
+    /// Emptied by `drop`, which ends the thread.
+    writes: Option<mpsc::Sender<Write>>,
+    writer: Option<JoinHandle<()>>,
+    readers: Mutex<Vec<Connection>>,
+}
+
+/// A write that waits to be on disk.
+struct Write {
+    change: Change,
+    done: oneshot::Sender<Result<(), StoreError>>,
+}
+
+enum Change {
+    Set(String, Vec<u8>),
+    Delete(String),
+}
+
+impl SqliteStore {
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let unusable = |reason: String| StoreError::Open { path: path.display().to_string(), reason };
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|error| unusable(error.to_string()))?;
+        }
+        let mut connection = prepare(path).map_err(|error| unusable(error.to_string()))?;
+        let (writes, mut waiting) = mpsc::channel(MAX_WAITING);
+        let writer = std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || write_all(&mut connection, &mut waiting))
+            .map_err(|error| unusable(error.to_string()))?;
+        let store =
+            Self { path: path.to_owned(), writes: Some(writes), writer: Some(writer), readers: Mutex::default() };
+        // What cannot be read is found out now, not at the first event.
+        store.exists("").map_err(|error| unusable(error.to_string()))?;
+        Ok(store)
+    }
+
+    pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(|connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT value FROM spin_key_value WHERE store = ?1 AND key = ?2")?;
+            statement.query_row([STORE, key], |row| row.get(0)).optional()
+        })
+    }
+
+    pub fn exists(&self, key: &str) -> Result<bool, StoreError> {
+        self.read(|connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT 1 FROM spin_key_value WHERE store = ?1 AND key = ?2")?;
+            statement.exists([STORE, key])
+        })
+    }
+
+    pub fn get_keys(&self) -> Result<Vec<String>, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT key FROM spin_key_value WHERE store = ?1")?;
+            statement.query_map([STORE], |row| row.get(0))?.collect()
+        })
+    }
+
+    pub async fn set(&self, key: String, value: Vec<u8>) -> Result<(), StoreError> {
+        self.write(Change::Set(key, value)).await
+    }
+
+    pub async fn delete(&self, key: String) -> Result<(), StoreError> {
+        self.write(Change::Delete(key)).await
+    }
+
+    async fn write(&self, change: Change) -> Result<(), StoreError> {
+        let (done, result) = oneshot::channel();
+        let writes = self.writes.as_ref().ok_or(StoreError::Closed)?;
+        let written = async {
+            writes.send(Write { change, done }).await.map_err(|_| StoreError::Closed)?;
+            result.await.map_err(|_| StoreError::Closed)?
+        };
+        tokio::time::timeout(WRITE_TIMEOUT, written).await.unwrap_or(Err(StoreError::Slow(WRITE_TIMEOUT.as_secs())))
+    }
+
+    /// Reads with a connection that no one else uses now. There are as many as were ever needed at once.
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => open_reader(&self.path)?,
+        };
+        // One that failed is not used again: it may be what is broken.
+        let value = read(&connection)?;
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        Ok(value)
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.writes = None;
+        if let Some(writer) = self.writer.take() {
+            // A thread that panicked has nothing left to write.
+            let _ = writer.join();
+        }
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// The connection that writes, on a file that is a store by now.
+fn prepare(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        let reason = format!("it stays in journal mode {mode}; WAL needs a local file system");
+        return Err(rusqlite::Error::InvalidParameterName(reason));
+    }
+    connection.execute_batch(
+        "PRAGMA synchronous = FULL;
+         CREATE TABLE IF NOT EXISTS spin_key_value (
+             store TEXT NOT NULL,
+             key   TEXT NOT NULL,
+             value BLOB NOT NULL,
+             PRIMARY KEY (store, key)
+         );",
+    )?;
+    Ok(connection)
+}
+
+fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.execute_batch("PRAGMA query_only = ON")?;
+    Ok(connection)
+}
+
+fn write_all(connection: &mut Connection, waiting: &mut mpsc::Receiver<Write>) {
+    let mut batch = Vec::new();
+    while waiting.blocking_recv_many(&mut batch, MAX_WAITING) > 0 {
+        let result = commit(connection, &batch).map_err(StoreError::from);
+        for write in batch.drain(..) {
+            // Who no longer waits will ask again, and find it.
+            let _ = write.done.send(result.clone());
+        }
+    }
+}
+
+/// All or none: what fails is rolled back, and every sender keeps its event.
+fn commit(connection: &mut Connection, batch: &[Write]) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    for write in batch {
+        match &write.change {
+            Change::Set(key, value) => transaction
+                .prepare_cached(
+                    "INSERT INTO spin_key_value (store, key, value) VALUES (?1, ?2, ?3)
+                     ON CONFLICT (store, key) DO UPDATE SET value = excluded.value",
+                )?
+                .execute(params![STORE, key, value])?,
+            Change::Delete(key) => transaction
+                .prepare_cached("DELETE FROM spin_key_value WHERE store = ?1 AND key = ?2")?
+                .execute([STORE, key])?,
+        };
+    }
+    transaction.commit()
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error.to_string())
+    }
+}
