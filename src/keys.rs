@@ -75,6 +75,10 @@ impl FromStr for EventKey {
             event: read_event(part()?)?,
             id: part()?.parse().map_err(|_| NotAKey)?,
         };
+        // The guide's seven always have an lsid.
+        if read.lsid.is_none() && !matches!(read.event, EventName::Unrecognised(_)) {
+            return Err(NotAKey);
+        }
         canonical(key, read)
     }
 }

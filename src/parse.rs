@@ -163,7 +163,7 @@ impl Form {
             Some(EventName::Unrecognised(_)) | None => self.optional("lsid", Lsid::parse),
             Some(_) => self.required("lsid", Lsid::parse),
         };
-        let external_key = self.optional("external_key", text).filter(|key| !key.is_empty());
+        let external_key = self.optional("external_key", external_key).flatten();
         let kind = self.kind(name?);
         Some(Event {
             version: version?,
@@ -213,6 +213,14 @@ impl Form {
     fn optional<T>(&mut self, name: &str, read: impl Fn(&str) -> Result<T, &'static str>) -> Option<T> {
         let value = self.given.remove(name)?;
         read(&value).map_err(|reason| self.problems.push(Problem::of(name, reason))).ok()
+    }
+}
+
+/// The rule of `external_key`: anything, up to 1,024 characters. An empty one is none.
+fn external_key(value: &str) -> Result<Option<String>, &'static str> {
+    match value.chars().nth(1024) {
+        Some(_) => Err("is more than 1024 characters long"),
+        None => Ok(Some(value.to_owned()).filter(|key| !key.is_empty())),
     }
 }
 

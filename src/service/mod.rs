@@ -57,22 +57,24 @@ impl<S: Store> Service<'_, S> {
         head: Result<Parts, http::Error>,
         chunk: impl AsyncFnMut() -> Result<Option<Vec<u8>>, BrokenOff>,
     ) -> Answer {
-        match self.route(head, chunk).await {
-            Ok(response) => Answer { response, log: None },
-            Err(refusal) => Answer { response: refusal.response(), log: refusal.log() },
-        }
+        self.route(head, chunk)
+            .await
+            .unwrap_or_else(|refusal| Answer { response: refusal.response(), log: refusal.log() })
     }
 
     async fn route(
         &self,
         head: Result<Parts, http::Error>,
         chunk: impl AsyncFnMut() -> Result<Option<Vec<u8>>, BrokenOff>,
-    ) -> Result<Response<Vec<u8>>, Refusal> {
+    ) -> Result<Answer, Refusal> {
         let head = head.map_err(|_| Refusal::Unreadable)?;
         match (Route::of(head.uri.path())?, &head.method) {
-            (Route::Ingest(site), &Method::POST) => self.ingest(site, &head, chunk).await,
+            (Route::Ingest(site), &Method::POST) => {
+                let response = self.ingest(site, &head, chunk).await?;
+                Ok(Answer { response, log: None })
+            }
             (Route::Ingest(_), _) => Err(Refusal::Method { allow: "POST" }),
-            (Route::Health, &Method::GET | &Method::HEAD) => self.health().await,
+            (Route::Health, &Method::GET | &Method::HEAD) => Ok(self.health().await),
             (Route::Health, _) => Err(Refusal::Method { allow: "GET, HEAD" }),
         }
     }
@@ -81,15 +83,24 @@ impl<S: Store> Service<'_, S> {
         self.settings.as_ref().map_err(|error| Refusal::Settings(error.clone()))
     }
 
-    /// 200 if the next event could be taken; otherwise the 503 that it would get.
-    async fn health(&self) -> Result<Response<Vec<u8>>, Refusal> {
-        let settings = self.settings()?;
-        if settings.ingest == Ingest::Shut {
+    /// 200 if the next event could be taken. Otherwise the status that it would get, and why.
+    async fn health(&self) -> Answer {
+        let ingest = self.settings.as_ref().ok().map(|settings| settings.ingest.as_str());
+        let refusal = self.not_ready().await.err();
+        let status = refusal.as_ref().map_or(StatusCode::OK, Refusal::status);
+        let health = Health { ready: refusal.is_none(), ingest, detail: refusal.as_ref().map(Refusal::to_string) };
+        let mut response = json_response(status, "application/json", &health);
+        response.headers_mut().extend(refusal.iter().flat_map(Refusal::headers));
+        Answer { response, log: refusal.and_then(|refusal| refusal.log()) }
+    }
+
+    /// An error if the next event could not be taken.
+    async fn not_ready(&self) -> Result<(), Refusal> {
+        if self.settings()?.ingest == Ingest::Shut {
             return Err(Refusal::Shut);
         }
         self.store.exists(keys::PROBE).await?;
-        let health = Health { ready: true, ingest: settings.ingest.as_str() };
-        Ok(json_response(StatusCode::OK, "application/json", &health))
+        Ok(())
     }
 }
 
@@ -97,7 +108,10 @@ impl<S: Store> Service<'_, S> {
 #[derive(Serialize)]
 struct Health {
     ready: bool,
-    ingest: &'static str,
+    /// `open`, `guarded` or `shut`; unknown where a setting does not parse.
+    ingest: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
 }
 
 /// Where a path leads.

@@ -116,7 +116,7 @@ impl Refusal {
         response
     }
 
-    fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
+    pub(super) fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
         match self {
             Self::Method { allow } => vec![(header::ALLOW, HeaderValue::from_static(allow))],
             Self::Token => vec![(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))],

@@ -1,0 +1,225 @@
+//! A request and its answer without a socket, and the stores that the port's contract is held to.
+#![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "shared by tests that each use a part")]
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use outbound_events::service::{BrokenOff, Service};
+use outbound_events::settings::Settings;
+use outbound_events::store::{Store, StoreError};
+
+pub const TOKEN: &str = "a-token-of-24-characters";
+pub const OPEN: &[(&str, &str)] = &[("ingest_open", "true")];
+pub const GUARDED: &[(&str, &str)] = &[("ingest_tokens", TOKEN)];
+pub const BEGIN: &str =
+    "event=support_conference_begin&version=1&timestamp=1700000000&lsid=c69a8e10bea9428f816cfababe9815fe";
+
+/// 2026-01-02T03:04:05.678Z, when every test happens.
+pub fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_767_323_045, 678_000_000).unwrap()
+}
+
+/// A request that is yet to be answered.
+pub struct Call {
+    request: http::request::Builder,
+    chunks: Vec<Result<Vec<u8>, BrokenOff>>,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: BTreeMap<String, String>,
+    pub body: String,
+    pub log: Option<String>,
+    /// How often the service asked for more of the body.
+    pub chunks_asked: usize,
+}
+
+pub fn post(uri: &str) -> Call {
+    call("POST", uri)
+}
+
+pub fn call(method: &str, uri: &str) -> Call {
+    Call { request: http::Request::builder().method(method).uri(uri), chunks: Vec::new() }
+}
+
+impl Call {
+    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.request = self.request.header(name, value.as_ref());
+        self
+    }
+
+    pub fn body(mut self, body: impl AsRef<[u8]>) -> Self {
+        self.chunks.push(Ok(body.as_ref().to_vec()));
+        self
+    }
+
+    pub fn broken_off(mut self) -> Self {
+        self.chunks.push(Err(BrokenOff));
+        self
+    }
+
+    pub fn answer(self, store: &impl Store, settings: &[(&str, &str)]) -> Reply {
+        let variable = |name: &str| Ok(settings.iter().find(|(n, _)| *n == name).map(|(_, value)| value.to_string()));
+        let service = Service { store, settings: Settings::read(variable), now: now() };
+        let asked = Cell::new(0);
+        let mut chunks = self.chunks.into_iter();
+        let next = async || {
+            asked.set(asked.get() + 1);
+            chunks.next().transpose()
+        };
+        let answer = pollster::block_on(service.handle(self.request.body(()).map(|r| r.into_parts().0), next));
+        let (head, body) = answer.response.into_parts();
+        Reply {
+            status: head.status.as_u16(),
+            headers: head.headers.iter().map(|(n, v)| (n.to_string(), v.to_str().unwrap().to_owned())).collect(),
+            body: String::from_utf8(body).unwrap(),
+            log: answer.log,
+            chunks_asked: asked.get(),
+        }
+    }
+}
+
+impl Reply {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+
+    pub fn result(&self) -> &str {
+        self.header("event-result")
+    }
+
+    /// The variables that the problem is about, `""` for the body as a whole.
+    pub fn at_fault(&self) -> Vec<String> {
+        let problem: serde_json::Value = serde_json::from_str(&self.body).unwrap();
+        let problems = problem["problems"].as_array().cloned().unwrap_or_default();
+        problems.iter().map(|p| p["variable"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+}
+
+/// The store that keeps what it is given, and counts what it is asked.
+#[derive(Default)]
+pub struct Memory {
+    pub values: RefCell<BTreeMap<String, Vec<u8>>>,
+    pub calls: RefCell<Vec<&'static str>>,
+}
+
+impl Memory {
+    pub fn keys(&self) -> Vec<String> {
+        self.values.borrow().keys().cloned().collect()
+    }
+
+    pub fn json(&self, key: &str) -> serde_json::Value {
+        serde_json::from_slice(&self.values.borrow()[key]).unwrap()
+    }
+
+    /// The one value that there is.
+    pub fn only(&self) -> serde_json::Value {
+        let keys = self.keys();
+        assert_eq!(keys.len(), 1, "{keys:?}");
+        self.json(&keys[0])
+    }
+}
+
+impl Store for Memory {
+    async fn exists(&self, key: &str) -> Result<bool, StoreError> {
+        self.calls.borrow_mut().push("exists");
+        Ok(self.values.borrow().contains_key(key))
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.calls.borrow_mut().push("get");
+        Ok(self.values.borrow().get(key).cloned())
+    }
+
+    async fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.calls.borrow_mut().push("set");
+        self.values.borrow_mut().insert(key.to_owned(), value.to_vec());
+        Ok(())
+    }
+}
+
+/// A store whose call number `fails` does not succeed, counted from 0; every other does.
+pub struct Failing {
+    pub inner: Memory,
+    pub fails: usize,
+    calls: Cell<usize>,
+}
+
+impl Failing {
+    pub fn at(fails: usize) -> Self {
+        Self { inner: Memory::default(), fails, calls: Cell::new(0) }
+    }
+
+    fn call(&self) -> Result<(), StoreError> {
+        let call = self.calls.replace(self.calls.get() + 1);
+        if call == self.fails { Err(StoreError("the disk is on fire".to_owned())) } else { Ok(()) }
+    }
+
+    pub fn calls(&self) -> usize {
+        self.calls.get()
+    }
+}
+
+impl Store for Failing {
+    async fn exists(&self, key: &str) -> Result<bool, StoreError> {
+        self.call()?;
+        self.inner.exists(key).await
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.call()?;
+        self.inner.get(key).await
+    }
+
+    async fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.call()?;
+        self.inner.set(key, value).await
+    }
+}
+
+/// A store that takes what every platform takes and not a byte more: 1,024 keys (Fermyon Cloud) of 255 portable bytes
+/// (Cosmos DB, Fermyon Cloud), values of 400,000 bytes (DynamoDB).
+#[derive(Default)]
+pub struct Limited(pub Memory);
+
+impl Store for Limited {
+    async fn exists(&self, key: &str) -> Result<bool, StoreError> {
+        self.0.exists(key).await
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.0.get(key).await
+    }
+
+    async fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        let portable = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+        assert!(key.len() <= 255 && key.bytes().all(portable), "{key} is not portable");
+        assert!(value.len() <= 400_000, "{} bytes under {key}", value.len());
+        if !self.0.exists(key).await? && self.0.keys().len() >= 1024 {
+            return Err(StoreError("the limit of 1024 keys is reached".to_owned()));
+        }
+        self.0.set(key, value).await
+    }
+}
+
+/// The body of each of the guide's seven events, as an appliance sends it.
+pub fn seven() -> [(&'static str, String); 7] {
+    let form = |event: &str, more: &str| {
+        format!(
+            "event={event}&version=22.1.1&timestamp=1700000000&lsid=c69a8e10bea9428f816cfababe9815fe&external_key=INC-1{more}"
+        )
+    };
+    let with = |event: &'static str, more: &str| (event, form(event, more));
+    [
+        with("support_conference_begin", ""),
+        with("support_conference_end", ""),
+        with("support_conference_owner_changed", "&conference_id=team%3A5&conference_name=Troubleshooting"),
+        with("support_conference_member_added", "&type=representative&name=John+Smith&user_id=12&username=jsmith"),
+        with("support_conference_member_departed", "&type=customer&name=J%C3%BCrgen"),
+        with("support_conference_customer_exit_survey_completed", ""),
+        with("support_conference_rep_exit_survey_completed", ""),
+    ]
+}
