@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use wasmtime::component::{Component, HasSelf, Linker, Resource, ResourceTable};
 use wasmtime::error::Context as _;
 use wasmtime::{Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
-use wasmtime::{StoreLimits, StoreLimitsBuilder};
+use wasmtime::{StoreLimits, StoreLimitsBuilder, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::p2::bindings::http::types::{self, ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::bindings::{LinkOptions, ProxyPre};
@@ -61,11 +61,11 @@ pub enum GuestError {
     /// The request cannot be given to a guest: its `Host` is no text, say.
     #[error("the request cannot be handed on: {0:#}")]
     Request(wasmtime::Error),
-    /// It trapped: a panic, too much memory, or too much time.
+    /// It trapped: it panicked, or wanted too much memory.
     #[error("the component failed: {0:#}")]
     Trap(wasmtime::Error),
-    /// It waited for something for too long.
-    #[error("the component took too long")]
+    /// It computed or waited for too long.
+    #[error("the component took too long and was stopped")]
     Slow,
     /// It ended without an answer.
     #[error("the component gave no response")]
@@ -85,8 +85,8 @@ pub struct Guest {
     limits: Limits,
 }
 
-/// How finely the time of guests is measured.
-const TICK: Duration = Duration::from_millis(100);
+/// How long a guest may compute before others get a turn.
+const TICK: Duration = Duration::from_millis(10);
 
 impl Guest {
     /// Compiles a component, or finds it compiled in the cache.
@@ -171,9 +171,9 @@ impl Guest {
         };
         let mut store = Store::new(self.pre.engine(), state);
         store.limiter(|state| &mut state.limits);
-        let ticks = self.limits.time.as_millis() / TICK.as_millis();
-        store.set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX).saturating_add(1));
-        store.epoch_deadline_trap();
+        // A guest that computes lets others run at every tick; when its time is up, it is not resumed.
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
         store
     }
 }

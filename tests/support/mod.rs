@@ -1,6 +1,8 @@
 //! A request and its answer without a socket, and the stores that the port's contract is held to.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "shared by tests that each use a part")]
 
+mod forms;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
@@ -9,11 +11,11 @@ use outbound_events::service::{BrokenOff, Service};
 use outbound_events::settings::Settings;
 use outbound_events::store::{Store, StoreError};
 
+pub use forms::{BEGIN, seven};
+
 pub const TOKEN: &str = "a-token-of-24-characters";
 pub const OPEN: &[(&str, &str)] = &[("ingest_open", "true")];
 pub const GUARDED: &[(&str, &str)] = &[("ingest_tokens", TOKEN)];
-pub const BEGIN: &str =
-    "event=support_conference_begin&version=1&timestamp=1700000000&lsid=c69a8e10bea9428f816cfababe9815fe";
 
 /// 2026-01-02T03:04:05.678Z, when every test happens.
 pub fn now() -> DateTime<Utc> {
@@ -203,23 +205,4 @@ impl Store for Limited {
         }
         self.0.set(key, value).await
     }
-}
-
-/// The body of each of the guide's seven events, as an appliance sends it.
-pub fn seven() -> [(&'static str, String); 7] {
-    let form = |event: &str, more: &str| {
-        format!(
-            "event={event}&version=22.1.1&timestamp=1700000000&lsid=c69a8e10bea9428f816cfababe9815fe&external_key=INC-1{more}"
-        )
-    };
-    let with = |event: &'static str, more: &str| (event, form(event, more));
-    [
-        with("support_conference_begin", ""),
-        with("support_conference_end", ""),
-        with("support_conference_owner_changed", "&conference_id=team%3A5&conference_name=Troubleshooting"),
-        with("support_conference_member_added", "&type=representative&name=John+Smith&user_id=12&username=jsmith"),
-        with("support_conference_member_departed", "&type=customer&name=J%C3%BCrgen"),
-        with("support_conference_customer_exit_survey_completed", ""),
-        with("support_conference_rep_exit_survey_completed", ""),
-    ]
 }

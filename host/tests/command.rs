@@ -1,0 +1,149 @@
+//! The command: what it is told, what it says, and how it ends.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use std::net::TcpStream;
+use std::process::Command;
+
+use support::{GUARDED, Kind, OPEN, Recipient, TOKEN, component, free_address, host, numbered};
+
+/// Runs the host to its end, which must be a failure, and gives what it says about that.
+fn fails(arguments: &[&str]) -> String {
+    let output = host().args(arguments).output().unwrap();
+    assert!(!output.status.success(), "{arguments:?} succeeded");
+    assert!(output.stdout.is_empty(), "{arguments:?}");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn bad_arguments_say_what_is_expected() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let (component, no_component) = (component().display().to_string(), file("not.wasm", "no component"));
+    let mistyped = file("mistyped.env", "SPIN_VARIABLE_INGEST_TOKEN=a-token-of-24-characters\n");
+    let broken = file("broken.env", "SPIN_VARIABLE_INGEST_TOKENS\n");
+    let taken = Recipient::start(Kind::Host, &[OPEN]);
+    let address = taken.address.to_string();
+    let cases: &[(&[&str], &str)] = &[
+        (&["serve", "--variable", "ingest_token=x"], "there are ingest_tokens, ingest_open"),
+        (&["serve", "--variable", "ingest_open"], "is not NAME=VALUE"),
+        (&["serve", "--variable", "max_body_bytes=1e5"], "max_body_bytes"),
+        (&["serve", "--listen", "localhost"], "--listen"),
+        (&["serve", "--component", "nowhere.wasm"], "cargo xtask build"),
+        (&["serve", "--store", "memory", "--component", &no_component], "not.wasm cannot be served"),
+        (&["serve", "--store", "memory", "--component", &component, "--listen", &address], "--listen chooses another"),
+        (&["serve", "--env-file", "nowhere.env"], "nowhere.env cannot be read"),
+        (&["serve", "--env-file", &mistyped], "there are ingest_tokens"),
+        (&["serve", "--env-file", &broken], "broken.env"),
+        (&["serve", "--bogus"], "--bogus"),
+    ];
+    for (arguments, expected) in cases {
+        let says = fails(arguments);
+        assert!(says.contains(expected), "{arguments:?}: {says}");
+        assert!(!says.contains(TOKEN), "a token is told: {says}");
+    }
+}
+
+#[test]
+fn settings_come_from_the_command_the_environment_and_a_file_in_that_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("settings.env");
+    let of = |place: &str| format!("the-token-of-the-{place}");
+    std::fs::write(&file, format!("# a comment\nSPIN_VARIABLE_INGEST_TOKENS={}\nPATH=x\n", of("file"))).unwrap();
+    let argument = format!("ingest_tokens={}", of("command"));
+    let cases = [(true, true, "command"), (false, true, "environment"), (false, false, "file")];
+    for (in_command, in_environment, expected) in cases {
+        let address = free_address();
+        let mut command = support::host_command(folder.path(), address);
+        command.arg("--env-file").arg(&file);
+        if in_environment {
+            command.env("SPIN_VARIABLE_INGEST_TOKENS", of("environment"));
+        }
+        if in_command {
+            command.args(["--variable", &argument]);
+        }
+        let mut child =
+            command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+        while TcpStream::connect(address).is_err() {
+            assert!(child.try_wait().unwrap().is_none(), "the host did not start");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        for place in ["command", "environment", "file"] {
+            let uri = format!("/?outbound_event_token={}", of(place));
+            let status = support::Connection::to(address).post(&uri, numbered(1)).status;
+            assert_eq!(status, if place == expected { 200 } else { 401 }, "{place} where {expected} counts");
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
+
+#[test]
+fn it_says_where_it_listens_and_what_to_try() {
+    let recipient = Recipient::start(Kind::Host, &[OPEN]);
+    recipient.post("/", numbered(1));
+    let log = recipient.log();
+    let address = recipient.address;
+    assert!(log.contains(&format!("The appliance's URL:   http://{address}/events")), "{log}");
+    assert!(log.contains("curl -i -d 'event=support_conference_begin&"), "{log}");
+}
+
+#[test]
+fn a_request_is_one_log_line_without_token_query_or_body() {
+    let recipient = Recipient::start(Kind::Host, &[GUARDED]);
+    let uri = format!("/events/hq?outbound_event_token={TOKEN}&q=a-query");
+    let stored = recipient.post(&uri, format!("{}&note=a-body", numbered(1)));
+    recipient.post(&uri, "a-body");
+    recipient.post("/events/hq?outbound_event_token=a-wrong-token-of-mine", numbered(1));
+    drop(recipient.connect());
+    let log = recipient.log();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("request")).collect();
+    assert_eq!(lines.len(), 3, "{log}");
+    assert!(lines[0].contains(stored.header("event-id")) && lines[0].contains("stored"), "{log}");
+    assert!(lines[1].contains("set-aside") && lines[2].contains("401"), "{log}");
+    assert!(lines.iter().all(|line| line.contains("/events/hq")), "{log}");
+    for secret in [TOKEN, "a-query", "a-body", "a-wrong-token-of-mine"] {
+        assert!(!log.contains(secret), "{secret} is in the log: {log}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn told_to_stop_it_finishes_what_it_accepted() {
+    let mut recipient = Recipient::start(Kind::Host, &[OPEN]);
+    let mut idle = recipient.connect();
+    assert_eq!(idle.post("/", numbered(1)).status, 200);
+    let (mut half, body) = (recipient.connect(), numbered(2));
+    half.send(format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\nevent", body.len()));
+    // An answer on a later connection shows that the half request has been accepted too.
+    assert_eq!(recipient.post("/", numbered(3)).status, 200);
+    assert!(Command::new("kill").arg(recipient.child.id().to_string()).status().unwrap().success());
+    assert!(idle.is_at_its_end(), "a connection that waits for nothing is closed");
+    while TcpStream::connect(recipient.address).is_ok() {
+        std::thread::yield_now();
+    }
+    half.send(&body.as_bytes()[5..]);
+    assert_eq!(half.receive().result(), "stored");
+    assert!(half.is_at_its_end());
+    assert!(recipient.child.wait().unwrap().success(), "{}", recipient.log());
+    assert_eq!(recipient.stored().len(), 3);
+}
+
+#[test]
+fn a_sender_that_closes_its_half_or_speaks_http_1_0_is_answered() {
+    let recipient = Recipient::start(Kind::Host, &[OPEN]);
+    let body = numbered(1);
+    let mut half_closed = recipient.connect();
+    half_closed.send(format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
+    half_closed.stream().shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(half_closed.receive().result(), "stored");
+    let mut old = recipient.connect();
+    old.send(format!("POST / HTTP/1.0\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
+    assert_eq!(old.receive().result(), "duplicate");
+    assert!(old.is_at_its_end());
+}

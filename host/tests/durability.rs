@@ -1,0 +1,200 @@
+//! The store: what it promises, and that a 200 waits for the disk.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use std::process::{Command, Stdio};
+
+use outbound_events_host::store::{KeyValueStore, StoreError};
+use support::{Connection, Kind, OPEN, Recipient, free_address, host, host_command, numbered, store_path, stored};
+
+/// Spin's own words for its table.
+const SPINS_TABLE: &str = "CREATE TABLE IF NOT EXISTS spin_key_value (
+    store TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (store, key))";
+
+async fn hold_to_the_contract(store: &KeyValueStore) {
+    let value = |text: &str| Ok(Some(text.as_bytes().to_vec()));
+    assert_eq!(store.get("k").await, Ok(None));
+    assert_eq!(store.exists("k").await, Ok(false));
+    store.set("k".into(), b"1".to_vec()).await.unwrap();
+    assert_eq!(store.get("k").await, value("1"));
+    assert_eq!(store.exists("k").await, Ok(true));
+    store.set("k".into(), b"2".to_vec()).await.unwrap();
+    store.set("empty".into(), Vec::new()).await.unwrap();
+    assert_eq!(store.get("k").await, value("2"));
+    assert_eq!(store.get("empty").await, value(""));
+    let mut keys = store.get_keys().await.unwrap();
+    keys.sort();
+    assert_eq!(keys, ["empty", "k"]);
+    store.delete("k".into()).await.unwrap();
+    store.delete("was never there".into()).await.unwrap();
+    assert_eq!(store.exists("k").await, Ok(false));
+    assert_eq!(store.get_keys().await.unwrap(), ["empty"]);
+}
+
+#[tokio::test]
+async fn both_stores_keep_the_contract() {
+    let folder = tempfile::tempdir().unwrap();
+    hold_to_the_contract(&KeyValueStore::memory()).await;
+    hold_to_the_contract(&KeyValueStore::sqlite(store_path(folder.path())).unwrap()).await;
+}
+
+#[tokio::test]
+async fn writes_that_wait_together_are_all_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = store_path(folder.path());
+    let store = KeyValueStore::sqlite(&path).unwrap();
+    let writes: Vec<_> = (0..2_000)
+        .map(|n| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                store.set(format!("k{n}"), vec![n as u8; 100]).await.unwrap();
+                // Who is told that it is kept can read it.
+                assert_eq!(store.get(&format!("k{n}")).await, Ok(Some(vec![n as u8; 100])));
+            })
+        })
+        .collect();
+    for write in writes {
+        write.await.unwrap();
+    }
+    assert_eq!(stored(&path).len(), 2_000);
+}
+
+#[test]
+fn a_file_that_spin_made_is_used_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = store_path(folder.path());
+    let made = rusqlite::Connection::open(&path).unwrap();
+    made.execute_batch(SPINS_TABLE).unwrap();
+    made.execute("INSERT INTO spin_key_value VALUES ('default', 'ours', 'x'), ('other', 'theirs', 'y')", []).unwrap();
+    drop(made);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let store = KeyValueStore::sqlite(&path).unwrap();
+    assert_eq!(runtime.block_on(store.get_keys()).unwrap(), ["ours"]);
+    drop(store);
+    let again = rusqlite::Connection::open(&path).unwrap();
+    let theirs: i64 = again.query_row("SELECT count(*) FROM spin_key_value", [], |row| row.get(0)).unwrap();
+    assert_eq!(theirs, 2);
+}
+
+#[test]
+fn an_empty_store_is_made_in_wal_mode_and_never_over_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a/b/store.db");
+    let init = || host().args(["store", "init"]).arg(&path).output().unwrap();
+    assert!(init().status.success());
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
+    assert_eq!(mode, "wal");
+    connection.execute_batch(SPINS_TABLE).unwrap();
+    connection.execute("INSERT INTO spin_key_value VALUES ('default', 'k', x'00')", []).unwrap();
+    let again = init();
+    assert!(!again.status.success() && String::from_utf8_lossy(&again.stderr).contains("is there already"));
+    assert_eq!(stored(&path).len(), 1);
+}
+
+#[test]
+fn what_cannot_be_a_store_is_a_clear_error_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("notes.txt");
+    std::fs::write(&text, "not a database, but long enough to be looked at as one ".repeat(40)).unwrap();
+    for path in [text.as_path(), folder.path(), &text.join("below/a/file.db")] {
+        let error = KeyValueStore::sqlite(path).expect_err("it was taken for a store");
+        assert!(matches!(error, StoreError::Open { .. }), "{error}");
+        assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+    }
+}
+
+#[test]
+fn a_locked_file_is_a_503_and_later_a_200() {
+    let recipient = Recipient::start(Kind::Host, &[OPEN]);
+    let mut connection = recipient.connect();
+    assert_eq!(connection.post("/", numbered(1)).status, 200);
+    let other = rusqlite::Connection::open(recipient.store_path()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let locked = connection.post("/", numbered(2));
+    assert_eq!((locked.status, locked.header("retry-after")), (503, "5"), "{locked:?}");
+    assert_eq!(connection.post("/", numbered(1)).result(), "duplicate", "reading goes on");
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(connection.post("/", numbered(2)).result(), "stored");
+    assert!(recipient.log().contains("locked"), "{}", recipient.log());
+}
+
+/// What a system call did, in the order in which strace saw it.
+#[derive(Debug, PartialEq)]
+enum Call {
+    WriteToLog,
+    SyncBegins,
+    SyncEnds,
+    Answer,
+}
+
+/// A kill proves nothing about the disk: the kernel keeps what a dead process wrote. So the order of the system calls is
+/// looked at. No 200 may leave before the end of an fsync that began after the last write to SQLite's log.
+#[test]
+fn no_200_leaves_before_the_fsync_that_covers_its_write() {
+    if !Command::new("strace").args(["-o", "/dev/null", "true"]).status().is_ok_and(|status| status.success()) {
+        eprintln!("strace is not to be had: the order of the system calls is not looked at");
+        return;
+    }
+    const EVENTS: usize = 50;
+    let folder = tempfile::tempdir().unwrap();
+    let trace = folder.path().join("trace");
+    let address = free_address();
+    let serve = host_command(folder.path(), address);
+    let mut command = Command::new("strace");
+    command.args(["-f", "-y", "-s", "12", "-e", "trace=pwrite64,fsync,fdatasync,write,writev,sendto,sendmsg", "-o"]);
+    command.arg(&trace).arg(serve.get_program()).args(serve.get_args()).args(["--variable", OPEN]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while std::net::TcpStream::connect(address).is_err() {
+        assert!(child.try_wait().unwrap().is_none(), "the host did not start");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let mut connection = Connection::to(address);
+    for n in 0..EVENTS {
+        assert_eq!(connection.post("/", numbered(n)).result(), "stored");
+    }
+    // strace passes the signal on, and ends when the host has.
+    assert!(Command::new("kill").arg(host_below(child.id())).status().unwrap().success());
+    child.wait().unwrap();
+
+    let calls: Vec<_> = std::fs::read_to_string(&trace).unwrap().lines().flat_map(read_calls).collect();
+    let (mut written, mut covering, mut on_disk, mut answers) = (0, 0, 0, 0);
+    for call in &calls {
+        match call {
+            Call::WriteToLog => written += 1,
+            Call::SyncBegins => covering = written,
+            Call::SyncEnds => on_disk = covering,
+            Call::Answer => {
+                assert!(written > 0 && on_disk == written, "answer {answers} left before its write was on disk");
+                answers += 1;
+            }
+        }
+    }
+    assert_eq!(answers, EVENTS, "each 200 is one packet, and each was seen");
+}
+
+/// The process that strace runs.
+fn host_below(strace: u32) -> String {
+    let children = std::fs::read_to_string(format!("/proc/{strace}/task/{strace}/children")).unwrap();
+    children.split_whitespace().next().unwrap().to_owned()
+}
+
+fn read_calls(line: &str) -> Vec<Call> {
+    let call = line.split_once(' ').map_or("", |(_process, call)| call.trim_start());
+    let sync_of_log = (call.starts_with("fsync(") || call.starts_with("fdatasync(")) && call.contains("-wal>");
+    if call.starts_with("pwrite64(") && call.contains("-wal>") {
+        vec![Call::WriteToLog]
+    } else if sync_of_log && call.contains("unfinished") {
+        // Another thread's call came between, so its end has a line of its own.
+        vec![Call::SyncBegins]
+    } else if sync_of_log {
+        vec![Call::SyncBegins, Call::SyncEnds]
+    } else if call.starts_with("<... f") && call.contains("sync resumed>") {
+        vec![Call::SyncEnds]
+    } else if call.contains("\"HTTP/1.1 200") {
+        vec![Call::Answer]
+    } else {
+        Vec::new()
+    }
+}

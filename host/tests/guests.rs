@@ -1,0 +1,156 @@
+//! What a guest may not do, tried with guests that do it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Empty};
+use outbound_events_host::guest::{Guest, GuestError, Limits};
+use outbound_events_host::server;
+use outbound_events_host::store::KeyValueStore;
+use support::{Connection, component, numbered};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use wasmtime_wasi_http::WasiBody;
+
+/// A component whose handler is this code, with a memory of one page.
+fn guest(code: &str, limits: Limits) -> Guest {
+    let text = format!(
+        r#"(component
+            (import "wasi:http/types@0.2.0" (instance $types
+                (export "incoming-request" (type (sub resource)))
+                (export "response-outparam" (type (sub resource)))))
+            (alias export $types "incoming-request" (type $request))
+            (alias export $types "response-outparam" (type $out))
+            (core module $module
+                (memory (export "memory") 1)
+                (func (export "handle") (param i32 i32) {code}))
+            (core instance $instance (instantiate $module))
+            (func $handle (param "request" (own $request)) (param "response-out" (own $out))
+                (canon lift (core func $instance "handle")))
+            (instance $handler (export "handle" (func $handle)))
+            (export "wasi:http/incoming-handler@0.2.0" (instance $handler)))"#
+    );
+    Guest::new(&wat::parse_str(text).unwrap(), KeyValueStore::memory(), [].into(), limits).unwrap()
+}
+
+async fn run(guest: &Guest) -> GuestError {
+    let body: WasiBody = Empty::new().map_err(|never| match never {}).boxed_unsync();
+    let request = http::Request::builder().uri("/").header("host", "x").body(body).unwrap();
+    guest.handle(request).await.err().expect("a response")
+}
+
+/// Serves on a thread of its own until the test's process ends.
+fn serve(guest: impl FnOnce() -> Guest + Send + 'static) -> SocketAddr {
+    let (address, bound) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        Runtime::new().unwrap().block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            address.send(listener.local_addr().unwrap()).unwrap();
+            server::serve(listener, guest(), std::future::pending()).await.unwrap();
+        });
+    });
+    bound.recv().unwrap()
+}
+
+#[tokio::test]
+async fn a_trap_is_an_error_and_the_next_request_gets_a_fresh_instance() {
+    let guest = guest("unreachable", Limits::default());
+    for _ in 0..300 {
+        assert!(matches!(run(&guest).await, GuestError::Trap(_)));
+    }
+}
+
+#[tokio::test]
+async fn a_guest_that_says_nothing_is_an_error() {
+    assert!(matches!(run(&guest("", Limits::default())).await, GuestError::Silent));
+}
+
+#[tokio::test]
+async fn a_guest_that_never_ends_is_stopped() {
+    let limits = Limits { time: Duration::from_millis(300), ..Limits::default() };
+    let guest = guest("(loop br 0)", limits);
+    let mut looping = pin!(run(&guest));
+    let others = async {
+        for _ in 0..5 {
+            tokio::task::yield_now().await;
+        }
+    };
+    // On the one thread that there is, others have their turn while it computes.
+    tokio::select! {
+        biased;
+        error = &mut looping => panic!("nobody else had a turn before {error}"),
+        () = others => {}
+    }
+    assert!(matches!(looping.await, GuestError::Slow));
+}
+
+#[tokio::test]
+async fn a_guest_has_so_much_memory_and_not_a_page_more() {
+    let limits = Limits { memory_bytes: 4 << 20, ..Limits::default() };
+    // It has one page of 64 KiB, and wants more; it traps if it does not get them.
+    let wants =
+        |pages: u32| format!("(if (i32.eq (memory.grow (i32.const {pages})) (i32.const -1)) (then unreachable))");
+    assert!(matches!(run(&guest(&wants(63), limits)).await, GuestError::Silent));
+    assert!(matches!(run(&guest(&wants(64), limits)).await, GuestError::Trap(_)));
+}
+
+#[tokio::test]
+async fn a_request_waits_for_an_instance_only_so_long() {
+    let limits =
+        Limits { instances: 1, wait: Duration::from_millis(50), time: Duration::from_secs(1), ..Limits::default() };
+    let guest = guest("(loop br 0)", limits);
+    let first = tokio::spawn({
+        let guest = guest.clone();
+        async move { run(&guest).await }
+    });
+    tokio::task::yield_now().await;
+    assert!(matches!(run(&guest).await, GuestError::Busy));
+    assert!(matches!(first.await.unwrap(), GuestError::Slow));
+    assert!(matches!(run(&guest).await, GuestError::Slow), "and then it is free again");
+}
+
+#[test]
+fn a_trap_is_a_500_and_the_connection_goes_on() {
+    let address = serve(|| guest("unreachable", Limits::default()));
+    let mut connection = Connection::to(address);
+    for _ in 0..3 {
+        let response = connection.post("/", numbered(1));
+        assert_eq!((response.status, response.header("content-type")), (500, "application/problem+json"));
+        assert!(!response.text().contains("unreachable"), "{}", response.text());
+    }
+}
+
+#[test]
+fn what_is_not_offered_is_named_at_the_start() {
+    let text = r#"(component (import "wasi:filesystem/preopens@0.2.0" (instance (export "get-directories" (func)))))"#;
+    let error = Guest::new(&wat::parse_str(text).unwrap(), KeyValueStore::memory(), [].into(), Limits::default());
+    let error = format!("{:#}", error.err().expect("it cannot be run"));
+    assert!(error.contains("wasi:filesystem/preopens"), "{error}");
+}
+
+#[test]
+fn slow_senders_cost_no_instances_and_are_told_408() {
+    let address = serve(|| {
+        let component = std::fs::read(component()).unwrap();
+        let limits = Limits { instances: 1, ..Limits::default() };
+        let settings = [("ingest_open".to_owned(), "true".to_owned())].into();
+        Guest::new(&component, KeyValueStore::memory(), settings, limits).unwrap()
+    });
+    let mut slow: Vec<_> = (0..20).map(|_| Connection::to(address)).collect();
+    for connection in &mut slow {
+        connection.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nevent=");
+    }
+    // One instance, twenty who have not sent their bodies: the next is not held up by them.
+    let mut quick = Connection::to(address);
+    for n in 0..50 {
+        assert_eq!(quick.post("/", numbered(n)).status, 200);
+    }
+    for connection in &mut slow {
+        let response = connection.receive();
+        assert_eq!((response.status, response.header("connection")), (408, "close"));
+    }
+}

@@ -1,0 +1,277 @@
+//! A running recipient, and a sender that speaks HTTP/1.1 byte for byte.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "shared by tests that use a part"
+)]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+pub const TOKEN: &str = "a-token-of-24-characters";
+pub const OPEN: &str = "ingest_open=true";
+pub const GUARDED: &str = "ingest_tokens=a-token-of-24-characters";
+
+/// What runs the component. Every promise that is not the host's own holds for all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Host,
+    /// Where `spin` is on PATH.
+    Spin,
+}
+
+pub fn kinds() -> Vec<Kind> {
+    let spin = Command::new("spin").arg("--version").output().is_ok_and(|output| output.status.success());
+    if !spin {
+        eprintln!("spin is not on PATH: only the host is tried");
+    }
+    if spin { vec![Kind::Host, Kind::Spin] } else { vec![Kind::Host] }
+}
+
+/// A recipient that runs until it is dropped, on a store that outlives it.
+pub struct Recipient {
+    pub kind: Kind,
+    pub address: SocketAddr,
+    pub child: Child,
+    variables: Vec<String>,
+    folder: TempDir,
+}
+
+impl Recipient {
+    pub fn start(kind: Kind, variables: &[&str]) -> Self {
+        let variables = variables.iter().map(|v| (*v).to_owned()).collect();
+        Self::start_in(tempfile::tempdir().unwrap(), kind, variables)
+    }
+
+    fn start_in(folder: TempDir, kind: Kind, variables: Vec<String>) -> Self {
+        let address = free_address();
+        let log = std::fs::File::options().create(true).append(true).open(folder.path().join("log")).unwrap();
+        let mut command = match kind {
+            Kind::Host => host_command(folder.path(), address),
+            Kind::Spin => spin_command(folder.path(), address),
+        };
+        for variable in &variables {
+            command.args(["--variable", variable]);
+        }
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        let child = command.spawn().expect("the recipient cannot be started");
+        let mut recipient = Self { kind, address, child, variables, folder };
+        recipient.wait_until_it_listens();
+        recipient
+    }
+
+    /// Kills it as a power cut would its process, and starts it again on the same store.
+    pub fn kill_and_restart(mut self) -> Self {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let (kind, variables) = (self.kind, std::mem::take(&mut self.variables));
+        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
+        drop(self);
+        Self::start_in(folder, kind, variables)
+    }
+
+    fn wait_until_it_listens(&mut self) {
+        let started = Instant::now();
+        while TcpStream::connect(self.address).is_err() {
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none() && started.elapsed() < Duration::from_secs(120), "{ended:?}: {}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    pub fn connect(&self) -> Connection {
+        Connection::to(self.address)
+    }
+
+    /// Sends one body on a connection of its own.
+    pub fn post(&self, path: &str, body: impl AsRef<[u8]>) -> Response {
+        self.connect().post(path, body)
+    }
+
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.folder.path().join("log")).unwrap()).into_owned()
+    }
+
+    pub fn store_path(&self) -> PathBuf {
+        store_path(self.folder.path())
+    }
+
+    /// What the store holds, read past the recipient: keys and values in the order of their keys.
+    pub fn stored(&self) -> Vec<(String, Vec<u8>)> {
+        stored(&self.store_path())
+    }
+
+    /// The most memory that the process ever had, in bytes. Linux only.
+    pub fn peak_memory(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().unwrap() * 1024)
+    }
+}
+
+impl Drop for Recipient {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn store_path(folder: &Path) -> PathBuf {
+    folder.join("sqlite_key_value.db")
+}
+
+pub fn stored(path: &Path) -> Vec<(String, Vec<u8>)> {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    let mut statement =
+        connection.prepare("SELECT key, value FROM spin_key_value WHERE store = 'default' ORDER BY key").unwrap();
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    rows.collect::<Result<_, _>>().unwrap()
+}
+
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+pub fn component() -> PathBuf {
+    let path = root().join("target/outbound-events.component.wasm");
+    assert!(path.is_file(), "{} is not there; `cargo xtask build` makes it", path.display());
+    path
+}
+
+pub fn host_command(folder: &Path, address: SocketAddr) -> Command {
+    let mut command = host();
+    command.arg("serve").arg("--listen").arg(address.to_string());
+    command.arg("--component").arg(component()).arg("--store").arg(store_path(folder));
+    command
+}
+
+/// The host, untouched by settings that the environment of the tests may hold.
+pub fn host() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_outbound-events-host"));
+    for name in outbound_events::settings::NAMES {
+        command.env_remove(format!("SPIN_VARIABLE_{}", name.to_uppercase()));
+    }
+    command.env_remove("RUST_LOG");
+    command
+}
+
+fn spin_command(folder: &Path, address: SocketAddr) -> Command {
+    let mut command = Command::new("spin");
+    command.arg("up").arg("--from").arg(root().join("spin.toml")).arg("--listen").arg(address.to_string());
+    command.arg("--state-dir").arg(folder);
+    command
+}
+
+/// Free when it was asked for. Another process might take it before the recipient does, which would then say so.
+pub fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// A connection that is kept alive.
+pub struct Connection(BufReader<TcpStream>);
+
+#[derive(Clone, Debug)]
+pub struct Response {
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Connection {
+    pub fn to(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        Self(BufReader::new(stream))
+    }
+
+    pub fn stream(&self) -> &TcpStream {
+        self.0.get_ref()
+    }
+
+    pub fn post(&mut self, path: &str, body: impl AsRef<[u8]>) -> Response {
+        self.try_post(path, body).expect("no response")
+    }
+
+    pub fn try_post(&mut self, path: &str, body: impl AsRef<[u8]>) -> std::io::Result<Response> {
+        let body = body.as_ref();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: recipient\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        self.try_send([head.as_bytes(), body].concat())?;
+        self.try_receive()
+    }
+
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.try_send(bytes).unwrap();
+    }
+
+    pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
+        self.0.get_mut().write_all(bytes.as_ref())
+    }
+
+    pub fn receive(&mut self) -> Response {
+        self.try_receive().expect("no response")
+    }
+
+    /// The next response, whole. An error if the connection ends before it does.
+    pub fn try_receive(&mut self) -> std::io::Result<Response> {
+        let status = self.line()?.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("no status");
+        let mut headers = Vec::new();
+        loop {
+            let line = self.line()?;
+            let Some((name, value)) = line.split_once(':') else { break };
+            headers.push((name.to_lowercase(), value.trim().to_owned()));
+        }
+        let mut response = Response { status, headers, body: Vec::new() };
+        if let Ok(length) = response.header("content-length").parse() {
+            response.body.resize(length, 0);
+            self.0.read_exact(&mut response.body)?;
+        }
+        Ok(response)
+    }
+
+    fn line(&mut self) -> std::io::Result<String> {
+        let mut line = String::new();
+        match self.0.read_line(&mut line)? {
+            0 => Err(std::io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(line.trim_end().to_owned()),
+        }
+    }
+
+    /// Whether the other side has closed the connection, after everything that it sent.
+    pub fn is_at_its_end(&mut self) -> bool {
+        matches!(self.0.read(&mut [0]), Ok(0) | Err(_))
+    }
+}
+
+impl Response {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)
+    }
+
+    pub fn result(&self) -> &str {
+        self.header("event-result")
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// The body of an event that no other number has.
+pub fn numbered(n: usize) -> String {
+    format!(
+        "event=support_conference_begin&version=1&timestamp={}&lsid=c69a8e10bea9428f816cfababe9815fe",
+        1_700_000_000 + n
+    )
+}
