@@ -142,7 +142,8 @@ proptest! {
         let form = |at: usize| {
             let base = [("event", "e"), ("version", "1"), ("timestamp", "0")];
             let mut form: Form = base.map(|(n, v)| (n.to_owned(), v.to_owned())).into();
-            form.insert(format!("x-{}", &whole[..at]), whole[at..].to_owned());
+            let (name, value) = whole.split_at(at);
+            form.insert(format!("x-{name}"), value.to_owned());
             form
         };
         let (a, b) = (at.0.index(whole.len()), at.1.index(whole.len()));

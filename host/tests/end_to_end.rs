@@ -246,7 +246,7 @@ fn hostile_requests_stop_nothing() {
             format!("POST {uri} HTTP/1.1\r\nHost: x\r\nX-Long: {}\r\n", "h".repeat(64 * 1024)).into_bytes(),
             format!("POST {uri} HTTP/1.1\r\nHost: \u{fffd}\r\n").into_bytes(),
             format!("POST {uri} HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n").into_bytes(),
-            format!("POST /events/.. HTTP/1.1\r\nHost: x\r\n").into_bytes(),
+            b"POST /events/.. HTTP/1.1\r\nHost: x\r\n".to_vec(),
             b"POST http://x:y:z/ HTTP/1.1\r\nHost: x\r\n".to_vec(),
         ];
         for head in heads {

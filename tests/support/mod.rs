@@ -1,5 +1,11 @@
 //! A request and its answer without a socket, and the stores that the port's contract is held to.
-#![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "shared by tests that each use a part")]
+#![allow(
+    dead_code,
+    unused_imports,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "shared by tests that each use a part"
+)]
 
 mod forms;
 

@@ -88,7 +88,7 @@ fn run(task: Task) -> Result<()> {
         }
         Task::Test { cargo } => {
             build::build()?;
-            test::test(cargo)
+            test::test(&cargo)
         }
         Task::Store { task: StoreTask::Init { path } } => {
             // The path is the user's: relative to where they are, not to the project.
