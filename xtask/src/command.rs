@@ -73,6 +73,21 @@ impl Command {
         Ok(())
     }
 
+    /// Says what it does, and becomes it: one process, so that a signal to this one is a signal to it.
+    #[cfg(unix)]
+    pub fn become_it(mut self, purpose: &str) -> Result<()> {
+        use std::os::unix::process::CommandExt as _;
+        eprintln!("==> {purpose}\n    {}", self.line());
+        let error = self.0.exec();
+        Err(error).with_context(|| format!("{} cannot be started", self.line()))
+    }
+
+    /// Says what it does, and does it: where a process cannot become another.
+    #[cfg(not(unix))]
+    pub fn become_it(self, purpose: &str) -> Result<()> {
+        self.run(purpose)
+    }
+
     /// Runs it unseen, for what it prints. `None` if it cannot be started or fails.
     pub fn output(mut self) -> Option<String> {
         let output = self.0.output().ok().filter(|output| output.status.success())?;

@@ -84,7 +84,7 @@ fn run(task: Task) -> Result<()> {
                 .arg(store)
                 .args(["--variable", "ingest_open=true"])
                 .args(host)
-                .run("serving; stop it with Ctrl-C")
+                .become_it("building the host, and serving; Ctrl-C stops it")
         }
         Task::Test { cargo } => {
             build::build()?;
