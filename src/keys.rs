@@ -14,9 +14,6 @@ use std::str::FromStr;
 use crate::event::{EventName, Lsid, Timestamp};
 use crate::record::{Id, Site};
 
-/// The most bytes that a key has: what Fermyon Cloud and Cosmos DB take.
-pub const MAX_KEY_BYTES: usize = 255;
-
 /// A key that no record is kept under: reading it tells whether the store answers.
 pub const PROBE: &str = "health";
 
@@ -129,21 +126,21 @@ fn read_lsid(text: &str) -> Result<Option<Lsid>, NotAKey> {
 
 /// The guide's seven have short names; an unrecognised one is `x-` and its own.
 fn write_event(f: &mut fmt::Formatter<'_>, event: &EventName) -> fmt::Result {
-    match event {
-        EventName::Unrecognised(name) => write!(f, "x-{}", name.as_str()),
-        known => f.write_str(short(known)),
+    match short(event) {
+        Some(short) => f.write_str(short),
+        None => write!(f, "x-{}", event.as_str()),
     }
 }
 
 fn read_event(text: &str) -> Result<EventName, NotAKey> {
     match text.strip_prefix("x-") {
         Some(name) => EventName::parse(name).map_err(|_| NotAKey),
-        None => EventName::GUIDE.into_iter().find(|known| short(known) == text).ok_or(NotAKey),
+        None => EventName::GUIDE.into_iter().find(|known| short(known) == Some(text)).ok_or(NotAKey),
     }
 }
 
-fn short(event: &EventName) -> &str {
-    match event {
+fn short(event: &EventName) -> Option<&'static str> {
+    Some(match event {
         EventName::Begin => "begin",
         EventName::End => "end",
         EventName::OwnerChanged => "owner",
@@ -151,6 +148,6 @@ fn short(event: &EventName) -> &str {
         EventName::MemberDeparted => "departed",
         EventName::CustomerExitSurveyCompleted => "customer-survey",
         EventName::RepExitSurveyCompleted => "rep-survey",
-        EventName::Unrecognised(name) => name.as_str(),
-    }
+        EventName::Unrecognised(_) => return None,
+    })
 }

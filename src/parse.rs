@@ -97,19 +97,21 @@ struct Form {
     given: BTreeMap<String, String>,
     /// Names whose problem is already listed: that they cannot be used must not be taken for their absence.
     faulty: Vec<String>,
+    /// How many have a name that cannot be read.
+    nameless: usize,
     problems: Vec<Problem>,
 }
 
 impl Form {
     fn decode(form: &[u8]) -> Result<Self, Problems> {
-        let pairs = || form.split(|&b| b == b'&').filter(|pair| !pair.is_empty());
-        // Counted first: a body of nothing but pairs must not become ten thousand problems.
-        if pairs().nth(MAX_VARIABLES).is_some() {
-            return Err(Problem::of_body(format!("has more than {MAX_VARIABLES} variables")).into());
-        }
+        let pairs = form.split(|&b| b == b'&').filter(|pair| !pair.is_empty());
         let mut decoded = Self::default();
-        for (pair, position) in pairs().zip(1..) {
+        for (pair, position) in pairs.zip(1..) {
             decoded.add(pair, position);
+            // One problem, and no more work: a body of nothing but pairs must not become ten thousand.
+            if decoded.given.len() + decoded.faulty.len() + decoded.nameless > MAX_VARIABLES {
+                return Err(Problem::of_body(format!("has more than {MAX_VARIABLES} variables")).into());
+            }
         }
         Ok(decoded)
     }
@@ -117,6 +119,7 @@ impl Form {
     fn add(&mut self, pair: &[u8], position: usize) {
         let (name, value) = halves(pair);
         if let Err(fault) = decodable(name) {
+            self.nameless += 1;
             return self.problems.push(Problem::of_body(format!("variable {position} has a name that {fault}")));
         }
         if let Err(fault) = decodable(value) {
@@ -141,6 +144,9 @@ impl Form {
     }
 
     fn fault(&mut self, name: String, reason: &str) {
+        if self.faulty.contains(&name) {
+            return;
+        }
         self.problems.push(Problem::of(&name, reason));
         self.given.remove(&name);
         self.faulty.push(name);

@@ -12,7 +12,7 @@ pub trait Store {
     /// for a duplicate and never be sent again.
     async fn exists(&self, key: &str) -> Result<bool, StoreError>;
 
-    /// The value under `key`.
+    /// The value under `key`. For reading what was stored: taking events needs no more than the other two.
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// Keeps `value` under `key`, over whatever was there. `Ok` promises that it is durable; after an error it may or may

@@ -334,8 +334,10 @@ fn what_cannot_be_read_as_a_request_is_refused() {
 #[test]
 fn no_token_is_ever_told() {
     let store = Memory::default();
-    let reply = post(WITH_TOKEN).body(format!("token={TOKEN}&{TOKEN}=%")).answer(&store, GUARDED);
-    assert_eq!(reply.result(), "set-aside");
+    let reject = [("ingest_tokens", TOKEN), ("invalid_events", "reject")];
+    let body = format!("event={TOKEN}&version={TOKEN}&timestamp={TOKEN}&lsid=+{TOKEN}&type={TOKEN}&x={TOKEN}%");
+    let reply = post(WITH_TOKEN).body(body).answer(&store, &reject);
+    assert_eq!(reply.at_fault(), ["x", "event", "timestamp", "lsid"]);
     let settings = outbound_events::settings::Settings::read(|name| {
         Ok(GUARDED.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned()))
     });

@@ -237,6 +237,9 @@ fn too_many_variables_are_one_problem() {
     let good = |n: usize| (0..n).map(|i| format!("&v{i}=")).collect::<String>();
     assert_eq!(at_fault(format!("{BEGIN}{}", good(252))), [""; 0]);
     assert_eq!(at_fault(format!("{BEGIN}{}", good(253))), [""]);
+    assert_eq!(at_fault(format!("{BEGIN}{}", "&a=1".repeat(1_000))), [""; 0], "a repeat is no further variable");
+    assert_eq!(at_fault("%=&".repeat(1_000)), [""]);
+    assert_eq!(at_fault(format!("{BEGIN}{}", "&a=%".repeat(1_000))), ["a"]);
     assert_eq!(at_fault(format!("{BEGIN}{}", "&".repeat(1_000_000))), [""; 0]);
 }
 

@@ -6,12 +6,13 @@ mod support;
 use std::collections::BTreeMap;
 
 use outbound_events::event::{EventName, Lsid, Timestamp};
-use outbound_events::keys::{EventKey, MAX_KEY_BYTES, SetAsideKey};
+use outbound_events::keys::{EventKey, SetAsideKey};
 use outbound_events::parse::parse;
 use outbound_events::record::{Id, Record, SetAside, Site};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use support::{GUARDED, Memory, now, post};
 
 type Form = BTreeMap<String, String>;
@@ -88,7 +89,12 @@ fn record(form: &Form, site: &str) -> (EventKey, Record) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
+    // The same forms at every run: a failure is there again when it is looked for.
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(20_231_114),
+        ..ProptestConfig::with_cases(2_000)
+    })]
 
     #[test]
     fn what_goes_in_comes_back_from_the_record(form in valid()) {
@@ -103,7 +109,7 @@ proptest! {
     fn keys_read_back_and_are_portable(form in valid(), site in "[A-Za-z0-9-]{1,32}") {
         let (key, _) = record(&form, &site);
         let written = key.to_string();
-        prop_assert!(written.len() <= MAX_KEY_BYTES);
+        prop_assert!(written.len() <= 252);
         prop_assert!(written.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)));
         prop_assert_eq!(written.parse::<EventKey>().unwrap(), key);
     }
@@ -129,7 +135,11 @@ proptest! {
     #[test]
     fn the_same_event_has_the_same_id_and_another_has_another(a in valid(), b in valid(), change in text()) {
         let id = |form: &Form| record(form, "hq").0.id;
-        prop_assert_eq!(id(&a), id(&a.clone()));
+        // In another order, spelled otherwise, and some of it twice.
+        let pairs = a.iter().rev().map(|(name, value)| (if name == "lsid" { "Isid" } else { name }, value));
+        let again = serde_urlencoded::to_string(pairs.chain(a.iter().map(|(n, v)| (n.as_str(), v))).collect::<Vec<_>>());
+        let (again, _) = Record::new(parse(again.unwrap().as_bytes()).unwrap(), Site::parse("hq").unwrap(), now());
+        prop_assert_eq!(id(&a), again.id);
         prop_assert_eq!(a == b, id(&a) == id(&b));
         prop_assert_ne!(id(&a), record(&a, "elsewhere").0.id);
         let mut changed = a.clone();

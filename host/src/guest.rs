@@ -1,5 +1,5 @@
 //! The component, and what it may do: a fresh instance a request, so much memory, so much time, and nothing but the
-//! store, its variables, the clock and a log.
+//! store, its variables, the clock, random numbers and a log.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -125,14 +125,16 @@ impl Guest {
         let out = http.new_response_outparam(sender).map_err(GuestError::Trap)?;
         let pre = self.pre.clone();
         let mut run = Box::pin(timeout(self.limits.time, async move {
-            let _held_until_the_end = permit;
+            // Dropped last: the place is free only once the instance is gone.
+            let _place = permit;
+            let mut store = store;
             let proxy = pre.instantiate_async(&mut store).await?;
             proxy.wasi_http_incoming_handler().call_handle(&mut store, request, out).await
         }));
         // The guest runs in the connection's own task: no other thread is woken on the way of a small answer.
         let ended = tokio::select! {
             biased;
-            ended = &mut run => Some(ended),
+            ended = &mut run => ended,
             // The response is here, the guest is not done: it streams the body.
             response = &mut response => {
                 tokio::spawn(async move { note_failure(&run.await) });
@@ -142,13 +144,13 @@ impl Guest {
         match response.try_recv() {
             // It was given a response: what went wrong after that does not take it back.
             Ok(response) => {
-                ended.iter().for_each(note_failure);
+                note_failure(&ended);
                 response.map_err(GuestError::Error)
             }
             Err(_) => Err(match ended {
-                Some(Ok(Err(trap))) => GuestError::Trap(trap),
-                Some(Err(_)) => GuestError::Slow,
-                _ => GuestError::Silent,
+                Ok(Err(trap)) => GuestError::Trap(trap),
+                Err(_) => GuestError::Slow,
+                Ok(Ok(())) => GuestError::Silent,
             }),
         }
     }

@@ -109,6 +109,12 @@ async fn serve(arguments: Serve) -> Result<()> {
         .await
         .with_context(|| format!("{} cannot be listened on; --listen chooses another address", arguments.listen))?;
     let stop = stop_signal()?;
+    tracing::info!(
+        component = %arguments.component.display(),
+        store = %arguments.store.display(),
+        ingest = ingest.as_str(),
+        "serving"
+    );
     greet(listener.local_addr()?, ingest.as_str());
     server::serve(listener, guest, stop).await
 }
@@ -139,19 +145,42 @@ fn start_log(json: bool) {
     if json { log.json().init() } else { log.init() }
 }
 
-/// Ready at the first SIGTERM or Ctrl-C.
+/// Ready at the first SIGTERM or Ctrl-C. The second ends the process at once.
 fn stop_signal() -> Result<impl Future<Output = ()>> {
-    #[cfg(unix)]
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let mut signals = Signals::new()?;
     Ok(async move {
+        signals.next().await;
+        tokio::spawn(async move {
+            signals.next().await;
+            tracing::warn!("stopped a second time: what was accepted is left unfinished");
+            std::process::exit(1);
+        });
+    })
+}
+
+/// What asks a process to stop.
+struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            #[cfg(unix)]
+            terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
         #[cfg(unix)]
         tokio::select! {
-            _ = terminate.recv() => {}
+            _ = self.terminate.recv() => {}
             _ = tokio::signal::ctrl_c() => {}
         }
         #[cfg(not(unix))]
         let _ = tokio::signal::ctrl_c().await;
-    })
+    }
 }
 
 /// How Spin names a variable in the environment.
@@ -170,10 +199,10 @@ fn variables(arguments: &Serve) -> Result<HashMap<String, String>> {
             }
         }
     }
-    for name in settings::NAMES {
-        if let Ok(value) = std::env::var(format!("{PREFIX}{}", name.to_uppercase())) {
-            variables.insert(name.to_owned(), value);
-        }
+    for (name, value) in std::env::vars_os() {
+        let Some(name) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
+        let Ok(value) = value.into_string() else { bail!("{PREFIX}{name} in the environment is no text") };
+        variables.insert(known(&name.to_lowercase()).context("in the environment")?, value);
     }
     variables.extend(arguments.variables.iter().cloned());
     Ok(variables)

@@ -23,7 +23,7 @@ use wasmtime_wasi_http::WasiBody;
 use crate::body::{self, Unread};
 use crate::guest::{Guest, GuestError};
 
-/// How long a connection may be silent before or within a request's head. Longer than a sender pauses between events.
+/// How long a connection is kept that sends no request, or sends its head slowly.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// How long those who were accepted may take to finish once the host is told to stop.
@@ -122,20 +122,32 @@ impl Failure {
         match self {
             Self::Body(Unread::Stalled) => StatusCode::REQUEST_TIMEOUT,
             Self::Body(Unread::BrokenOff(_)) | Self::Guest(GuestError::Request(_)) => StatusCode::BAD_REQUEST,
-            Self::Guest(GuestError::Busy) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Guest(GuestError::Busy | GuestError::Slow) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Guest(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
-    /// RFC 9457, as the guest's own. What went wrong inside is for the log, not for the sender.
+    /// What the sender is told: what it can mend, or that it should try again. The rest is for the log.
+    fn detail(&self) -> String {
+        match self.status() {
+            StatusCode::SERVICE_UNAVAILABLE => "the recipient is busy; send it again".to_owned(),
+            StatusCode::INTERNAL_SERVER_ERROR => "the component failed; the recipient's log says how".to_owned(),
+            _ => self.to_string(),
+        }
+    }
+
+    /// RFC 9457, as the guest's own.
     fn response(&self) -> Response<WasiBody> {
         let status = self.status();
         if status.is_server_error() {
             tracing::error!("{self}");
         }
-        let title = status.canonical_reason().unwrap_or_default();
-        let problem = format!(r#"{{"title":"{title}","status":{}}}"#, status.as_u16());
-        let body = Full::new(Bytes::from(problem)).map_err(|never| match never {}).boxed_unsync();
+        let problem = serde_json::json!({
+            "title": status.canonical_reason().unwrap_or_default(),
+            "status": status.as_u16(),
+            "detail": self.detail(),
+        });
+        let body = Full::new(Bytes::from(problem.to_string())).map_err(|never| match never {}).boxed_unsync();
         let mut response = Response::new(body);
         *response.status_mut() = status;
         let headers = response.headers_mut();

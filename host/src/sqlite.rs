@@ -23,10 +23,14 @@ const STORE: &str = "default";
 /// The most writes that wait for a commit; a further one waits for its place.
 const MAX_WAITING: usize = 1024;
 
-/// How long SQLite waits for another process to let go of the file.
+/// How long a write waits for another process to let go of the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a write may take. Shorter than a guest's time, so that the guest can still say that the store is slow.
+/// How long a read waits. In WAL mode that is for the one who repairs the file after a crash, and nobody else.
+const READ_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long a write may take. With the read before it, less than a guest's time, so that the guest can still say that the
+/// store is slow.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(8);
 
 pub struct SqliteStore {
@@ -54,7 +58,7 @@ impl SqliteStore {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|error| unusable(error.to_string()))?;
         }
-        let mut connection = prepare(path).map_err(|error| unusable(error.to_string()))?;
+        let mut connection = prepare(path).map_err(|error| unusable(format!("{error:#}")))?;
         let (writes, mut waiting) = mpsc::channel(MAX_WAITING);
         let writer = std::thread::Builder::new()
             .name("store".to_owned())
@@ -109,6 +113,8 @@ impl SqliteStore {
     }
 
     /// Reads with a connection that no one else uses now. There are as many as were ever needed at once.
+    ///
+    /// Blocks, which for one key is a few pages from memory: handing it to another thread would take longer.
     fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
         let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
@@ -140,16 +146,16 @@ impl fmt::Debug for SqliteStore {
 }
 
 /// The connection that writes, on a file that is a store by now.
-fn prepare(path: &Path) -> rusqlite::Result<Connection> {
+fn prepare(path: &Path) -> anyhow::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
-    if mode != "wal" {
-        let reason = format!("it stays in journal mode {mode}; WAL needs a local file system");
-        return Err(rusqlite::Error::InvalidParameterName(reason));
-    }
+    anyhow::ensure!(mode == "wal", "it stays in journal mode {mode}; WAL needs a local file system");
     connection.execute_batch(
+        // `fullfsync` matters on macOS only, where a plain fsync leaves the data in the drive's cache.
         "PRAGMA synchronous = FULL;
+         PRAGMA fullfsync = ON;
+         PRAGMA checkpoint_fullfsync = ON;
          CREATE TABLE IF NOT EXISTS spin_key_value (
              store TEXT NOT NULL,
              key   TEXT NOT NULL,
@@ -157,13 +163,16 @@ fn prepare(path: &Path) -> rusqlite::Result<Connection> {
              PRIMARY KEY (store, key)
          );",
     )?;
+    // A host that was killed between a write and its sync leaves a commit that is in the kernel's memory only. It would be
+    // read, and its repeat be a duplicate, before it is on disk. A checkpoint syncs the log before it does anything else.
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
     Ok(connection)
 }
 
 fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.busy_timeout(READ_TIMEOUT)?;
     connection.execute_batch("PRAGMA query_only = ON")?;
     Ok(connection)
 }

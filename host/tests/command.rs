@@ -6,7 +6,7 @@ mod support;
 use std::net::TcpStream;
 use std::process::Command;
 
-use support::{GUARDED, Kind, OPEN, Recipient, TOKEN, component, free_address, host, numbered};
+use support::{GUARDED, Kind, OPEN, Recipient, TOKEN, component, host, numbered};
 
 /// Runs the host to its end, which must be a failure, and gives what it says about that.
 fn fails(arguments: &[&str]) -> String {
@@ -50,6 +50,14 @@ fn bad_arguments_say_what_is_expected() {
 }
 
 #[test]
+fn a_mistyped_setting_in_the_environment_is_named() {
+    let output = host().arg("serve").env("SPIN_VARIABLE_INGEST_TOKEN", TOKEN).output().unwrap();
+    let says = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && says.contains("there is no setting \"ingest_token\""), "{says}");
+    assert!(!says.contains(TOKEN), "a token is told: {says}");
+}
+
+#[test]
 fn settings_come_from_the_command_the_environment_and_a_file_in_that_order() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("settings.env");
@@ -58,28 +66,21 @@ fn settings_come_from_the_command_the_environment_and_a_file_in_that_order() {
     let argument = format!("ingest_tokens={}", of("command"));
     let cases = [(true, true, "command"), (false, true, "environment"), (false, false, "file")];
     for (in_command, in_environment, expected) in cases {
-        let address = free_address();
-        let mut command = support::host_command(folder.path(), address);
-        command.arg("--env-file").arg(&file);
-        if in_environment {
-            command.env("SPIN_VARIABLE_INGEST_TOKENS", of("environment"));
-        }
-        if in_command {
-            command.args(["--variable", &argument]);
-        }
-        let mut child =
-            command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
-        while TcpStream::connect(address).is_err() {
-            assert!(child.try_wait().unwrap().is_none(), "the host did not start");
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
+        let recipient = Recipient::start_host(&[], |mut command| {
+            command.arg("--env-file").arg(&file);
+            if in_environment {
+                command.env("SPIN_VARIABLE_INGEST_TOKENS", of("environment"));
+            }
+            if in_command {
+                command.args(["--variable", &argument]);
+            }
+            command
+        });
         for place in ["command", "environment", "file"] {
             let uri = format!("/?outbound_event_token={}", of(place));
-            let status = support::Connection::to(address).post(&uri, numbered(1)).status;
+            let status = recipient.post(&uri, numbered(1)).status;
             assert_eq!(status, if place == expected { 200 } else { 401 }, "{place} where {expected} counts");
         }
-        child.kill().unwrap();
-        child.wait().unwrap();
     }
 }
 

@@ -3,10 +3,10 @@
 
 mod support;
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use outbound_events_host::store::{KeyValueStore, StoreError};
-use support::{Connection, Kind, OPEN, Recipient, free_address, host, host_command, numbered, store_path, stored};
+use support::{Kind, OPEN, Recipient, children, host, numbered, store_path, stored};
 
 /// Spin's own words for its table.
 const SPINS_TABLE: &str = "CREATE TABLE IF NOT EXISTS spin_key_value (
@@ -129,38 +129,50 @@ enum Call {
     Answer,
 }
 
+/// The host under strace, which sees each of its system calls. `None` where strace is not to be had.
+struct Traced {
+    trace: tempfile::NamedTempFile,
+}
+
+impl Traced {
+    fn new() -> Option<Self> {
+        if !Command::new("strace").args(["-o", "/dev/null", "true"]).status().is_ok_and(|status| status.success()) {
+            eprintln!("strace is not to be had: the order of the system calls is not looked at");
+            return None;
+        }
+        Some(Self { trace: tempfile::NamedTempFile::new().unwrap() })
+    }
+
+    fn command(&self, host: Command) -> Command {
+        let mut command = Command::new("strace");
+        let calls = "trace=pwrite64,fsync,fdatasync,write,writev,sendto,sendmsg";
+        command.args(["-f", "-y", "-s", "12", "-e", calls, "-o"]).arg(self.trace.path());
+        command.arg(host.get_program()).args(host.get_args());
+        command
+    }
+
+    /// Lets the host end, and gives what it did.
+    fn calls(self, mut recipient: Recipient) -> Vec<Call> {
+        let host = children(&recipient.child.id().to_string()).pop().expect("strace runs nothing");
+        assert!(Command::new("kill").arg(host).status().unwrap().success());
+        recipient.child.wait().unwrap();
+        std::fs::read_to_string(self.trace.path()).unwrap().lines().flat_map(read_calls).collect()
+    }
+}
+
 /// A kill proves nothing about the disk: the kernel keeps what a dead process wrote. So the order of the system calls is
 /// looked at. No 200 may leave before the end of an fsync that began after the last write to SQLite's log.
 #[test]
 fn no_200_leaves_before_the_fsync_that_covers_its_write() {
-    if !Command::new("strace").args(["-o", "/dev/null", "true"]).status().is_ok_and(|status| status.success()) {
-        eprintln!("strace is not to be had: the order of the system calls is not looked at");
-        return;
-    }
     const EVENTS: usize = 50;
-    let folder = tempfile::tempdir().unwrap();
-    let trace = folder.path().join("trace");
-    let address = free_address();
-    let serve = host_command(folder.path(), address);
-    let mut command = Command::new("strace");
-    command.args(["-f", "-y", "-s", "12", "-e", "trace=pwrite64,fsync,fdatasync,write,writev,sendto,sendmsg", "-o"]);
-    command.arg(&trace).arg(serve.get_program()).args(serve.get_args()).args(["--variable", OPEN]);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    while std::net::TcpStream::connect(address).is_err() {
-        assert!(child.try_wait().unwrap().is_none(), "the host did not start");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    let mut connection = Connection::to(address);
+    let Some(traced) = Traced::new() else { return };
+    let recipient = Recipient::start_host(&[OPEN], |host| traced.command(host));
+    let mut connection = recipient.connect();
     for n in 0..EVENTS {
         assert_eq!(connection.post("/", numbered(n)).result(), "stored");
     }
-    // strace passes the signal on, and ends when the host has.
-    assert!(Command::new("kill").arg(host_below(child.id())).status().unwrap().success());
-    child.wait().unwrap();
-
-    let calls: Vec<_> = std::fs::read_to_string(&trace).unwrap().lines().flat_map(read_calls).collect();
     let (mut written, mut covering, mut on_disk, mut answers) = (0, 0, 0, 0);
-    for call in &calls {
+    for call in traced.calls(recipient) {
         match call {
             Call::WriteToLog => written += 1,
             Call::SyncBegins => covering = written,
@@ -174,10 +186,18 @@ fn no_200_leaves_before_the_fsync_that_covers_its_write() {
     assert_eq!(answers, EVENTS, "each 200 is one packet, and each was seen");
 }
 
-/// The process that strace runs.
-fn host_below(strace: u32) -> String {
-    let children = std::fs::read_to_string(format!("/proc/{strace}/task/{strace}/children")).unwrap();
-    children.split_whitespace().next().unwrap().to_owned()
+/// A host that is killed between a write and its sync leaves a commit that only the kernel has. The next one would read it,
+/// and take the sender's repeat for a duplicate, before it is on disk.
+#[test]
+fn what_a_killed_host_left_is_synced_before_it_makes_a_duplicate() {
+    let Some(traced) = Traced::new() else { return };
+    let recipient = Recipient::start(Kind::Host, &[OPEN]);
+    assert_eq!(recipient.post("/", numbered(1)).result(), "stored");
+    let recipient = recipient.kill_and_restart_by(|host| traced.command(host));
+    assert_eq!(recipient.post("/", numbered(1)).result(), "duplicate");
+    let calls = traced.calls(recipient);
+    let answer = calls.iter().position(|call| *call == Call::Answer).expect("no answer was seen");
+    assert!(calls[..answer].contains(&Call::SyncEnds), "{calls:?}");
 }
 
 fn read_calls(line: &str) -> Vec<Call> {

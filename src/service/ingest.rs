@@ -86,7 +86,8 @@ async fn read(
     mut chunk: impl AsyncFnMut() -> Result<Option<Vec<u8>>, BrokenOff>,
 ) -> Result<Vec<u8>, Refusal> {
     let announced = head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|length: usize| length > max) {
+    // 64 bits: a component's usize has 32.
+    if announced.is_some_and(|length: u64| length > max as u64) {
         return Err(Refusal::Length { max });
     }
     let mut body = Vec::new();
@@ -97,7 +98,7 @@ async fn read(
         body.extend_from_slice(&more);
     }
     // A platform that takes a broken connection for the end must not make half an event of it.
-    if announced.is_some_and(|length| body.len() < length) {
+    if announced.is_some_and(|length| (body.len() as u64) < length) {
         return Err(Refusal::BrokenOff);
     }
     if body.is_empty() { Err(Refusal::Empty) } else { Ok(body) }

@@ -3,7 +3,7 @@
 //! | path | method | what it does |
 //! |---|---|---|
 //! | `/events/{site}`, `/events`, `/` | POST | takes an event ([`ingest`]) |
-//! | `/health` | GET, HEAD | tells whether events can be taken |
+//! | `/health` | GET, HEAD | tells whether the settings are in order and the store answers |
 //!
 //! Checks run in the order path, method, token, type, length, body: nothing is read for a stranger.
 
@@ -83,7 +83,8 @@ impl<S: Store> Service<'_, S> {
         self.settings.as_ref().map_err(|error| Refusal::Settings(error.clone()))
     }
 
-    /// 200 if the next event could be taken. Otherwise the status that it would get, and why.
+    /// 200 if the settings are in order and the store answers. Otherwise the status that an event would get, and why. Whether
+    /// the store has room left is not known before it is asked to write.
     async fn health(&self) -> Answer {
         let ingest = self.settings.as_ref().ok().map(|settings| settings.ingest.as_str());
         let refusal = self.not_ready().await.err();
@@ -94,7 +95,7 @@ impl<S: Store> Service<'_, S> {
         Answer { response, log: refusal.and_then(|refusal| refusal.log()) }
     }
 
-    /// An error if the next event could not be taken.
+    /// An error if it is known that the next event cannot be taken.
     async fn not_ready(&self) -> Result<(), Refusal> {
         if self.settings()?.ingest == Ingest::Shut {
             return Err(Refusal::Shut);

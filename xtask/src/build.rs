@@ -30,12 +30,11 @@ pub fn build() -> Result<PathBuf> {
 }
 
 fn compile(toolchain: &WasmToolchain) -> Result<()> {
-    const PURPOSE: &str = "building the core module";
     // The target folder by name: spin.toml names it too, so no setting may move it.
     let arguments =
         ["build", "--release", "--target", TARGET, "--target-dir", "target", "--package", "outbound-events"];
-    match toolchain {
-        WasmToolchain::Own => Command::cargo(arguments).run(PURPOSE),
+    let cargo = match toolchain {
+        WasmToolchain::Own => Command::cargo(arguments),
         WasmToolchain::Debian { linker } => Command::new(DEBIAN_CARGO)
             .args(arguments)
             .arg("-Zbuild-std=std,panic_abort")
@@ -47,9 +46,10 @@ fn compile(toolchain: &WasmToolchain) -> Result<()> {
             .without("CARGO")
             .without("RUSTUP_TOOLCHAIN")
             .without("RUSTUP_HOME")
-            .without(library_path())
-            .run(PURPOSE),
-    }
+            .without(library_path()),
+    };
+    // Flags for the user's machine are none for wasm, and would hide those that are.
+    cargo.without("RUSTFLAGS").without("CARGO_ENCODED_RUSTFLAGS").run("building the core module")
 }
 
 fn library_path() -> &'static str {

@@ -29,9 +29,12 @@ impl Command {
         Self::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())).args(arguments)
     }
 
-    /// The project's host. Built as the tests build it, so that its dependencies are compiled once.
+    /// The project's host, in the folder where the user is: paths among its arguments are the user's. Built as the tests
+    /// build it, so that its dependencies are compiled once.
     pub fn host<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Self {
-        Self::cargo(["run", "--release", "--package", "outbound-events-host", "--"]).args(arguments)
+        let mut host = Self::cargo(["run", "--release", "--quiet", "--package", "outbound-events-host", "--"]);
+        host.0.current_dir(".");
+        host.args(arguments)
     }
 
     /// Adds an argument.
@@ -73,19 +76,25 @@ impl Command {
         Ok(())
     }
 
-    /// Says what it does, and becomes it: one process, so that a signal to this one is a signal to it.
+    /// Says what it does, and becomes it: one process, so that a signal to this one is a signal to it. The further
+    /// arguments are not shown.
     #[cfg(unix)]
-    pub fn become_it(mut self, purpose: &str) -> Result<()> {
+    pub fn become_it(mut self, purpose: &str, unseen: &[String]) -> Result<()> {
         use std::os::unix::process::CommandExt as _;
         eprintln!("==> {purpose}\n    {}", self.line());
-        let error = self.0.exec();
+        let error = self.0.args(unseen).exec();
         Err(error).with_context(|| format!("{} cannot be started", self.line()))
     }
 
     /// Says what it does, and does it: where a process cannot become another.
     #[cfg(not(unix))]
-    pub fn become_it(self, purpose: &str) -> Result<()> {
-        self.run(purpose)
+    pub fn become_it(mut self, purpose: &str, unseen: &[String]) -> Result<()> {
+        eprintln!("==> {purpose}\n    {}", self.line());
+        let status = self.0.args(unseen).status().with_context(|| format!("{} cannot be started", self.line()))?;
+        if !status.success() {
+            bail!("the host ended with {status}");
+        }
+        Ok(())
     }
 
     /// Runs it unseen, for what it prints. `None` if it cannot be started or fails.

@@ -5,6 +5,7 @@ mod command;
 mod setup;
 mod test;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -29,12 +30,12 @@ enum Task {
     Build,
     /// Sets up, builds, and serves on 127.0.0.1:3000 with ingest open.
     Run {
-        /// The address to listen on.
+        /// The address to listen on. Ingest is open only if none but this machine can reach it.
         #[arg(long, default_value = "127.0.0.1:3000")]
-        listen: String,
-        /// The store's file, or `memory`.
-        #[arg(long, default_value = ".spin/sqlite_key_value.db")]
-        store: PathBuf,
+        listen: SocketAddr,
+        /// The store's file, or `memory`. Without it, the project's `.spin/sqlite_key_value.db`, which `spin up` uses too.
+        #[arg(long)]
+        store: Option<PathBuf>,
         /// Further arguments for the host, such as `--variable ingest_tokens=…`.
         #[arg(last = true)]
         host: Vec<String>,
@@ -77,22 +78,21 @@ fn run(task: Task) -> Result<()> {
         Task::Build => build::build().map(drop),
         Task::Run { listen, store, host } => {
             let component = build::build()?;
-            Command::host(["serve", "--listen", &listen])
-                .arg("--component")
-                .arg(component)
-                .arg("--store")
-                .arg(store)
-                .args(["--variable", "ingest_open=true"])
-                .args(host)
-                .become_it("building the host, and serving; Ctrl-C stops it")
+            Command::cargo(["build", "--release", "--package", "outbound-events-host"]).run("building the host")?;
+            let store = store.unwrap_or_else(|| command::root().join(".spin/sqlite_key_value.db"));
+            let serve = Command::host(["serve", "--listen"]).arg(listen.to_string());
+            let serve = serve.arg("--component").arg(component).arg("--store").arg(store);
+            // Anyone may send, as long as anyone is on this machine.
+            let open = listen.ip().is_loopback().then_some(["--variable", "ingest_open=true"]);
+            // What the user adds may be a token, which is not for the screen.
+            serve.args(open.into_iter().flatten()).become_it("serving; Ctrl-C stops it", &host)
         }
         Task::Test { cargo } => {
             build::build()?;
             test::test(&cargo)
         }
         Task::Store { task: StoreTask::Init { path } } => {
-            // The path is the user's: relative to where they are, not to the project.
-            Command::host(["store", "init"]).arg(std::path::absolute(path)?).run("making a store file")
+            Command::host(["store", "init"]).arg(path).run("making a store file")
         }
     }
 }

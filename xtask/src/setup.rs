@@ -4,6 +4,8 @@
 //! 2. `rustup target add` fetches it, which is what most people have;
 //! 3. Debian's and Ubuntu's packages hold a compiler, the standard library's source and a C library for it;
 //! 4. otherwise an error that says these ways.
+//!
+//! Where an earlier setup took the third way, its packages are used without asking rustup again.
 
 use std::path::{Path, PathBuf};
 

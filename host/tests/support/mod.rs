@@ -47,43 +47,79 @@ pub struct Recipient {
 impl Recipient {
     pub fn start(kind: Kind, variables: &[&str]) -> Self {
         let variables = variables.iter().map(|v| (*v).to_owned()).collect();
-        Self::start_in(tempfile::tempdir().unwrap(), kind, variables)
+        Self::start_in(tempfile::tempdir().unwrap(), kind, variables, |command| command)
     }
 
-    fn start_in(folder: TempDir, kind: Kind, variables: Vec<String>) -> Self {
-        let address = free_address();
-        let log = std::fs::File::options().create(true).append(true).open(folder.path().join("log")).unwrap();
+    /// The host, its command changed before it runs: given more arguments, say, or run by another program.
+    pub fn start_host(variables: &[&str], change: impl FnOnce(Command) -> Command) -> Self {
+        let variables = variables.iter().map(|v| (*v).to_owned()).collect();
+        Self::start_in(tempfile::tempdir().unwrap(), Kind::Host, variables, change)
+    }
+
+    fn start_in(folder: TempDir, kind: Kind, variables: Vec<String>, change: impl FnOnce(Command) -> Command) -> Self {
+        let log = std::fs::File::create(folder.path().join("log")).unwrap();
+        let spins = free_address();
         let mut command = match kind {
-            Kind::Host => host_command(folder.path(), address),
-            Kind::Spin => spin_command(folder.path(), address),
+            // Any port that is free, which it then says.
+            Kind::Host => host_command(folder.path()),
+            Kind::Spin => spin_command(folder.path(), spins),
         };
         for variable in &variables {
             command.args(["--variable", variable]);
         }
+        let mut command = change(command);
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        // Spin is several processes. They are one group, which is killed as one.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let child = command.spawn().expect("the recipient cannot be started");
-        let mut recipient = Self { kind, address, child, variables, folder };
+        let mut recipient = Self { kind, address: spins, child, variables, folder };
         recipient.wait_until_it_listens();
         recipient
     }
 
     /// Kills it as a power cut would its process, and starts it again on the same store.
-    pub fn kill_and_restart(mut self) -> Self {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+    pub fn kill_and_restart(self) -> Self {
+        self.kill_and_restart_by(|command| command)
+    }
+
+    pub fn kill_and_restart_by(mut self, change: impl FnOnce(Command) -> Command) -> Self {
+        self.kill();
         let (kind, variables) = (self.kind, std::mem::take(&mut self.variables));
         let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
         drop(self);
-        Self::start_in(folder, kind, variables)
+        Self::start_in(folder, kind, variables, change)
+    }
+
+    fn kill(&mut self) {
+        if cfg!(unix) && self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            let group = format!("-{}", self.child.id());
+            let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 
     fn wait_until_it_listens(&mut self) {
         let started = Instant::now();
-        while TcpStream::connect(self.address).is_err() {
+        loop {
+            if self.kind == Kind::Host {
+                self.address = self.said_address().unwrap_or(self.address);
+            }
+            if (self.kind == Kind::Spin || self.said_address().is_some()) && TcpStream::connect(self.address).is_ok() {
+                return;
+            }
             let ended = self.child.try_wait().unwrap();
             assert!(ended.is_none() && started.elapsed() < Duration::from_secs(120), "{ended:?}: {}", self.log());
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Where the host says that it listens.
+    fn said_address(&self) -> Option<SocketAddr> {
+        let log = self.log();
+        let said = log.lines().find_map(|line| line.strip_prefix("Listening on http://"))?;
+        said.split(',').next()?.parse().ok()
     }
 
     pub fn connect(&self) -> Connection {
@@ -110,7 +146,10 @@ impl Recipient {
 
     /// The most memory that the process ever had, in bytes. Linux only.
     pub fn peak_memory(&self) -> Option<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let own = self.child.id().to_string();
+        // Spin serves in a process below its command.
+        let serving = if self.kind == Kind::Spin { children(&own).pop()? } else { own };
+        let status = std::fs::read_to_string(format!("/proc/{serving}/status")).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
         Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().unwrap() * 1024)
     }
@@ -118,9 +157,14 @@ impl Recipient {
 
 impl Drop for Recipient {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
+}
+
+/// The processes that a process has started. Linux only.
+pub fn children(process: &str) -> Vec<String> {
+    let children = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
+    children.split_whitespace().map(str::to_owned).collect()
 }
 
 pub fn store_path(folder: &Path) -> PathBuf {
@@ -145,18 +189,18 @@ pub fn component() -> PathBuf {
     path
 }
 
-pub fn host_command(folder: &Path, address: SocketAddr) -> Command {
+fn host_command(folder: &Path) -> Command {
     let mut command = host();
-    command.arg("serve").arg("--listen").arg(address.to_string());
-    command.arg("--component").arg(component()).arg("--store").arg(store_path(folder));
+    command.args(["serve", "--listen", "127.0.0.1:0", "--component"]).arg(component());
+    command.arg("--store").arg(store_path(folder));
     command
 }
 
 /// The host, untouched by settings that the environment of the tests may hold.
 pub fn host() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_outbound-events-host"));
-    for name in outbound_events::settings::NAMES {
-        command.env_remove(format!("SPIN_VARIABLE_{}", name.to_uppercase()));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SPIN_VARIABLE_")) {
+        command.env_remove(name);
     }
     command.env_remove("RUST_LOG");
     command
@@ -169,8 +213,8 @@ fn spin_command(folder: &Path, address: SocketAddr) -> Command {
     command
 }
 
-/// Free when it was asked for. Another process might take it before the recipient does, which would then say so.
-pub fn free_address() -> SocketAddr {
+/// Free when it was asked for, for Spin, which does not say what port it was given.
+fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
@@ -225,6 +269,20 @@ impl Connection {
 
     /// The next response, whole. An error if the connection ends before it does.
     pub fn try_receive(&mut self) -> std::io::Result<Response> {
+        let mut response = self.try_receive_head()?;
+        if let Ok(length) = response.header("content-length").parse() {
+            response.body.resize(length, 0);
+            self.0.read_exact(&mut response.body)?;
+        }
+        Ok(response)
+    }
+
+    /// The next response to a HEAD.
+    pub fn receive_head(&mut self) -> Response {
+        self.try_receive_head().expect("no response")
+    }
+
+    fn try_receive_head(&mut self) -> std::io::Result<Response> {
         let status = self.line()?.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("no status");
         let mut headers = Vec::new();
         loop {
@@ -232,12 +290,7 @@ impl Connection {
             let Some((name, value)) = line.split_once(':') else { break };
             headers.push((name.to_lowercase(), value.trim().to_owned()));
         }
-        let mut response = Response { status, headers, body: Vec::new() };
-        if let Ok(length) = response.header("content-length").parse() {
-            response.body.resize(length, 0);
-            self.0.read_exact(&mut response.body)?;
-        }
-        Ok(response)
+        Ok(Response { status, headers, body: Vec::new() })
     }
 
     fn line(&mut self) -> std::io::Result<String> {
@@ -250,7 +303,12 @@ impl Connection {
 
     /// Whether the other side has closed the connection, after everything that it sent.
     pub fn is_at_its_end(&mut self) -> bool {
-        matches!(self.0.read(&mut [0]), Ok(0) | Err(_))
+        use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
+        match self.0.read(&mut [0]) {
+            Ok(bytes) => bytes == 0,
+            // A time-out is no end.
+            Err(error) => matches!(error.kind(), BrokenPipe | ConnectionReset),
+        }
     }
 }
 
