@@ -67,10 +67,11 @@ async fn respond(response: http::Response<Vec<u8>>, out: ResponseOutparam) -> an
 }
 
 fn variable(name: &str) -> Result<Option<String>, String> {
+    use variables::Error;
     match variables::get(name) {
         Ok(value) => Ok(Some(value)),
-        Err(variables::Error::Undefined(_)) => Ok(None),
-        Err(error) => Err(error.to_string()),
+        Err(Error::Undefined(_)) => Ok(None),
+        Err(Error::InvalidName(reason) | Error::Provider(reason) | Error::Other(reason)) => Err(reason),
     }
 }
 
@@ -104,6 +105,11 @@ impl Store for SpinStore {
 
 impl From<key_value::Error> for StoreError {
     fn from(error: key_value::Error) -> Self {
-        Self(error.to_string())
+        Self(match error {
+            key_value::Error::Other(reason) => reason,
+            key_value::Error::NoSuchStore => "this platform has no store named default".to_owned(),
+            key_value::Error::AccessDenied => "the component may not use the store default (spin.toml)".to_owned(),
+            key_value::Error::StoreTableFull => "too many stores are open".to_owned(),
+        })
     }
 }
