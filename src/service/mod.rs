@@ -2,7 +2,7 @@
 //!
 //! | path | method | what it does |
 //! |---|---|---|
-//! | `/events/{site}`, `/events`, `/` | POST | takes an event ([`ingest`]) |
+//! | `/events/{site}`, `/events`, `/` | POST | takes an event (`ingest.rs`) |
 //! | `/health` | GET, HEAD | tells whether the settings are in order and the store answers |
 //!
 //! Checks run in the order path, method, token, type, length, body: nothing is read for a stranger.
