@@ -58,8 +58,8 @@ impl Id {
     /// their names' bytes. Before each of these stands its length in bytes, as 32 bits, big-endian.
     ///
     /// The variables are those of [`Data::form`]: every spelling of `lsid` is one, repeats are one, an empty
-    /// `external_key` is none, `timestamp` has no leading zeros. So a repeat has the same id on any machine, at any time. The price: two customers of
-    /// one name who join in the same second are one event.
+    /// `external_key` is none, `timestamp` has no leading zeros. So a repeat has the same id on any machine, at any time.
+    /// The price: two customers of one name who join one session in the same second are one event.
     pub fn of_event(site: &Site, data: &Data) -> Self {
         let form = data.form();
         let variables = form.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);

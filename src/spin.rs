@@ -81,11 +81,11 @@ struct SpinStore(OnceCell<key_value::Store>);
 
 impl SpinStore {
     fn open(&self) -> Result<&key_value::Store, StoreError> {
-        if self.0.get().is_none() {
-            let opened = key_value::Store::open_default()?;
-            return Ok(self.0.get_or_init(|| opened));
+        if let Some(open) = self.0.get() {
+            return Ok(open);
         }
-        self.0.get().ok_or_else(|| StoreError("not open".to_owned()))
+        let opened = key_value::Store::open_default()?;
+        Ok(self.0.get_or_init(|| opened))
     }
 }
 

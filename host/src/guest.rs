@@ -10,8 +10,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 use wasmtime::component::{Component, HasSelf, Linker, Resource, ResourceTable};
 use wasmtime::error::Context as _;
-use wasmtime::{Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
-use wasmtime::{StoreLimits, StoreLimitsBuilder, UpdateDeadline};
+use wasmtime::{
+    Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, UpdateDeadline,
+};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::p2::bindings::http::types::{self, ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::bindings::{LinkOptions, ProxyPre};
@@ -167,12 +168,10 @@ impl Guest {
             wasi: WasiCtx::builder().stdout(log.clone()).stderr(log).build(),
             http: WasiHttpCtx::new(),
             hooks: NothingOut,
-            limits: StoreLimitsBuilder::new().memory_size(self.limits.memory_bytes).build(),
             store: self.store.clone(),
             variables: Arc::clone(&self.variables),
         };
         let mut store = Store::new(self.pre.engine(), state);
-        store.limiter(|state| &mut state.limits);
         // A guest that computes lets others run at every tick; when its time is up, it is not resumed.
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
@@ -197,6 +196,7 @@ fn config(limits: &Limits) -> Config {
     pool.total_component_instances(limits.instances)
         .total_core_instances(limits.instances.saturating_mul(PARTS))
         .total_memories(limits.instances)
+        .max_memories_per_component(1)
         .total_tables(limits.instances.saturating_mul(PARTS))
         .total_stacks(limits.instances)
         .max_memory_size(limits.memory_bytes);
@@ -239,7 +239,6 @@ struct State {
     wasi: WasiCtx,
     http: WasiHttpCtx,
     hooks: NothingOut,
-    limits: StoreLimits,
     store: KeyValueStore,
     variables: Arc<HashMap<String, String>>,
 }

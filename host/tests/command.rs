@@ -148,3 +148,17 @@ fn a_sender_that_closes_its_half_or_speaks_http_1_0_is_answered() {
     assert_eq!(old.receive().result(), "duplicate");
     assert!(old.is_at_its_end());
 }
+
+#[test]
+fn a_sender_that_is_refused_can_finish_its_body_and_read_why() {
+    let recipient = Recipient::start(Kind::Host, &[OPEN]);
+    let mut connection = recipient.connect();
+    connection.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n");
+    // The answer is there before the body. Many senders look for it only when they have sent all.
+    assert!(connection.stream().peek(&mut [0]).unwrap() > 0);
+    for _ in 0..50 {
+        connection.send([b'x'; 20_000]);
+    }
+    assert_eq!(connection.receive().status, 413);
+    assert!(connection.is_at_its_end());
+}

@@ -1,6 +1,6 @@
 //! Other programs, run visibly: each says what it is for and how it was called.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process;
 
@@ -109,11 +109,8 @@ impl Command {
     }
 }
 
-/// Where a program is on PATH.
-pub fn find(program: &str) -> Option<OsString> {
+/// Whether a program is on PATH.
+pub fn is_on_path(program: &str) -> bool {
     let file = format!("{program}{}", std::env::consts::EXE_SUFFIX);
-    std::env::split_paths(&std::env::var_os("PATH")?)
-        .map(|folder| folder.join(&file))
-        .find(|path| path.is_file())
-        .map(Into::into)
+    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(&file).is_file()))
 }

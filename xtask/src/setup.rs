@@ -11,13 +11,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::command::{Command, find};
+use crate::command::{Command, is_on_path};
 
 /// The target's name.
 pub const TARGET: &str = "wasm32-wasip1";
 
-/// Debian's packages. The fifth is only needed where the user's toolchain brings no linker for wasm.
+/// Debian's packages.
 const PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "wasi-libc"];
+/// One more, where the user's toolchain brings no linker for wasm.
 const LINKER_PACKAGE: &str = "rust-web-llvm";
 
 const WAYS: &str = "no compiler for wasm32-wasip1 is here, and none could be installed. One of these makes one available:
@@ -66,7 +67,7 @@ fn own_rustc() -> std::ffi::OsString {
 }
 
 fn rustup_adds_target() -> bool {
-    if find("rustup").is_none() {
+    if !is_on_path("rustup") {
         return false;
     }
     match Command::new("rustup").args(["target", "add", TARGET]).run("adding the target with rustup") {
@@ -108,7 +109,7 @@ fn own_linker() -> Option<PathBuf> {
 
 /// As root or with sudo, installs; otherwise says what to type.
 fn install_debian_packages() -> Result<()> {
-    if find("apt-get").is_none() {
+    if !is_on_path("apt-get") {
         bail!(WAYS);
     }
     let packages: Vec<_> = PACKAGES.into_iter().chain(linker().is_none().then_some(LINKER_PACKAGE)).collect();
