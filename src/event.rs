@@ -136,6 +136,20 @@ impl EventName {
         Ok(Self::Unrecognised(UnrecognisedName(text.to_owned())))
     }
 
+    /// What the guide, and the appliance's settings page, call the event: `Support Session Start`.
+    pub fn title(&self) -> &str {
+        match self {
+            Self::Begin => "Support Session Start",
+            Self::End => "Support Session End",
+            Self::OwnerChanged => "Support Session Ownership Changes",
+            Self::MemberAdded => "Someone Joins a Support Session",
+            Self::MemberDeparted => "Someone Leaves a Support Session",
+            Self::CustomerExitSurveyCompleted => "Customer Exit Survey is Completed",
+            Self::RepExitSurveyCompleted => "Representative Survey is Completed",
+            Self::Unrecognised(name) => name.as_str(),
+        }
+    }
+
     /// The name as it stands in the form.
     pub fn as_str(&self) -> &str {
         match self {
