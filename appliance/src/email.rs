@@ -1,0 +1,130 @@
+//! An email of an event, and one attempt to hand it to the SMTP server (guide, "Email Recipients").
+
+use std::time::Duration;
+
+use lettre::address::Envelope;
+use lettre::message::Mailbox;
+use lettre::message::header::ContentType;
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
+use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
+use rustls::pki_types::CertificateDer;
+use serde::{Deserialize, Serialize};
+
+use crate::retry::Failure;
+
+/// How long the server may take for one step of an email.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// An email as it waits in a queue: to whom, and all of its text, so that it is the same at every attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Email {
+    from: Address,
+    to: Vec<Address>,
+    /// Header and body (RFC 5322): ASCII, as lettre encodes all else.
+    message: String,
+}
+
+/// Why an email cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each is the error that it holds")]
+pub enum EmailError {
+    #[error("the email cannot be made: {0}")]
+    Message(#[from] lettre::error::Error),
+    #[error("the email is no text: {0}")]
+    Text(#[from] std::string::FromUtf8Error),
+    #[error("the email cannot be queued: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl Email {
+    /// An email of plain text. Whatever a macro left in `subject`, it is one line of one header.
+    pub fn new(from: &Mailbox, to: &[Mailbox], subject: &str, body: &str) -> Result<Self, EmailError> {
+        let one_line: String = subject.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let builder = Message::builder().from(from.clone()).subject(one_line).header(ContentType::TEXT_PLAIN);
+        let builder = to.iter().fold(builder, |builder, mailbox| builder.to(mailbox.clone()));
+        let lines = body.replace("\r\n", "\n").replace('\r', "\n").replace('\n', "\r\n");
+        let message = String::from_utf8(builder.message_id(None).body(lines)?.formatted())?;
+        Ok(Self { from: from.email.clone(), to: to.iter().map(|to| to.email.clone()).collect(), message })
+    }
+}
+
+/// How the connection to the server is protected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Encryption {
+    /// Not at all.
+    None,
+    /// STARTTLS, and no email without it. Trusts these authorities alone, or the machine's own where there are none.
+    StartTls(Vec<CertificateDer<'static>>),
+}
+
+/// The SMTP server that takes all emails.
+pub struct Relay(AsyncSmtpTransport<Tokio1Executor>);
+
+/// Why no connection to a server could be prepared.
+#[derive(Debug, thiserror::Error)]
+#[error("TLS with the SMTP server cannot be prepared: {0}")]
+pub struct RelayError(#[from] lettre::transport::smtp::Error);
+
+impl Relay {
+    /// A relay that connects anew for each email.
+    pub fn new(
+        host: &str,
+        port: u16,
+        encryption: Encryption,
+        credentials: Option<(String, String)>,
+    ) -> Result<Self, RelayError> {
+        let tls = match encryption {
+            Encryption::None => Tls::None,
+            Encryption::StartTls(authorities) => Tls::Required(parameters(host, authorities)?),
+        };
+        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host).port(port).tls(tls);
+        if let Some((user, password)) = credentials {
+            builder = builder.credentials(Credentials::new(user, password));
+        }
+        Ok(Self(builder.timeout(Some(TIMEOUT)).build()))
+    }
+
+    /// Hands over one email. The failure is in the server's own words where it has some.
+    pub async fn send(&self, email: &Email) -> Result<(), Failure> {
+        let envelope = Envelope::new(Some(email.from.clone()), email.to.clone());
+        let envelope = envelope.map_err(|error| Failure::new(error.to_string()))?;
+        let sent = self.0.send_raw(&envelope, email.message.as_bytes()).await;
+        sent.map(|_| ()).map_err(|error| Failure::new(error.to_string()))
+    }
+}
+
+fn parameters(host: &str, authorities: Vec<CertificateDer<'static>>) -> Result<TlsParameters, RelayError> {
+    let mut builder = TlsParameters::builder(host.to_owned());
+    if !authorities.is_empty() {
+        builder = builder.certificate_store(CertificateStore::None);
+    }
+    for authority in authorities {
+        builder = builder.add_root_certificate(Certificate::from_der(authority.to_vec())?);
+    }
+    Ok(builder.build_rustls()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use lettre::message::Mailbox;
+
+    use super::Email;
+
+    #[test]
+    fn a_value_adds_no_header_and_no_recipient() {
+        let from: Mailbox = "Appliance <appliance@example.com>".parse().unwrap();
+        let to: Vec<Mailbox> = vec!["desk@example.com".parse().unwrap()];
+        let hostile = "x\r\nBcc: evil@example.com\r\n\r\nbody\u{85}\u{2028}";
+        let email = Email::new(&from, &to, hostile, hostile).unwrap();
+        assert_eq!(email.to.len(), 1);
+        let (header, _) = email.message.split_once("\r\n\r\n").unwrap();
+        let names: Vec<_> = header
+            .lines()
+            .filter(|line| !line.starts_with([' ', '\t']))
+            .filter_map(|line| line.split(':').next())
+            .collect();
+        assert!(!names.contains(&"Bcc"), "{header}");
+        assert_eq!(names.iter().filter(|name| **name == "Subject").count(), 1, "{header}");
+    }
+}

@@ -1,0 +1,155 @@
+//! One attempt at an HTTP recipient. Status 200 is success and nothing else is (guide, "HTTP Recipients").
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response, StatusCode, Url};
+use rustls::ClientConfig;
+use tokio::time::Instant;
+
+use crate::retry::Failure;
+
+/// The most bytes of an answer that are read: for its words, and so that the connection can be used again.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
+
+/// Why a recipient cannot be made of what was given.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The text is no URL.
+    #[error("is no URL: {0}; a recipient's is https://host/path or http://host/path")]
+    Url(String),
+    /// It is one, and not of HTTP.
+    #[error("begins with {0}:; a recipient's URL begins with https: or http:")]
+    Scheme(String),
+    /// The client could not be made.
+    #[error("no HTTP client can be made: {0}")]
+    Client(#[from] reqwest::Error),
+}
+
+/// Reads a recipient's URL.
+pub fn url(text: &str) -> Result<Url, HttpError> {
+    let url = Url::parse(text).map_err(|error| HttpError::Url(error.to_string()))?;
+    match url.scheme() {
+        "http" | "https" => Ok(url),
+        other => Err(HttpError::Scheme(other.to_owned())),
+    }
+}
+
+/// A URL as it may be shown: its query and its password may be secrets.
+pub fn shown(url: &Url) -> String {
+    let mut shown = url.clone();
+    shown.set_query(url.query().map(|_| "…"));
+    // These fail for URLs without a host, and http has none such.
+    let _ = shown.set_password(None);
+    let _ = shown.set_username("");
+    shown.as_str().replace("%E2%80%A6", "…")
+}
+
+/// Where events are posted to, over a connection of its own that is kept alive.
+pub struct HttpRecipient {
+    client: Client,
+    url: Url,
+    timeout: Duration,
+}
+
+/// A 200.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// The answer's `Event-Result`, where there is one: what this project's own recipient made of the event.
+    pub result: Option<String>,
+    /// From the request to the answer.
+    pub took: Duration,
+}
+
+impl HttpRecipient {
+    /// A recipient that is given `timeout` for each answer. Proxies of the environment are not used: an appliance has none.
+    pub fn new(url: Url, tls: ClientConfig, timeout: Duration) -> Result<Self, HttpError> {
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .redirect(Policy::none())
+            .no_proxy()
+            .pool_max_idle_per_host(1)
+            .user_agent(concat!("appliance/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Self { client, url, timeout })
+    }
+
+    /// Posts one event.
+    pub async fn post(&self, form: Bytes) -> Result<Accepted, Failure> {
+        let started = Instant::now();
+        let request = self.client.post(self.url.clone()).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let answer = tokio::time::timeout(self.timeout, request.body(form).send()).await;
+        let answer = answer.map_err(|_| self.late())?.map_err(|error| unsent(&error))?;
+        let (status, took, result) = (answer.status(), started.elapsed(), header(&answer, "event-result"));
+        // The status decides. A body that never ends changes nothing.
+        let words = tokio::time::timeout(self.timeout, words(answer)).await.unwrap_or_default();
+        match status {
+            StatusCode::OK => Ok(Accepted { result, took }),
+            _ => Err(Failure::new(format!("HTTP {status} {words}"))),
+        }
+    }
+
+    fn late(&self) -> Failure {
+        Failure::new(format!("no answer within {}", humantime::format_duration(self.timeout)))
+    }
+}
+
+fn unsent(error: &reqwest::Error) -> Failure {
+    let cause = Failure::cause(error);
+    Failure::new(if error.is_connect() { format!("cannot connect: {cause}") } else { format!("no answer: {cause}") })
+}
+
+fn header(answer: &Response, name: &str) -> Option<String> {
+    Some(answer.headers().get(name)?.to_str().ok()?.to_owned())
+}
+
+/// What the answer says: where it goes, or the beginning of its body. That it breaks off changes nothing: the status
+/// counts.
+async fn words(mut answer: Response) -> String {
+    let location = header(&answer, "location").filter(|_| answer.status().is_redirection());
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = answer.chunk().await {
+        body.extend_from_slice(&chunk);
+        if body.len() > MAX_ANSWER_BYTES {
+            break;
+        }
+    }
+    let body = String::from_utf8_lossy(&body);
+    match location {
+        Some(location) => format!("to {}", Url::parse(&location).map_or(location, |url| shown(&url))),
+        None => problem_detail(&body).unwrap_or_else(|| body.into_owned()),
+    }
+}
+
+/// The `detail` of a problem (RFC 9457), which says what to do.
+fn problem_detail(body: &str) -> Option<String> {
+    let problem: serde_json::Value = serde_json::from_str(body).ok()?;
+    Some(problem.get("detail").or_else(|| problem.get("title"))?.as_str()?.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{shown, url};
+
+    #[test]
+    fn no_secret_of_a_url_is_shown() {
+        let shown = shown(&url("https://user:secret@host/events/hq?outbound_event_token=secret").unwrap());
+        assert_eq!(shown, "https://host/events/hq?…");
+    }
+
+    #[test]
+    fn a_recipients_url_is_one_of_http() {
+        for (text, fault) in [
+            (
+                "127.0.0.1:3000/events",
+                "is no URL: relative URL without a base; a recipient's is https://host/path or http://host/path",
+            ),
+            ("ftp://host/", "begins with ftp:; a recipient's URL begins with https: or http:"),
+            ("localhost:3000/events", "begins with localhost:; a recipient's URL begins with https: or http:"),
+        ] {
+            assert_eq!(url(text).unwrap_err().to_string(), fault);
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! `appliance`: the sending end of outbound events, emulated. `appliance --help`.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+use appliance::agenda::Agenda;
+use appliance::config::{EmailEventName, Period};
+use appliance::http::{self, HttpRecipient};
+use appliance::retry::Rules;
+use appliance::send::{Pace, Progress, Sender, Tally};
+use appliance::session::Session;
+use appliance::{replay, run, tls};
+use clap::{Args, Parser, Subcommand};
+use outbound_events::macros::{Place, Template, check};
+use reqwest::Url;
+use rustls::ClientConfig;
+use tokio::io::AsyncBufReadExt as _;
+use tokio::task::JoinSet;
+
+/// An emulated BeyondTrust appliance: makes support sessions, and sends their events and emails as the guide says.
+///
+/// Exit codes: 0 if all went well, 1 if something was not accepted or found, 2 if it could not be tried.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Makes sessions from a seed and delivers all their events. The same seed makes the same events, byte for byte.
+    Send(Send),
+    /// Runs an appliance with the settings of a file, until it is stopped. Its queues are on disk.
+    Run {
+        /// The settings: see the README for one that works.
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Delivers events from a file.
+    Replay {
+        /// JSON lines, one event each: its variables, or a record as the recipient stores it. `-` is standard input.
+        file: PathBuf,
+        #[command(flatten)]
+        delivery: Delivery,
+    },
+    /// Checks the subject and the body of an email before they go into the settings page. Exit code 1 if there is a fault.
+    CheckTemplate {
+        /// The event that sends the email, such as "Support Session End".
+        #[arg(long)]
+        event: EmailEventName,
+        /// The subject.
+        #[arg(long)]
+        subject: String,
+        /// The file that the body is in.
+        #[arg(long, value_name = "FILE")]
+        body: PathBuf,
+    },
+}
+
+#[derive(Args)]
+struct Send {
+    #[command(flatten)]
+    delivery: Delivery,
+    /// How many sessions to make.
+    #[arg(long, default_value_t = 20)]
+    sessions: u64,
+    /// What decides them.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many appliances share the sessions. Each delivers its own, one at a time, on a connection of its own.
+    /// `{appliance}` in the URL becomes the appliance's number.
+    #[arg(long, default_value = "1")]
+    appliances: NonZeroUsize,
+    /// Sends custom fields along.
+    #[arg(long)]
+    custom_fields: bool,
+}
+
+/// Where events go, and how patiently.
+#[derive(Args)]
+struct Delivery {
+    /// The recipient, such as http://127.0.0.1:3000/events
+    url: String,
+    /// The recipient's token. It is added to the URL, as `outbound_event_token`.
+    #[arg(long, env = "OUTBOUND_EVENT_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// At most so many events a second, all appliances together.
+    #[arg(long, value_parser = rate)]
+    rate: Option<f64>,
+    /// How long to wait after an attempt that failed.
+    #[arg(long, default_value = "1s")]
+    retry_interval: Period,
+    /// How long after its first failure an event is tried again before it is dropped.
+    #[arg(long, default_value = "5m")]
+    retry_duration: Period,
+    /// How long an answer may take.
+    #[arg(long, default_value = "30s")]
+    timeout: Period,
+    /// A CA certificate in PEM: the only one to trust. Without it, this machine's own are trusted.
+    #[arg(long, value_name = "FILE")]
+    ca_certificate: Option<PathBuf>,
+}
+
+fn rate(text: &str) -> Result<f64> {
+    match text.parse() {
+        Ok(rate) if (0.001..=1_000_000.0).contains(&rate) => Ok(rate),
+        _ => bail!("is no number from 0.001 to 1000000"),
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Send(arguments) => send(arguments).await,
+        Command::Run { config } => run_appliance(&config).await,
+        Command::Replay { file, delivery } => replay_file(&file, delivery).await,
+        Command::CheckTemplate { event, subject, body } => check_template(event, &subject, &body),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Everything that the senders of one command share.
+struct Deliveries {
+    delivery: Delivery,
+    tls: ClientConfig,
+    pace: Option<Arc<Pace>>,
+    tally: Arc<Tally>,
+}
+
+impl Deliveries {
+    fn new(delivery: Delivery) -> Result<Self> {
+        let authorities = delivery.ca_certificate.as_deref().map(tls::read).transpose()?.unwrap_or_default();
+        let tls = tls::config(&authorities)?;
+        let pace = delivery.rate.map(|rate| Arc::new(Pace::new(rate)));
+        Ok(Self { delivery, tls, pace, tally: Arc::default() })
+    }
+
+    /// The sender of one appliance, numbered from 0.
+    fn sender(&self, number: usize) -> Result<Sender> {
+        let rules = Rules { interval: self.delivery.retry_interval.0, duration: self.delivery.retry_duration.0 };
+        let recipient = HttpRecipient::new(self.url(number)?, self.tls.clone(), self.delivery.timeout.0)?;
+        Ok(Sender { number, recipient, rules, pace: self.pace.clone(), tally: Arc::clone(&self.tally) })
+    }
+
+    fn url(&self, number: usize) -> Result<Url> {
+        let text = self.delivery.url.replace("{appliance}", &(number + 1).to_string());
+        let mut url = http::url(&text).with_context(|| format!("{:?}", self.delivery.url))?;
+        if let Some(token) = &self.delivery.token {
+            url.query_pairs_mut().append_pair("outbound_event_token", token);
+        }
+        Ok(url)
+    }
+
+    /// Waits for all senders, or for Ctrl-C, and prints what it came to. Whether all events were accepted.
+    async fn finish(&self, mut senders: JoinSet<Result<()>>, total: Option<u64>) -> Result<bool> {
+        let started = Instant::now();
+        let progress = Progress::watch(Arc::clone(&self.tally), total);
+        let all = async {
+            while let Some(ended) = senders.join_next().await {
+                ended.context("a sender was lost")??;
+            }
+            Ok(())
+        };
+        let result = tokio::select! {
+            result = all => result,
+            () = stop_requested() => Err(anyhow::anyhow!("stopped before the end")),
+        };
+        drop(progress);
+        let report = self.tally.report(total, started.elapsed());
+        println!("{}", report.table());
+        result.map(|()| report.all_accepted())
+    }
+}
+
+async fn send(arguments: Send) -> Result<bool> {
+    let Send { delivery, sessions, seed, appliances, custom_fields } = arguments;
+    let deliveries = Deliveries::new(delivery)?;
+    let total = (0..sessions).map(|number| Session::make(seed, number).steps.len() as u64).sum();
+    let mut senders = JoinSet::new();
+    for (number, index) in (0..appliances.get()).zip(0..) {
+        let sender = deliveries.sender(number)?;
+        let agenda = Agenda::new(seed, sessions, index, appliances.get(), custom_fields);
+        senders.spawn(async move {
+            for form in agenda {
+                sender.deliver(form).await;
+            }
+            Ok(())
+        });
+    }
+    deliveries.finish(senders, Some(total)).await
+}
+
+async fn replay_file(file: &Path, delivery: Delivery) -> Result<bool> {
+    let deliveries = Deliveries::new(delivery)?;
+    let sender = deliveries.sender(0)?;
+    let mut senders = JoinSet::new();
+    if file.as_os_str() == "-" {
+        senders.spawn(replay_input(sender));
+        return deliveries.finish(senders, None).await;
+    }
+    // The whole file is read before anything is sent: a fault in its last line is found before its first event has gone.
+    let forms = forms(file).with_context(|| format!("{}: nothing was sent", file.display()))?;
+    let total = forms.len() as u64;
+    senders.spawn(async move {
+        for form in forms {
+            sender.deliver(form).await;
+        }
+        Ok(())
+    });
+    deliveries.finish(senders, Some(total)).await
+}
+
+fn forms(file: &Path) -> Result<Vec<String>> {
+    let lines = BufReader::new(File::open(file)?).lines();
+    let numbered = lines.zip(1_u64..).filter(|(line, _)| !line.as_ref().is_ok_and(|line| line.trim().is_empty()));
+    numbered.map(|(line, number)| form(&line?, number)).collect()
+}
+
+/// Each event goes as soon as its line is there.
+async fn replay_input(sender: Sender) -> Result<()> {
+    let mut lines = tokio::io::BufReader::new(tokio::io::stdin()).lines();
+    let mut number = 0;
+    while let Some(line) = lines.next_line().await.context("standard input cannot be read")? {
+        number += 1;
+        if !line.trim().is_empty() {
+            sender.deliver(form(&line, number).context("what came before it was sent")?).await;
+        }
+    }
+    Ok(())
+}
+
+fn form(line: &str, number: u64) -> Result<String> {
+    replay::form(line).with_context(|| format!("line {number}"))
+}
+
+async fn run_appliance(config: &Path) -> Result<bool> {
+    let appliance = Arc::new(run::open(config)?);
+    tokio::select! {
+        result = Arc::clone(&appliance).run() => result?,
+        () = stop_requested() => {}
+    }
+    let remaining = appliance.remaining()?;
+    eprintln!("stopped; {remaining} queued, which the next start will send");
+    Ok(true)
+}
+
+/// Ready at SIGTERM or Ctrl-C.
+async fn stop_requested() {
+    #[cfg(unix)]
+    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        return;
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+fn check_template(EmailEventName(event): EmailEventName, subject: &str, body: &Path) -> Result<bool> {
+    let text = std::fs::read_to_string(body).with_context(|| format!("{} cannot be read", body.display()))?;
+    let in_subject = check(&Template::parse(subject), event, Place::Subject);
+    let in_body = check(&Template::parse(&text), event, Place::Body);
+    for finding in &in_subject {
+        println!("subject, {finding}");
+    }
+    for finding in &in_body {
+        println!("{}, {finding}", body.display());
+    }
+    let sound = in_subject.is_empty() && in_body.is_empty();
+    if sound {
+        println!("No fault found for \"{event}\".");
+    }
+    Ok(sound)
+}

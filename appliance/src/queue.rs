@@ -1,0 +1,336 @@
+//! The queues of `appliance run`, on disk: what is to happen in sessions that have started, what waits for which recipient,
+//! and since when a recipient fails.
+//!
+//! Each step is one transaction, synced before it counts. Killed at any moment, the appliance has either not yet taken a
+//! step or taken it whole; the one thing that may come twice is an event whose 200 was not yet written down, as with a
+//! real one.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior, params};
+
+/// Marks a file as the queues of an appliance: "obea".
+const APPLICATION_ID: i64 = 0x6f62_6561;
+
+/// The layout below.
+const SCHEMA_VERSION: i64 = 1;
+
+const SCHEMA: &str = "
+    CREATE TABLE session (seed INTEGER PRIMARY KEY, next INTEGER NOT NULL);
+    CREATE TABLE coming (
+        id INTEGER PRIMARY KEY, due INTEGER NOT NULL, seed INTEGER NOT NULL, session INTEGER NOT NULL,
+        step INTEGER NOT NULL, started INTEGER NOT NULL);
+    CREATE INDEX coming_due ON coming (due, id);
+    CREATE TABLE queued (id INTEGER PRIMARY KEY AUTOINCREMENT, lane TEXT NOT NULL, item BLOB NOT NULL, failing_since INTEGER);
+    CREATE INDEX queued_lane ON queued (lane, id);
+    CREATE TABLE failing (lane TEXT PRIMARY KEY, since INTEGER NOT NULL, told INTEGER NOT NULL);
+";
+
+/// Why the queues cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// Another process has the file open.
+    #[error("{} is in use by another appliance; stop that one, or set another `queue`", .0.display())]
+    InUse(PathBuf),
+    /// A database of something else.
+    #[error("{} holds no queues of an appliance; set another `queue`", .0.display())]
+    Foreign(PathBuf),
+    /// A damaged file could not be moved away.
+    #[error("{} is damaged and cannot be set aside: {source}", path.display())]
+    NotSetAside {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Anything else that SQLite says, such as a full disk.
+    #[error("the queues cannot be written: {0}")]
+    Store(#[from] rusqlite::Error),
+}
+
+/// Whose queue an item is in: a recipient, by its kind and name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lane(String);
+
+impl Lane {
+    /// The queue of an HTTP recipient.
+    pub fn http(name: &str) -> Self {
+        Self(format!("http/{name}"))
+    }
+
+    /// The queue of an email recipient.
+    pub fn email(name: &str) -> Self {
+        Self(format!("email/{name}"))
+    }
+
+    /// The queue of emails to the email contacts.
+    pub fn alerts() -> Self {
+        Self("alerts".to_owned())
+    }
+
+    /// Kind and name, joined by a slash.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A time in milliseconds since 1970.
+pub type Millis = i64;
+
+/// A step of a session that is yet to happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Coming {
+    /// Its row.
+    id: i64,
+    /// The seed that made the session.
+    pub seed: u64,
+    /// The session's number.
+    pub session: u64,
+    /// Which step of the session.
+    pub step: u32,
+    /// When the session started, in Unix seconds.
+    pub started: u64,
+}
+
+/// The first in a queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// Its row.
+    pub id: i64,
+    /// What is to be sent.
+    pub bytes: Vec<u8>,
+    /// When it first failed.
+    pub failing_since: Option<Millis>,
+}
+
+/// A recipient that fails and whose contact was not told yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failing {
+    /// Whose queue.
+    pub lane: Lane,
+    /// Since when.
+    pub since: Millis,
+}
+
+/// All queues of one appliance.
+pub struct Queues(Mutex<Connection>);
+
+/// Queues that were opened, and where a damaged file went that stood in their place.
+pub struct Opened {
+    /// The queues.
+    pub queues: Queues,
+    /// The damaged file under its new name.
+    pub set_aside: Option<PathBuf>,
+}
+
+impl Queues {
+    /// Opens the file, or makes it. A damaged one is set aside under another name, and an empty one made in its place.
+    pub fn open(path: &Path) -> Result<Opened, QueueError> {
+        match Self::open_existing(path) {
+            Err(QueueError::Store(error)) if is_damage(&error) => {
+                let aside = set_aside(path)?;
+                Ok(Opened { queues: Self::open_existing(path)?, set_aside: Some(aside) })
+            }
+            opened => Ok(Opened { queues: opened?, set_aside: None }),
+        }
+    }
+
+    fn open_existing(path: &Path) -> Result<Self, QueueError> {
+        let in_use = |error: rusqlite::Error| match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => QueueError::InUse(path.to_owned()),
+            _ => QueueError::Store(error),
+        };
+        let mut connection = Connection::open(path)?;
+        connection.busy_timeout(Duration::from_millis(100))?;
+        // Held until the process ends: two appliances on one file would each send everything.
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        let tables: i64 =
+            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(in_use)?;
+        let application: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if tables > 0 && (application, version) != (APPLICATION_ID, SCHEMA_VERSION) {
+            return Err(QueueError::Foreign(path.to_owned()));
+        }
+        connection.pragma_update(None, "journal_mode", "WAL").map_err(in_use)?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive).map_err(in_use)?;
+        if tables == 0 {
+            transaction.execute_batch(SCHEMA)?;
+            transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+            transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+        }
+        transaction.commit()?;
+        sound(&connection)?;
+        Ok(Self(Mutex::new(connection)))
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        // What a thread that died has begun is rolled back with its transaction.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn in_transaction<T>(&self, change: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T, QueueError> {
+        let mut connection = self.connection();
+        let transaction = connection.transaction()?;
+        let result = change(&transaction)?;
+        transaction.commit()?;
+        Ok(result)
+    }
+
+    /// The number of the next session that `seed` makes.
+    pub fn next_session(&self, seed: u64) -> Result<u64, QueueError> {
+        let next =
+            self.connection()
+                .query_row("SELECT next FROM session WHERE seed = ?", [seed.cast_signed()], |row| row.get::<_, i64>(0));
+        Ok(next.optional()?.unwrap_or_default().cast_unsigned())
+    }
+
+    /// A session has started: its steps are to happen, each when it is due.
+    pub fn start(&self, seed: u64, session: u64, started: u64, due: &[Millis]) -> Result<(), QueueError> {
+        self.in_transaction(|transaction| {
+            let next = (session + 1).cast_signed();
+            transaction.execute("INSERT OR REPLACE INTO session VALUES (?, ?)", params![seed.cast_signed(), next])?;
+            let mut insert = transaction
+                .prepare_cached("INSERT INTO coming (due, seed, session, step, started) VALUES (?, ?, ?, ?, ?)")?;
+            for (due, step) in due.iter().zip(0_i64..) {
+                let (seed, session, started) = (seed.cast_signed(), session.cast_signed(), started.cast_signed());
+                insert.execute(params![due, seed, session, step, started])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// What is due by `now`, in the order in which it is due: 500 steps at most.
+    pub fn due(&self, now: Millis) -> Result<Vec<Coming>, QueueError> {
+        let connection = self.connection();
+        let mut select = connection.prepare_cached(
+            "SELECT id, seed, session, step, started FROM coming WHERE due <= ? ORDER BY due, id LIMIT 500",
+        )?;
+        let rows = select.query_map([now], |row| {
+            Ok(Coming {
+                id: row.get(0)?,
+                seed: row.get::<_, i64>(1)?.cast_unsigned(),
+                session: row.get::<_, i64>(2)?.cast_unsigned(),
+                step: row.get(3)?,
+                started: row.get::<_, i64>(4)?.cast_unsigned(),
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Steps have happened: what they mean for each recipient is queued.
+    pub fn happened(&self, steps: &[Coming], items: &[(Lane, Vec<u8>)]) -> Result<(), QueueError> {
+        self.in_transaction(|transaction| {
+            for step in steps {
+                transaction.prepare_cached("DELETE FROM coming WHERE id = ?")?.execute([step.id])?;
+            }
+            items.iter().try_for_each(|(lane, item)| enqueue(transaction, lane, item))
+        })
+    }
+
+    /// The first in a queue.
+    pub fn first(&self, lane: &Lane) -> Result<Option<Item>, QueueError> {
+        let connection = self.connection();
+        let mut select = connection
+            .prepare_cached("SELECT id, item, failing_since FROM queued WHERE lane = ? ORDER BY id LIMIT 1")?;
+        let first = select.query_row([lane.as_str()], |row| {
+            Ok(Item { id: row.get(0)?, bytes: row.get(1)?, failing_since: row.get(2)? })
+        });
+        Ok(first.optional()?)
+    }
+
+    /// An attempt has failed. What counts of several is the first.
+    pub fn failed(&self, lane: &Lane, item: &Item, now: Millis) -> Result<(), QueueError> {
+        self.in_transaction(|transaction| {
+            transaction.execute(
+                "UPDATE queued SET failing_since = ? WHERE id = ? AND failing_since IS NULL",
+                params![now, item.id],
+            )?;
+            transaction.execute("INSERT OR IGNORE INTO failing VALUES (?, ?, 0)", params![lane.as_str(), now])?;
+            Ok(())
+        })
+    }
+
+    /// An item was accepted: it leaves its queue, whose recipient has recovered if it was failing.
+    pub fn accepted(&self, lane: &Lane, item: &Item) -> Result<(), QueueError> {
+        self.in_transaction(|transaction| {
+            transaction.prepare_cached("DELETE FROM queued WHERE id = ?")?.execute([item.id])?;
+            transaction.prepare_cached("DELETE FROM failing WHERE lane = ?")?.execute([lane.as_str()])?;
+            Ok(())
+        })
+    }
+
+    /// An item has failed for too long: it leaves its queue. The recipient still fails.
+    pub fn dropped(&self, item: &Item) -> Result<(), QueueError> {
+        self.connection().execute("DELETE FROM queued WHERE id = ?", [item.id])?;
+        Ok(())
+    }
+
+    /// The recipients that fail and whose contacts were not told.
+    pub fn failing(&self) -> Result<Vec<Failing>, QueueError> {
+        let connection = self.connection();
+        let mut select = connection.prepare_cached("SELECT lane, since FROM failing WHERE told = 0")?;
+        let rows = select.query_map([], |row| Ok(Failing { lane: Lane(row.get(0)?), since: row.get(1)? }))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// A recipient's contact is told: by an email that is now queued. Nothing happens if it has recovered since.
+    pub fn tell(&self, lane: &Lane, email: &[u8]) -> Result<(), QueueError> {
+        self.in_transaction(|transaction| {
+            match transaction.execute("UPDATE failing SET told = 1 WHERE lane = ? AND told = 0", [lane.as_str()])? {
+                0 => Ok(()),
+                _ => enqueue(transaction, &Lane::alerts(), email),
+            }
+        })
+    }
+
+    /// How many wait in each queue that is not empty.
+    pub fn lengths(&self) -> Result<BTreeMap<Lane, u64>, QueueError> {
+        let connection = self.connection();
+        let mut select = connection.prepare_cached("SELECT lane, count(*) FROM queued GROUP BY lane")?;
+        let rows = select.query_map([], |row| Ok((Lane(row.get(0)?), row.get::<_, i64>(1)?.unsigned_abs())))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+fn enqueue(transaction: &Transaction, lane: &Lane, item: &[u8]) -> rusqlite::Result<()> {
+    let mut insert = transaction.prepare_cached("INSERT INTO queued (lane, item) VALUES (?, ?)")?;
+    insert.execute(params![lane.as_str(), item]).map(|_| ())
+}
+
+/// An error of damage unless the file is whole.
+fn sound(connection: &Connection) -> rusqlite::Result<()> {
+    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if verdict == "ok" {
+        return Ok(());
+    }
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+    Err(rusqlite::Error::SqliteFailure(code, Some(verdict)))
+}
+
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+/// Gives a damaged file, and the log that belongs to it, a name that no other file has.
+fn set_aside(path: &Path) -> Result<PathBuf, QueueError> {
+    let named = |number: u32, suffix: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".damaged-{number}{suffix}"));
+        PathBuf::from(name)
+    };
+    let free = (1..u32::MAX).find(|number| !named(*number, "").exists()).unwrap_or(u32::MAX);
+    for suffix in ["-wal", "-shm", ""] {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(suffix);
+        match std::fs::rename(&beside, named(free, suffix)) {
+            Err(source) if suffix.is_empty() => return Err(QueueError::NotSetAside { path: path.to_owned(), source }),
+            // The log is not always there.
+            _ => {}
+        }
+    }
+    Ok(named(free, ""))
+}

@@ -1,0 +1,258 @@
+//! `appliance send` and `appliance replay`: a backlog of events, delivered, watched and counted.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use comfy_table::Table;
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use outbound_events::event::Lsid;
+use outbound_events::parse::parse;
+use tokio::time::{Instant, Interval};
+
+use crate::http::{Accepted, HttpRecipient};
+use crate::retry::{Failure, Outcome, Rules, deliver};
+
+/// How often a line is printed where there is no terminal for a bar.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// What became of the events so far.
+#[derive(Default)]
+pub struct Tally {
+    retries: AtomicU64,
+    dropped: AtomicU64,
+    /// The last failure of a recipient that fails now, by the number of its queue.
+    failing: Mutex<BTreeMap<usize, Failure>>,
+    accepted: Mutex<AcceptedEvents>,
+}
+
+#[derive(Default)]
+struct AcceptedEvents {
+    took: Vec<Duration>,
+    results: BTreeMap<String, u64>,
+}
+
+/// A lock that is taken for a few instructions. A thread that died within them has left nothing half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Tally {
+    fn accepted(&self, queue: usize, accepted: Accepted) {
+        lock(&self.failing).remove(&queue);
+        let mut all = lock(&self.accepted);
+        all.took.push(accepted.took);
+        if let Some(result) = accepted.result {
+            *all.results.entry(result).or_default() += 1;
+        }
+    }
+
+    fn failed(&self, queue: usize, failure: &Failure) {
+        lock(&self.failing).insert(queue, failure.clone());
+    }
+
+    /// How many events have left their queue.
+    fn done(&self) -> u64 {
+        lock(&self.accepted).took.len() as u64 + self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// What is wrong now, in one line; empty if nothing is.
+    fn trouble(&self) -> String {
+        let failing = lock(&self.failing);
+        match failing.values().next() {
+            Some(failure) if failing.len() == 1 => format!("waiting: {failure}"),
+            Some(failure) => format!("{} appliances waiting: {failure}", failing.len()),
+            None => String::new(),
+        }
+    }
+
+    /// What it all came to. `total` is `None` where it was not known, as for standard input.
+    pub fn report(&self, total: Option<u64>, elapsed: Duration) -> Report {
+        let accepted = lock(&self.accepted);
+        let mut took = accepted.took.clone();
+        took.sort_unstable();
+        let at = |share: f64| took.get((took.len() as f64 * share) as usize).or(took.last()).copied();
+        let done = took.len() as u64 + self.dropped.load(Ordering::Relaxed);
+        Report {
+            events: total.unwrap_or(done),
+            accepted: took.len() as u64,
+            results: accepted.results.clone(),
+            retries: self.retries.load(Ordering::Relaxed),
+            dropped: self.dropped.load(Ordering::Relaxed),
+            median: at(0.5),
+            p99: at(0.99),
+            elapsed,
+        }
+    }
+}
+
+/// The closing figures.
+#[derive(Debug)]
+pub struct Report {
+    /// How many events there were to send.
+    pub events: u64,
+    /// How many were answered 200.
+    pub accepted: u64,
+    /// Those by the recipient's `Event-Result`: `stored`, `duplicate`, `set-aside`.
+    pub results: BTreeMap<String, u64>,
+    /// How many attempts were made again.
+    pub retries: u64,
+    /// How many events failed for too long.
+    pub dropped: u64,
+    /// From request to answer, of the attempts that succeeded.
+    pub median: Option<Duration>,
+    /// The same for all but the slowest hundredth.
+    pub p99: Option<Duration>,
+    /// From the first request to the last answer.
+    pub elapsed: Duration,
+}
+
+impl Report {
+    /// Whether every event was answered 200.
+    pub fn all_accepted(&self) -> bool {
+        self.accepted == self.events
+    }
+
+    /// The table that closes a run.
+    pub fn table(&self) -> String {
+        let milliseconds =
+            |time: Option<Duration>| time.map_or("-".to_owned(), |t| format!("{:.2} ms", t.as_secs_f64() * 1e3));
+        let rate = self.accepted as f64 / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE);
+        let mut columns = vec![("events", self.events.to_string()), ("accepted", self.accepted.to_string())];
+        columns.extend(self.results.iter().map(|(result, count)| (result.as_str(), count.to_string())));
+        columns.extend([
+            ("retries", self.retries.to_string()),
+            ("dropped", self.dropped.to_string()),
+            ("median", milliseconds(self.median)),
+            ("p99", milliseconds(self.p99)),
+            ("events/s", format!("{rate:.0}")),
+        ]);
+        let (names, values): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
+        Table::new().load_style(UTF8_HORIZONTAL_ONLY).set_header(names).add_row(values).to_string()
+    }
+}
+
+/// One recipient's queue, served until it is empty.
+pub struct Sender {
+    /// Which queue this is.
+    pub number: usize,
+    /// Where its events go.
+    pub recipient: HttpRecipient,
+    /// The rule that it is served by.
+    pub rules: Rules,
+    /// What holds all senders to a rate.
+    pub pace: Option<Arc<Pace>>,
+    /// Where it is counted.
+    pub tally: Arc<Tally>,
+}
+
+impl Sender {
+    /// Delivers one event: returns when it was accepted or dropped.
+    pub async fn deliver(&self, form: String) {
+        if let Some(pace) = &self.pace {
+            pace.wait().await;
+        }
+        let (tally, number, form) = (&self.tally, self.number, Bytes::from(form));
+        let mut first = true;
+        let attempt = || {
+            if !std::mem::take(&mut first) {
+                tally.retries.fetch_add(1, Ordering::Relaxed);
+            }
+            self.recipient.post(form.clone())
+        };
+        match deliver(self.rules, None, attempt, |failure| tally.failed(number, failure)).await {
+            Outcome::Accepted(accepted) => tally.accepted(number, accepted),
+            Outcome::Dropped(failure) => {
+                tally.dropped.fetch_add(1, Ordering::Relaxed);
+                eprintln!("dropped {}: {failure}", named(&form));
+            }
+        }
+    }
+}
+
+/// An event as a log line names it.
+pub fn named(form: &[u8]) -> String {
+    match parse(form) {
+        Ok(event) => format!(
+            "{} of session {} at {}",
+            event.kind().name().as_str(),
+            event.lsid().map_or("-", Lsid::as_str),
+            event.timestamp().rfc3339()
+        ),
+        Err(_) => "what is no valid event".to_owned(),
+    }
+}
+
+/// At most so many events a second, for all who wait here.
+pub struct Pace(tokio::sync::Mutex<Interval>);
+
+impl Pace {
+    /// A pace of `rate` events a second, more than 0.
+    pub fn new(rate: f64) -> Self {
+        Self(tokio::sync::Mutex::new(tokio::time::interval(Duration::from_secs_f64(1.0 / rate))))
+    }
+
+    async fn wait(&self) {
+        self.0.lock().await.tick().await;
+    }
+}
+
+/// Shows how far it is, until it is dropped: a bar on a terminal, a line now and then elsewhere.
+pub struct Progress(tokio::task::AbortHandle);
+
+impl Progress {
+    /// Watches `tally`. `total` is what there is to send, where that is known.
+    pub fn watch(tally: Arc<Tally>, total: Option<u64>) -> Self {
+        let watching = async move {
+            if std::io::stderr().is_terminal() {
+                show_bar(&tally, total).await
+            } else {
+                print_lines(&tally, total).await
+            }
+        };
+        Self(tokio::spawn(watching).abort_handle())
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn show_bar(tally: &Tally, total: Option<u64>) {
+    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
+    let style = match total {
+        Some(_) => ProgressStyle::with_template("{wide_bar} {pos} of {len} events, {per_sec}, {eta} left\n{msg}"),
+        None => ProgressStyle::with_template("{spinner} {pos} events, {per_sec}\n{msg}"),
+    };
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    let mut tick = tokio::time::interval(Duration::from_millis(100));
+    loop {
+        tick.tick().await;
+        bar.set_position(tally.done());
+        bar.set_message(tally.trouble());
+    }
+}
+
+/// A line every few seconds, and one as soon as a recipient begins to fail or has recovered.
+async fn print_lines(tally: &Tally, total: Option<u64>) {
+    let mut tick = tokio::time::interval(Duration::from_millis(500));
+    let (mut printed, mut was_in_trouble) = (Instant::now(), false);
+    loop {
+        tick.tick().await;
+        let trouble = tally.trouble();
+        if printed.elapsed() >= LINE_EVERY || trouble.is_empty() == was_in_trouble {
+            (printed, was_in_trouble) = (Instant::now(), !trouble.is_empty());
+            let of = total.map(|total| format!(" of {total}")).unwrap_or_default();
+            let separator = if was_in_trouble { ", " } else { "" };
+            eprintln!("{}{of} events{separator}{trouble}", tally.done());
+        }
+    }
+}

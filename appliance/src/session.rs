@@ -1,0 +1,350 @@
+//! A support session, from its number and a seed: the same at every run, byte for byte.
+
+use std::collections::BTreeMap;
+
+use outbound_events::event::{Conference, EventName, Member, Role};
+use outbound_events::record::Data;
+use rand::seq::IndexedRandom as _;
+use rand::{Rng as _, RngExt as _};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng as _;
+
+use crate::people::{Representative, name, team};
+
+/// What custom fields are called in a POST. The guide does not say; these are the names of the Command API.
+const CUSTOM_FIELD: &str = "session.custom.";
+
+/// One session: who took part, and what happened when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Its number, which also is its `%LSEQ%` less one.
+    pub number: u64,
+    /// Its logging session id: 32 hexadecimal digits.
+    pub lsid: String,
+    /// The customer's name.
+    pub customer: String,
+    /// The name of the customer's computer.
+    pub computer: String,
+    /// The representative who had the session last; `None` if the customer left before one came.
+    pub primary: Option<Representative>,
+    /// How many files were transferred, renamed and deleted.
+    pub files: [u64; 3],
+    /// What happened, in the order of time.
+    pub steps: Vec<Step>,
+}
+
+/// One event of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Seconds since the session started.
+    pub after: u64,
+    data: Data,
+}
+
+impl Step {
+    /// The event's name.
+    pub fn event(&self) -> Result<EventName, &'static str> {
+        EventName::parse(&self.data.event)
+    }
+
+    /// The external key at that time.
+    pub fn external_key(&self) -> Option<&str> {
+        self.data.external_key.as_deref()
+    }
+
+    /// The body of its POST. `timestamp` is in Unix seconds.
+    pub fn form(&self, timestamp: u64, custom_fields: bool) -> String {
+        let mut data = self.data.clone();
+        data.timestamp = timestamp;
+        data.variables.retain(|name, _| custom_fields || !name.starts_with(CUSTOM_FIELD));
+        // Text under text: there is nothing that could not be encoded.
+        serde_urlencoded::to_string(data.form()).unwrap_or_default()
+    }
+}
+
+impl Session {
+    /// Session `number` of the appliance that `seed` makes.
+    pub fn make(seed: u64, number: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(number);
+        let session = Self {
+            number,
+            lsid: format!("{:016x}{:016x}", rng.next_u64(), rng.next_u64()),
+            customer: name(&mut rng),
+            computer: format!("PC-{:05}", rng.random_range(0..100_000)),
+            primary: None,
+            files: [rng.random_range(0..4), rng.random_range(0..2), rng.random_range(0..2)],
+            steps: Vec::new(),
+        };
+        let custom = [
+            ("department", ["Accounts", "Vertrieb", "営業"].choose(&mut rng).copied().unwrap_or_default().to_owned()),
+            ("asset_tag", format!("A-{:06}", rng.random_range(0..1_000_000))),
+        ];
+        let custom = custom.map(|(name, value)| (format!("{CUSTOM_FIELD}{name}"), value)).into();
+        Script { seed, rng, session, custom, now: 0, key: None, owner: None }.play()
+    }
+
+    /// When it ended, in seconds since it started.
+    pub fn ended_after(&self) -> u64 {
+        self.after(EventName::End).unwrap_or_default()
+    }
+
+    /// Seconds from the start to the first event of that name.
+    fn after(&self, event: EventName) -> Option<u64> {
+        self.steps.iter().find(|step| step.data.event == event.as_str()).map(|step| step.after)
+    }
+}
+
+/// When a session's external key is assigned.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Assigned {
+    Never,
+    AtOnce,
+    Late,
+    Changed,
+}
+
+/// A session as it is being played.
+struct Script {
+    seed: u64,
+    rng: ChaCha8Rng,
+    session: Session,
+    custom: BTreeMap<String, String>,
+    now: u64,
+    key: Option<String>,
+    owner: Option<Conference>,
+}
+
+impl Script {
+    fn play(mut self) -> Session {
+        use Assigned::{AtOnce, Changed, Late, Never};
+        let assigned = [Never, AtOnce, Late, Changed].choose(&mut self.rng).copied().unwrap_or(Never);
+        if matches!(assigned, AtOnce | Changed) {
+            self.assign_key();
+        }
+        self.happens(EventName::Begin, |_| {});
+        let queue = team(&mut self.rng, None);
+        self.goes_to(queue);
+        self.wait(0..3);
+        self.customer_joins();
+        self.wait(4..180);
+        // Some hang up before anyone comes.
+        if !self.rng.random_ratio(1, 12) {
+            let first = Representative::any(self.seed, &mut self.rng, &[]);
+            self.take_over(first.clone());
+            self.wait(20..200);
+            if matches!(assigned, Late | Changed) {
+                self.assign_key();
+            }
+            let last = self.work(first);
+            self.wait(10..300);
+            self.leaves(last.member());
+        }
+        self.customer_leaves();
+        self.happens(EventName::End, |_| {});
+        self.surveys();
+        self.session
+    }
+
+    /// What may come between, and who has the session in the end.
+    fn work(&mut self, first: Representative) -> Representative {
+        if self.rng.random_ratio(1, 4) {
+            self.customer_reconnects();
+        }
+        if self.rng.random_ratio(1, 4) {
+            self.is_helped(&first);
+        }
+        if self.rng.random_ratio(1, 3) { self.transfer(first) } else { first }
+    }
+
+    fn customer_reconnects(&mut self) {
+        self.customer_leaves();
+        self.wait(15..120);
+        self.customer_joins();
+        self.wait(10..120);
+    }
+
+    fn is_helped(&mut self, first: &Representative) {
+        let helper = Representative::any(self.seed, &mut self.rng, &[first]);
+        self.joins(helper.member());
+        self.wait(60..400);
+        self.leaves(helper.member());
+        self.wait(5..60);
+    }
+
+    /// To another team, of which someone takes it.
+    fn transfer(&mut self, from: Representative) -> Representative {
+        let to = team(&mut self.rng, self.owner.as_ref());
+        self.goes_to(to);
+        self.wait(5..240);
+        let second = Representative::any(self.seed, &mut self.rng, &[&from]);
+        self.take_over(second.clone());
+        self.wait(1..60);
+        self.leaves(from.member());
+        second
+    }
+
+    fn take_over(&mut self, representative: Representative) {
+        self.joins(representative.member());
+        self.goes_to(representative.conference());
+        self.session.primary = Some(representative);
+    }
+
+    fn surveys(&mut self) {
+        if self.session.primary.is_some() && self.rng.random_ratio(1, 2) {
+            self.wait(5..120);
+            self.happens(EventName::RepExitSurveyCompleted, |_| {});
+        }
+        if self.rng.random_ratio(1, 3) {
+            self.wait(5..600);
+            self.happens(EventName::CustomerExitSurveyCompleted, |_| {});
+        }
+    }
+
+    /// As people do it: a ticket's number, or JSON with a line break in it.
+    fn assign_key(&mut self) {
+        let ticket = self.rng.random_range(0..10_000_000);
+        self.key = Some(match self.rng.random_ratio(1, 5) {
+            true => format!("{{\n\t\"ticket\": \"INC{ticket:07}\",\n\t\"share\": \"50% & more\"\n}}"),
+            false => format!("INC{ticket:07}"),
+        });
+    }
+
+    fn customer(&self) -> Member {
+        Member { role: Role::Customer, name: self.session.customer.clone(), user_id: None, username: None }
+    }
+
+    fn customer_joins(&mut self) {
+        self.joins(self.customer());
+    }
+
+    fn customer_leaves(&mut self) {
+        self.leaves(self.customer());
+    }
+
+    fn joins(&mut self, member: Member) {
+        self.happens(EventName::MemberAdded, |data| data.member = Some(member));
+    }
+
+    fn leaves(&mut self, member: Member) {
+        self.happens(EventName::MemberDeparted, |data| data.member = Some(member));
+    }
+
+    fn goes_to(&mut self, owner: Conference) {
+        self.owner = Some(owner.clone());
+        self.happens(EventName::OwnerChanged, |data| data.conference = Some(owner));
+    }
+
+    fn wait(&mut self, seconds: std::ops::Range<u64>) {
+        self.now += self.rng.random_range(seconds);
+    }
+
+    fn happens(&mut self, event: EventName, with: impl FnOnce(&mut Data)) {
+        let mut data = Data {
+            event: event.as_str().to_owned(),
+            version: "1".to_owned(),
+            timestamp: 0,
+            lsid: Some(self.session.lsid.clone()),
+            external_key: self.key.clone(),
+            conference: None,
+            member: None,
+            variables: self.custom.clone(),
+        };
+        with(&mut data);
+        self.session.steps.push(Step { after: self.now, data });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use outbound_events::event::{EventName, Kind};
+    use outbound_events::parse::parse;
+    use outbound_events::record::{Record, Site};
+
+    use super::Session;
+
+    fn sessions() -> impl Iterator<Item = Session> {
+        (0..1_000).map(|number| Session::make(7, number))
+    }
+
+    #[test]
+    fn a_seed_and_a_number_decide_everything_about_a_session() {
+        assert_eq!(Session::make(7, 3), Session::make(7, 3));
+        assert_ne!(Session::make(7, 3).lsid, Session::make(7, 4).lsid);
+        assert_ne!(Session::make(7, 3).lsid, Session::make(8, 3).lsid);
+    }
+
+    #[test]
+    fn every_event_is_one_that_the_recipient_takes_and_no_two_are_the_same() {
+        let mut ids = BTreeSet::new();
+        for session in sessions() {
+            for step in &session.steps {
+                let event = parse(step.form(1_767_600_000 + step.after, true).as_bytes()).unwrap();
+                let (_, record) = Record::new(event, Site::default(), chrono::DateTime::UNIX_EPOCH);
+                assert!(ids.insert(record.id), "{step:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn sessions_hold_together() {
+        for session in sessions() {
+            let events: Vec<_> =
+                session.steps.iter().map(|step| parse(step.form(step.after, false).as_bytes()).unwrap()).collect();
+            assert!(events.iter().is_sorted_by_key(|event| event.timestamp()), "{session:?}");
+            assert_eq!(events[0].kind(), &Kind::Begin);
+            let count = |name| events.iter().filter(|event| event.kind().name() == name).count();
+            assert_eq!((count(EventName::Begin), count(EventName::End)), (1, 1));
+            // Whoever comes goes, and nobody goes who is not there.
+            let mut there = Vec::new();
+            for event in &events {
+                match event.kind() {
+                    Kind::MemberAdded(member) => {
+                        assert!(!there.contains(member), "{session:?}");
+                        there.push(member.clone());
+                    }
+                    Kind::MemberDeparted(member) => {
+                        let at = there.iter().position(|m| m == member).unwrap_or_else(|| panic!("{session:?}"));
+                        there.remove(at);
+                    }
+                    Kind::End => assert!(there.is_empty(), "{session:?}"),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_thousand_sessions_show_all_that_can_happen() {
+        let all: Vec<_> = sessions().collect();
+        let some = |what: &str, holds: &dyn Fn(&Session) -> bool| {
+            let count = all.iter().filter(|session| holds(session)).count();
+            assert!((30..970).contains(&count), "{what}: {count}");
+        };
+        let keys =
+            |session: &Session| session.steps.iter().map(|step| step.data.external_key.clone()).collect::<Vec<_>>();
+        let has = |session: &Session, event: EventName| session.after(event).is_some();
+        some("no representative came", &|session| session.primary.is_none());
+        some("a transfer", &|session| {
+            session.steps.iter().filter(|step| step.data.conference.as_ref().is_some_and(|c| c.kind == "team")).count()
+                > 1
+        });
+        some("a key from the start", &|session| keys(session)[0].is_some());
+        some("a key later on", &|session| keys(session)[0].is_none() && keys(session).last().unwrap().is_some());
+        some("another key", &|session| {
+            keys(session)[0].is_some() && keys(session)[0] != *keys(session).last().unwrap()
+        });
+        some("a name in another script", &|session| !session.customer.chars().any(|c| c.is_ascii()));
+        some("the customer's survey", &|session| has(session, EventName::CustomerExitSurveyCompleted));
+        some("the representative's survey", &|session| has(session, EventName::RepExitSurveyCompleted));
+    }
+
+    #[test]
+    fn custom_fields_are_sent_only_if_asked_for() {
+        let session = Session::make(1, 1);
+        let fields = |custom| parse(session.steps[0].form(1, custom).as_bytes()).unwrap().variables().len();
+        assert_eq!((fields(false), fields(true)), (0, 2));
+    }
+}

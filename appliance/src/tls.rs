@@ -1,0 +1,67 @@
+//! Whom the appliance trusts: the machine's own certificate authorities, or the one that was uploaded, and then no other.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::BuilderVerifierExt as _;
+
+/// Why a certificate cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The file cannot be read.
+    #[error("the CA certificate {} cannot be read: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It holds no certificate.
+    #[error("{} holds no CA certificate in PEM (-----BEGIN CERTIFICATE-----)", .0.display())]
+    NoCertificate(PathBuf),
+    /// It holds something else beside.
+    #[error("{} holds what is no CA certificate: {source}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: rustls::Error,
+    },
+    /// The machine's own certificates cannot be used.
+    #[error("this machine's certificate authorities cannot be used: {0}")]
+    Machine(#[from] rustls::Error),
+}
+
+/// The certificates of the CA file at `path`: PEM, one at least.
+pub fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let pem = std::fs::read(path).map_err(|source| TlsError::Unreadable { path: path.to_owned(), source })?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let certificates = certificates.unwrap_or_default();
+    if certificates.is_empty() {
+        return Err(TlsError::NoCertificate(path.to_owned()));
+    }
+    for certificate in &certificates {
+        RootCertStore::empty()
+            .add(certificate.clone())
+            .map_err(|source| TlsError::Invalid { path: path.to_owned(), source })?;
+    }
+    Ok(certificates)
+}
+
+/// Trusts `authorities` alone, or this machine's own where there are none.
+pub fn config(authorities: &[CertificateDer<'static>]) -> Result<ClientConfig, TlsError> {
+    let provider: Arc<CryptoProvider> = rustls::crypto::ring::default_provider().into();
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    if authorities.is_empty() {
+        return Ok(builder.with_platform_verifier()?.with_no_client_auth());
+    }
+    let mut roots = RootCertStore::empty();
+    for authority in authorities {
+        roots.add(authority.clone())?;
+    }
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
