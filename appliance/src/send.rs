@@ -256,3 +256,22 @@ async fn print_lines(tally: &Tally, total: Option<u64>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::Pace;
+
+    /// Time stands still but for waiting.
+    #[tokio::test(start_paused = true)]
+    async fn the_pace_is_kept() {
+        let (started, pace) = (Instant::now(), Pace::new(20.0));
+        for _ in 0..9 {
+            pace.wait().await;
+        }
+        assert_eq!(started.elapsed(), Duration::from_millis(8 * 50));
+    }
+}

@@ -2,6 +2,8 @@
 
 mod build;
 mod command;
+mod debian;
+mod python;
 mod setup;
 mod test;
 
@@ -89,6 +91,7 @@ fn run(task: Task) -> Result<()> {
         }
         Task::Test { cargo } => {
             build::build()?;
+            python::environment()?;
             test::test(&cargo)
         }
         Task::Store { task: StoreTask::Init { path } } => {

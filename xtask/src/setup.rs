@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 
 use crate::command::{Command, is_on_path};
+use crate::debian;
 
 /// The target's name.
 pub const TARGET: &str = "wasm32-wasip1";
@@ -107,31 +108,10 @@ fn own_linker() -> Option<PathBuf> {
     Some(Path::new(&sysroot).join("lib/rustlib").join(host).join("bin/rust-lld"))
 }
 
-/// As root or with sudo, installs; otherwise says what to type.
 fn install_debian_packages() -> Result<()> {
-    if !is_on_path("apt-get") {
+    if !debian::is_here() {
         bail!(WAYS);
     }
     let packages: Vec<_> = PACKAGES.into_iter().chain(linker().is_none().then_some(LINKER_PACKAGE)).collect();
-    // A compiler that the user chose is not replaced by this one.
-    let install = ["install", "--yes", "--no-install-recommends", "--no-remove"];
-    let apt_get = |arguments: &[&str]| match is_root() {
-        true => Command::new("apt-get").args(arguments),
-        false => Command::new("sudo").args(["--non-interactive", "apt-get"]).args(arguments),
-    };
-    if !is_root() && Command::new("sudo").args(["--non-interactive", "true"]).output().is_none() {
-        bail!(
-            "a compiler for {TARGET} has to be installed, which takes an administrator. Type this, then try again:\n    sudo apt-get update && sudo apt-get {} {}",
-            install.join(" "),
-            packages.join(" ")
-        );
-    }
-    let installed = apt_get(&["update"]).run("reading the list of Debian's packages").and_then(|()| {
-        apt_get(&install).args(packages).env("DEBIAN_FRONTEND", "noninteractive").run("installing a compiler for wasm")
-    });
-    installed.context(WAYS)
-}
-
-fn is_root() -> bool {
-    Command::new("id").arg("-u").output().is_some_and(|id| id == "0")
+    debian::install(&packages, "installing a compiler for wasm").context(WAYS)
 }

@@ -198,12 +198,24 @@ fn host_command(folder: &Path) -> Command {
 
 /// The host, untouched by settings that the environment of the tests may hold.
 pub fn host() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_outbound-events-host"));
+    let mut command = Command::new(host_binary());
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SPIN_VARIABLE_")) {
         command.env_remove(name);
     }
     command.env_remove("RUST_LOG");
     command
+}
+
+/// Cargo names it for the host's own tests. For those of another package it is where cargo puts it, above the test itself.
+fn host_binary() -> PathBuf {
+    let beside = || {
+        let test = std::env::current_exe().unwrap();
+        let folder = test.parent().and_then(Path::parent).unwrap();
+        let path = folder.join(format!("outbound-events-host{}", std::env::consts::EXE_SUFFIX));
+        assert!(path.is_file(), "{} is not there; `cargo xtask test` builds it", path.display());
+        path
+    };
+    option_env!("CARGO_BIN_EXE_outbound-events-host").map_or_else(beside, PathBuf::from)
 }
 
 fn spin_command(folder: &Path, address: SocketAddr) -> Command {

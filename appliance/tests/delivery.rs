@@ -1,0 +1,179 @@
+//! `appliance send` and `appliance replay` against the real component in the real host, and all that can go wrong between.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use std::process::Stdio;
+
+use appliance::agenda::Agenda;
+use support::recipient::{GUARDED, Kind, OPEN, Recipient, TOKEN};
+use support::way::{Fault, Way};
+use support::{Sent, appliance, ids, send, stored_ids, wait_until};
+
+/// What `send --sessions N --seed 7` sends, in its order.
+fn agenda(sessions: u64) -> Vec<String> {
+    Agenda::new(7, sessions, 0, 1, false).collect()
+}
+
+const QUICK: [&str; 4] = ["--seed", "7", "--retry-interval", "20ms"];
+
+fn send_quickly(way: &Way, arguments: &[&str]) -> Sent {
+    send(&way.url(), &[&QUICK, arguments].concat())
+}
+
+#[test]
+fn every_event_arrives_once_in_order_on_one_connection() {
+    let recipient = Recipient::start(Kind::Host, &[OPEN]);
+    let way = Way::to(Some(recipient.address));
+    let sent = send_quickly(&way, &["--sessions", "50"]);
+    let all = agenda(50);
+    let count = all.len() as u64;
+    assert_eq!(sent.code, Some(0), "{sent:?}");
+    assert_eq!((sent.figure("events"), sent.figure("accepted"), sent.figure("stored")), (count, count, count));
+    assert_eq!((sent.figure("retries"), sent.figure("dropped")), (0, 0));
+    assert_eq!(way.bodies(), all);
+    assert_eq!(way.connections(), 1);
+    assert_eq!(stored_ids(&recipient), ids(all, "default"));
+    // The same again is nothing new.
+    let again = send_quickly(&way, &["--sessions", "50"]);
+    assert_eq!((again.code, again.figure("duplicate"), again.figure("stored")), (Some(0), count, 0), "{again:?}");
+    assert_eq!(recipient.stored().len() as u64, count);
+}
+
+#[test]
+fn nothing_but_200_is_success_and_nothing_moves_before_it() {
+    const ELSEWHERE: &str = "HTTP/1.1 302 Found\r\nLocation: /events/elsewhere\r\nContent-Length: 0\r\n\r\n";
+    let all = agenda(2);
+    for fault in [
+        Fault::Answer("HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"),
+        Fault::Answer("HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\nok"),
+        Fault::Answer("HTTP/1.1 204 No Content\r\n\r\n"),
+        Fault::Answer(ELSEWHERE),
+        Fault::Answer("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"),
+        Fault::Answer("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"),
+        Fault::Answer("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 600\r\n\r\n"),
+        Fault::Answer("this is not HTTP\r\n\r\n"),
+        Fault::Close,
+        Fault::Hang,
+    ] {
+        let recipient = Recipient::start(Kind::Host, &[OPEN]);
+        let way = Way::to(Some(recipient.address));
+        way.go_wrong([Fault::None, Fault::None, fault, fault]);
+        let sent = send_quickly(&way, &["--sessions", "2", "--timeout", "400ms"]);
+        assert_eq!((sent.code, sent.figure("retries")), (Some(0), 2), "{fault:?} {sent:?}");
+        let third = all[2].clone();
+        let expected: Vec<_> =
+            all[..2].iter().cloned().chain([third.clone(), third]).chain(all[2..].iter().cloned()).collect();
+        assert_eq!(way.bodies(), expected, "{fault:?}");
+        assert_eq!(stored_ids(&recipient), ids(all.clone(), "default"), "{fault:?}");
+    }
+}
+
+#[test]
+fn an_answer_that_is_lost_brings_the_event_again_and_it_is_a_duplicate() {
+    let recipient = Recipient::start(Kind::Host, &[OPEN]);
+    let way = Way::to(Some(recipient.address));
+    way.go_wrong([Fault::None, Fault::Swallow]);
+    let sent = send_quickly(&way, &["--sessions", "2"]);
+    let all = agenda(2);
+    assert_eq!((sent.code, sent.figure("retries"), sent.figure("duplicate")), (Some(0), 1, 1), "{sent:?}");
+    assert_eq!(sent.figure("stored"), all.len() as u64 - 1);
+    assert_eq!(stored_ids(&recipient), ids(all, "default"));
+}
+
+#[test]
+fn a_host_killed_and_started_again_costs_no_event() {
+    let mut recipient = Recipient::start(Kind::Host, &[OPEN]);
+    let way = Way::to(Some(recipient.address));
+    let sending = {
+        let way = way.clone();
+        std::thread::spawn(move || send_quickly(&way, &["--sessions", "200"]))
+    };
+    for killed_after in [100, 500, 1000] {
+        wait_until("events get through", || way.count() >= killed_after);
+        way.lead_to(None);
+        recipient = recipient.kill_and_restart();
+        way.lead_to(Some(recipient.address));
+    }
+    let sent = sending.join().unwrap();
+    let all = agenda(200);
+    assert_eq!((sent.code, sent.figure("accepted")), (Some(0), all.len() as u64), "{sent:?}");
+    assert!(sent.figure("retries") >= 3, "{sent:?}");
+    assert_eq!(stored_ids(&recipient), ids(all, "default"));
+}
+
+#[test]
+fn what_fails_for_too_long_is_dropped_and_said() {
+    let way = Way::to(None);
+    way.always(Fault::Answer("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 9\r\n\r\nout \x1b[2Jx"));
+    let sent = send_quickly(&way, &["--sessions", "1", "--retry-duration", "50ms"]);
+    let all = agenda(1).len() as u64;
+    assert_eq!((sent.code, sent.figure("dropped"), sent.figure("accepted")), (Some(1), all, 0), "{sent:?}");
+    let first = "dropped support_conference_begin of session 2865533423d743bb2b0159d32e9b293a at 2026-01-05T08:00:06Z: HTTP 503 Service Unavailable out  [2Jx";
+    assert!(sent.stderr.contains(first), "{sent:?}");
+}
+
+#[test]
+fn many_appliances_deliver_at_once_each_in_its_own_order() {
+    let recipient = Recipient::start(Kind::Host, &[GUARDED]);
+    let url = format!("http://{}/events/site-{{appliance}}", recipient.address);
+    let arguments = ["--seed", "7", "--sessions", "300", "--appliances", "100", "--custom-fields", "--token", TOKEN];
+    let sent = send(&url, &arguments);
+    assert_eq!(sent.code, Some(0), "{sent:?}");
+    let expected = (0..100).flat_map(|index| {
+        let site = format!("site-{}", index + 1);
+        ids(Agenda::new(7, 300, index, 100, true), &site)
+    });
+    assert_eq!(stored_ids(&recipient), expected.collect());
+}
+
+#[test]
+fn stopped_before_the_end_it_says_how_far_it_came() {
+    let way = Way::to(None);
+    way.always(Fault::Hang);
+    let child = appliance()
+        .args(["send", &way.url(), "--sessions", "1"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_until("the first event is on its way", || way.count() == 1);
+    let stopped = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+    assert!(stopped.unwrap().success());
+    let sent = Sent::new(child.wait_with_output().unwrap());
+    assert_eq!((sent.code, sent.figure("accepted")), (Some(2), 0), "{sent:?}");
+    assert!(sent.stderr.contains("error: stopped before the end"), "{sent:?}");
+}
+
+#[test]
+fn a_file_is_replayed_and_so_is_what_a_recipient_has_stored() {
+    let recipient = Recipient::start(Kind::Host, &[OPEN]);
+    let url = format!("http://{}/events", recipient.address);
+    assert_eq!(send(&url, &["--seed", "7", "--sessions", "3"]).code, Some(0));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("events.jsonl");
+    let records = recipient.stored().into_iter().map(|(_, record)| String::from_utf8(record).unwrap());
+    std::fs::write(&file, records.collect::<Vec<_>>().join("\n")).unwrap();
+    let other = Recipient::start(Kind::Host, &[OPEN]);
+    let url = format!("http://{}/events", other.address);
+    let sent = Sent::new(appliance().arg("replay").arg(&file).arg(&url).output().unwrap());
+    assert_eq!(sent.code, Some(0), "{sent:?}");
+    assert_eq!(stored_ids(&other), stored_ids(&recipient));
+    // Standard input goes out line by line.
+    let input = std::fs::File::open(&file).unwrap();
+    let sent = Sent::new(appliance().args(["replay", "-", &url]).stdin(input).output().unwrap());
+    assert_eq!((sent.code, sent.figure("duplicate")), (Some(0), recipient.stored().len() as u64), "{sent:?}");
+}
+
+#[test]
+fn nothing_of_a_file_with_a_fault_is_sent() {
+    let way = Way::to(None);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("events.jsonl");
+    std::fs::write(&file, "{\"event\":\"support_conference_begin\"}\n\n{\"lsid\":null}\n").unwrap();
+    let sent = Sent::new(appliance().arg("replay").arg(&file).arg(way.url()).output().unwrap());
+    assert_eq!((sent.code, way.count()), (Some(2), 0), "{sent:?}");
+    let expected =
+        "events.jsonl: nothing was sent: line 3: has \"lsid\", whose value is neither text nor a whole number";
+    assert!(sent.stderr.contains(expected), "{sent:?}");
+}

@@ -1,0 +1,226 @@
+//! `appliance run`: the settings page as a file, and queues that outlive it.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use appliance::queue::{Lane, Queues};
+use appliance::session::Session;
+use outbound_events::event::EventName;
+use outbound_events::parse::parse;
+use support::recipient::{Kind, OPEN, Recipient};
+use support::smtp::SmtpServer;
+use support::way::{Fault, Way};
+use support::{Running, appliance, wait_until};
+
+/// Fifty sessions a second, each over in an instant.
+const SESSIONS: &str = "[sessions]\nper_minute = 3000\nseed = 7\nspeed = 10000\n";
+
+fn http(name: &str, way: &Way, more: &str) -> String {
+    format!("[[http_recipient]]\nname = \"{name}\"\nurl = \"{}\"\nretry_interval = \"20ms\"\n{more}\n", way.url())
+}
+
+/// Session, event and the rest of what each event of the first `sessions` says, but for when.
+fn expected(sessions: u64) -> BTreeSet<(String, String, usize)> {
+    let events = (0..sessions).flat_map(|number| {
+        let session = Session::make(7, number);
+        let named = |(at, step): (usize, &appliance::session::Step)| {
+            (session.lsid.clone(), step.event().unwrap().as_str().to_owned(), at)
+        };
+        session.steps.iter().enumerate().map(named).collect::<Vec<_>>()
+    });
+    events.collect()
+}
+
+/// How many sessions have ever started.
+fn started(folder: &Path) -> u64 {
+    Queues::open(&folder.join("appliance.queue.db")).unwrap().queues.next_session(7).unwrap()
+}
+
+fn is_drained(running: &Running, name: &str) -> bool {
+    running.row(name).is_some_and(|[_, status, queued]| (status.as_str(), queued.as_str()) == ("OK", "0"))
+}
+
+#[test]
+fn killed_stopped_and_started_it_misses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipient = Recipient::start(Kind::Host, &[OPEN]);
+    let way = Way::to(None);
+    let hq = http("HQ", &way, "");
+    // While the recipient is down, everything is queued.
+    for _ in 0..2 {
+        let running = Running::start(folder.path(), &format!("{SESSIONS}{hq}"));
+        wait_until("events are queued", || running.queued("HQ") > 50);
+        running.kill();
+    }
+    way.lead_to(Some(recipient.address));
+    let before = way.count();
+    let running = Running::start(folder.path(), &format!("{SESSIONS}{hq}"));
+    wait_until("events arrive", || way.count() > before + 100);
+    assert_eq!(running.stop(), Some(0));
+    // Without [sessions], it delivers what there is.
+    let sessions = started(folder.path());
+    let running = Running::start(folder.path(), &hq);
+    let count = expected(sessions).len();
+    wait_until("everything has arrived", || recipient.stored().len() >= count);
+    wait_until("the queue is empty", || is_drained(&running, "HQ"));
+    assert_eq!(running.stop(), Some(0));
+    assert_eq!(recipient.stored().len(), count);
+    // First in, first out, per session at least: sessions overlap.
+    for number in 0..sessions {
+        let session = Session::make(7, number);
+        let mut bodies: Vec<_> = way
+            .bodies()
+            .into_iter()
+            .map(|body| parse(body.as_bytes()).unwrap())
+            .filter(|event| event.lsid().unwrap().as_str() == session.lsid)
+            .collect();
+        // The one that was under way when the appliance was killed came twice.
+        bodies.dedup();
+        let came: Vec<_> = bodies.iter().map(|event| event.kind().name()).collect();
+        let happened: Vec<_> = session.steps.iter().map(|step| step.event().unwrap()).collect();
+        assert_eq!(came, happened, "session {number}");
+    }
+}
+
+#[test]
+fn recipients_are_served_apart_with_the_events_and_fields_that_they_chose() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipient = Recipient::start(Kind::Host, &[OPEN]);
+    let (stuck, all, ends) = (Way::to(None), Way::to(Some(recipient.address)), Way::to(Some(recipient.address)));
+    stuck.always(Fault::Answer("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 6\r\n\r\nbroken"));
+    let config = [
+        SESSIONS,
+        &http("Stuck", &stuck, ""),
+        &http("All", &all, "send_custom_fields = true"),
+        &http("Ends", &ends, "events = [\"Support Session End\", \"support_conference_begin\"]"),
+        &http("Off", &Way::to(None), "enabled = false"),
+    ]
+    .concat();
+    let running = Running::start(folder.path(), &config);
+    wait_until("events arrive", || all.count() > 200 && ends.count() > 50);
+    let [url, status, queued] = running.row("Stuck").unwrap();
+    assert_eq!((url, status), (stuck.url(), "HTTP 500 Internal Server Error broken".to_owned()));
+    assert!(running.queued("Stuck") > 100, "{queued}");
+    assert_eq!(running.row("Off").unwrap()[1..], ["Disabled".to_owned(), "0".to_owned()]);
+    let events = |way: &Way| way.bodies().iter().map(|body| parse(body.as_bytes()).unwrap()).collect::<Vec<_>>();
+    assert!(events(&all).iter().all(|event| event.variables().len() == 2));
+    assert!(events(&ends).iter().all(|event| event.variables().is_empty()));
+    let names: BTreeSet<_> = events(&ends).iter().map(|event| event.kind().name()).collect();
+    assert_eq!(names, [EventName::Begin, EventName::End].into());
+    // It is still the first that is tried.
+    let first = events(&stuck)[0].clone();
+    assert!(events(&stuck).iter().all(|event| *event == first));
+}
+
+#[test]
+fn the_contact_of_a_recipient_that_fails_is_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = SmtpServer::start(folder.path());
+    let (failing, working) = (Way::to(None), Way::to(None));
+    working.always(Fault::Answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+    let contact = |name: &str| format!("email_contact = \"{name}@example.com\"\nsend_email_alert_after = \"300ms\"");
+    let config = [
+        SESSIONS,
+        &format!(
+            "[smtp]\nhost = \"127.0.0.1\"\nport = {}\nencryption = \"none\"\nfrom = \"appliance@example.com\"\n",
+            server.port
+        ),
+        &http("Failing", &failing, &contact("failing")),
+        &http("Working", &working, &contact("working")),
+    ]
+    .concat();
+    let running = Running::start(folder.path(), &config);
+    let emails = server.wait_for_emails(1);
+    assert_eq!(emails[0]["to"], serde_json::json!(["failing@example.com"]));
+    let subject = emails[0]["subject"].as_str().unwrap();
+    assert!(subject.starts_with("Outbound events: Failing has been failing since "), "{subject}");
+    let body = emails[0]["body"].as_str().unwrap();
+    assert!(body.contains(&failing.url()) && body.contains("Status: no answer: "), "{body}");
+    // Not again, neither now nor after a restart.
+    running.kill();
+    let tried = failing.count();
+    let running = Running::start(folder.path(), &config);
+    wait_until("it goes on trying", || failing.count() > tried + 20);
+    assert_eq!(server.emails().len(), 1);
+    // Recovered and failing again, it is told again.
+    failing.always(Fault::Answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+    wait_until("it recovers", || running.row("Failing").is_some_and(|[_, status, _]| status == "OK"));
+    failing.always(Fault::Close);
+    let emails = server.wait_for_emails(2);
+    assert_eq!(emails[1]["to"], serde_json::json!(["failing@example.com"]));
+}
+
+#[test]
+fn a_recipient_that_recovers_in_time_troubles_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let queues = Queues::open(&folder.path().join("queue.db")).unwrap().queues;
+    let lane = Lane::http("HQ");
+    queues.start(7, 0, 1, &[1, 2]).unwrap();
+    queues.happened(&queues.due(9).unwrap(), &[(lane.clone(), b"event".to_vec())]).unwrap();
+    let item = queues.first(&lane).unwrap().unwrap();
+    queues.failed(&lane, &item, 1000).unwrap();
+    queues.failed(&lane, &item, 2000).unwrap();
+    let failing = queues.failing().unwrap();
+    assert_eq!((failing.len(), failing[0].since), (1, 1000));
+    assert_eq!(queues.first(&lane).unwrap().unwrap().failing_since, Some(1000));
+    queues.accepted(&lane, &item).unwrap();
+    assert_eq!(queues.failing().unwrap(), []);
+    // It recovered while the email was being made.
+    queues.tell(&lane, b"email").unwrap();
+    assert_eq!(queues.first(&Lane::alerts()).unwrap(), None);
+}
+
+#[test]
+fn two_appliances_do_not_share_their_queues() {
+    let folder = tempfile::tempdir().unwrap();
+    let way = Way::to(None);
+    let running = Running::start(folder.path(), &http("HQ", &way, ""));
+    wait_until("it runs", || running.row("HQ").is_some());
+    let output = appliance().args(["run", "--config"]).arg(folder.path().join("appliance.toml")).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said.contains("appliance.queue.db is in use by another appliance"), "{said}");
+}
+
+#[test]
+fn a_damaged_queue_file_is_set_aside_and_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("appliance.queue.db");
+    let way = Way::to(None);
+    let config = http("HQ", &way, "");
+    let running = Running::start(folder.path(), &format!("{SESSIONS}{config}"));
+    wait_until("events are queued", || running.queued("HQ") > 200);
+    assert_eq!(running.stop(), Some(0));
+    let mut torn = std::fs::read(&path).unwrap();
+    // All but the first page, which says what the file is.
+    torn[4096..].fill(0x55);
+    for (number, damaged) in
+        [torn, b"this was a queue once, and is now a letter to the administrator".to_vec()].iter().enumerate()
+    {
+        std::fs::write(&path, damaged).unwrap();
+        let running = Running::start(folder.path(), &config);
+        wait_until("it runs", || running.row("HQ").is_some());
+        let said = running.stderr();
+        let aside = folder.path().join(format!("appliance.queue.db.damaged-{}", number + 1));
+        assert!(said.contains(&format!("was damaged: it is now {}", aside.display())), "{said}");
+        assert_eq!(&std::fs::read(aside).unwrap(), damaged);
+        assert_eq!(running.stop(), Some(0));
+    }
+}
+
+#[test]
+fn a_database_of_something_else_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("appliance.queue.db");
+    rusqlite::Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
+    let before = std::fs::read(&path).unwrap();
+    std::fs::write(folder.path().join("appliance.toml"), http("HQ", &Way::to(None), "")).unwrap();
+    let output = appliance().args(["run", "--config"]).arg(folder.path().join("appliance.toml")).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said.contains("appliance.queue.db holds no queues of an appliance"), "{said}");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}

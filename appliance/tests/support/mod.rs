@@ -1,0 +1,151 @@
+//! The parts that the appliance is tried against: the real component in the real host, what can go wrong on the way to it,
+//! and an SMTP server that this project did not write.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "shared by tests that use a part"
+)]
+
+#[path = "../../../host/tests/support/mod.rs"]
+pub mod recipient;
+
+pub mod smtp;
+pub mod way;
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use outbound_events::parse::parse;
+use outbound_events::record::{Record, Site};
+
+pub fn appliance() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_appliance"));
+    command.env_remove("OUTBOUND_EVENT_TOKEN").stdin(Stdio::null());
+    command
+}
+
+/// `appliance send` to its end.
+pub fn send(url: &str, arguments: &[&str]) -> Sent {
+    Sent::new(appliance().args(["send", url]).args(arguments).output().unwrap())
+}
+
+/// What a command that sends has said.
+#[derive(Debug)]
+pub struct Sent {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Sent {
+    pub fn new(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// A figure of the closing table; 0 if it has no such column.
+    pub fn figure(&self, column: &str) -> u64 {
+        let words = |line: usize| {
+            let line = self.stdout.lines().nth(line).unwrap_or_else(|| panic!("no table: {self:?}"));
+            line.replace(" ms", "ms").split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let at = words(1).iter().position(|name| name == column);
+        at.map_or(0, |at| words(3)[at].parse().unwrap())
+    }
+}
+
+/// The ids that the recipient gives to these events.
+pub fn ids(forms: impl IntoIterator<Item = String>, site: &str) -> BTreeSet<String> {
+    let id = |form: String| {
+        let event = parse(form.as_bytes()).unwrap();
+        Record::new(event, Site::parse(site).unwrap(), chrono::DateTime::UNIX_EPOCH).1.id
+    };
+    forms.into_iter().map(id).collect()
+}
+
+/// The ids in a store, which are the ends of its keys.
+pub fn stored_ids(recipient: &recipient::Recipient) -> BTreeSet<String> {
+    let keys = recipient.stored().into_iter().map(|(key, _)| key);
+    keys.filter_map(|key| Some(key.rsplit_once('.')?.1.to_owned())).collect()
+}
+
+/// Waits for what must happen some time. How long it takes is nobody's promise; that it happens is.
+pub fn wait_until(what: &str, happened: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !happened() {
+        assert!(started.elapsed() < Duration::from_secs(60), "it never happened: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// An `appliance run` that is killed when it is dropped.
+pub struct Running {
+    child: Child,
+    folder: PathBuf,
+}
+
+impl Running {
+    /// With these settings, in a folder that holds its queues.
+    pub fn start(folder: &Path, config: &str) -> Self {
+        std::fs::write(folder.join("appliance.toml"), config).unwrap();
+        let output = |name: &str| File::create(folder.join(name)).unwrap();
+        let child = appliance()
+            .args(["run", "--config"])
+            .arg(folder.join("appliance.toml"))
+            .stdout(output("stdout"))
+            .stderr(output("stderr"))
+            .spawn()
+            .unwrap();
+        Self { child, folder: folder.to_owned() }
+    }
+
+    /// The status table as it was printed last.
+    pub fn table(&self) -> String {
+        let printed = std::fs::read_to_string(self.folder.join("stdout")).unwrap();
+        printed.split("\n\n").filter(|table| table.ends_with('─')).last().unwrap_or_default().to_owned()
+    }
+
+    /// The cells of a recipient's row: URL, status, queued events.
+    pub fn row(&self, name: &str) -> Option<[String; 3]> {
+        let table = self.table();
+        let row = table.lines().find(|line| line.trim_start().starts_with(name))?;
+        let mut cells =
+            row.trim().split("  ").map(str::trim).filter(|cell| !cell.is_empty()).skip(1).map(str::to_owned);
+        Some([cells.next()?, cells.next()?, cells.next()?])
+    }
+
+    /// How many events wait for a recipient.
+    pub fn queued(&self, name: &str) -> u64 {
+        self.row(name).map_or(0, |[_, _, queued]| queued.parse().unwrap())
+    }
+
+    pub fn stderr(&self) -> String {
+        std::fs::read_to_string(self.folder.join("stderr")).unwrap()
+    }
+
+    /// Stops it as an administrator does, and gives its exit code.
+    pub fn stop(mut self) -> Option<i32> {
+        let stopped = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(stopped.unwrap().success());
+        self.child.wait().unwrap().code()
+    }
+
+    /// As a power cut would.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,80 @@
+"""An SMTP server (aiosmtpd) for the tests of emails: keeps each email it takes, parsed by Python's own parser.
+
+smtp_server.py PORT FILE [--login USER PASSWORD] [--tls CERTIFICATE KEY]
+
+Each email is a line of JSON in FILE. Whose address begins with "nobody" is refused.
+"""
+
+import argparse
+import asyncio
+import email
+import email.policy
+import json
+import logging
+import ssl
+
+from aiosmtpd.smtp import SMTP, AuthResult
+
+
+class Keeper:
+    def __init__(self, path):
+        self.path = path
+
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        if address.startswith("nobody"):
+            return "550 5.1.1 There is nobody of that name"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server, session, envelope):
+        message = email.message_from_bytes(envelope.content, policy=email.policy.default)
+        kept = {
+            "sender": envelope.mail_from,
+            "recipients": envelope.rcpt_tos,
+            "headers": sorted(name.lower() for name in message.keys()),
+            "from": str(message["From"]),
+            "to": [address.addr_spec for address in message["To"].addresses],
+            "subject": message["Subject"],
+            "body": message.get_content().replace("\r\n", "\n"),
+            "encrypted": session.ssl is not None,
+            "login": session.authenticated,
+        }
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(kept) + "\n")
+        return "250 OK"
+
+
+def main():
+    # A client that does not trust our certificate is no fault of the server's.
+    logging.disable()
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("port", type=int)
+    arguments.add_argument("file")
+    arguments.add_argument("--login", nargs=2)
+    arguments.add_argument("--tls", nargs=2)
+    arguments = arguments.parse_args()
+
+    settings = {"enable_SMTPUTF8": True}
+    if arguments.tls:
+        settings["tls_context"] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        settings["tls_context"].load_cert_chain(*arguments.tls)
+        settings["require_starttls"] = True
+    if arguments.login:
+        expected = tuple(text.encode() for text in arguments.login)
+
+        def authenticate(server, session, envelope, mechanism, data):
+            return AuthResult(success=(data.login, data.password) == expected, handled=False)
+
+        settings.update(authenticator=authenticate, auth_required=True, auth_require_tls=bool(arguments.tls))
+
+    async def serve():
+        keeper = Keeper(arguments.file)
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: SMTP(keeper, **settings), "127.0.0.1", arguments.port)
+        print("listening on port", server.sockets[0].getsockname()[1], flush=True)
+        await server.serve_forever()
+
+    asyncio.run(serve())
+
+
+main()

@@ -1,0 +1,96 @@
+//! Certificates: the uploaded CA is trusted and no other.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use support::recipient::{Kind, OPEN, Recipient};
+use support::{send, stored_ids};
+use tokio_rustls::TlsAcceptor;
+
+type Authority = CertifiedIssuer<'static, KeyPair>;
+
+fn authority(name: &str) -> Authority {
+    let mut parameters = CertificateParams::new([]).unwrap();
+    parameters.distinguished_name.push(DnType::CommonName, name);
+    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap()
+}
+
+fn file(folder: &Path, name: &str, authority: &Authority) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, authority.pem()).unwrap();
+    path
+}
+
+/// Ends TLS in front of a recipient, with a certificate for 127.0.0.1 by this authority.
+async fn end_tls(authority: &Authority, recipient: SocketAddr) -> SocketAddr {
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().signed_by(&key, authority).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                // A sender that does not trust us ends it here.
+                let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                let mut onward = tokio::net::TcpStream::connect(recipient).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut stream, &mut onward).await;
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_recipients_own_ca_is_honoured_and_any_other_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (own, other) = (authority("own"), authority("other"));
+    let (own_file, other_file) = (file(folder.path(), "own.pem", &own), file(folder.path(), "other.pem", &other));
+    let recipient = Recipient::start(Kind::Host, &[OPEN]);
+    let url = format!("https://{}/events", end_tls(&own, recipient.address).await);
+    let arguments = ["--sessions", "1", "--retry-interval", "10ms", "--retry-duration", "20ms"];
+    let with_ca = |file: &Path| send(&url, &[&arguments[..], &["--ca-certificate", file.to_str().unwrap()]].concat());
+    for refused in [with_ca(&other_file), send(&url, &arguments)] {
+        assert_eq!((refused.code, refused.figure("accepted")), (Some(1), 0), "{refused:?}");
+        assert!(refused.stderr.contains("cannot connect: invalid peer certificate: UnknownIssuer"), "{refused:?}");
+    }
+    assert!(stored_ids(&recipient).is_empty());
+    let accepted = with_ca(&own_file);
+    assert_eq!(accepted.code, Some(0), "{accepted:?}");
+    assert_eq!(stored_ids(&recipient).len() as u64, accepted.figure("stored"));
+}
+
+#[test]
+fn a_ca_file_that_is_none_is_refused_before_anything_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("text.pem");
+    std::fs::write(&text, "no certificate").unwrap();
+    let broken = folder.path().join("broken.pem");
+    std::fs::write(&broken, "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n").unwrap();
+    for (path, fault) in [
+        (folder.path().join("missing.pem"), "missing.pem cannot be read: No such file or directory"),
+        (text, "text.pem holds no CA certificate in PEM"),
+        (broken, "broken.pem holds what is no CA certificate"),
+    ] {
+        let sent = send("https://127.0.0.1:1/", &["--ca-certificate", path.to_str().unwrap()]);
+        assert_eq!(sent.code, Some(2), "{sent:?}");
+        assert!(sent.stderr.contains(fault), "{sent:?}");
+    }
+}

@@ -1,0 +1,44 @@
+//! What the tests use from Python: packages in an environment of the project's own, `target/python`.
+
+use std::fs;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::command::{Command, is_on_path, root};
+use crate::debian;
+
+/// The packages, with their versions.
+const REQUIREMENTS: &str = "xtask/requirements.txt";
+
+const ENVIRONMENT: &str = "target/python";
+
+/// What was installed: a copy of the requirements of that time.
+const INSTALLED: &str = "target/python/requirements.txt";
+
+/// Makes the environment, unless it holds what is required.
+pub fn environment() -> Result<()> {
+    let required = fs::read(root().join(REQUIREMENTS)).with_context(|| format!("{REQUIREMENTS} cannot be read"))?;
+    if fs::read(root().join(INSTALLED)).is_ok_and(|installed| installed == required) {
+        return Ok(());
+    }
+    if let Err(error) = make() {
+        if !debian::is_here() {
+            bail!("{error:#}\nthe tests need Python 3 with its module venv; install them, then try again");
+        }
+        eprintln!("    {error:#}; trying another way");
+        debian::install(&["python3", "python3-venv"], "installing Python")?;
+        make()?;
+    }
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", REQUIREMENTS];
+    Command::new(root().join(ENVIRONMENT).join("bin/python"))
+        .args(pip)
+        .run("installing what the tests need from Python")?;
+    fs::write(root().join(INSTALLED), required).with_context(|| format!("{INSTALLED} cannot be written"))
+}
+
+fn make() -> Result<()> {
+    if !is_on_path("python3") {
+        bail!("there is no python3 on PATH");
+    }
+    Command::new("python3").args(["-m", "venv", "--clear", ENVIRONMENT]).run("making an environment for Python")
+}
