@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 /// Marks a file as the queues of an appliance: "obea".
@@ -101,7 +102,7 @@ pub struct Item {
     /// Its row.
     pub id: i64,
     /// What is to be sent.
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
     /// When it first failed.
     pub failing_since: Option<Millis>,
 }
@@ -237,7 +238,7 @@ impl Queues {
         let mut select = connection
             .prepare_cached("SELECT id, item, failing_since FROM queued WHERE lane = ? ORDER BY id LIMIT 1")?;
         let first = select.query_row([lane.as_str()], |row| {
-            Ok(Item { id: row.get(0)?, bytes: row.get(1)?, failing_since: row.get(2)? })
+            Ok(Item { id: row.get(0)?, bytes: row.get::<_, Vec<u8>>(1)?.into(), failing_since: row.get(2)? })
         });
         Ok(first.optional()?)
     }

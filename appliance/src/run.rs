@@ -127,14 +127,13 @@ impl Appliance {
                 }
                 continue;
             };
-            let bytes = Bytes::from(item.bytes.clone());
             let mut broken = None;
             let failing_for = item.failing_since.map(|since| elapsed(since, now()));
             let failed = |failure: &Failure| {
                 self.set_status(lane, failure.to_string());
                 broken = self.queues.failed(lane, &item, now()).err().or(broken.take());
             };
-            let outcome = deliver(rules, failing_for, || outlet.attempt(&bytes), failed).await;
+            let outcome = deliver(rules, failing_for, || outlet.attempt(&item.bytes), failed).await;
             if let Some(error) = broken {
                 return Err(error.into());
             }

@@ -44,7 +44,7 @@ fn said(config: &str) -> String {
 fn a_bad_configuration_is_refused_with_its_line_and_what_was_expected() {
     let http = |from: &str, to: &str| HTTP.replace(from, to);
     let email = |from: &str, to: &str| EMAIL.replace(from, to);
-    let eleven = format!("[{}]", vec!["\"desk@example.com\""; 11].join(", "));
+    let eleven = format!("[{}]", ["\"desk@example.com\""; 11].join(", "));
     for (config, expected) in [
         ("queue =".to_owned(), ":1: "),
         (String::new(), ": has no [[http_recipient]] and no [[email_recipient]]"),
