@@ -318,29 +318,30 @@ impl fmt::Display for Finding {
 
 /// Everything that is wrong with a template for the emails of `event`, in the order in which it stands there.
 pub fn check(template: &Template, event: EmailEvent, place: Place) -> Vec<Finding> {
-    let findings = template
-        .0
-        .iter()
-        .flat_map(|(at, part)| part.faults(event, place).into_iter().map(|fault| Finding { at: *at, fault }));
-    findings.collect()
+    template.0.iter().flat_map(|(at, part)| part.findings(*at, event, place)).collect()
 }
 
 impl Part {
-    fn faults(&self, event: EmailEvent, place: Place) -> Vec<Fault> {
+    fn findings(&self, at: Position, event: EmailEvent, place: Place) -> Vec<Finding> {
         match self {
-            Self::Text(text) if place == Place::Subject && text.contains(['\r', '\n']) => vec![Fault::LineBreak],
-            Self::Text(_) => Vec::new(),
+            Self::Text(text) => match text.find(['\r', '\n']).filter(|_| place == Place::Subject) {
+                Some(end) => {
+                    let before = text.char_indices().take_while(|(index, _)| *index < end).count();
+                    vec![Finding { at: Position { column: at.column + before, ..at }, fault: Fault::LineBreak }]
+                }
+                None => Vec::new(),
+            },
             Self::Unknown(written) => Macro::nearest(written.trim_matches('%'))
-                .map(|nearest| Fault::Unknown { written: written.clone(), nearest })
+                .map(|nearest| Finding { at, fault: Fault::Unknown { written: written.clone(), nearest } })
                 .into_iter()
                 .collect(),
-            Self::Unclosed(known) => vec![Fault::Unclosed(*known)],
+            Self::Unclosed(known) => vec![Finding { at, fault: Fault::Unclosed(*known) }],
             Self::Macro(found) => {
                 let entry = found.entry();
                 let for_event = entry.events.contains(&event);
                 let not_for_event = (!for_event).then_some(Fault::NotForEvent { found: *found, event });
                 let body_only = (!entry.places.contains(&place)).then_some(Fault::BodyOnly(*found));
-                not_for_event.into_iter().chain(body_only).collect()
+                not_for_event.into_iter().chain(body_only).map(|fault| Finding { at, fault }).collect()
             }
         }
     }

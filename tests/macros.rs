@@ -157,7 +157,7 @@ fn every_finding_says_its_line_and_column() {
             (3, 21, Fault::NotForEvent { found: Macro::CustomerName, event: C }),
         ]
     );
-    assert_eq!(faults("one\ntwo", E, S), [(1, 1, Fault::LineBreak)]);
+    assert_eq!(faults("%LSID% onë\r\ntwo", E, S), [(1, 11, Fault::LineBreak)]);
     assert_eq!(faults("one\ntwo", E, B), []);
 }
 

@@ -23,8 +23,7 @@ use crate::tls;
 /// The most addresses that one email recipient may have (settings page).
 const MAX_ADDRESSES: usize = 10;
 
-/// A checked `appliance.toml`.
-#[derive(Debug)]
+/// A checked `appliance.toml`. Without `Debug`, as are its parts: they hold passwords, and tokens in URLs.
 pub struct Config {
     /// The file of the queues.
     pub queue: PathBuf,
@@ -50,7 +49,6 @@ pub struct Sessions {
 }
 
 /// `[[http_recipient]]`
-#[derive(Debug)]
 pub struct HttpRecipient {
     /// Whether events are sent, or even queued.
     pub enabled: bool,
@@ -81,8 +79,14 @@ pub struct Alert {
     pub after: Duration,
 }
 
+impl Alert {
+    /// Whether it is time to tell, of a recipient that has been failing for so long.
+    pub fn is_due(&self, failing_for: Duration) -> bool {
+        failing_for >= self.after
+    }
+}
+
 /// `[[email_recipient]]`
-#[derive(Debug)]
 pub struct EmailRecipient {
     /// Whether emails are sent, or even queued.
     pub enabled: bool,
@@ -101,7 +105,6 @@ pub struct EmailRecipient {
 }
 
 /// `[smtp]`
-#[derive(Debug)]
 pub struct Smtp {
     /// The server's name.
     pub host: String,
@@ -113,6 +116,8 @@ pub struct Smtp {
     pub credentials: Option<(String, String)>,
     /// The sender of all emails.
     pub from: Mailbox,
+    /// How long the server may take for an email.
+    pub timeout: Duration,
 }
 
 /// What is wrong with a configuration, and where.
@@ -160,7 +165,7 @@ impl Config {
             queue: file.queue.map_or_else(|| path.with_extension("queue.db"), |queue| folder.join(queue)),
             sessions: file.sessions.map(SessionsTable::check).transpose()?,
             http: file.http_recipient.into_iter().map(|r| r.check(folder, can_email)).collect::<Result<_, _>>()?,
-            email: file.email_recipient.into_iter().map(|r| r.check(can_email)).collect::<Result<_, _>>()?,
+            email: file.email_recipient.into_iter().map(|r| r.check(text, can_email)).collect::<Result<_, _>>()?,
             smtp,
         })
     }
@@ -242,8 +247,9 @@ struct SmtpTable {
     port: u16,
     encryption: EncryptionName,
     username: Option<Spanned<String>>,
-    password: Option<Spanned<String>>,
+    password: Option<Spanned<Secret>>,
     from: Address,
+    timeout: Option<Period>,
     ca_certificate: Option<Spanned<PathBuf>>,
 }
 
@@ -269,12 +275,13 @@ impl SmtpTable {
             }
         };
         let credentials = match (self.username, self.password) {
-            (Some(user), Some(password)) => Some((user.into_inner(), password.into_inner())),
+            (Some(user), Some(password)) => Some((user.into_inner(), password.into_inner().0)),
             (None, None) => None,
             (Some(alone), None) => return Err(Fault::at(&alone, "there is a username and no password")),
             (None, Some(alone)) => return Err(Fault::at(&alone, "there is a password and no username")),
         };
-        Ok(Smtp { host: self.host, port: self.port, encryption, credentials, from: self.from.0 })
+        let timeout = self.timeout.map_or(Duration::from_secs(60), |timeout| timeout.0);
+        Ok(Smtp { host: self.host, port: self.port, encryption, credentials, from: self.from.0, timeout })
     }
 }
 
@@ -288,7 +295,7 @@ struct HttpTable {
     ca_certificate: Option<Spanned<PathBuf>>,
     #[serde(default)]
     send_custom_fields: bool,
-    events: Option<Vec<Event>>,
+    events: Option<Spanned<Vec<Event>>>,
     retry_interval: Option<Period>,
     retry_duration: Option<Period>,
     timeout: Option<Period>,
@@ -311,14 +318,22 @@ impl HttpTable {
             (None, Some(after)) => return Err(Fault::at(&after, "send_email_alert_after is for an email_contact")),
             (None, None) => None,
         };
+        let authorities = authorities(self.ca_certificate.as_ref(), folder)?;
+        if let Some(path) = &self.ca_certificate {
+            tls::check(&self.url.0, &authorities).map_err(|error| Fault::at(path, error.to_string()))?;
+        }
+        if let Some(none) = self.events.as_ref().filter(|events| events.get_ref().is_empty()) {
+            return Err(Fault::at(none, "events is empty; leave it out for all, or set enabled = false"));
+        }
         let all = || EventName::GUIDE.into();
+        let chosen = |events: Spanned<Vec<Event>>| events.into_inner().into_iter().map(|event| event.0).collect();
         Ok(HttpRecipient {
             enabled: self.enabled,
             name: self.name.into_inner(),
             url: self.url.0,
-            authorities: authorities(self.ca_certificate.as_ref(), folder)?,
+            authorities,
             custom_fields: self.send_custom_fields,
-            events: self.events.map_or_else(all, |events| events.into_iter().map(|event| event.0).collect()),
+            events: self.events.map_or_else(all, chosen),
             rules: rules(self.retry_interval, self.retry_duration),
             timeout: self.timeout.map_or(Duration::from_secs(30), |timeout| timeout.0),
             alert,
@@ -343,7 +358,7 @@ struct EmailTable {
 }
 
 impl EmailTable {
-    fn check(self, can_email: bool) -> Result<EmailRecipient, Fault> {
+    fn check(self, text: &str, can_email: bool) -> Result<EmailRecipient, Fault> {
         if !can_email {
             return Err(Fault::at(&self.name, NO_SMTP));
         }
@@ -355,27 +370,42 @@ impl EmailTable {
             ));
         }
         if self.events.get_ref().is_empty() {
-            return Err(Fault::at(&self.events, format!("events is empty; {EMAIL_EVENTS}")));
+            return Err(Fault::at(&self.events, format!("events is empty; {}", email_events())));
         }
         let events: Vec<_> = self.events.into_inner().into_iter().map(|event| event.0).collect();
         Ok(EmailRecipient {
             enabled: self.enabled,
             name: self.name.into_inner(),
             addresses: self.addresses.into_inner().into_iter().map(|address| address.0).collect(),
-            subject: template(&self.subject, &events, Place::Subject)?,
-            body: template(&self.body, &events, Place::Body)?,
+            subject: template(text, &self.subject, &events, Place::Subject)?,
+            body: template(text, &self.body, &events, Place::Body)?,
             events,
             rules: rules(self.retry_interval, self.retry_duration),
         })
     }
 }
 
-fn template(text: &Spanned<String>, events: &[EmailEvent], place: Place) -> Result<Template, Fault> {
+fn template(file: &str, text: &Spanned<String>, events: &[EmailEvent], place: Place) -> Result<Template, Fault> {
     let template = Template::parse(text.get_ref());
-    let findings = events.iter().flat_map(|event| macros::check(&template, *event, place));
-    let mut words: Vec<_> = findings.map(|finding| finding.to_string()).collect();
+    let mut findings: Vec<_> = events.iter().flat_map(|event| macros::check(&template, *event, place)).collect();
+    findings.sort_by_key(|finding| finding.at);
+    let Some(first) = findings.first() else { return Ok(template) };
+    let at = line_of_value(file, text.span(), first.at.line);
+    // What is wrong for each of the events is wrong once.
+    let mut words: Vec<_> = findings.iter().map(ToString::to_string).collect();
     words.dedup();
-    if words.is_empty() { Ok(template) } else { Err(Fault::at(text, words.join("; "))) }
+    Err(Fault { at: Some(at), what: words.join("; ") })
+}
+
+/// Where line `line` of a value is in the file: the text of a value in three quotes begins after a line break, if one is there.
+fn line_of_value(file: &str, value: Range<usize>, line: usize) -> Range<usize> {
+    let source = file.get(value.clone()).unwrap_or_default();
+    let quotes = source.trim_start_matches(['"', '\'']);
+    let begins_below = usize::from(quotes.starts_with(['\r', '\n']));
+    let breaks: Vec<_> = source.match_indices('\n').map(|(at, _)| value.start + at + 1).collect();
+    // A value in one line may have line breaks that are written as escapes.
+    let start = (line + begins_below).checked_sub(2).and_then(|index| breaks.get(index).copied());
+    start.unwrap_or(value.start)..value.end
 }
 
 fn rules(interval: Option<Period>, duration: Option<Period>) -> Rules {
@@ -437,6 +467,15 @@ impl TryFrom<String> for Address {
     }
 }
 
+/// Text that no message repeats, not even the one that says that it is no text.
+struct Secret(String);
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self).map_err(|_| serde::de::Error::custom("expected text in quotes"))
+    }
+}
+
 /// One of the guide's seven, by the name in the form or the title on the settings page.
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
@@ -457,7 +496,10 @@ impl TryFrom<String> for Event {
 #[serde(try_from = "String")]
 pub struct EmailEventName(pub EmailEvent);
 
-const EMAIL_EVENTS: &str = "emails are sent for \"Support Session End\", \"Customer Exit Survey is Completed\" and \"Representative Survey is Completed\"";
+fn email_events() -> String {
+    let titles = EmailEvent::ALL.map(|event| format!("\"{event}\"")).join(", ");
+    format!("emails are sent for {titles}")
+}
 
 impl std::str::FromStr for EmailEventName {
     type Err = String;
@@ -465,7 +507,7 @@ impl std::str::FromStr for EmailEventName {
     fn from_str(text: &str) -> Result<Self, String> {
         let named = |event: &EmailEvent| event.event().as_str() == text || event.event().title() == text;
         let event = EmailEvent::ALL.into_iter().find(named);
-        event.map(Self).ok_or_else(|| format!("no email is sent for {text:?}; {EMAIL_EVENTS}"))
+        event.map(Self).ok_or_else(|| format!("no email is sent for {text:?}; {}", email_events()))
     }
 }
 

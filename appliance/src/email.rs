@@ -5,6 +5,7 @@ use std::time::Duration;
 use lettre::address::Envelope;
 use lettre::message::Mailbox;
 use lettre::message::header::ContentType;
+use lettre::transport::smtp;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
@@ -12,9 +13,6 @@ use rustls::pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
 
 use crate::retry::Failure;
-
-/// How long the server may take for one step of an email.
-const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An email as it waits in a queue: to whom, and all of its text, so that it is the same at every attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,20 +57,24 @@ pub enum Encryption {
 }
 
 /// The SMTP server that takes all emails.
-pub struct Relay(AsyncSmtpTransport<Tokio1Executor>);
+pub struct Relay {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    timeout: Duration,
+}
 
 /// Why no connection to a server could be prepared.
 #[derive(Debug, thiserror::Error)]
 #[error("TLS with the SMTP server cannot be prepared: {0}")]
-pub struct RelayError(#[from] lettre::transport::smtp::Error);
+pub struct RelayError(#[from] smtp::Error);
 
 impl Relay {
-    /// A relay that connects anew for each email.
+    /// A relay that connects anew for each email, and gives the server `timeout` for all of it.
     pub fn new(
         host: &str,
         port: u16,
         encryption: Encryption,
         credentials: Option<(String, String)>,
+        timeout: Duration,
     ) -> Result<Self, RelayError> {
         let tls = match encryption {
             Encryption::None => Tls::None,
@@ -82,15 +84,30 @@ impl Relay {
         if let Some((user, password)) = credentials {
             builder = builder.credentials(Credentials::new(user, password));
         }
-        Ok(Self(builder.timeout(Some(TIMEOUT)).build()))
+        // The transport's own time-out is for connecting alone.
+        Ok(Self { transport: builder.timeout(None).build(), timeout })
+    }
+
+    /// Whether the server takes us: connects, and greets it.
+    pub async fn reach(&self) -> Result<(), Failure> {
+        match self.in_time(self.transport.test_connection()).await? {
+            true => Ok(()),
+            false => Err(Failure::new("the server does not answer as it should")),
+        }
     }
 
     /// Hands over one email. The failure is in the server's own words where it has some.
     pub async fn send(&self, email: &Email) -> Result<(), Failure> {
         let envelope = Envelope::new(Some(email.from.clone()), email.to.clone());
         let envelope = envelope.map_err(|error| Failure::new(error.to_string()))?;
-        let sent = self.0.send_raw(&envelope, email.message.as_bytes()).await;
-        sent.map(|_| ()).map_err(|error| Failure::new(error.to_string()))
+        self.in_time(self.transport.send_raw(&envelope, email.message.as_bytes())).await.map(|_| ())
+    }
+
+    async fn in_time<T>(&self, step: impl Future<Output = Result<T, smtp::Error>>) -> Result<T, Failure> {
+        match tokio::time::timeout(self.timeout, step).await {
+            Ok(result) => result.map_err(|error| Failure::new(error.to_string())),
+            Err(_) => Err(Failure::new(format!("no answer within {}", humantime::format_duration(self.timeout)))),
+        }
     }
 }
 

@@ -14,6 +14,9 @@ use crate::retry::Failure;
 /// The most bytes of an answer that are read: for its words, and so that the connection can be used again.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
+/// How long the body of a 200 is waited for, so that its connection can be used again.
+const GRACE: Duration = Duration::from_millis(100);
+
 /// Why a recipient cannot be made of what was given.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
@@ -47,11 +50,23 @@ pub fn shown(url: &Url) -> String {
     shown.as_str().replace("%E2%80%A6", "…")
 }
 
+/// The password and the values of the query, decoded and as they stand in the URL.
+fn secrets(url: &Url) -> Vec<String> {
+    let decoded = url.query_pairs().map(|(_, value)| value.into_owned());
+    let encoded =
+        url.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('=')).map(|(_, value)| value);
+    let all = decoded.chain(encoded.chain(url.password()).map(str::to_owned));
+    // Shorter ones are no secrets, and would take half of the words with them.
+    all.filter(|secret| secret.len() >= 4).collect()
+}
+
 /// Where events are posted to, over a connection of its own that is kept alive.
 pub struct HttpRecipient {
     client: Client,
     url: Url,
     timeout: Duration,
+    /// What must not be shown of the recipient's own words: a recipient may repeat its URL.
+    secrets: Vec<String>,
 }
 
 /// A 200.
@@ -73,7 +88,8 @@ impl HttpRecipient {
             .pool_max_idle_per_host(1)
             .user_agent(concat!("appliance/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        Ok(Self { client, url, timeout })
+        let secrets = secrets(&url);
+        Ok(Self { client, url, timeout, secrets })
     }
 
     /// Posts one event.
@@ -83,12 +99,17 @@ impl HttpRecipient {
         let answer = tokio::time::timeout(self.timeout, request.body(form).send()).await;
         let answer = answer.map_err(|_| self.late())?.map_err(|error| unsent(&error))?;
         let (status, took, result) = (answer.status(), started.elapsed(), header(&answer, "event-result"));
-        // The status decides. A body that never ends changes nothing.
-        let words = tokio::time::timeout(self.timeout, words(answer)).await.unwrap_or_default();
+        // The status decides. A body that never ends changes nothing, and costs the next event no more than this.
+        let patience = if status == StatusCode::OK { GRACE } else { self.timeout.saturating_sub(took) };
+        let words = tokio::time::timeout(patience, words(answer)).await.unwrap_or_default();
         match status {
             StatusCode::OK => Ok(Accepted { result, took }),
-            _ => Err(Failure::new(format!("HTTP {status} {words}"))),
+            _ => Err(Failure::new(format!("HTTP {status} {}", self.without_secrets(words)))),
         }
+    }
+
+    fn without_secrets(&self, words: String) -> String {
+        self.secrets.iter().fold(words, |words, secret| words.replace(secret, "…"))
     }
 
     fn late(&self) -> Failure {
@@ -109,6 +130,7 @@ fn header(answer: &Response, name: &str) -> Option<String> {
 /// counts.
 async fn words(mut answer: Response) -> String {
     let location = header(&answer, "location").filter(|_| answer.status().is_redirection());
+    let url = answer.url().clone();
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = answer.chunk().await {
         body.extend_from_slice(&chunk);
@@ -118,7 +140,7 @@ async fn words(mut answer: Response) -> String {
     }
     let body = String::from_utf8_lossy(&body);
     match location {
-        Some(location) => format!("to {}", Url::parse(&location).map_or(location, |url| shown(&url))),
+        Some(location) => format!("to {}", url.join(&location).map_or(location, |url| shown(&url))),
         None => problem_detail(&body).unwrap_or_else(|| body.into_owned()),
     }
 }

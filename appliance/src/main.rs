@@ -19,8 +19,7 @@ use appliance::{replay, run, tls};
 use clap::{Args, Parser, Subcommand};
 use outbound_events::macros::{Place, Template, check};
 use reqwest::Url;
-use rustls::ClientConfig;
-use tokio::io::AsyncBufReadExt as _;
+use rustls::pki_types::CertificateDer;
 use tokio::task::JoinSet;
 
 /// An emulated BeyondTrust appliance: makes support sessions, and sends their events and emails as the guide says.
@@ -136,7 +135,7 @@ async fn main() -> ExitCode {
 /// Everything that the senders of one command share.
 struct Deliveries {
     delivery: Delivery,
-    tls: ClientConfig,
+    authorities: Vec<CertificateDer<'static>>,
     pace: Option<Arc<Pace>>,
     tally: Arc<Tally>,
 }
@@ -144,21 +143,28 @@ struct Deliveries {
 impl Deliveries {
     fn new(delivery: Delivery) -> Result<Self> {
         let authorities = delivery.ca_certificate.as_deref().map(tls::read).transpose()?.unwrap_or_default();
-        let tls = tls::config(&authorities)?;
         let pace = delivery.rate.map(|rate| Arc::new(Pace::new(rate)));
-        Ok(Self { delivery, tls, pace, tally: Arc::default() })
+        Ok(Self { delivery, authorities, pace, tally: Arc::default() })
     }
 
-    /// The sender of one appliance, numbered from 0.
-    fn sender(&self, number: usize) -> Result<Sender> {
+    /// The senders of this many appliances.
+    fn senders(&self, appliances: usize) -> Result<Vec<Sender>> {
         let rules = Rules { interval: self.delivery.retry_interval.0, duration: self.delivery.retry_duration.0 };
-        let recipient = HttpRecipient::new(self.url(number)?, self.tls.clone(), self.delivery.timeout.0)?;
-        Ok(Sender { number, recipient, rules, pace: self.pace.clone(), tally: Arc::clone(&self.tally) })
+        let first = self.url(0)?;
+        tls::check(&first, &self.authorities)?;
+        // Made once: reading this machine's authorities takes longer than sending an event.
+        let tls = tls::config(&first, &self.authorities)?;
+        let sender = |number| {
+            let recipient = HttpRecipient::new(self.url(number)?, tls.clone(), self.delivery.timeout.0)?;
+            Ok(Sender { number, recipient, rules, pace: self.pace.clone(), tally: Arc::clone(&self.tally) })
+        };
+        (0..appliances).map(sender).collect()
     }
 
     fn url(&self, number: usize) -> Result<Url> {
         let text = self.delivery.url.replace("{appliance}", &(number + 1).to_string());
-        let mut url = http::url(&text).with_context(|| format!("{:?}", self.delivery.url))?;
+        // It is not repeated: there may be a secret in it.
+        let mut url = http::url(&text).map_err(|error| anyhow::anyhow!("the URL {error}"))?;
         if let Some(token) = &self.delivery.token {
             url.query_pairs_mut().append_pair("outbound_event_token", token);
         }
@@ -191,8 +197,7 @@ async fn send(arguments: Send) -> Result<bool> {
     let deliveries = Deliveries::new(delivery)?;
     let total = (0..sessions).map(|number| Session::make(seed, number).steps.len() as u64).sum();
     let mut senders = JoinSet::new();
-    for (number, index) in (0..appliances.get()).zip(0..) {
-        let sender = deliveries.sender(number)?;
+    for (sender, index) in deliveries.senders(appliances.get())?.into_iter().zip(0..) {
         let agenda = Agenda::new(seed, sessions, index, appliances.get(), custom_fields);
         senders.spawn(async move {
             for form in agenda {
@@ -206,7 +211,7 @@ async fn send(arguments: Send) -> Result<bool> {
 
 async fn replay_file(file: &Path, delivery: Delivery) -> Result<bool> {
     let deliveries = Deliveries::new(delivery)?;
-    let sender = deliveries.sender(0)?;
+    let Some(sender) = deliveries.senders(1)?.pop() else { return Ok(false) };
     let mut senders = JoinSet::new();
     if file.as_os_str() == "-" {
         senders.spawn(replay_input(sender));
@@ -232,9 +237,12 @@ fn forms(file: &Path) -> Result<Vec<String>> {
 
 /// Each event goes as soon as its line is there.
 async fn replay_input(sender: Sender) -> Result<()> {
-    let mut lines = tokio::io::BufReader::new(tokio::io::stdin()).lines();
+    let (read, mut lines) = tokio::sync::mpsc::channel(1);
+    // A thread of its own, which waits for a next line and may be left there when it is time to stop.
+    std::thread::spawn(move || std::io::stdin().lines().try_for_each(|line| read.blocking_send(line)));
     let mut number = 0;
-    while let Some(line) = lines.next_line().await.context("standard input cannot be read")? {
+    while let Some(line) = lines.recv().await {
+        let line = line.context("standard input cannot be read")?;
         number += 1;
         if !line.trim().is_empty() {
             sender.deliver(form(&line, number).context("what came before it was sent")?).await;
@@ -253,8 +261,11 @@ async fn run_appliance(config: &Path) -> Result<bool> {
         result = Arc::clone(&appliance).run() => result?,
         () = stop_requested() => {}
     }
-    let remaining = appliance.remaining()?;
-    eprintln!("stopped; {remaining} queued, which the next start will send");
+    let (queued, kept) = appliance.remaining()?;
+    eprintln!("stopped; {queued} queued, which the next start will send");
+    if kept > 0 {
+        eprintln!("{kept} more are kept for recipients that are disabled or no longer there");
+    }
     Ok(true)
 }
 

@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 /// Marks a file as the queues of an appliance: "obea".
@@ -81,6 +82,17 @@ impl Lane {
 /// A time in milliseconds since 1970.
 pub type Millis = i64;
 
+/// A session that has started.
+#[derive(Clone, Debug)]
+pub struct Started {
+    /// Its number.
+    pub number: u64,
+    /// When it started, in Unix seconds.
+    pub started: u64,
+    /// When each of its steps is due.
+    pub due: Vec<Millis>,
+}
+
 /// A step of a session that is yet to happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Coming {
@@ -145,6 +157,8 @@ impl Queues {
             _ => QueueError::Store(error),
         };
         let mut connection = Connection::open(path)?;
+        // Until it is known to be whole, nothing is written to it, not even what waits in its log.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         connection.busy_timeout(Duration::from_millis(100))?;
         // Held until the process ends: two appliances on one file would each send everything.
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
@@ -155,6 +169,8 @@ impl Queues {
         if tables > 0 && (application, version) != (APPLICATION_ID, SCHEMA_VERSION) {
             return Err(QueueError::Foreign(path.to_owned()));
         }
+        sound(&connection)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
         connection.pragma_update(None, "journal_mode", "WAL").map_err(in_use)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive).map_err(in_use)?;
@@ -164,7 +180,6 @@ impl Queues {
             transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         }
         transaction.commit()?;
-        sound(&connection)?;
         Ok(Self(Mutex::new(connection)))
     }
 
@@ -189,16 +204,19 @@ impl Queues {
         Ok(next.optional()?.unwrap_or_default().cast_unsigned())
     }
 
-    /// A session has started: its steps are to happen, each when it is due.
-    pub fn start(&self, seed: u64, session: u64, started: u64, due: &[Millis]) -> Result<(), QueueError> {
+    /// Sessions have started, one after the other: their steps are to happen, each when it is due.
+    pub fn start(&self, seed: u64, sessions: &[Started]) -> Result<(), QueueError> {
+        let Some(next) = sessions.last().map(|last| (last.number + 1).cast_signed()) else { return Ok(()) };
+        let seed = seed.cast_signed();
         self.in_transaction(|transaction| {
-            let next = (session + 1).cast_signed();
-            transaction.execute("INSERT OR REPLACE INTO session VALUES (?, ?)", params![seed.cast_signed(), next])?;
+            transaction.execute("INSERT OR REPLACE INTO session VALUES (?, ?)", params![seed, next])?;
             let mut insert = transaction
                 .prepare_cached("INSERT INTO coming (due, seed, session, step, started) VALUES (?, ?, ?, ?, ?)")?;
-            for (due, step) in due.iter().zip(0_i64..) {
-                let (seed, session, started) = (seed.cast_signed(), session.cast_signed(), started.cast_signed());
-                insert.execute(params![due, seed, session, step, started])?;
+            for session in sessions {
+                let (number, started) = (session.number.cast_signed(), session.started.cast_signed());
+                for (due, step) in session.due.iter().zip(0_i64..) {
+                    insert.execute(params![due, seed, number, step, started])?;
+                }
             }
             Ok(())
         })
@@ -276,6 +294,21 @@ impl Queues {
         let mut select = connection.prepare_cached("SELECT lane, since FROM failing WHERE told = 0")?;
         let rows = select.query_map([], |row| Ok(Failing { lane: Lane(row.get(0)?), since: row.get(1)? }))?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Forgets how it stands with recipients other than these: that they failed was before they were disabled or removed.
+    pub fn forget_failing_but(&self, lanes: &[&Lane]) -> Result<(), QueueError> {
+        self.in_transaction(|transaction| {
+            let known: Vec<String> = transaction
+                .prepare("SELECT lane FROM failing")?
+                .query_map([], |row| row.get(0))?
+                .collect::<Result<_, _>>()?;
+            let others = known.into_iter().filter(|known| !lanes.iter().any(|lane| lane.as_str() == known));
+            for lane in others {
+                transaction.execute("DELETE FROM failing WHERE lane = ?", [lane])?;
+            }
+            Ok(())
+        })
     }
 
     /// A recipient's contact is told: by an email that is now queued. Nothing happens if it has recovered since.

@@ -48,23 +48,23 @@ pub enum Outcome<T> {
 /// Tries until it succeeds or is to be dropped.
 ///
 /// `failing_for` is how long the event has been failing already, before this program was started. `failed` is told of each
-/// failure as it happens.
-pub async fn deliver<T, A: Future<Output = Result<T, Failure>>>(
+/// failure as it happens; its own error is the only one, and ends it.
+pub async fn deliver<T, A: Future<Output = Result<T, Failure>>, E>(
     rules: Rules,
     failing_for: Option<Duration>,
     mut attempt: impl FnMut() -> A,
-    mut failed: impl FnMut(&Failure),
-) -> Outcome<T> {
+    mut failed: impl FnMut(&Failure) -> Result<(), E>,
+) -> Result<Outcome<T>, E> {
     let mut waited = failing_for.map(|before| (before, Instant::now()));
     loop {
         let failure = match attempt().await {
-            Ok(accepted) => return Outcome::Accepted(accepted),
+            Ok(accepted) => return Ok(Outcome::Accepted(accepted)),
             Err(failure) => failure,
         };
-        failed(&failure);
+        failed(&failure)?;
         let (before, since) = *waited.get_or_insert((Duration::ZERO, Instant::now()));
         if before.saturating_add(since.elapsed()) >= rules.duration {
-            return Outcome::Dropped(failure);
+            return Ok(Outcome::Dropped(failure));
         }
         tokio::time::sleep(rules.interval).await;
     }
@@ -72,6 +72,7 @@ pub async fn deliver<T, A: Future<Output = Result<T, Failure>>>(
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
     use std::time::Duration;
 
     use tokio::time::Instant;
@@ -93,9 +94,13 @@ mod tests {
                 at.push(started.elapsed().as_secs());
                 std::future::ready(if at.len() > failures { Ok(()) } else { Err(Failure::new("HTTP 500")) })
             },
-            |_| told += 1,
+            |_| {
+                told += 1;
+                Ok::<_, Infallible>(())
+            },
         )
         .await;
+        let Ok(outcome) = outcome;
         assert_eq!(told, failures.min(at.len()));
         (outcome, at)
     }

@@ -2,6 +2,7 @@
 //! settings say.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,12 +16,12 @@ use outbound_events::event::EventName;
 use outbound_events::macros::{EmailEvent, render};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::config::{Config, EmailRecipient, HttpRecipient, Sessions, Smtp};
 use crate::email::{Email, EmailError, Relay, RelayError};
 use crate::http::{self, HttpError};
-use crate::queue::{Coming, Item, Lane, Millis, QueueError, Queues};
+use crate::queue::{Coming, Item, Lane, Millis, QueueError, Queues, Started};
 use crate::retry::{Failure, Outcome, Rules, deliver};
 use crate::send::named;
 use crate::session::Session;
@@ -29,6 +30,9 @@ use crate::tls::{self, TlsError};
 
 /// How often it looks at the clock: what is due, who is to be told, what has changed.
 const TICK: Duration = Duration::from_millis(200);
+
+/// The most sessions that start at one look.
+const MAX_STARTS: usize = 1_000;
 
 /// How emails to contacts are retried. The settings page has no fields for it.
 const ALERT_RULES: Rules = Rules { interval: Duration::from_secs(60), duration: Duration::from_secs(86_400) };
@@ -112,14 +116,21 @@ impl Appliance {
         }
     }
 
-    /// How many events and emails are left, and for a recipient that the settings no longer have, for whom.
-    pub fn remaining(&self) -> Result<u64, RunError> {
-        Ok(self.queues.lengths()?.values().sum())
+    /// How many events and emails are queued, and how many more for recipients that are disabled or no longer there.
+    pub fn remaining(&self) -> Result<(u64, u64), RunError> {
+        let (served, others): (Vec<_>, Vec<_>) =
+            self.queues.lengths()?.into_iter().partition(|(lane, _)| self.wake.contains_key(lane));
+        let sum = |lengths: Vec<(Lane, u64)>| lengths.into_iter().map(|(_, length)| length).sum();
+        Ok((sum(served), sum(others)))
     }
 
     /// Delivers what is in a queue and what comes into it, first in, first out, one at a time.
     async fn serve(self: Arc<Self>, lane: Lane, rules: Rules, outlet: Outlet) -> Result<(), RunError> {
         let lane = &lane;
+        if let Outlet::Smtp(relay) = &outlet {
+            // The page's Current status is there before the first email.
+            self.set_status(lane, relay.reach().await.err().map_or("OK".to_owned(), |failure| failure.to_string()));
+        }
         loop {
             let Some(item) = self.queues.first(lane)? else {
                 if let Some(wake) = self.wake.get(lane) {
@@ -127,17 +138,12 @@ impl Appliance {
                 }
                 continue;
             };
-            let mut broken = None;
             let failing_for = item.failing_since.map(|since| elapsed(since, now()));
             let failed = |failure: &Failure| {
                 self.set_status(lane, failure.to_string());
-                broken = self.queues.failed(lane, &item, now()).err().or(broken.take());
+                self.queues.failed(lane, &item, now())
             };
-            let outcome = deliver(rules, failing_for, || outlet.attempt(&item.bytes), failed).await;
-            if let Some(error) = broken {
-                return Err(error.into());
-            }
-            match outcome {
+            match deliver(rules, failing_for, || outlet.attempt(&item.bytes), failed).await? {
                 Outcome::Accepted(()) => {
                     self.queues.accepted(lane, &item)?;
                     self.set_status(lane, "OK".to_owned());
@@ -168,45 +174,50 @@ impl Appliance {
     /// Everything that is a matter of time.
     async fn keep_time(&self) -> Result<(), RunError> {
         let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut next_start = Instant::now();
         let mut printed = String::new();
         loop {
             tick.tick().await;
             if let Some(sessions) = self.config.sessions {
-                while next_start <= Instant::now() {
-                    self.start_session(sessions)?;
-                    next_start += sessions.every;
-                }
+                next_start = self.start_sessions(sessions, next_start)?;
             }
-            self.let_happen()?;
+            self.let_happen().await?;
             self.tell_contacts()?;
             let table = self.table()?;
             if table != printed {
-                println!("{table}\n");
+                // An appliance whose table nobody reads goes on.
+                let _ = writeln!(std::io::stdout(), "{table}\n");
                 printed = table;
             }
         }
     }
 
-    /// Its last step is due when it ends at this speed; its timestamps keep the time of life, and so begin in the past.
-    fn start_session(&self, sessions: Sessions) -> Result<(), RunError> {
-        let number = self.queues.next_session(sessions.seed)?;
-        let session = Session::make(sessions.seed, number);
-        let now = now();
-        let sooner = |seconds: u64| (seconds as f64 * 1000.0 / sessions.speed) as Millis;
-        let length = session.steps.last().map_or(0, |step| step.after);
-        let started = now + sooner(length) - length as Millis * 1000;
-        let due: Vec<_> = session.steps.iter().map(|step| now + sooner(step.after)).collect();
-        Ok(self.queues.start(sessions.seed, number, started.unsigned_abs() / 1000, &due)?)
+    /// Starts the sessions whose time has come, and says when the next is to start. What a busy machine is late by is made up
+    /// for, up to a limit: it would never come to anything else.
+    fn start_sessions(&self, sessions: Sessions, mut next_start: Instant) -> Result<Instant, RunError> {
+        let first = self.queues.next_session(sessions.seed)?;
+        let mut started = Vec::new();
+        for number in (first..).take(MAX_STARTS) {
+            if next_start > Instant::now() {
+                break;
+            }
+            started.push(start(sessions, number));
+            next_start += sessions.every;
+        }
+        self.queues.start(sessions.seed, &started)?;
+        Ok(if started.len() == MAX_STARTS { Instant::now() } else { next_start })
     }
 
     /// What is due happens: it is queued for each recipient that has chosen it.
-    fn let_happen(&self) -> Result<(), RunError> {
+    async fn let_happen(&self) -> Result<(), RunError> {
         loop {
             let due = self.queues.due(now())?;
             if due.is_empty() {
                 return Ok(());
             }
+            // Between two of many, it may be time to stop.
+            tokio::task::yield_now().await;
             let mut items = Vec::new();
             for coming in &due {
                 items.extend(self.items(coming)?);
@@ -226,10 +237,15 @@ impl Appliance {
 
     fn items(&self, coming: &Coming) -> Result<Vec<(Lane, Vec<u8>)>, RunError> {
         let session = Session::make(coming.seed, coming.session);
-        // A step that this version of the program does not make, from a file of another.
-        let Some(step) = session.steps.get(coming.step as usize) else { return Ok(Vec::new()) };
-        let Ok(event) = step.event() else { return Ok(Vec::new()) };
-        let http = self.config.http.iter().filter(|recipient| recipient.enabled && recipient.events.contains(&event));
+        let Some(step) = session.steps.get(coming.step as usize) else {
+            eprintln!(
+                "the queues hold a step of session {} that this version does not make; it is left out",
+                session.lsid
+            );
+            return Ok(Vec::new());
+        };
+        let event = &step.event;
+        let http = self.config.http.iter().filter(|recipient| recipient.enabled && recipient.events.contains(event));
         let mut items: Vec<_> = http
             .map(|recipient| {
                 let form = step.form(coming.started + step.after, recipient.custom_fields);
@@ -242,7 +258,7 @@ impl Appliance {
             ended: coming.started + session.ended_after(),
             external_key: step.external_key(),
         };
-        for recipient in self.config.email.iter().filter(|recipient| sends(recipient, &event)) {
+        for recipient in self.config.email.iter().filter(|recipient| sends(recipient, event)) {
             let Some(smtp) = &self.config.smtp else { continue };
             let (subject, body) = (render(&recipient.subject, &story), render(&recipient.body, &story));
             let email = Email::new(&smtp.from, &recipient.addresses, &subject, &body)?;
@@ -258,10 +274,11 @@ impl Appliance {
             let recipient = self.config.http.iter().find(|recipient| Lane::http(&recipient.name) == failing.lane);
             let Some((recipient, alert)) = recipient.and_then(|r| Some((r, r.alert.as_ref()?))) else { continue };
             let Some(smtp) = &self.config.smtp else { continue };
-            if elapsed(failing.since, now()) < alert.after {
+            // Since it was last stopped, it may have recovered: what counts is an attempt of this run.
+            let Some(status) = self.statuses().get(&failing.lane).cloned() else { continue };
+            if !alert.is_due(elapsed(failing.since, now())) {
                 continue;
             }
-            let status = self.statuses().get(&failing.lane).cloned().unwrap_or_default();
             let queued = lengths.get(&failing.lane).copied().unwrap_or_default();
             let email = alert_email(&smtp.from, &alert.contact, recipient, failing.since, queued, &status)?;
             self.queues.tell(&failing.lane, &json(&email)?)?;
@@ -294,6 +311,17 @@ impl Appliance {
     }
 }
 
+/// Its last step is due when it ends at this speed; its timestamps keep the time of life, and so begin in the past.
+fn start(sessions: Sessions, number: u64) -> Started {
+    let session = Session::make(sessions.seed, number);
+    let now = now();
+    let sooner = |seconds: u64| (seconds as f64 * 1000.0 / sessions.speed) as Millis;
+    let length = session.steps.last().map_or(0, |step| step.after);
+    let started = now + sooner(length) - length as Millis * 1000;
+    let due = session.steps.iter().map(|step| now + sooner(step.after)).collect();
+    Started { number, started: started.unsigned_abs() / 1000, due }
+}
+
 fn sends(recipient: &EmailRecipient, event: &EventName) -> bool {
     recipient.enabled && EmailEvent::of(event).is_some_and(|event| recipient.events.contains(&event))
 }
@@ -303,13 +331,13 @@ fn json(email: &Email) -> Result<Vec<u8>, RunError> {
 }
 
 fn client(recipient: &HttpRecipient) -> Result<http::HttpRecipient, RunError> {
-    let tls = tls::config(&recipient.authorities)?;
+    let tls = tls::config(&recipient.url, &recipient.authorities)?;
     http::HttpRecipient::new(recipient.url.clone(), tls, recipient.timeout)
         .map_err(|error| RunError::Recipient(recipient.name.clone(), error))
 }
 
 fn relay(smtp: &Smtp) -> Result<Relay, RelayError> {
-    Relay::new(&smtp.host, smtp.port, smtp.encryption.clone(), smtp.credentials.clone())
+    Relay::new(&smtp.host, smtp.port, smtp.encryption.clone(), smtp.credentials.clone(), smtp.timeout)
 }
 
 fn alert_email(
@@ -352,6 +380,7 @@ pub fn open(path: &Path) -> anyhow::Result<Appliance> {
         );
     }
     let appliance = Appliance::new(config, opened.queues);
+    appliance.queues.forget_failing_but(&appliance.wake.keys().collect::<Vec<_>>())?;
     for (lane, length) in appliance.queues.lengths()?.iter().filter(|(lane, _)| !appliance.wake.contains_key(lane)) {
         eprintln!("{length} are queued for {}, which is disabled or no longer there: they are kept", lane.as_str());
     }

@@ -1,6 +1,7 @@
 //! `appliance send` and `appliance replay`: a backlog of events, delivered, watched and counted.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::io::IsTerminal as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +13,7 @@ use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use outbound_events::event::Lsid;
 use outbound_events::parse::parse;
-use tokio::time::{Instant, Interval};
+use tokio::time::Instant;
 
 use crate::http::{Accepted, HttpRecipient};
 use crate::retry::{Failure, Outcome, Rules, deliver};
@@ -33,7 +34,7 @@ pub struct Tally {
 #[derive(Default)]
 struct AcceptedEvents {
     took: Vec<Duration>,
-    results: BTreeMap<String, u64>,
+    results: BTreeMap<&'static str, u64>,
 }
 
 /// A lock that is taken for a few instructions. A thread that died within them has left nothing half done.
@@ -47,12 +48,15 @@ impl Tally {
         let mut all = lock(&self.accepted);
         all.took.push(accepted.took);
         if let Some(result) = accepted.result {
-            *all.results.entry(result).or_default() += 1;
+            // Whatever else a recipient may call it.
+            let known = ["stored", "duplicate", "set-aside"].into_iter().find(|known| *known == result);
+            *all.results.entry(known.unwrap_or("other")).or_default() += 1;
         }
     }
 
-    fn failed(&self, queue: usize, failure: &Failure) {
+    fn failed(&self, queue: usize, failure: &Failure) -> Result<(), Infallible> {
         lock(&self.failing).insert(queue, failure.clone());
+        Ok(())
     }
 
     /// How many events have left their queue.
@@ -97,8 +101,8 @@ pub struct Report {
     pub events: u64,
     /// How many were answered 200.
     pub accepted: u64,
-    /// Those by the recipient's `Event-Result`: `stored`, `duplicate`, `set-aside`.
-    pub results: BTreeMap<String, u64>,
+    /// Those by the recipient's `Event-Result`: `stored`, `duplicate`, `set-aside`, `other`.
+    pub results: BTreeMap<&'static str, u64>,
     /// How many attempts were made again.
     pub retries: u64,
     /// How many events failed for too long.
@@ -123,7 +127,7 @@ impl Report {
             |time: Option<Duration>| time.map_or("-".to_owned(), |t| format!("{:.2} ms", t.as_secs_f64() * 1e3));
         let rate = self.accepted as f64 / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE);
         let mut columns = vec![("events", self.events.to_string()), ("accepted", self.accepted.to_string())];
-        columns.extend(self.results.iter().map(|(result, count)| (result.as_str(), count.to_string())));
+        columns.extend(self.results.iter().map(|(result, count)| (*result, count.to_string())));
         columns.extend([
             ("retries", self.retries.to_string()),
             ("dropped", self.dropped.to_string()),
@@ -164,7 +168,8 @@ impl Sender {
             }
             self.recipient.post(form.clone())
         };
-        match deliver(self.rules, None, attempt, |failure| tally.failed(number, failure)).await {
+        let Ok(outcome) = deliver(self.rules, None, attempt, |failure| tally.failed(number, failure)).await;
+        match outcome {
             Outcome::Accepted(accepted) => tally.accepted(number, accepted),
             Outcome::Dropped(failure) => {
                 tally.dropped.fetch_add(1, Ordering::Relaxed);
@@ -188,16 +193,30 @@ pub fn named(form: &[u8]) -> String {
 }
 
 /// At most so many events a second, for all who wait here.
-pub struct Pace(tokio::sync::Mutex<Interval>);
+pub struct Pace {
+    period: Duration,
+    /// When the next event may go.
+    next: Mutex<Instant>,
+}
 
 impl Pace {
+    /// A timer is no finer than a millisecond. What it was late by may be made up for, and nothing that an outage has cost.
+    const MADE_UP: Duration = Duration::from_millis(10);
+
     /// A pace of `rate` events a second, more than 0.
     pub fn new(rate: f64) -> Self {
-        Self(tokio::sync::Mutex::new(tokio::time::interval(Duration::from_secs_f64(1.0 / rate))))
+        Self { period: Duration::from_secs_f64(1.0 / rate), next: Mutex::new(Instant::now()) }
     }
 
     async fn wait(&self) {
-        self.0.lock().await.tick().await;
+        let slot = {
+            let mut next = lock(&self.next);
+            let now = Instant::now();
+            let slot = next.max(now.checked_sub(Self::MADE_UP).unwrap_or(now));
+            *next = slot + self.period;
+            slot
+        };
+        tokio::time::sleep_until(slot).await;
     }
 }
 
@@ -273,5 +292,12 @@ mod tests {
             pace.wait().await;
         }
         assert_eq!(started.elapsed(), Duration::from_millis(8 * 50));
+        // After an outage there is no flood.
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let recovered = Instant::now();
+        for _ in 0..9 {
+            pace.wait().await;
+        }
+        assert!(recovered.elapsed() >= Duration::from_millis(8 * 50 - 10), "{:?}", recovered.elapsed());
     }
 }

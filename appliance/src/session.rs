@@ -38,15 +38,12 @@ pub struct Session {
 pub struct Step {
     /// Seconds since the session started.
     pub after: u64,
+    /// The event's name.
+    pub event: EventName,
     data: Data,
 }
 
 impl Step {
-    /// The event's name.
-    pub fn event(&self) -> Result<EventName, &'static str> {
-        EventName::parse(&self.data.event)
-    }
-
     /// The external key at that time.
     pub fn external_key(&self) -> Option<&str> {
         self.data.external_key.as_deref()
@@ -91,7 +88,7 @@ impl Session {
 
     /// Seconds from the start to the first event of that name.
     fn after(&self, event: EventName) -> Option<u64> {
-        self.steps.iter().find(|step| step.data.event == event.as_str()).map(|step| step.after)
+        self.steps.iter().find(|step| step.event == event).map(|step| step.after)
     }
 }
 
@@ -154,7 +151,11 @@ impl Script {
         if self.rng.random_ratio(1, 4) {
             self.is_helped(&first);
         }
-        if self.rng.random_ratio(1, 3) { self.transfer(first) } else { first }
+        match self.rng.random_range(0..8) {
+            0..3 => self.transfer(first),
+            3 => self.is_left(first),
+            _ => first,
+        }
     }
 
     fn customer_reconnects(&mut self) {
@@ -181,6 +182,17 @@ impl Script {
         self.take_over(second.clone());
         self.wait(1..60);
         self.leaves(from.member());
+        second
+    }
+
+    /// The primary representative leaves while the customer stays: the session goes to a team, of which someone takes it.
+    fn is_left(&mut self, by: Representative) -> Representative {
+        self.leaves(by.member());
+        let to = team(&mut self.rng, self.owner.as_ref());
+        self.goes_to(to);
+        self.wait(5..240);
+        let second = Representative::any(self.seed, &mut self.rng, &[&by]);
+        self.take_over(second.clone());
         second
     }
 
@@ -251,7 +263,7 @@ impl Script {
             variables: self.custom.clone(),
         };
         with(&mut data);
-        self.session.steps.push(Step { after: self.now, data });
+        self.session.steps.push(Step { after: self.now, event, data });
     }
 }
 
@@ -330,6 +342,12 @@ mod tests {
         some("a transfer", &|session| {
             session.steps.iter().filter(|step| step.data.conference.as_ref().is_some_and(|c| c.kind == "team")).count()
                 > 1
+        });
+        some("the primary representative left", &|session| {
+            session
+                .steps
+                .windows(2)
+                .any(|pair| pair[0].event == EventName::MemberDeparted && pair[1].event == EventName::OwnerChanged)
         });
         some("a key from the start", &|session| keys(session)[0].is_some());
         some("a key later on", &|session| keys(session)[0].is_none() && keys(session).last().unwrap().is_some());

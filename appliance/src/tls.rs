@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use reqwest::Url;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -31,6 +32,9 @@ pub enum TlsError {
         /// Why.
         source: rustls::Error,
     },
+    /// There is no TLS to use it for.
+    #[error("a CA certificate is for https:, and the URL begins with http:")]
+    NoTls,
     /// The machine's own certificates cannot be used.
     #[error("this machine's certificate authorities cannot be used: {0}")]
     Machine(#[from] rustls::Error),
@@ -52,11 +56,17 @@ pub fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     Ok(certificates)
 }
 
-/// Trusts `authorities` alone, or this machine's own where there are none.
-pub fn config(authorities: &[CertificateDer<'static>]) -> Result<ClientConfig, TlsError> {
+/// An error if there are authorities and no TLS.
+pub fn check(url: &Url, authorities: &[CertificateDer<'static>]) -> Result<(), TlsError> {
+    if authorities.is_empty() || url.scheme() == "https" { Ok(()) } else { Err(TlsError::NoTls) }
+}
+
+/// For connections to `url`: trusts `authorities` alone, or this machine's own where there are none.
+pub fn config(url: &Url, authorities: &[CertificateDer<'static>]) -> Result<ClientConfig, TlsError> {
     let provider: Arc<CryptoProvider> = rustls::crypto::ring::default_provider().into();
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    if authorities.is_empty() {
+    // A machine without authorities can still send where none are needed.
+    if authorities.is_empty() && url.scheme() == "https" {
         return Ok(builder.with_platform_verifier()?.with_no_client_auth());
     }
     let mut roots = RootCertStore::empty();

@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::io::Write as _;
 use std::process::Stdio;
 
 use appliance::agenda::Agenda;
@@ -59,7 +60,9 @@ fn nothing_but_200_is_success_and_nothing_moves_before_it() {
         let recipient = Recipient::start(Kind::Host, &[OPEN]);
         let way = Way::to(Some(recipient.address));
         way.go_wrong([Fault::None, Fault::None, fault, fault]);
-        let sent = send_quickly(&way, &["--sessions", "2", "--timeout", "400ms"]);
+        // Where nothing hangs, a slow machine must not make it look so.
+        let timeout = if fault == Fault::Hang { "3s" } else { "60s" };
+        let sent = send_quickly(&way, &["--sessions", "2", "--timeout", timeout]);
         assert_eq!((sent.code, sent.figure("retries")), (Some(0), 2), "{fault:?} {sent:?}");
         let third = all[2].clone();
         let expected: Vec<_> =
@@ -114,6 +117,37 @@ fn what_fails_for_too_long_is_dropped_and_said() {
 }
 
 #[test]
+fn no_secret_comes_back_from_a_recipient() {
+    const TOKEN: &str = "a secret of 16+ characters";
+    const ENCODED: &str = "a+secret+of+16%2B+characters";
+    for answer in [
+        format!("HTTP/1.1 301 x\r\nLocation: /events/?outbound_event_token={ENCODED}\r\nContent-Length: 0\r\n\r\n"),
+        format!("HTTP/1.1 302 x\r\nLocation: //user:{ENCODED}@host/?x\r\nContent-Length: 0\r\n\r\n"),
+        format!(
+            "HTTP/1.1 404 x\r\nContent-Length: 99\r\n\r\n{:99}",
+            format!("not found: /?outbound_event_token={ENCODED}")
+        ),
+        format!("HTTP/1.1 401 x\r\nContent-Length: 99\r\n\r\n{:99}", format!("wrong: {TOKEN}")),
+    ] {
+        let way = Way::to(None);
+        way.always(Fault::Answer(answer.leak()));
+        let sent = send_quickly(&way, &["--sessions", "1", "--retry-duration", "10ms", "--token", TOKEN]);
+        assert_eq!(sent.code, Some(1), "{sent:?}");
+        assert!(!sent.stderr.contains(TOKEN) && !sent.stderr.contains(ENCODED), "{sent:?}");
+        assert!(sent.stderr.contains(": HTTP ") && sent.stderr.contains('…'), "{sent:?}");
+    }
+}
+
+#[test]
+fn a_body_that_never_ends_after_a_200_is_not_waited_for() {
+    let way = Way::to(None);
+    way.always(Fault::Answer("HTTP/1.1 200 OK\r\nContent-Length: 100\r\nEvent-Result: r1\r\n\r\nbut"));
+    let sent = send_quickly(&way, &["--sessions", "1", "--timeout", "1h"]);
+    let all = agenda(1).len() as u64;
+    assert_eq!((sent.code, sent.figure("retries"), sent.figure("other")), (Some(0), 0, all), "{sent:?}");
+}
+
+#[test]
 fn many_appliances_deliver_at_once_each_in_its_own_order() {
     let recipient = Recipient::start(Kind::Host, &[GUARDED]);
     let url = format!("http://{}/events/site-{{appliance}}", recipient.address);
@@ -143,6 +177,26 @@ fn stopped_before_the_end_it_says_how_far_it_came() {
     let sent = Sent::new(child.wait_with_output().unwrap());
     assert_eq!((sent.code, sent.figure("accepted")), (Some(2), 0), "{sent:?}");
     assert!(sent.stderr.contains("error: stopped before the end"), "{sent:?}");
+}
+
+#[test]
+fn standard_input_that_stays_open_does_not_keep_it_from_stopping() {
+    let recipient = Recipient::start(Kind::Host, &[OPEN]);
+    let mut child = appliance()
+        .args(["replay", "-", &format!("http://{}/events", recipient.address)])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let line = "{\"event\":\"support_conference_begin\",\"version\":\"1\",\"timestamp\":1,\"lsid\":\"x\"}\n";
+    // Held open to the end of the test.
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(line.as_bytes()).unwrap();
+    wait_until("the line has arrived", || recipient.stored().len() == 1);
+    let stopped = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+    assert!(stopped.unwrap().success());
+    assert_eq!(Sent::new(child.wait_with_output().unwrap()).figure("accepted"), 1);
 }
 
 #[test]

@@ -3,14 +3,18 @@
 
 mod support;
 
-use std::path::Path;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use appliance::email::{Email, Encryption, Relay};
 use appliance::session::Session;
+use appliance::story::Story;
+use chrono::DateTime;
 use outbound_events::event::EventName;
-use outbound_events::macros::Macro;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use outbound_events::macros::{Macro, Template, render};
 use serde_json::json;
+use support::authority::Authority;
 use support::smtp::SmtpServer;
 use support::{Running, wait_until};
 
@@ -44,15 +48,16 @@ fn session_of(email: &serde_json::Value) -> Session {
 fn an_email_holds_what_its_macros_stand_for() {
     let folder = tempfile::tempdir().unwrap();
     let server = SmtpServer::start(folder.path());
-    let body = every_macro("Support Session End");
+    let template = every_macro("Support Session End");
     let subject = "%LSID% %LSEQ%: %CUSTOMER_NAME% / %PRIMARY_REP_USER_NAME% [%SESSION.CUSTOM.EXTERNAL_KEY%]";
-    let config = [SESSIONS, &smtp(server.port, PLAIN), &recipient("Support Session End", subject, &body, "")].concat();
+    let config =
+        [SESSIONS, &smtp(server.port, PLAIN), &recipient("Support Session End", subject, &template, "")].concat();
     let running = Running::start(folder.path(), &config);
     let emails = server.wait_for_emails(10);
     let mut with_key = 0;
     for email in &emails {
         let session = session_of(email);
-        let end = session.steps.iter().find(|step| step.event() == Ok(EventName::End)).unwrap();
+        let end = session.steps.iter().find(|step| step.event == EventName::End).unwrap();
         let key = end.external_key().unwrap_or_default();
         with_key += usize::from(!key.is_empty());
         let user = session.primary.as_ref().map_or("", |primary| primary.username.as_str());
@@ -64,19 +69,21 @@ fn an_email_holds_what_its_macros_stand_for() {
         assert_eq!(email["from"], "Appliance <appliance@example.com>");
         assert_eq!(email["to"], json!(["desk@example.com", "zoe@example.com"]));
         assert_eq!(email["recipients"], email["to"]);
+        // The whole body, with the two times that the test cannot know checked against each other.
         let body = email["body"].as_str().unwrap();
-        for line in [
-            format!("LSID={}\n", session.lsid),
-            format!("SESSION.CUSTOM.EXTERNAL_KEY={key}\n"),
-            format!("CUSTOMER_NAME={}\n", session.customer),
-            format!("CUSTOMER_COMPUTER-NAME={}\n", session.computer),
-            format!("Customer: {} (192.0.2.", session.customer),
-            "SESSION_CHAT=".to_owned(),
-            format!("COMMAND_SHELL_RECORDING=https://appliance.example/recordings/{}/shell/1\nhttps://", session.lsid),
-        ] {
-            assert!(body.contains(&line), "{line:?} is not in {body:?}");
+        let time = |name: &str| {
+            let line = body.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            DateTime::parse_from_rfc3339(line).unwrap().timestamp().unsigned_abs()
+        };
+        let started = time("START_TIME=");
+        assert_eq!(time("END_TIME="), started + session.ended_after());
+        let external_key = end.external_key();
+        let story = Story { session: &session, started, ended: started + session.ended_after(), external_key };
+        // Encoding may end it with a line break of its own.
+        assert_eq!(body.trim_end(), render(&Template::parse(&template), &story).trim_end());
+        for known in Macro::ALL {
+            assert!(!body.contains(&known.to_string()), "{body:?}");
         }
-        assert!(!body.contains('%') || body.contains("100%") || body.contains("50% & more"), "{body:?}");
     }
     assert!(with_key > 0 && with_key < emails.len(), "{with_key} of {}", emails.len());
     wait_until("the status is OK", || running.row("Desk").is_some_and(|[_, status, _]| status == "OK"));
@@ -95,8 +102,12 @@ fn each_of_the_three_events_sends_its_emails_and_no_other() {
         let _running = Running::start(folder.path(), &config);
         for email in server.wait_for_emails(5) {
             let session = session_of(&email);
-            assert!(session.steps.iter().any(|step| step.event().unwrap() == name), "{session:?}");
-            assert!(email["body"].as_str().unwrap().contains("EXIT_SURVEY="), "{email}");
+            assert!(session.steps.iter().any(|step| step.event == name), "{session:?}");
+            let body = email["body"].as_str().unwrap();
+            assert!(
+                body.contains("EXIT_SURVEY=How satisfied are you?") || body.contains("EXIT_SURVEY=Was the problem"),
+                "{email}"
+            );
         }
     }
 }
@@ -104,8 +115,8 @@ fn each_of_the_three_events_sends_its_emails_and_no_other() {
 #[test]
 fn a_server_that_is_down_and_then_up_gets_every_email() {
     let folder = tempfile::tempdir().unwrap();
-    // A port that was free a moment ago.
-    let port = SmtpServer::start(folder.path()).port;
+    // A free port of those that nobody is given who asks for any.
+    let port = (20_000..30_000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap();
     let desk = recipient("Support Session End", "%LSID%", "ended", "");
     let running = Running::start(folder.path(), &[SESSIONS, &smtp(port, PLAIN), &desk].concat());
     wait_until("emails are queued", || running.queued("Desk") > 5);
@@ -136,27 +147,34 @@ fn the_status_is_in_the_servers_words_and_what_fails_for_too_long_is_dropped() {
     assert_eq!(server.emails().len(), 0);
 }
 
-/// A certificate for 127.0.0.1 and its key in files, and the CA that signed it.
-fn certificate(folder: &Path, name: &str) -> [String; 3] {
-    let mut parameters = CertificateParams::new([]).unwrap();
-    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    parameters.distinguished_name.push(DnType::CommonName, name);
-    let authority = CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
-    [("ca", authority.pem()), ("certificate", certificate.pem()), ("key", key.serialize_pem())].map(|(kind, pem)| {
-        let path = folder.join(format!("{name}-{kind}.pem"));
-        std::fs::write(&path, pem).unwrap();
-        path.to_str().unwrap().to_owned()
-    })
+#[test]
+fn a_server_that_says_nothing_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let desk = recipient("Support Session End", "%LSID%", "ended", "retry_duration = \"100ms\"");
+    let config = [SESSIONS, &smtp(port, "encryption = \"none\"\ntimeout = \"200ms\""), &desk].concat();
+    let running = Running::start(folder.path(), &config);
+    wait_until("an email is dropped", || running.stderr().contains("dropped an email: no answer within 200ms"));
+    wait_until("the status says why", || {
+        running.row("Desk").is_some_and(|[_, status, _]| status == "no answer within 200ms")
+    });
 }
 
 #[test]
 fn starttls_and_credentials_are_what_they_must_be() {
     let folder = tempfile::tempdir().unwrap();
-    let [ca, certificate_file, key] = certificate(folder.path(), "own");
-    let [other_ca, ..] = certificate(folder.path(), "other");
-    let arguments = ["--tls", &certificate_file, &key, "--login", "appliance", "sesame"];
+    let own = Authority::new("own");
+    let text = |path: PathBuf| path.to_str().unwrap().to_owned();
+    let ca = text(own.file(folder.path(), "own.pem"));
+    let other_ca = text(Authority::new("other").file(folder.path(), "other.pem"));
+    let (certificate, key) = own.certificate();
+    let [certificate, key] = [("certificate", certificate.pem()), ("key", key.serialize_pem())].map(|(name, pem)| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, pem).unwrap();
+        text(path)
+    });
+    let arguments = ["--tls", &certificate, &key, "--login", "appliance", "sesame"];
     let server = SmtpServer::start_with(folder.path(), 0, &arguments);
     let desk = recipient("Support Session End", "%LSID%", "ended", "");
     let login = |password: &str| format!("username = \"appliance\"\npassword = \"{password}\"\n");
@@ -186,7 +204,7 @@ async fn a_value_adds_no_header_no_recipient_and_no_second_email() {
     let (from, to) = ("appliance@example.com".parse().unwrap(), ["desk@example.com".parse().unwrap()]);
     let hostile =
         "x\r\nBcc: evil@example.com\r\nSubject: other\r\n\r\nbody\r\n.\r\nMAIL FROM:<evil@example.com>\r\n%LSID%";
-    let relay = Relay::new("127.0.0.1", server.port, Encryption::None, None).unwrap();
+    let relay = Relay::new("127.0.0.1", server.port, Encryption::None, None, Duration::from_secs(60)).unwrap();
     relay.send(&Email::new(&from, &to, hostile, hostile).unwrap()).await.unwrap();
     let emails = server.emails();
     assert_eq!(emails.len(), 1);

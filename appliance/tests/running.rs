@@ -5,8 +5,10 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
-use appliance::queue::{Lane, Queues};
+use appliance::config::Alert;
+use appliance::queue::{Lane, Queues, Started};
 use appliance::session::Session;
 use outbound_events::event::EventName;
 use outbound_events::parse::parse;
@@ -15,20 +17,24 @@ use support::smtp::SmtpServer;
 use support::way::{Fault, Way};
 use support::{Running, appliance, wait_until};
 
-/// Fifty sessions a second, each over in an instant.
-const SESSIONS: &str = "[sessions]\nper_minute = 3000\nseed = 7\nspeed = 10000\n";
+/// Twenty sessions a second, each over in an instant.
+const SESSIONS: &str = "[sessions]\nper_minute = 1200\nseed = 7\nspeed = 10000\n";
 
 fn http(name: &str, way: &Way, more: &str) -> String {
     format!("[[http_recipient]]\nname = \"{name}\"\nurl = \"{}\"\nretry_interval = \"20ms\"\n{more}\n", way.url())
+}
+
+fn smtp(server: &SmtpServer) -> String {
+    let port = server.port;
+    format!("[smtp]\nhost = \"127.0.0.1\"\nport = {port}\nencryption = \"none\"\nfrom = \"appliance@example.com\"\n")
 }
 
 /// Session, event and the rest of what each event of the first `sessions` says, but for when.
 fn expected(sessions: u64) -> BTreeSet<(String, String, usize)> {
     let events = (0..sessions).flat_map(|number| {
         let session = Session::make(7, number);
-        let named = |(at, step): (usize, &appliance::session::Step)| {
-            (session.lsid.clone(), step.event().unwrap().as_str().to_owned(), at)
-        };
+        let named =
+            |(at, step): (usize, &appliance::session::Step)| (session.lsid.clone(), step.event.as_str().to_owned(), at);
         session.steps.iter().enumerate().map(named).collect::<Vec<_>>()
     });
     events.collect()
@@ -80,7 +86,7 @@ fn killed_stopped_and_started_it_misses_nothing() {
         // The one that was under way when the appliance was killed came twice.
         bodies.dedup();
         let came: Vec<_> = bodies.iter().map(|event| event.kind().name()).collect();
-        let happened: Vec<_> = session.steps.iter().map(|step| step.event().unwrap()).collect();
+        let happened: Vec<_> = session.steps.iter().map(|step| step.event.clone()).collect();
         assert_eq!(came, happened, "session {number}");
     }
 }
@@ -101,10 +107,14 @@ fn recipients_are_served_apart_with_the_events_and_fields_that_they_chose() {
     .concat();
     let running = Running::start(folder.path(), &config);
     wait_until("events arrive", || all.count() > 200 && ends.count() > 50);
-    let [url, status, queued] = running.row("Stuck").unwrap();
-    assert_eq!((url, status), (stuck.url(), "HTTP 500 Internal Server Error broken".to_owned()));
-    assert!(running.queued("Stuck") > 100, "{queued}");
-    assert_eq!(running.row("Off").unwrap()[1..], ["Disabled".to_owned(), "0".to_owned()]);
+    wait_until("the table says how they stand", || {
+        let words = "HTTP 500 Internal Server Error broken";
+        let is_stuck = running.row("Stuck").is_some_and(|[url, status, _]| url == stuck.url() && status == words);
+        is_stuck
+            && running.queued("Stuck") > 100
+            && running.row("Off").is_some_and(|[_, status, _]| status == "Disabled")
+    });
+    assert_eq!(running.queued("Off"), 0);
     let events = |way: &Way| way.bodies().iter().map(|body| parse(body.as_bytes()).unwrap()).collect::<Vec<_>>();
     assert!(events(&all).iter().all(|event| event.variables().len() == 2));
     assert!(events(&ends).iter().all(|event| event.variables().is_empty()));
@@ -124,10 +134,7 @@ fn the_contact_of_a_recipient_that_fails_is_told_once() {
     let contact = |name: &str| format!("email_contact = \"{name}@example.com\"\nsend_email_alert_after = \"300ms\"");
     let config = [
         SESSIONS,
-        &format!(
-            "[smtp]\nhost = \"127.0.0.1\"\nport = {}\nencryption = \"none\"\nfrom = \"appliance@example.com\"\n",
-            server.port
-        ),
+        &smtp(&server),
         &http("Failing", &failing, &contact("failing")),
         &http("Working", &working, &contact("working")),
     ]
@@ -154,11 +161,39 @@ fn the_contact_of_a_recipient_that_fails_is_told_once() {
 }
 
 #[test]
-fn a_recipient_that_recovers_in_time_troubles_nobody() {
+fn a_contact_is_told_after_the_set_time_and_not_before() {
+    let alert = Alert { contact: "admin@example.com".parse().unwrap(), after: Duration::from_secs(600) };
+    for (failing_for, due) in [(0, false), (599, false), (600, true), (6_000, true)] {
+        assert_eq!(alert.is_due(Duration::from_secs(failing_for)), due, "{failing_for}");
+    }
+}
+
+#[test]
+fn a_recipient_that_recovers_before_the_set_time_troubles_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = SmtpServer::start(folder.path());
+    let way = Way::to(None);
+    let contact = "email_contact = \"admin@example.com\"\nsend_email_alert_after = \"5s\"";
+    let config = [SESSIONS, &smtp(&server), &http("HQ", &way, contact)].concat();
+    let running = Running::start(folder.path(), &config);
+    wait_until("it fails", || way.count() > 2);
+    // Time passes while the appliance is off: that is no failing either.
+    running.kill();
+    std::thread::sleep(Duration::from_secs(6));
+    way.always(Fault::Answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+    let running = Running::start(folder.path(), &config);
+    let before = way.count();
+    wait_until("it has recovered", || way.count() > before + 50);
+    assert_eq!(running.stop(), Some(0));
+    assert_eq!(server.emails(), Vec::<serde_json::Value>::new());
+}
+
+#[test]
+fn a_recipient_that_has_recovered_is_not_failing() {
     let folder = tempfile::tempdir().unwrap();
     let queues = Queues::open(&folder.path().join("queue.db")).unwrap().queues;
     let lane = Lane::http("HQ");
-    queues.start(7, 0, 1, &[1, 2]).unwrap();
+    queues.start(7, &[Started { number: 0, started: 1, due: vec![1, 2] }]).unwrap();
     queues.happened(&queues.due(9).unwrap(), &[(lane.clone(), b"event".to_vec())]).unwrap();
     let item = queues.first(&lane).unwrap().unwrap();
     queues.failed(&lane, &item, 1000).unwrap();
@@ -197,16 +232,24 @@ fn a_damaged_queue_file_is_set_aside_and_reported() {
     let mut torn = std::fs::read(&path).unwrap();
     // All but the first page, which says what the file is.
     torn[4096..].fill(0x55);
-    for (number, damaged) in
-        [torn, b"this was a queue once, and is now a letter to the administrator".to_vec()].iter().enumerate()
+    let letter = b"this was a queue once, and is now a letter to the administrator".to_vec();
+    // A log that is damaged too is what a power cut may leave.
+    for (number, (damaged, log)) in
+        [(torn, None), (letter.clone(), None), (letter, Some(vec![0x55; 9_000]))].into_iter().enumerate()
     {
-        std::fs::write(&path, damaged).unwrap();
+        std::fs::write(&path, &damaged).unwrap();
+        if let Some(log) = &log {
+            std::fs::write(path.with_extension("db-wal"), log).unwrap();
+        }
         let running = Running::start(folder.path(), &config);
         wait_until("it runs", || running.row("HQ").is_some());
         let said = running.stderr();
         let aside = folder.path().join(format!("appliance.queue.db.damaged-{}", number + 1));
         assert!(said.contains(&format!("was damaged: it is now {}", aside.display())), "{said}");
-        assert_eq!(&std::fs::read(aside).unwrap(), damaged);
+        assert_eq!(std::fs::read(&aside).unwrap(), damaged);
+        if let Some(log) = log {
+            assert_eq!(std::fs::read(format!("{}-wal", aside.display())).unwrap(), log);
+        }
         assert_eq!(running.stop(), Some(0));
     }
 }

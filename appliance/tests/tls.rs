@@ -4,35 +4,19 @@
 mod support;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
+use support::authority::Authority;
 use support::recipient::{Kind, OPEN, Recipient};
 use support::{send, stored_ids};
 use tokio_rustls::TlsAcceptor;
 
-type Authority = CertifiedIssuer<'static, KeyPair>;
-
-fn authority(name: &str) -> Authority {
-    let mut parameters = CertificateParams::new([]).unwrap();
-    parameters.distinguished_name.push(DnType::CommonName, name);
-    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap()
-}
-
-fn file(folder: &Path, name: &str, authority: &Authority) -> PathBuf {
-    let path = folder.join(name);
-    std::fs::write(&path, authority.pem()).unwrap();
-    path
-}
-
 /// Ends TLS in front of a recipient, with a certificate for 127.0.0.1 by this authority.
 async fn end_tls(authority: &Authority, recipient: SocketAddr) -> SocketAddr {
-    let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().signed_by(&key, authority).unwrap();
+    let (certificate, key) = authority.certificate();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -61,8 +45,8 @@ async fn end_tls(authority: &Authority, recipient: SocketAddr) -> SocketAddr {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_recipients_own_ca_is_honoured_and_any_other_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let (own, other) = (authority("own"), authority("other"));
-    let (own_file, other_file) = (file(folder.path(), "own.pem", &own), file(folder.path(), "other.pem", &other));
+    let (own, other) = (Authority::new("own"), Authority::new("other"));
+    let (own_file, other_file) = (own.file(folder.path(), "own.pem"), other.file(folder.path(), "other.pem"));
     let recipient = Recipient::start(Kind::Host, &[OPEN]);
     let url = format!("https://{}/events", end_tls(&own, recipient.address).await);
     let arguments = ["--sessions", "1", "--retry-interval", "10ms", "--retry-duration", "20ms"];
@@ -72,6 +56,9 @@ async fn the_recipients_own_ca_is_honoured_and_any_other_refused() {
         assert!(refused.stderr.contains("cannot connect: invalid peer certificate: UnknownIssuer"), "{refused:?}");
     }
     assert!(stored_ids(&recipient).is_empty());
+    let useless = send("http://127.0.0.1:1/", &["--ca-certificate", own_file.to_str().unwrap()]);
+    assert_eq!(useless.code, Some(2), "{useless:?}");
+    assert!(useless.stderr.contains("a CA certificate is for https:, and the URL begins with http:"), "{useless:?}");
     let accepted = with_ca(&own_file);
     assert_eq!(accepted.code, Some(0), "{accepted:?}");
     assert_eq!(stored_ids(&recipient).len() as u64, accepted.figure("stored"));

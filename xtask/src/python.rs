@@ -10,6 +10,9 @@ use crate::debian;
 /// The packages, with their versions.
 const REQUIREMENTS: &str = "xtask/requirements.txt";
 
+/// Their modules.
+const IMPORTS: &str = "aiosmtpd";
+
 const ENVIRONMENT: &str = "target/python";
 
 /// What was installed: a copy of the requirements of that time.
@@ -18,7 +21,9 @@ const INSTALLED: &str = "target/python/requirements.txt";
 /// Makes the environment, unless it holds what is required.
 pub fn environment() -> Result<()> {
     let required = fs::read(root().join(REQUIREMENTS)).with_context(|| format!("{REQUIREMENTS} cannot be read"))?;
-    if fs::read(root().join(INSTALLED)).is_ok_and(|installed| installed == required) {
+    // An environment breaks when the Python that it was made with goes.
+    let works = || python().args(["-c", &format!("import {IMPORTS}")]).output().is_some();
+    if fs::read(root().join(INSTALLED)).is_ok_and(|installed| installed == required) && works() {
         return Ok(());
     }
     if let Err(error) = make() {
@@ -30,10 +35,12 @@ pub fn environment() -> Result<()> {
         make()?;
     }
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", REQUIREMENTS];
-    Command::new(root().join(ENVIRONMENT).join("bin/python"))
-        .args(pip)
-        .run("installing what the tests need from Python")?;
+    python().args(pip).run("installing what the tests need from Python")?;
     fs::write(root().join(INSTALLED), required).with_context(|| format!("{INSTALLED} cannot be written"))
+}
+
+fn python() -> Command {
+    Command::new(root().join(ENVIRONMENT).join("bin/python"))
 }
 
 fn make() -> Result<()> {

@@ -12,6 +12,7 @@
 #[path = "../../../host/tests/support/mod.rs"]
 pub mod recipient;
 
+pub mod authority;
 pub mod smtp;
 pub mod way;
 
@@ -107,7 +108,8 @@ impl Running {
 
     /// The status table as it was printed last.
     pub fn table(&self) -> String {
-        let printed = std::fs::read_to_string(self.folder.join("stdout")).unwrap();
+        // It may be in the middle of printing.
+        let printed = String::from_utf8_lossy(&std::fs::read(self.folder.join("stdout")).unwrap()).into_owned();
         printed.split("\n\n").filter(|table| table.ends_with('─')).last().unwrap_or_default().to_owned()
     }
 
