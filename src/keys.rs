@@ -32,6 +32,73 @@ pub struct EventKey {
     pub id: Id,
 }
 
+/// An event's key taken apart and not checked, for going through many: nothing is copied. Whole and checked it is an
+/// [`EventKey`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeyParts<'k> {
+    /// When the event originated: 12 digits of Unix seconds, which sort as the times do.
+    pub timestamp: &'k str,
+    /// The key.
+    pub key: &'k str,
+    /// The site.
+    pub site: &'k str,
+    /// The lsid as a key has it.
+    pub lsid: &'k str,
+    /// The event's id.
+    pub id: &'k str,
+    event: &'k str,
+}
+
+impl<'k> KeyParts<'k> {
+    /// Takes a key apart, if it has the parts of an event's.
+    pub fn of(key: &'k str) -> Option<Self> {
+        let mut parts = key.strip_prefix("event.")?.split('.');
+        let mut part = || parts.next();
+        let (site, timestamp, lsid, event, id) = (part()?, part()?, part()?, part()?, part()?);
+        parts.next().is_none().then_some(Self { timestamp, key, site, lsid, id, event })
+    }
+
+    /// Whether the event belongs to a session.
+    pub fn has_lsid(&self) -> bool {
+        self.lsid != NO_LSID
+    }
+
+    /// Whether it is an event of that name.
+    pub fn is(&self, event: &EventName) -> bool {
+        match short(event) {
+            Some(short) => self.event == short,
+            None => self.event.strip_prefix("x-") == Some(event.as_str()),
+        }
+    }
+}
+
+/// A time as keys have it.
+pub fn timestamp(time: Timestamp) -> String {
+    format!("{:012}", time.seconds())
+}
+
+/// A time that a key has.
+pub fn read_timestamp(text: &str) -> Result<Timestamp, NotAKey> {
+    Timestamp::parse(text).ok().filter(|time| timestamp(*time) == text).ok_or(NotAKey)
+}
+
+/// An lsid as keys have it.
+pub fn lsid(lsid: &Lsid) -> String {
+    struct Written<'a>(&'a Lsid);
+    impl fmt::Display for Written<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write_lsid(f, Some(self.0))
+        }
+    }
+    Written(lsid).to_string()
+}
+
+/// The lsid that a key has.
+pub fn read_lsid(text: &str) -> Result<Lsid, NotAKey> {
+    let read = decode_lsid(text)?.ok_or(NotAKey)?;
+    if lsid(&read) == text { Ok(read) } else { Err(NotAKey) }
+}
+
 /// The key of a body that was set aside.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SetAsideKey {
@@ -68,7 +135,7 @@ impl FromStr for EventKey {
         let read = Self {
             site: Site::parse(part()?).ok_or(NotAKey)?,
             timestamp: Timestamp::parse(part()?).map_err(|_| NotAKey)?,
-            lsid: read_lsid(part()?)?,
+            lsid: decode_lsid(part()?)?,
             event: read_event(part()?)?,
             id: part()?.parse().map_err(|_| NotAKey)?,
         };
@@ -101,17 +168,20 @@ fn canonical<K: fmt::Display>(key: &str, read: K) -> Result<K, NotAKey> {
     if read.to_string() == key { Ok(read) } else { Err(NotAKey) }
 }
 
+/// What stands for no lsid.
+const NO_LSID: &str = "_";
+
 /// `[A-Za-z0-9-]` as they are, any other byte as `_` and two hexadecimal digits, a lone `_` where there is none.
 fn write_lsid(f: &mut fmt::Formatter<'_>, lsid: Option<&Lsid>) -> fmt::Result {
-    let Some(lsid) = lsid else { return f.write_str("_") };
+    let Some(lsid) = lsid else { return f.write_str(NO_LSID) };
     lsid.as_str().bytes().try_for_each(|byte| match Lsid::keeps(byte) {
         true => write!(f, "{}", char::from(byte)),
         false => write!(f, "_{byte:02x}"),
     })
 }
 
-fn read_lsid(text: &str) -> Result<Option<Lsid>, NotAKey> {
-    if text == "_" {
+fn decode_lsid(text: &str) -> Result<Option<Lsid>, NotAKey> {
+    if text == NO_LSID {
         return Ok(None);
     }
     let mut parts = text.split('_');

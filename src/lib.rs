@@ -16,7 +16,10 @@
 //! | stored, once | [`store`], the port to any key-value store |
 //! | 200, or a problem that says what is wrong | [`service`] |
 //!
-//! Beside that way stands [`macros`]: what the guide's emails may hold, for the sending end and for who writes templates.
+//! And the way back, for who reads: [`service`] asks [`store`] for all keys, and [`session`] makes of them, and of a session's
+//! records, what happened.
+//!
+//! Beside both stands [`macros`]: what the guide's emails may hold, for the sending end and for who writes templates.
 //!
 //! Dependencies point inwards: `service` knows `store`, `record` and `parse`; those know `event`; `event` knows nobody.
 //! Time and the store come in as arguments, so the whole service runs in a native test as it does in a component.
@@ -27,6 +30,7 @@ pub mod macros;
 pub mod parse;
 pub mod record;
 pub mod service;
+pub mod session;
 pub mod settings;
 pub mod store;
 

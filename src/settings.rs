@@ -5,7 +5,8 @@ use std::fmt;
 use subtle::ConstantTimeEq as _;
 
 /// The names of all settings. On Spin these are variables of the component.
-pub const NAMES: [&str; 4] = ["ingest_tokens", "ingest_open", "invalid_events", "max_body_bytes"];
+pub const NAMES: [&str; 6] =
+    ["ingest_tokens", "ingest_open", "invalid_events", "max_body_bytes", "read_tokens", "key_budget"];
 
 /// What the service is told by whoever runs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,10 @@ pub struct Settings {
     pub invalid_events: InvalidEvents,
     /// From `max_body_bytes`: the most bytes that a body may have.
     pub max_body_bytes: usize,
+    /// From `read_tokens`: who may read what came in, and delete it. `None`: nobody.
+    pub read_tokens: Option<Tokens>,
+    /// From `key_budget`: how many keys the platform's store takes, where it is known to take few.
+    pub key_budget: Option<u64>,
 }
 
 /// Who may send events.
@@ -70,11 +75,13 @@ impl Settings {
             Ok(value) => Ok(value.unwrap_or_default()),
             Err(reason) => Err(SettingsError { name, reason: format!("cannot be read: {reason}") }),
         };
-        let [tokens, open, invalid, max] = NAMES;
+        let [tokens, open, invalid, max, read_tokens, key_budget] = NAMES;
         Ok(Self {
             ingest: ingest(&read(tokens)?, &read(open)?)?,
             invalid_events: invalid_events(&read(invalid)?)?,
             max_body_bytes: max_body_bytes(&read(max)?)?,
+            read_tokens: tokens_if_any(read_tokens, &read(read_tokens)?)?,
+            key_budget: budget(&read(key_budget)?)?,
         })
     }
 }
@@ -88,8 +95,21 @@ fn ingest(tokens: &str, open: &str) -> Result<Ingest, SettingsError> {
     match (tokens, open) {
         ("", true) => Ok(Ingest::Open),
         ("", false) => Ok(Ingest::Shut),
-        (tokens, _) => Tokens::parse(tokens).map(Ingest::Guarded),
+        (tokens, _) => Tokens::parse("ingest_tokens", tokens).map(Ingest::Guarded),
     }
+}
+
+fn tokens_if_any(name: &'static str, text: &str) -> Result<Option<Tokens>, SettingsError> {
+    if text.is_empty() { Ok(None) } else { Tokens::parse(name, text).map(Some) }
+}
+
+fn budget(text: &str) -> Result<Option<u64>, SettingsError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    let keys = text.parse().ok().filter(|keys| digits && *keys > 0);
+    keys.map(Some).ok_or_else(|| error("key_budget", "is not a number of keys, 1 or more"))
 }
 
 fn invalid_events(text: &str) -> Result<InvalidEvents, SettingsError> {
@@ -113,19 +133,19 @@ fn error(name: &'static str, reason: impl Into<String>) -> SettingsError {
     SettingsError { name, reason: reason.into() }
 }
 
-/// The tokens that let a sender in: one, or several while one is being replaced. Never shown, not even by `Debug`.
+/// Tokens that let someone in: one, or several while one is being replaced. Never shown, not even by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Tokens(Vec<String>);
 
 impl Tokens {
-    fn parse(text: &str) -> Result<Self, SettingsError> {
+    fn parse(name: &'static str, text: &str) -> Result<Self, SettingsError> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
         let tokens: Vec<_> = text.split(',').map(str::to_owned).collect();
         let wrong = |token: &String| !(16..=128).contains(&token.len()) || !token.bytes().all(allowed);
         match tokens.iter().position(wrong) {
             None => Ok(Self(tokens)),
             Some(index) => Err(error(
-                "ingest_tokens",
+                name,
                 format!(
                     "is not a comma-separated list of tokens: number {} of {} is not 16 to 128 characters of A-Z, a-z, 0-9, _ and -",
                     index.saturating_add(1),

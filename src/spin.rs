@@ -101,6 +101,14 @@ impl Store for SpinStore {
     async fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
         Ok(self.open()?.set(key, value)?)
     }
+
+    async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        Ok(self.open()?.delete(key)?)
+    }
+
+    async fn get_keys(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self.open()?.get_keys()?)
+    }
 }
 
 impl From<key_value::Error> for StoreError {

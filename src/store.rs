@@ -12,12 +12,18 @@ pub trait Store {
     /// for a duplicate and never be sent again.
     async fn exists(&self, key: &str) -> Result<bool, StoreError>;
 
-    /// The value under `key`. For reading what was stored: taking events needs no more than the other two.
+    /// The value under `key`.
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// Keeps `value` under `key`, over whatever was there. `Ok` promises that it is durable; after an error it may or may
     /// not be there, but never in part.
     async fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError>;
+
+    /// Removes what is under `key`, if anything is. `Ok` promises that it is durable.
+    async fn delete(&self, key: &str) -> Result<(), StoreError>;
+
+    /// All keys that there are, in no order. No platform lists fewer.
+    async fn get_keys(&self) -> Result<Vec<String>, StoreError>;
 }
 
 /// A store that did not do as asked: down, full, slow, or closed to us.

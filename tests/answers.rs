@@ -82,8 +82,10 @@ fn an_unknown_path_is_not_found() {
 
 #[test]
 fn another_method_is_told_which_one_is_taken() {
-    let cases = [("GET", "/", "POST"), ("PUT", "/events", "POST"), ("DELETE", "/events/a", "POST")];
-    for (method, path, allow) in cases.into_iter().chain([("POST", "/health", "GET, HEAD"), ("BREW", "/", "POST")]) {
+    let cases = [("GET", "/events", "POST"), ("PUT", "/events", "POST"), ("DELETE", "/events/a", "POST")];
+    for (method, path, allow) in
+        cases.into_iter().chain([("POST", "/health", "GET, HEAD"), ("BREW", "/", "GET, HEAD, POST")])
+    {
         let store = Memory::default();
         let reply = call(method, path).body(BEGIN).answer(&store, OPEN);
         assert_refused(method, &reply, 405, &store);
@@ -281,6 +283,10 @@ fn a_setting_that_does_not_parse_is_named_and_never_guessed() {
         ("ingest_open", "yes"),
         ("ingest_open", "True"),
         ("invalid_events", "drop"),
+        ("read_tokens", "short"),
+        ("read_tokens", "a-token-of-24-characters,"),
+        ("key_budget", "0"),
+        ("key_budget", "1k"),
         ("max_body_bytes", "0"),
         ("max_body_bytes", "262145"),
         ("max_body_bytes", "128k"),

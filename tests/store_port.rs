@@ -67,6 +67,12 @@ fn a_write_that_was_kept_though_it_failed_makes_the_repeat_a_duplicate() {
             self.0.set(key, value).await?;
             Err(StoreError("the answer was lost".to_owned()))
         }
+        async fn delete(&self, key: &str) -> Result<(), StoreError> {
+            self.0.delete(key).await
+        }
+        async fn get_keys(&self) -> Result<Vec<String>, StoreError> {
+            self.0.get_keys().await
+        }
     }
     let store = Forgetful(Memory::default());
     assert_eq!(post("/").body(BEGIN).answer(&store, OPEN).status, 503);

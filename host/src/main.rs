@@ -93,7 +93,7 @@ fn init(path: &std::path::Path) -> Result<()> {
 async fn serve(arguments: Serve) -> Result<()> {
     start_log(arguments.log_json);
     let variables = variables(&arguments)?;
-    let ingest = Settings::read(|name| Ok(variables.get(name).cloned()))?.ingest;
+    let settings = Settings::read(|name| Ok(variables.get(name).cloned()))?;
     let component = std::fs::read(&arguments.component)
         .with_context(|| format!("{} cannot be read; `cargo xtask build` makes it", arguments.component.display()))?;
     let store = if arguments.store.as_os_str() == "memory" {
@@ -112,16 +112,17 @@ async fn serve(arguments: Serve) -> Result<()> {
     tracing::info!(
         component = %arguments.component.display(),
         store = %arguments.store.display(),
-        ingest = ingest.as_str(),
+        ingest = settings.ingest.as_str(),
         "serving"
     );
-    greet(listener.local_addr()?, ingest.as_str());
+    greet(listener.local_addr()?, &settings);
     server::serve(listener, guest, stop).await
 }
 
 /// Standard output says where it listens and what to try; everything after that is the log's.
-fn greet(address: SocketAddr, ingest: &str) {
-    let (token, note) = match ingest {
+fn greet(address: SocketAddr, settings: &Settings) {
+    let page = if settings.read_tokens.is_some() { "" } else { "  (closed until read_tokens is set)" };
+    let (token, note) = match settings.ingest.as_str() {
         "guarded" => ("?outbound_event_token=YOUR-TOKEN", ""),
         "open" => ("", " (from anyone)"),
         _ => ("", " (none, until ingest_tokens or ingest_open=true is set)"),
@@ -129,6 +130,7 @@ fn greet(address: SocketAddr, ingest: &str) {
     println!(
         "Listening on http://{address}, taking events{note}.
 
+The page:              http://{address}/{page}
 The appliance's URL:   http://{address}/events{token}
 Or send one yourself:  curl -i -d 'event=support_conference_begin&version=1&timestamp=1700000000&lsid=c69a8e10bea9428f816cfababe9815fe' 'http://{address}/events{token}'
 "

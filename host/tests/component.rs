@@ -7,16 +7,16 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 #[test]
-fn the_core_module_stays_below_400_kilobytes() {
-    let module = support::root().join("target/wasm32-wasip1/release/outbound_events.wasm");
+fn the_core_module_stays_below_600_kilobytes() {
+    let module = support::root().join("target/wasm32-wasip1/component/outbound_events.wasm");
     let bytes = std::fs::metadata(&module).expect("`cargo xtask build` makes it").len();
-    assert!(bytes < 400_000, "{} has {bytes} bytes", module.display());
+    assert!(bytes < 600_000, "{} has {bytes} bytes", module.display());
 }
 
 #[test]
 fn spin_toml_names_the_core_module_where_it_is_built() {
     let manifest = std::fs::read_to_string(support::root().join("spin.toml")).unwrap();
-    assert!(manifest.contains("source = \"target/wasm32-wasip1/release/outbound_events.wasm\""));
+    assert!(manifest.contains("source = \"target/wasm32-wasip1/component/outbound_events.wasm\""));
     for name in outbound_events::settings::NAMES {
         assert!(manifest.contains(&format!("{name} = \"{{{{ {name} }}}}\"")), "{name} is not handed to the component");
     }

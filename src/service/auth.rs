@@ -7,7 +7,7 @@ use http::header;
 use http::request::Parts;
 
 use super::Refusal;
-use crate::settings::Ingest;
+use crate::settings::{Ingest, Tokens};
 
 /// The query parameter that carries the token.
 const PARAMETER: &str = "outbound_event_token";
@@ -33,14 +33,25 @@ pub(super) fn sender(head: &Parts, ingest: &Ingest) -> Result<Sender, Refusal> {
     }
 }
 
+/// Lets a reader in, or says why not. A browser keeps a URL in its history: the header alone counts.
+pub(super) fn reader(head: &Parts, tokens: Option<&Tokens>) -> Result<(), Refusal> {
+    let tokens = tokens.ok_or(Refusal::Closed)?;
+    match bearers(head).any(|candidate| tokens.contain(candidate)) {
+        true => Ok(()),
+        false => Err(Refusal::ReadToken),
+    }
+}
+
 /// What the request offers as its token.
 fn candidates(head: &Parts) -> Vec<String> {
     let query = head.uri.query().unwrap_or_default();
     let parameters: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
     let in_query = parameters.into_iter().filter(|(name, _)| name == PARAMETER).map(|(_, value)| value);
-    let headers = head.headers.get_all(header::AUTHORIZATION).iter();
-    let in_headers = headers.filter_map(|value| bearer(value.to_str().ok()?)).map(str::to_owned);
-    in_query.chain(in_headers).collect()
+    in_query.chain(bearers(head).map(str::to_owned)).collect()
+}
+
+fn bearers(head: &Parts) -> impl Iterator<Item = &str> {
+    head.headers.get_all(header::AUTHORIZATION).iter().filter_map(|value| bearer(value.to_str().ok()?))
 }
 
 /// The token of `Bearer <token>`; the scheme's name is not case-sensitive (RFC 9110).

@@ -45,7 +45,7 @@ impl<S: Store> Service<'_, S> {
     }
 
     /// The key and the bytes of the record of an event, if the body is one.
-    fn record(&self, site: &Site, body: &[u8]) -> Result<(EventKey, Vec<u8>), Problems> {
+    pub(super) fn record(&self, site: &Site, body: &[u8]) -> Result<(EventKey, Vec<u8>), Problems> {
         let (key, record) = Record::new(parse::parse(body)?, site.clone(), self.now);
         Ok((key, record.to_json()?))
     }

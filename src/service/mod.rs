@@ -3,12 +3,17 @@
 //! | path | method | what it does |
 //! |---|---|---|
 //! | `/events/{site}`, `/events`, `/` | POST | takes an event (`ingest.rs`) |
+//! | `/` | GET, HEAD | the page (`page.rs`, `page.html`) |
+//! | `/api/…` | GET, HEAD, POST, DELETE | what came in, for who has a read token (`api.rs`) |
+//! | `/openapi.yaml` | GET, HEAD | the description of all of this (`openapi.yaml`) |
 //! | `/health` | GET, HEAD | tells whether the settings are in order and the store answers |
 //!
 //! Checks run in the order path, method, token, type, length, body: nothing is read for a stranger.
 
+mod api;
 mod auth;
 mod ingest;
+mod page;
 mod problem;
 
 use chrono::{DateTime, Utc};
@@ -22,6 +27,8 @@ use crate::settings::{Ingest, Settings, SettingsError};
 use crate::store::Store;
 
 pub use problem::Refusal;
+
+use api::Resource;
 
 /// What one request is answered with, and everything that the answer depends on besides the request.
 #[derive(Debug)]
@@ -73,9 +80,17 @@ impl<S: Store> Service<'_, S> {
                 let response = self.ingest(site, &head, chunk).await?;
                 Ok(Answer { response, log: None })
             }
+            (Route::Front, &Method::POST) => {
+                let response = self.ingest(Site::default(), &head, chunk).await?;
+                Ok(Answer { response, log: None })
+            }
+            (Route::Front, &Method::GET | &Method::HEAD) => Ok(Answer { response: page::page(), log: None }),
+            (Route::OpenApi, &Method::GET | &Method::HEAD) => Ok(Answer { response: page::openapi(), log: None }),
             (Route::Ingest(_), _) => Err(Refusal::Method { allow: "POST" }),
+            (Route::Front, _) => Err(Refusal::Method { allow: "GET, HEAD, POST" }),
+            (Route::Api(resource), _) => Ok(Answer { response: self.api(resource, &head).await?, log: None }),
             (Route::Health, &Method::GET | &Method::HEAD) => Ok(self.health().await),
-            (Route::Health, _) => Err(Refusal::Method { allow: "GET, HEAD" }),
+            (Route::Health | Route::OpenApi, _) => Err(Refusal::Method { allow: "GET, HEAD" }),
         }
     }
 
@@ -117,18 +132,25 @@ struct Health {
 
 /// Where a path leads.
 enum Route {
+    /// The page, and events of the site `default`.
+    Front,
     Ingest(Site),
+    Api(Resource),
+    OpenApi,
     Health,
 }
 
 impl Route {
     fn of(path: &str) -> Result<Self, Refusal> {
         match path {
-            "/" | "/events" => Ok(Self::Ingest(Site::default())),
+            "/" => Ok(Self::Front),
+            "/events" => Ok(Self::Ingest(Site::default())),
+            "/openapi.yaml" => Ok(Self::OpenApi),
             "/health" => Ok(Self::Health),
-            _ => match path.strip_prefix("/events/") {
-                Some(site) => Site::parse(site).map(Self::Ingest).ok_or(Refusal::Site),
-                None => Err(Refusal::Path),
+            _ => match (path.strip_prefix("/events/"), path.strip_prefix("/api/")) {
+                (Some(site), _) => Site::parse(site).map(Self::Ingest).ok_or(Refusal::Site),
+                (_, Some(path)) => Resource::of(path).map(Self::Api),
+                _ => Err(Refusal::Path),
             },
         }
     }

@@ -36,6 +36,27 @@ pub enum Refusal {
     /// The token is missing or wrong.
     #[error("a token is needed: ?outbound_event_token=… in the recipient's URL, or Authorization: Bearer …")]
     Token,
+    /// No read token is configured.
+    #[error("nothing can be read until read_tokens is set: one token, or several joined by commas")]
+    Closed,
+    /// The read token is missing or wrong.
+    #[error("a read token is needed: Authorization: Bearer …")]
+    ReadToken,
+    /// A parameter of the query is at fault.
+    #[error("the query is at fault")]
+    Query(Problem),
+    /// What the path names is not there.
+    #[error("there is no such {0}")]
+    Absent(&'static str),
+    /// What is stored is not what its key says.
+    #[error("what is stored there cannot be read: {0}")]
+    Damaged(String),
+    /// What was set aside still does not validate.
+    #[error("the body is still no valid event")]
+    StillInvalid(Problems),
+    /// More than an answer can hold.
+    #[error("the answer would be larger than this component's memory allows; {0}")]
+    TooMuch(&'static str),
     /// A stranger's body is of another type than an event's.
     #[error("an event is application/x-www-form-urlencoded")]
     Type,
@@ -60,7 +81,7 @@ pub enum Refusal {
         set_aside: Option<Id>,
     },
     /// The store did not take it.
-    #[error("the event could not be stored; send it again")]
+    #[error("the store did not do as asked; try again")]
     Store(#[from] StoreError),
 }
 
@@ -81,13 +102,18 @@ impl Refusal {
     /// The status that says what the sender should do: again later (503), or not like this (4xx).
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Unreadable | Self::Empty | Self::BrokenOff | Self::Invalid { .. } => StatusCode::BAD_REQUEST,
-            Self::Path | Self::Site => StatusCode::NOT_FOUND,
+            Self::Unreadable | Self::Empty | Self::BrokenOff | Self::Invalid { .. } | Self::Query(_) => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::Path | Self::Site | Self::Absent(_) => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Token => StatusCode::UNAUTHORIZED,
+            Self::Token | Self::ReadToken => StatusCode::UNAUTHORIZED,
+            Self::StillInvalid(_) => StatusCode::CONFLICT,
+            Self::TooMuch(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Damaged(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Type => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Length { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Settings(_) | Self::Shut | Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Settings(_) | Self::Shut | Self::Closed | Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -107,7 +133,8 @@ impl Refusal {
             status: status.as_u16(),
             detail: self.to_string(),
             problems: match self {
-                Self::Invalid { problems, .. } => problems.list(),
+                Self::Invalid { problems, .. } | Self::StillInvalid(problems) => problems.list(),
+                Self::Query(problem) => std::slice::from_ref(problem),
                 _ => &[],
             },
         };
@@ -119,8 +146,8 @@ impl Refusal {
     pub(super) fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
         match self {
             Self::Method { allow } => vec![(header::ALLOW, HeaderValue::from_static(allow))],
-            Self::Token => vec![(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))],
-            Self::Settings(_) | Self::Shut | Self::Store(_) => vec![(header::RETRY_AFTER, RETRY_AFTER)],
+            Self::Token | Self::ReadToken => vec![(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))],
+            Self::Settings(_) | Self::Shut | Self::Closed | Self::Store(_) => vec![(header::RETRY_AFTER, RETRY_AFTER)],
             Self::Invalid { set_aside: Some(id), .. } => ingest::outcome(id, "set-aside"),
             _ => Vec::new(),
         }

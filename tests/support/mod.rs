@@ -147,6 +147,17 @@ impl Store for Memory {
         self.values.borrow_mut().insert(key.to_owned(), value.to_vec());
         Ok(())
     }
+
+    async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        self.calls.borrow_mut().push("delete");
+        self.values.borrow_mut().remove(key);
+        Ok(())
+    }
+
+    async fn get_keys(&self) -> Result<Vec<String>, StoreError> {
+        self.calls.borrow_mut().push("get_keys");
+        Ok(self.keys())
+    }
 }
 
 /// A store whose call number `fails` does not succeed, counted from 0; every other does.
@@ -186,6 +197,16 @@ impl Store for Failing {
         self.call()?;
         self.inner.set(key, value).await
     }
+
+    async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        self.call()?;
+        self.inner.delete(key).await
+    }
+
+    async fn get_keys(&self) -> Result<Vec<String>, StoreError> {
+        self.call()?;
+        self.inner.get_keys().await
+    }
 }
 
 /// A store that takes what every platform takes and not a byte more: 1,024 keys (Fermyon Cloud) of 255 portable bytes
@@ -210,5 +231,13 @@ impl Store for Limited {
             return Err(StoreError("the limit of 1024 keys is reached".to_owned()));
         }
         self.0.set(key, value).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        self.0.delete(key).await
+    }
+
+    async fn get_keys(&self) -> Result<Vec<String>, StoreError> {
+        self.0.get_keys().await
     }
 }

@@ -11,7 +11,7 @@ use crate::command::{Command, root};
 use crate::setup::{self, DEBIAN_CARGO, DEBIAN_RUSTC, TARGET, WASI_LIBC, WasmToolchain};
 
 /// Where spin.toml expects the core module.
-const CORE_MODULE: &str = "target/wasm32-wasip1/release/outbound_events.wasm";
+const CORE_MODULE: &str = "target/wasm32-wasip1/component/outbound_events.wasm";
 
 /// Where the component goes.
 const COMPONENT: &str = "target/outbound-events.component.wasm";
@@ -31,8 +31,9 @@ pub fn build() -> Result<PathBuf> {
 
 fn compile(toolchain: &WasmToolchain) -> Result<()> {
     // The target folder by name: spin.toml names it too, so no setting may move it.
-    let arguments =
-        ["build", "--release", "--target", TARGET, "--target-dir", "target", "--package", "outbound-events"];
+    let place = ["--target", TARGET, "--target-dir", "target", "--package", "outbound-events"];
+    // Not `build`: cargo optimizes across crates only where nothing but the module is made.
+    let arguments = ["rustc", "--profile", "component", "--lib", "--crate-type", "cdylib"].into_iter().chain(place);
     let cargo = match toolchain {
         WasmToolchain::Own => Command::cargo(arguments),
         WasmToolchain::Debian { linker } => Command::new(DEBIAN_CARGO)

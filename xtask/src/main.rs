@@ -1,5 +1,6 @@
 //! The commands that set up, build, run and test the project: `cargo xtask --help`.
 
+mod browser;
 mod build;
 mod command;
 mod debian;
@@ -74,6 +75,20 @@ fn main() -> ExitCode {
     }
 }
 
+/// A read token made for this run, unless the user brings settings. In the environment: a command can be seen by others.
+fn with_read_token(serve: Command, host: &[String]) -> Result<Command> {
+    const VARIABLE: &str = "SPIN_VARIABLE_READ_TOKENS";
+    let brought = host.iter().any(|argument| argument.contains("read_tokens") || argument.starts_with("--env-file"));
+    if brought || std::env::var_os(VARIABLE).is_some() {
+        return Ok(serve);
+    }
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no token can be made: {error}"))?;
+    let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    println!("\nThe page asks for a read token. For this run it is {token}\n");
+    Ok(serve.env(VARIABLE, token))
+}
+
 fn run(task: Task) -> Result<()> {
     match task {
         Task::Setup => setup::wasm_toolchain().map(drop),
@@ -86,12 +101,14 @@ fn run(task: Task) -> Result<()> {
             let serve = serve.arg("--component").arg(component).arg("--store").arg(store);
             // Anyone may send, as long as anyone is on this machine.
             let open = listen.ip().is_loopback().then_some(["--variable", "ingest_open=true"]);
+            let serve = with_read_token(serve, &host)?;
             // What the user adds may be a token, which is not for the screen.
             serve.args(open.into_iter().flatten()).become_it("serving; Ctrl-C stops it", &host)
         }
         Task::Test { cargo } => {
             build::build()?;
             python::environment()?;
+            browser::browser()?;
             test::test(&cargo)
         }
         Task::Store { task: StoreTask::Init { path } } => {

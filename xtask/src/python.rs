@@ -11,7 +11,7 @@ use crate::debian;
 const REQUIREMENTS: &str = "xtask/requirements.txt";
 
 /// Their modules.
-const IMPORTS: &str = "aiosmtpd";
+const IMPORTS: &str = "aiosmtpd, schemathesis";
 
 const ENVIRONMENT: &str = "target/python";
 

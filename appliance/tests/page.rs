@@ -1,0 +1,233 @@
+//! The page in a real browser: Chromium, driven through its own driver.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use std::future::Future;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use fantoccini::elements::Element;
+use fantoccini::key::Key;
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::json;
+use support::recipient::{GUARDED, Kind, Recipient, TOKEN};
+use support::send;
+
+const READ: &str = "a-read-token-of-many-characters";
+const READING: &str = "read_tokens=a-read-token-of-many-characters";
+
+/// A browser that is closed when it is dropped.
+struct Browser {
+    driver: Child,
+    client: Client,
+    _profile: tempfile::TempDir,
+}
+
+impl Browser {
+    async fn open(width: u32) -> Self {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("there is no chromedriver; `cargo xtask test` installs it");
+        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+        let port = lines.find_map(|line| {
+            let line = line.unwrap();
+            line.split_once("started successfully on port ").map(|(_, port)| port.trim_end_matches('.').to_owned())
+        });
+        std::thread::spawn(move || lines.for_each(drop));
+        let profile = tempfile::tempdir().unwrap();
+        let arguments = [
+            "--headless=new".to_owned(),
+            // Containers have no place for a sandbox of its own.
+            "--no-sandbox".to_owned(),
+            "--disable-gpu".to_owned(),
+            "--no-first-run".to_owned(),
+            "--disable-background-networking".to_owned(),
+            "--disable-component-update".to_owned(),
+            "--disable-sync".to_owned(),
+            "--lang=en-GB".to_owned(),
+            format!("--window-size={width},900"),
+            format!("--user-data-dir={}", profile.path().display()),
+        ];
+        let capabilities = json!({"goog:chromeOptions": {"args": arguments}});
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities.as_object().unwrap().clone())
+            .connect(&format!("http://127.0.0.1:{}", port.unwrap()))
+            .await
+            .unwrap();
+        Self { driver, client, _profile: profile }
+    }
+
+    async fn close(self) {
+        self.client.clone().close().await.unwrap();
+    }
+
+    async fn find(&self, css: &str) -> Element {
+        self.client.wait().at_most(Duration::from_secs(60)).for_element(Locator::Css(css)).await.unwrap()
+    }
+
+    async fn count(&self, css: &str) -> usize {
+        self.client.find_all(Locator::Css(css)).await.unwrap().len()
+    }
+
+    async fn text(&self) -> String {
+        self.find("body").await.text().await.unwrap()
+    }
+
+    async fn says(&self, words: &str) {
+        until(words, async || self.text().await.contains(words)).await;
+    }
+
+    /// Opens the page and types the token, with nothing but the keyboard.
+    async fn enter(&self, recipient: &Recipient, token: &str) {
+        self.client.goto(&format!("http://{}/", recipient.address)).await.unwrap();
+        self.find("#token").await;
+        let focused = self.client.active_element().await.unwrap();
+        focused.send_keys(&format!("{token}{}", char::from(Key::Enter))).await.unwrap();
+    }
+
+    async fn choose(&self, name: &str, value: &str) {
+        let field = self.find(&format!("[name={name}]")).await;
+        let script = "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('change'));";
+        let field = serde_json::to_value(field).unwrap();
+        self.client.execute(script, vec![field, json!(value)]).await.unwrap();
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
+
+async fn until<F: Future<Output = bool>>(what: &str, happened: impl Fn() -> F) {
+    let started = Instant::now();
+    while !happened().await {
+        assert!(started.elapsed() < Duration::from_secs(60), "it never happened: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+const ROWS: &str = "tbody tr";
+
+fn filled() -> Recipient {
+    let recipient = Recipient::start(Kind::Host, &[GUARDED, READING]);
+    let sent = send(&format!("http://{}/events", recipient.address), &["--sessions", "20", "--token", TOKEN]);
+    assert_eq!(sent.code, Some(0), "{sent:?}");
+    recipient
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_sessions_are_listed_filtered_and_opened() {
+    let recipient = filled();
+    let browser = Browser::open(1200).await;
+    browser.enter(&recipient, "wrong").await;
+    browser.says("That token is not accepted.").await;
+    browser.enter(&recipient, READ).await;
+    until("all sessions are there", async || browser.count(ROWS).await == 20).await;
+    // What only values tell is there for the rows on screen.
+    until("customers are named", async || {
+        let first = browser.client.find(Locator::Css("tbody tr:first-child td:nth-child(5)")).await.unwrap();
+        !first.text().await.unwrap().is_empty()
+    })
+    .await;
+    let picture = browser.client.screenshot().await.unwrap();
+    std::fs::write(support::recipient::root().join("target/page.png"), picture).unwrap();
+    browser.choose("state", "open").await;
+    browser.says("No session is like that.").await;
+    browser.choose("state", "ended").await;
+    until("ended ones are there", async || browser.count(ROWS).await == 20).await;
+    browser.choose("from", "2030-01-01").await;
+    browser.says("No session is like that.").await;
+    browser.choose("from", "").await;
+    until("all are there again", async || browser.count(ROWS).await == 20).await;
+    // Opened by the keyboard.
+    let link = browser.find("tbody a").await;
+    link.send_keys(&char::from(Key::Enter).to_string()).await.unwrap();
+    browser.find("svg rect.customer").await;
+    assert!(browser.count("svg rect").await >= 3);
+    assert!(browser.count(ROWS).await >= 6);
+    browser.says("member added").await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_event_holds_is_shown_and_not_run() {
+    const HOSTILE: &str = "<img src=x onerror=alert(1)>";
+    let recipient = Recipient::start(Kind::Host, &[GUARDED, READING]);
+    let path = format!("/events?outbound_event_token={TOKEN}");
+    let form = |event: &str, more: &str| {
+        format!("event=support_conference_{event}&version=1&timestamp=1700000000&lsid=x%3Cb%3E/%25{more}")
+    };
+    let name = "%3Cimg+src%3Dx+onerror%3Dalert(1)%3E";
+    for body in [
+        form("begin", &format!("&external_key={name}&{name}={name}")),
+        form("owner_changed", &format!("&conference_id=rep:{name}&conference_name={name}")),
+        form("member_added", &format!("&type=customer&name={name}")),
+        format!("not%an&event={name}"),
+    ] {
+        assert_eq!(recipient.post(&path, body).status, 200);
+    }
+    let browser = Browser::open(1200).await;
+    browser.enter(&recipient, READ).await;
+    browser.says(HOSTILE).await;
+    browser.find("tbody a").await.click().await.unwrap();
+    browser.find("svg rect.customer").await;
+    browser.says(&format!("external_key = {HOSTILE}")).await;
+    browser.find("a[href='#/set-aside']").await.click().await.unwrap();
+    browser.says("not%an&event=").await;
+    assert_eq!(browser.count("img, b").await, 0);
+    assert!(browser.client.get_alert_text().await.is_err());
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_set_aside_is_shown_and_tried_again() {
+    let recipient = Recipient::start(Kind::Host, &[GUARDED, READING]);
+    let path = format!("/events?outbound_event_token={TOKEN}");
+    assert_eq!(recipient.post(&path, "event=support_conference_begin&version=1&lsid=x").result(), "set-aside");
+    let browser = Browser::open(1200).await;
+    browser.enter(&recipient, READ).await;
+    browser.find("a[href='#/set-aside']").await.click().await.unwrap();
+    browser.says("timestamp is missing").await;
+    browser.find("section button").await.click().await.unwrap();
+    browser.says("the body is still no valid event").await;
+    // As if today's rules took what those of that day did not.
+    let store = rusqlite::Connection::open(recipient.store_path()).unwrap();
+    let mended = "UPDATE spin_key_value SET value = CAST(replace(CAST(value AS TEXT), '&lsid=x', '&lsid=x&timestamp=1') AS BLOB) WHERE key LIKE 'setaside.%'";
+    assert_eq!(store.execute(mended, []).unwrap(), 1);
+    browser.find("section button").await.click().await.unwrap();
+    browser.says("Nothing was set aside.").await;
+    browser.find("a[href='#/']").await.click().await.unwrap();
+    until("it is a session now", async || browser.count(ROWS).await == 1).await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_says_that_nothing_has_come_and_that_it_cannot_reach_the_component() {
+    let recipient = Recipient::start(Kind::Host, &[GUARDED, READING]);
+    // A phone's width.
+    let browser = Browser::open(400).await;
+    browser.enter(&recipient, READ).await;
+    browser.says("No event has come yet.").await;
+    let text = browser.text().await;
+    assert!(text.contains(&format!("http://{}/events?outbound_event_token=YOUR-TOKEN", recipient.address)), "{text}");
+    assert_eq!(
+        send(&format!("http://{}/events", recipient.address), &["--sessions", "3", "--token", TOKEN]).code,
+        Some(0)
+    );
+    // It refreshes itself.
+    until("sessions come", async || browser.count(ROWS).await == 3).await;
+    let wide =
+        browser.client.execute("return document.documentElement.scrollWidth > innerWidth", vec![]).await.unwrap();
+    assert_eq!(wide, json!(false), "the page is wider than a phone");
+    drop(recipient);
+    browser.says("The component cannot be reached.").await;
+    browser.close().await;
+}

@@ -1,0 +1,465 @@
+//! `/api`: what came in is read, tried again and removed, by who has a read token.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use outbound_events::store::Store as _;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use support::{Failing, Memory, Reply, TOKEN, call, post, seven};
+
+const READ: &str = "a-read-token-of-many-characters";
+const SETTINGS: &[(&str, &str)] = &[
+    ("ingest_tokens", TOKEN),
+    ("read_tokens", "another-read-token,a-read-token-of-many-characters"),
+    ("key_budget", "1024"),
+];
+
+fn api(store: &impl outbound_events::store::Store, method: &str, uri: &str) -> Reply {
+    call(method, uri).header("authorization", format!("Bearer {READ}")).answer(store, SETTINGS)
+}
+
+fn get(store: &impl outbound_events::store::Store, uri: &str) -> Value {
+    let reply = api(store, "GET", uri);
+    assert_eq!(reply.status, 200, "{uri}: {reply:?}");
+    serde_json::from_str(&reply.body).unwrap()
+}
+
+fn send(store: &Memory, site: &str, body: &str) -> Reply {
+    post(&format!("/events/{site}?outbound_event_token={TOKEN}")).body(body).answer(store, SETTINGS)
+}
+
+fn form(event: &str, timestamp: u64, lsid: &str) -> String {
+    format!("event=support_conference_{event}&version=1&timestamp={timestamp}&lsid={lsid}")
+}
+
+/// Three sessions at two sites, and one body that was set aside.
+fn filled() -> Memory {
+    let store = Memory::default();
+    for (site, event, timestamp, lsid) in [
+        ("hq", "begin", 1_000, "one"),
+        ("hq", "end", 2_000, "one"),
+        ("hq", "begin", 3_000, "two"),
+        ("west", "end", 4_000, "one"),
+    ] {
+        assert_eq!(send(&store, site, &form(event, timestamp, lsid)).result(), "stored");
+    }
+    assert_eq!(send(&store, "hq", "event=support_conference_begin&lsid=two").result(), "set-aside");
+    store
+}
+
+fn lsids(list: &Value) -> Vec<String> {
+    let row = |row: &Value| format!("{}/{}", row["site"].as_str().unwrap(), row["lsid"].as_str().unwrap());
+    list["sessions"].as_array().unwrap().iter().map(row).collect()
+}
+
+#[test]
+fn without_a_read_token_nothing_is_told() {
+    let store = filled();
+    let all = ["/api/sessions", "/api/sessions/hq/one", "/api/events", "/api/set-aside", "/api/stats"];
+    for uri in all {
+        let bodies: Vec<_> = [
+            None,
+            Some(""),
+            Some("Bearer"),
+            Some("Bearer wrong"),
+            Some("Basic eDp5"),
+            Some(&format!("Bearer {TOKEN}")),
+        ]
+        .into_iter()
+        .map(|authorization| {
+            let request = call("GET", uri);
+            let request = authorization.map_or(call("GET", uri), |value| request.header("authorization", value));
+            let reply = request.answer(&store, SETTINGS);
+            assert_eq!((reply.status, reply.header("www-authenticate")), (401, "Bearer"), "{uri} {authorization:?}");
+            reply.body
+        })
+        .collect();
+        // The same for every wrong one.
+        assert!(bodies.windows(2).all(|pair| pair[0] == pair[1]));
+        // In a URL it would stay in histories and logs.
+        assert_eq!(
+            call("GET", &format!("{uri}?token={READ}&outbound_event_token={READ}")).answer(&store, SETTINGS).status,
+            401
+        );
+        let closed = call("GET", uri).answer(&store, &[("ingest_open", "true")]);
+        assert_eq!(closed.status, 503);
+        assert!(closed.body.contains("until read_tokens is set"), "{}", closed.body);
+        let other = call("GET", uri).header("authorization", "Bearer another-read-token").answer(&store, SETTINGS);
+        assert_eq!(other.status, 200, "{uri}");
+    }
+    // A read token lets nobody send.
+    assert_eq!(
+        post("/events").header("authorization", format!("Bearer {READ}")).body("x").answer(&store, SETTINGS).status,
+        401
+    );
+}
+
+#[test]
+fn sessions_are_listed_newest_first_from_keys_alone() {
+    let store = filled();
+    store.calls.borrow_mut().clear();
+    let list = get(&store, "/api/sessions");
+    assert_eq!(*store.calls.borrow(), ["get_keys"]);
+    assert_eq!(
+        list,
+        json!({"sessions": [
+            {"site": "west", "lsid": "one", "state": "incomplete", "first_event": "1970-01-01T01:06:40Z", "last_event": "1970-01-01T01:06:40Z", "events": 1},
+            {"site": "hq", "lsid": "two", "state": "open", "first_event": "1970-01-01T00:50:00Z", "last_event": "1970-01-01T00:50:00Z", "events": 1},
+            {"site": "hq", "lsid": "one", "state": "ended", "first_event": "1970-01-01T00:16:40Z", "last_event": "1970-01-01T00:33:20Z", "events": 2},
+        ], "next": null})
+    );
+    for (query, expected) in [
+        ("site=hq", vec!["hq/two", "hq/one"]),
+        ("state=open", vec!["hq/two"]),
+        ("state=ended&site=west", vec![]),
+        ("from=1970-01-01T00:50:00Z", vec!["west/one", "hq/two"]),
+        ("to=1970-01-01T00:50:00Z", vec!["hq/one"]),
+        ("from=1970-01-01T01:50:00%2B01:00&to=1970-01-02", vec!["west/one", "hq/two"]),
+        ("from=1970-01-02", vec![]),
+    ] {
+        assert_eq!(lsids(&get(&store, &format!("/api/sessions?{query}"))), expected, "{query}");
+    }
+}
+
+/// All pages of one after the other, each with `limit` rows.
+fn all_sessions(store: &Memory, limit: usize) -> Vec<String> {
+    let (mut all, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let list = get(store, &format!("/api/sessions?limit={limit}{cursor}"));
+        all.extend(lsids(&list));
+        match list["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return all,
+        }
+    }
+}
+
+#[test]
+fn pages_add_up_to_the_list_and_go_on_while_events_arrive() {
+    let store = Memory::default();
+    for n in 0..25_u64 {
+        // Five start in the same second, and one lsid is not as a key has it.
+        send(&store, "hq", &form("begin", 1_000 + n / 5, &format!("s%2F{n:02}")));
+    }
+    let all = all_sessions(&store, 200);
+    assert_eq!(all.len(), 25);
+    for limit in [1, 2, 24, 25, 26] {
+        assert_eq!(all_sessions(&store, limit), all, "{limit}");
+    }
+    let first = get(&store, "/api/sessions?limit=10");
+    send(&store, "hq", &form("begin", 9_000, "new"));
+    let second = get(&store, &format!("/api/sessions?limit=100&cursor={}", first["next"].as_str().unwrap()));
+    assert_eq!([lsids(&first), lsids(&second)].concat(), all);
+}
+
+#[test]
+fn a_session_is_its_timeline_and_its_events() {
+    let store = Memory::default();
+    for (_, body) in seven() {
+        send(&store, "hq", &body);
+    }
+    let session = get(&store, "/api/sessions/hq/c69a8e10bea9428f816cfababe9815fe");
+    assert_eq!((&session["site"], &session["state"]), (&json!("hq"), &json!("ended")));
+    assert_eq!(session["external_keys"][0]["external_key"], "INC-1");
+    let types: Vec<_> =
+        session["events"].as_array().unwrap().iter().map(|event| event["data"]["event"].as_str().unwrap()).collect();
+    // All in one second: in the order in which they must have happened.
+    let expected = [
+        "begin",
+        "owner_changed",
+        "member_added",
+        "member_departed",
+        "end",
+        "customer_exit_survey_completed",
+        "rep_exit_survey_completed",
+    ];
+    assert_eq!(types, expected.map(|name| format!("support_conference_{name}")));
+    // Any lsid can be asked for.
+    send(&store, "hq", &form("begin", 1, "a%2Fb%25"));
+    assert_eq!(get(&store, "/api/sessions/hq/a%2Fb%25")["lsid"], "a/b%");
+    for absent in [
+        "/api/sessions/west/c69a8e10bea9428f816cfababe9815fe",
+        "/api/sessions/hq/none",
+        "/api/sessions/h_q/x",
+        "/api/sessions/hq/%00",
+        "/api/sessions/hq/",
+    ] {
+        assert_eq!(api(&store, "GET", absent).status, 404, "{absent}");
+    }
+}
+
+#[test]
+fn events_are_a_batch_or_lines_oldest_first_page_by_page() {
+    let store = filled();
+    let reply = api(&store, "GET", "/api/events");
+    assert_eq!(reply.header("content-type"), "application/cloudevents-batch+json");
+    let times = |events: &Value| {
+        events.as_array().unwrap().iter().map(|event| event["data"]["timestamp"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(times(&serde_json::from_str(&reply.body).unwrap()), [1_000, 2_000, 3_000, 4_000]);
+    for (query, expected) in [
+        ("site=west", vec![4_000]),
+        ("event=support_conference_end", vec![2_000, 4_000]),
+        ("event=another", vec![]),
+        ("from=1970-01-01T00:33:20Z&to=1970-01-01T01:06:40Z", vec![2_000, 3_000]),
+    ] {
+        assert_eq!(times(&get(&store, &format!("/api/events?{query}"))), expected, "{query}");
+    }
+    // Page by page, as lines, while more arrive.
+    let (mut all, mut uri) = (Vec::new(), Some("/api/events?limit=1".to_owned()));
+    while let Some(page) = uri {
+        let lines = call("GET", &page)
+            .header("authorization", format!("Bearer {READ}"))
+            .header("accept", "text/html, application/x-ndjson;q=0.9")
+            .answer(&store, SETTINGS);
+        assert_eq!((lines.status, lines.header("content-type")), (200, "application/x-ndjson"), "{page}");
+        all.extend(
+            lines
+                .body
+                .lines()
+                .map(|line| serde_json::from_str::<Value>(line).unwrap()["data"]["timestamp"].as_u64().unwrap()),
+        );
+        uri = lines
+            .header("link")
+            .strip_prefix('<')
+            .and_then(|link| link.strip_suffix(">; rel=\"next\""))
+            .map(str::to_owned);
+        if all.len() == 2 {
+            send(&store, "hq", &form("begin", 500, "early"));
+            send(&store, "hq", &form("begin", 5_000, "late"));
+        }
+    }
+    assert_eq!(all, [1_000, 2_000, 3_000, 4_000, 5_000]);
+}
+
+#[test]
+fn an_event_is_read_by_its_id() {
+    let store = filled();
+    let sent = send(&store, "hq", &form("begin", 1_000, "one"));
+    let id = sent.header("event-id");
+    let reply = api(&store, "GET", &format!("/api/events/{id}"));
+    assert_eq!((reply.status, reply.header("content-type")), (200, "application/cloudevents+json"));
+    assert_eq!(serde_json::from_str::<Value>(&reply.body).unwrap()["id"], id);
+    for absent in ["00000000000000000000000000000000", "x", &id.to_uppercase()] {
+        assert_eq!(api(&store, "GET", &format!("/api/events/{absent}")).status, 404, "{absent}");
+    }
+}
+
+#[test]
+fn a_body_set_aside_is_read_tried_again_and_removed() {
+    let store = filled();
+    let list = get(&store, "/api/set-aside");
+    let body = &list["set_aside"][0];
+    assert_eq!((list["set_aside"].as_array().unwrap().len(), &body["site"]), (1, &json!("hq")));
+    assert_eq!(body["body"], "event=support_conference_begin&lsid=two");
+    let id = body["id"].as_str().unwrap().to_owned();
+    // It is still what it was.
+    let reply = api(&store, "POST", &format!("/api/set-aside/{id}/retry"));
+    assert_eq!((reply.status, reply.at_fault()), (409, vec!["version".to_owned(), "timestamp".to_owned()]));
+    assert_eq!(get(&store, "/api/stats")["set_aside"], 1);
+    // By today's rules another one is an event: it was set aside when they were stricter.
+    let key = format!("setaside.hq.{id}");
+    let mut valid = store.json(&key);
+    valid["body"] = json!(form("end", 9_000, "two"));
+    pollster::block_on(store.set(&key, valid.to_string().as_bytes())).unwrap();
+    let reply = api(&store, "POST", &format!("/api/set-aside/{id}/retry"));
+    let retried: Value = serde_json::from_str(&reply.body).unwrap();
+    assert_eq!((reply.status, &retried["result"]), (200, &json!("stored")));
+    assert_eq!(
+        get(&store, &format!("/api/events/{}", retried["event_id"].as_str().unwrap()))["data"]["timestamp"],
+        9_000
+    );
+    assert_eq!(get(&store, "/api/stats")["set_aside"], 0);
+    assert_eq!(api(&store, "POST", &format!("/api/set-aside/{id}/retry")).status, 404);
+    send(&store, "hq", "nonsense");
+    let id = get(&store, "/api/set-aside")["set_aside"][0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(api(&store, "DELETE", &format!("/api/set-aside/{id}")).status, 204);
+    assert_eq!(api(&store, "DELETE", &format!("/api/set-aside/{id}")).status, 404);
+}
+
+#[test]
+fn a_session_is_erased_with_what_names_it_and_nothing_else() {
+    let store = filled();
+    let lsid = "c69a8e10bea9428f816cfababe9815fe";
+    for (_, body) in seven() {
+        send(&store, "hq", &body);
+        send(&store, "west", &body);
+    }
+    send(&store, "hq", &format!("Isid={lsid}"));
+    send(&store, "hq", &format!("{{\"lsid\":\"{lsid}\"}}"));
+    send(&store, "hq", &format!("lsid={lsid}0"));
+    send(&store, "west", &format!("Isid={lsid}"));
+    let before = store.keys().len();
+    let reply = api(&store, "DELETE", &format!("/api/sessions/hq/{lsid}"));
+    assert_eq!((reply.status, reply.body.as_str()), (200, "{\"events\":7,\"set_aside\":2}"));
+    assert_eq!(store.keys().len(), before - 9);
+    assert_eq!(api(&store, "DELETE", &format!("/api/sessions/hq/{lsid}")).status, 404);
+    // A short lsid is looked for as a variable only.
+    let reply = api(&store, "DELETE", "/api/sessions/hq/two");
+    assert_eq!((reply.status, reply.body.as_str()), (200, "{\"events\":1,\"set_aside\":1}"));
+}
+
+#[test]
+fn old_events_are_removed_a_thousand_at_a_time() {
+    let store = filled();
+    for n in 0..1_500 {
+        send(&store, "hq", &form("begin", n, &format!("s{n}")));
+    }
+    let remove = |query: &str| api(&store, "DELETE", &format!("/api/events{query}"));
+    assert_eq!(remove("?before=1970-01-01T00:33:20Z").body, "{\"events\":1000,\"remaining\":501}");
+    assert_eq!(remove("?before=1970-01-01T00:33:20Z").body, "{\"events\":501,\"remaining\":0}");
+    assert_eq!(remove("?before=1970-01-01T00:33:20Z").body, "{\"events\":0,\"remaining\":0}");
+    assert_eq!(get(&store, "/api/stats")["events"], 3);
+    assert_eq!((remove("").status, remove("").at_fault()), (400, vec!["before".to_owned()]));
+}
+
+#[test]
+fn the_stats_are_made_of_keys() {
+    let store = filled();
+    pollster::block_on(store.set("theirs", b"x")).unwrap();
+    store.calls.borrow_mut().clear();
+    assert_eq!(
+        get(&store, "/api/stats"),
+        json!({
+            "keys": 6, "events": 4, "sessions": 3, "set_aside": 1, "other": 1, "key_budget": 1024,
+            "sites": [
+                {"site": "hq", "events": 3, "last_event": "1970-01-01T00:50:00Z"},
+                {"site": "west", "events": 1, "last_event": "1970-01-01T01:06:40Z"},
+            ],
+        })
+    );
+    assert_eq!(*store.calls.borrow(), ["get_keys"]);
+}
+
+#[test]
+fn a_parameter_at_fault_is_named() {
+    let store = filled();
+    for (uri, at_fault) in [
+        ("/api/sessions?limit=0", "limit"),
+        ("/api/sessions?limit=201", "limit"),
+        ("/api/sessions?limit=%2B5", "limit"),
+        ("/api/sessions?limit=", "limit"),
+        ("/api/sessions?state=closed", "state"),
+        ("/api/sessions?from=yesterday", "from"),
+        ("/api/sessions?from=1969-12-31", "from"),
+        ("/api/sessions?to=2026-02-30", "to"),
+        ("/api/sessions?site=a/b", "site"),
+        ("/api/sessions?cursor=x", "cursor"),
+        ("/api/sessions?cursor=12.hq.one", "cursor"),
+        ("/api/sessions?cursor=000000000012.hq.a_2G", "cursor"),
+        ("/api/sessions?stat=open", "stat"),
+        ("/api/sessions?state=open&state=ended", "state"),
+        ("/api/events?event=Begin", "event"),
+        ("/api/events?cursor=event.hq.1.one.begin.0", "cursor"),
+        ("/api/set-aside?cursor=x", "cursor"),
+        ("/api/set-aside?limit=101", "limit"),
+        ("/api/stats?x=1", "x"),
+        ("/api/sessions/hq/one?limit=1", "limit"),
+    ] {
+        let reply = api(&store, "GET", uri);
+        assert_eq!((reply.status, reply.at_fault()), (400, vec![at_fault.to_owned()]), "{uri}");
+        assert_eq!(reply.header("content-type"), "application/problem+json");
+    }
+    for (method, uri, allow) in [
+        ("POST", "/api/sessions", "GET, HEAD"),
+        ("PUT", "/api/events", "GET, HEAD, DELETE"),
+        ("GET", "/api/set-aside/00000000000000000000000000000000/retry", "POST"),
+    ] {
+        let reply = api(&store, method, uri);
+        assert_eq!((reply.status, reply.header("allow")), (405, allow), "{method} {uri}");
+    }
+    for uri in ["/api", "/api/", "/api/session", "/api/sessions/", "/api/sessions/hq", "/api/events/x/y"] {
+        assert_eq!(api(&store, "GET", uri).status, 404, "{uri}");
+    }
+}
+
+#[test]
+fn what_a_store_holds_that_is_none_of_ours_is_named_and_skipped() {
+    let store = filled();
+    let key = |id: &str| format!("event.hq.000000001500.one.added.{id:0>32}");
+    for (id, value) in [("1", "no JSON"), ("2", "{}"), ("3", "{\"specversion\":\"1.0\",\"id\":1}")] {
+        pollster::block_on(store.set(&key(id), value.as_bytes())).unwrap();
+    }
+    for odd in [
+        "event.",
+        "event.hq",
+        "event.hq.x.y.z.0",
+        "event.h_q.000000000001.one.begin.0",
+        "event.hq.1.2.3.4.5.6",
+        "setaside.hq.x",
+    ] {
+        pollster::block_on(store.set(odd, b"odd")).unwrap();
+    }
+    let session = get(&store, "/api/sessions/hq/one");
+    assert_eq!((session["events"].as_array().unwrap().len(), session["unreadable"].as_array().unwrap().len()), (2, 3));
+    assert_eq!(session["unreadable"][0]["key"], json!(key("1")));
+    let reply = api(&store, "GET", "/api/events?site=hq&from=1970-01-01T00:16:40Z&to=1970-01-01T00:33:21Z");
+    assert_eq!((reply.status, reply.header("unreadable-records")), (200, "3"));
+    assert_eq!(serde_json::from_str::<Value>(&reply.body).unwrap().as_array().unwrap().len(), 2);
+    let reply = api(&store, "GET", &format!("/api/events/{:0>32}", "1"));
+    assert_eq!(reply.status, 500);
+    get(&store, "/api/sessions");
+    get(&store, "/api/stats");
+}
+
+#[test]
+fn a_store_that_fails_is_a_503_at_whichever_call() {
+    for uri in ["/api/sessions", "/api/sessions/hq/one", "/api/events", "/api/set-aside", "/api/stats"] {
+        let calls = {
+            let store = Failing::at(usize::MAX);
+            store.inner.values.replace(filled().values.into_inner());
+            assert_eq!(api(&store, "GET", uri).status, 200);
+            store.calls()
+        };
+        for fails in 0..calls {
+            let store = Failing::at(fails);
+            store.inner.values.replace(filled().values.into_inner());
+            let reply = api(&store, "GET", uri);
+            assert_eq!((reply.status, reply.header("retry-after")), (503, "5"), "{uri} at call {fails}");
+        }
+    }
+}
+
+#[test]
+fn the_page_runs_its_own_script_and_nothing_else() {
+    let reply = call("GET", "/").answer(&Memory::default(), &[]);
+    assert_eq!((reply.status, reply.header("content-type")), (200, "text/html; charset=utf-8"));
+    let policy = reply.header("content-security-policy");
+    for (element, source) in [("script", "script-src"), ("style", "style-src")] {
+        let inside =
+            reply.body.split(&format!("<{element}>")).nth(1).unwrap().split(&format!("</{element}>")).next().unwrap();
+        let hash = STANDARD.encode(Sha256::digest(inside));
+        assert!(policy.contains(&format!("{source} 'sha256-{hash}';")), "{policy}");
+        // One of each, and the policy knows no other.
+        assert_eq!(reply.body.matches(&format!("<{element}")).count(), 1);
+    }
+    assert!(policy.starts_with("default-src 'none';") && policy.contains("connect-src 'self'"), "{policy}");
+    for outside in ["https://", "http://", "innerHTML", "style=", " onclick="] {
+        let allowed = usize::from(outside == "http://");
+        assert_eq!(reply.body.matches(outside).count(), allowed, "{outside}");
+    }
+}
+
+#[test]
+fn the_description_names_every_path() {
+    let reply = call("GET", "/openapi.yaml").answer(&Memory::default(), &[]);
+    assert_eq!((reply.status, reply.header("content-type")), (200, "application/yaml"));
+    for path in [
+        "/events",
+        "/events/{site}",
+        "/health",
+        "/api/sessions",
+        "/api/sessions/{site}/{lsid}",
+        "/api/events",
+        "/api/events/{id}",
+        "/api/set-aside",
+        "/api/set-aside/{id}",
+        "/api/set-aside/{id}/retry",
+        "/api/stats",
+    ] {
+        assert!(reply.body.contains(&format!("\n  {path}:\n")), "{path}");
+    }
+}
