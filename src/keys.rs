@@ -72,6 +72,26 @@ impl<'k> KeyParts<'k> {
     }
 }
 
+/// What the keys of one session begin with, and have after their time: enough to find them among many.
+pub struct OfSession {
+    site: String,
+    lsid: String,
+}
+
+impl OfSession {
+    /// For the session of that id at that site.
+    pub fn new(site: &Site, session: &Lsid) -> Self {
+        Self { site: format!("event.{}.", site.as_str()), lsid: format!("{}.", lsid(session)) }
+    }
+
+    /// Whether a key is one of an event of the session.
+    pub fn has(&self, key: &str) -> bool {
+        // Twelve digits and a dot.
+        let after_time = key.strip_prefix(&self.site).and_then(|rest| rest.get(13..));
+        after_time.is_some_and(|rest| rest.starts_with(&self.lsid))
+    }
+}
+
 /// A time as keys have it.
 pub fn timestamp(time: Timestamp) -> String {
     format!("{:012}", time.seconds())

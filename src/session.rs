@@ -4,7 +4,7 @@
 //! An appliance sends events in order, but a store gives them back in any, some may be missing, and times have one second's
 //! resolution. So events are put in order here: by time, and at the same time by what must come first.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use serde::Serialize;
 
@@ -227,16 +227,23 @@ pub struct Summary<'k> {
 }
 
 impl<'k> Summary<'k> {
-    /// The sessions that these keys belong to, newest first. Keys without an lsid belong to none.
-    pub fn list(keys: impl IntoIterator<Item = KeyParts<'k>>) -> Vec<Self> {
-        let mut sessions: BTreeMap<(&str, &str), Self> = BTreeMap::new();
+    /// The memory that one of many takes while they are listed, in bytes.
+    pub const COST: usize = 400;
+
+    /// The sessions that these keys belong to, newest first, or `None` if there are more than `most`. Keys without an lsid
+    /// belong to none.
+    pub fn list(keys: impl IntoIterator<Item = KeyParts<'k>>, most: usize) -> Option<Vec<Self>> {
+        let mut sessions: HashMap<(&str, &str), Self> = HashMap::new();
         for key in keys.into_iter().filter(|key| key.has_lsid()) {
             let session = sessions.entry((key.site, key.lsid)).or_insert_with(|| Self::of(&key));
             session.add(&key);
+            if sessions.len() > most {
+                return None;
+            }
         }
         let mut sessions: Vec<_> = sessions.into_values().collect();
         sessions.sort_unstable_by_key(Self::place);
-        sessions
+        Some(sessions)
     }
 
     fn of(key: &KeyParts<'k>) -> Self {

@@ -51,7 +51,7 @@ impl Browser {
             "--disable-component-update".to_owned(),
             "--disable-sync".to_owned(),
             "--lang=en-GB".to_owned(),
-            format!("--window-size={width},900"),
+            format!("--window-size={width},1100"),
             format!("--user-data-dir={}", profile.path().display()),
         ];
         let capabilities = json!({"goog:chromeOptions": {"args": arguments}});

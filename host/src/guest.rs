@@ -170,6 +170,7 @@ impl Guest {
             hooks: NothingOut,
             store: self.store.clone(),
             variables: Arc::clone(&self.variables),
+            list_bytes: self.limits.memory_bytes / 16 * 15,
         };
         let mut store = Store::new(self.pre.engine(), state);
         // A guest that computes lets others run at every tick; when its time is up, it is not resumed.
@@ -241,7 +242,12 @@ struct State {
     hooks: NothingOut,
     store: KeyValueStore,
     variables: Arc<HashMap<String, String>>,
+    /// The most memory that a list of all keys may take in the guest.
+    list_bytes: usize,
 }
+
+/// What a key costs a guest beside its own bytes: where it is, how long it is, and what its allocator adds.
+const KEY_COST: usize = 28;
 
 /// A guest's handle on the store.
 pub struct OpenStore;
@@ -314,7 +320,17 @@ impl key_value::HostStore for State {
     }
 
     async fn get_keys(&mut self, _: Resource<OpenStore>) -> wasmtime::Result<Result<Vec<String>, key_value::Error>> {
-        Ok(self.store.get_keys().await.map_err(Into::into))
+        let keys = self.store.get_keys().await;
+        // More than fits would trap it before it could say so.
+        let bytes = |keys: &Vec<String>| keys.iter().map(|key| key.len() + KEY_COST).sum::<usize>();
+        let listed = keys.map_err(key_value::Error::from).and_then(|keys| match bytes(&keys) {
+            bytes if bytes <= self.list_bytes => Ok(keys),
+            _ => Err(key_value::Error::Other(format!(
+                "its {} keys are more than an instance's memory holds",
+                keys.len()
+            ))),
+        });
+        Ok(listed)
     }
 
     async fn drop(&mut self, store: Resource<OpenStore>) -> wasmtime::Result<()> {

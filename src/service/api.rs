@@ -3,7 +3,7 @@
 //! No platform lists fewer than all keys, so every list begins with all of them, and is made of keys alone as far as it can
 //! be. Values are read for what is on the page and nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::fmt::Display;
 
 use chrono::DateTime;
@@ -22,6 +22,12 @@ use crate::store::{self, Kept, Store};
 
 /// The most bytes of values that one answer holds. A page that would be larger ends before.
 const MAX_PAGE_BYTES: usize = 4 << 20;
+
+/// The memory that a component has everywhere (Akamai Functions has no more), less what it needs for itself, in bytes.
+const MEMORY: usize = 120 << 20;
+
+/// What a key costs beside its own bytes, in memory, on the way from a platform's list of them.
+const KEY_COST: usize = 28;
 
 /// The most events that a session may have to be shown or removed as one.
 const MAX_SESSION_EVENTS: usize = 5_000;
@@ -105,8 +111,8 @@ impl<S: Store> Service<'_, S> {
         let limit = query.limit(50, 200)?;
         let cursor = query.get("cursor", SessionCursor::parse)?;
         let keys = self.store.get_keys().await?;
-        let sessions =
-            Summary::list(event_keys(&keys).filter(|key| site.as_ref().is_none_or(|s| s.as_str() == key.site)));
+        let of_site = event_keys(&keys).filter(|key| site.as_ref().is_none_or(|s| s.as_str() == key.site));
+        let sessions = Summary::list(of_site, affordable(&keys)).ok_or(TOO_MANY_SESSIONS)?;
         let wanted = sessions.iter().filter(|session| {
             state.is_none_or(|state| state == session.state())
                 && window.holds(session.first)
@@ -173,16 +179,14 @@ impl<S: Store> Service<'_, S> {
         let cursor = query.get("cursor", event_cursor)?;
         let cursor = cursor.as_deref().and_then(KeyParts::of);
         let keys = self.store.get_keys().await?;
-        let mut wanted: Vec<_> = event_keys(&keys)
-            .filter(|key| {
-                site.as_ref().is_none_or(|site| site.as_str() == key.site)
-                    && event.as_ref().is_none_or(|event| key.is(event))
-                    && window.holds(key.timestamp)
-                    && cursor.is_none_or(|cursor| *key > cursor)
-            })
-            .collect();
-        let more = keep_first(&mut wanted, limit);
-        let page = self.page(wanted.iter().map(|key| key.key), more).await?;
+        let wanted = event_keys(&keys).filter(|key| {
+            site.as_ref().is_none_or(|site| site.as_str() == key.site)
+                && event.as_ref().is_none_or(|event| key.is(event))
+                && window.holds(key.timestamp)
+                && cursor.is_none_or(|cursor| *key > cursor)
+        });
+        let (first, rest) = first(wanted, limit);
+        let page = self.page(first.iter().map(|key| key.key), rest > 0).await?;
         Ok(events_response(head, page, &query))
     }
 
@@ -221,13 +225,11 @@ impl<S: Store> Service<'_, S> {
         let query = Query::read(head, &["before"])?;
         let before = query.get("before", time)?.ok_or_else(|| Refusal::Query(Problem::of("before", "is missing")))?;
         let keys = self.store.get_keys().await?;
-        let mut old: Vec<_> = event_keys(&keys).filter(|key| *key.timestamp < *before).collect();
-        let all = old.len();
-        keep_first(&mut old, MAX_REMOVED);
+        let (old, remaining) = first(event_keys(&keys).filter(|key| *key.timestamp < *before), MAX_REMOVED);
         for key in &old {
             self.store.delete(key.key).await?;
         }
-        Ok(json(&RemovedEvents { events: old.len(), remaining: all.saturating_sub(old.len()) }))
+        Ok(json(&RemovedEvents { events: old.len(), remaining }))
     }
 
     async fn set_asides(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
@@ -236,12 +238,12 @@ impl<S: Store> Service<'_, S> {
         let limit = query.limit(20, 100)?;
         let cursor = query.get("cursor", |text| text.parse::<SetAsideKey>())?;
         let keys = self.store.get_keys().await?;
-        let mut wanted: Vec<_> = set_aside_keys(&keys)
+        let wanted = set_aside_keys(&keys)
             .filter(|(_, key)| site.as_ref().is_none_or(|site| *site == key.site))
             .filter(|(_, key)| cursor.as_ref().is_none_or(|cursor| key > cursor))
-            .map(|(text, key)| (key, text))
-            .collect();
-        let mut more = keep_first(&mut wanted, limit);
+            .map(|(text, key)| (key, text));
+        let (wanted, rest) = first(wanted, limit);
+        let mut more = rest > 0;
         let mut list = SetAsideList { set_aside: Vec::new(), next: None, unreadable: Vec::new() };
         let (mut bytes, mut last) = (0, None);
         for (_, key) in &wanted {
@@ -304,7 +306,7 @@ impl<S: Store> Service<'_, S> {
         Ok(json(&Stats {
             keys: keys.len(),
             events,
-            sessions: Summary::list(event_keys(&keys)).len(),
+            sessions: Summary::list(event_keys(&keys), affordable(&keys)).ok_or(TOO_MANY_SESSIONS)?.len(),
             set_aside,
             other: keys.len().saturating_sub(events).saturating_sub(set_aside),
             key_budget: self.settings()?.key_budget,
@@ -322,8 +324,13 @@ fn set_aside_keys(keys: &[String]) -> impl Iterator<Item = (&str, SetAsideKey)> 
 }
 
 fn keys_of_session<'k>(keys: &'k [String], site: &Site, lsid: &Lsid) -> Result<Vec<KeyParts<'k>>, Refusal> {
-    let lsid = keys::lsid(lsid);
-    let of_session: Vec<_> = event_keys(keys).filter(|key| key.site == site.as_str() && key.lsid == lsid).collect();
+    let session = keys::OfSession::new(site, lsid);
+    let of_session: Vec<_> = keys
+        .iter()
+        .filter(|key| session.has(key))
+        .filter_map(|key| KeyParts::of(key))
+        .take(MAX_SESSION_EVENTS + 1)
+        .collect();
     match of_session.len() {
         0 => Err(Refusal::Absent("session")),
         1..=MAX_SESSION_EVENTS => Ok(of_session),
@@ -331,16 +338,30 @@ fn keys_of_session<'k>(keys: &'k [String], site: &Site, lsid: &Lsid) -> Result<V
     }
 }
 
-/// Keeps the first `limit`, sorted, without sorting the others. Whether there were any.
-fn keep_first<T: Ord>(all: &mut Vec<T>, limit: usize) -> bool {
-    let more = all.len() > limit;
-    if more {
-        all.select_nth_unstable(limit);
-        all.truncate(limit);
+/// The first `limit`, sorted, and how many more there are. Takes memory for those alone.
+fn first<T: Ord>(all: impl Iterator<Item = T>, limit: usize) -> (Vec<T>, usize) {
+    let (mut first, mut rest) = (BinaryHeap::new(), 0);
+    for one in all {
+        if first.len() < limit {
+            first.push(one);
+            continue;
+        }
+        rest += 1;
+        if let Some(mut last) = first.peek_mut().filter(|last| one < **last) {
+            *last = one;
+        }
     }
-    all.sort_unstable();
-    more
+    (first.into_sorted_vec(), rest)
 }
+
+/// How many sessions can be listed beside these keys.
+fn affordable(keys: &[String]) -> usize {
+    let taken: usize = keys.iter().map(|key| key.len() + KEY_COST).sum();
+    MEMORY.saturating_sub(taken) / Summary::COST
+}
+
+const TOO_MANY_SESSIONS: Refusal =
+    Refusal::TooMuch("remove old events (DELETE /api/events?before=…), or read them from /api/events");
 
 /// The record and the event of a value, or why it is none.
 fn checked(value: &[u8]) -> Result<(Record, Event), String> {
