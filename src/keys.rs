@@ -50,12 +50,15 @@ pub struct KeyParts<'k> {
 }
 
 impl<'k> KeyParts<'k> {
-    /// Takes a key apart, if it has the parts of an event's.
+    /// Takes a key apart, if it has the parts of an event's: a site, a time and an id that can be, and something in between.
     pub fn of(key: &'k str) -> Option<Self> {
         let mut parts = key.strip_prefix("event.")?.split('.');
         let mut part = || parts.next();
         let (site, timestamp, lsid, event, id) = (part()?, part()?, part()?, part()?, part()?);
-        parts.next().is_none().then_some(Self { timestamp, key, site, lsid, id, event })
+        let digits = timestamp.len() == 12 && timestamp.bytes().all(|b| b.is_ascii_digit()) && timestamp <= LAST_TIME;
+        let hex = id.len() == 32 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let whole = parts.next().is_none() && digits && hex && !lsid.is_empty() && Site::is_one(site);
+        whole.then_some(Self { timestamp, key, site, lsid, id, event })
     }
 
     /// Whether the event belongs to a session.
@@ -71,6 +74,9 @@ impl<'k> KeyParts<'k> {
         }
     }
 }
+
+/// [`Timestamp::MAX`] as keys have it.
+const LAST_TIME: &str = "253402300799";
 
 /// What the keys of one session begin with, and have after their time: enough to find them among many.
 pub struct OfSession {

@@ -32,8 +32,12 @@ pub struct Site(String);
 impl Site {
     /// Reads a site's name, or `None` if it does not keep the rule.
     pub fn parse(text: &str) -> Option<Self> {
-        let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
-        ((1..=32).contains(&text.len()) && text.bytes().all(allowed)).then(|| Self(text.to_owned()))
+        Self::is_one(text).then(|| Self(text.to_owned()))
+    }
+
+    /// Whether a text keeps the rule.
+    pub(crate) fn is_one(text: &str) -> bool {
+        (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
     }
 
     /// The name.

@@ -294,12 +294,25 @@ fn a_session_is_erased_with_what_names_it_and_nothing_else() {
     send(&store, "west", &format!("Isid={lsid}"));
     let before = store.keys().len();
     let reply = api(&store, "DELETE", &format!("/api/sessions/hq/{lsid}"));
-    assert_eq!((reply.status, reply.body.as_str()), (200, "{\"events\":7,\"set_aside\":2}"));
+    assert_eq!((reply.status, reply.body.as_str()), (200, "{\"events\":7,\"set_aside\":2,\"remaining\":0}"));
     assert_eq!(store.keys().len(), before - 9);
     assert_eq!(api(&store, "DELETE", &format!("/api/sessions/hq/{lsid}")).status, 404);
     // A short lsid is looked for as a variable only.
     let reply = api(&store, "DELETE", "/api/sessions/hq/two");
-    assert_eq!((reply.status, reply.body.as_str()), (200, "{\"events\":1,\"set_aside\":1}"));
+    assert_eq!((reply.status, reply.body.as_str()), (200, "{\"events\":1,\"set_aside\":1,\"remaining\":0}"));
+}
+
+#[test]
+fn a_session_of_many_events_is_erased_in_parts() {
+    let store = Memory::default();
+    for n in 0..1_200 {
+        send(&store, "hq", &form("begin", n, "many"));
+    }
+    send(&store, "hq", "lsid=many");
+    let erase = || api(&store, "DELETE", "/api/sessions/hq/many").body;
+    assert_eq!(erase(), "{\"events\":1000,\"set_aside\":1,\"remaining\":200}");
+    assert_eq!(erase(), "{\"events\":200,\"set_aside\":0,\"remaining\":0}");
+    assert_eq!(store.keys().len(), 0);
 }
 
 #[test]
@@ -401,8 +414,18 @@ fn what_a_store_holds_that_is_none_of_ours_is_named_and_skipped() {
     assert_eq!(serde_json::from_str::<Value>(&reply.body).unwrap().as_array().unwrap().len(), 2);
     let reply = api(&store, "GET", &format!("/api/events/{:0>32}", "1"));
     assert_eq!(reply.status, 500);
-    get(&store, "/api/sessions");
-    get(&store, "/api/stats");
+    // None of it stands in the way of paging, or among the figures.
+    assert_eq!(all_sessions(&store, 1), all_sessions(&store, 200));
+    let (mut uri, mut pages) = (Some("/api/events?limit=1".to_owned()), 0);
+    while let Some(page) = uri {
+        let reply = api(&store, "GET", &page);
+        assert_eq!(reply.status, 200, "{page}");
+        uri = reply.header("link").strip_prefix('<').and_then(|l| l.strip_suffix(">; rel=\"next\"")).map(str::to_owned);
+        pages += 1;
+    }
+    assert_eq!(pages, 7);
+    let stats = get(&store, "/api/stats");
+    assert_eq!((&stats["events"], &stats["sites"][0]["last_event"]), (&json!(7), &json!("1970-01-01T00:50:00Z")));
 }
 
 #[test]

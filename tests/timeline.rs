@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 const LSID: &str = "c69a8e10bea9428f816cfababe9815fe";
 
 /// One session: the second in which it happened, what happened, and more variables.
-const SESSION: [(u64, &str, &str); 13] = [
+const SESSION: [(u64, &str, &str); 15] = [
     (0, "begin", ""),
     (0, "owner_changed", "&conference_id=team:5&conference_name=Desk"),
     (0, "member_added", "&type=customer&name=Zo%C3%AB"),
@@ -26,6 +26,9 @@ const SESSION: [(u64, &str, &str); 13] = [
     (40, "customer_exit_survey_completed", "&external_key=INC-2"),
     (50, "rep_exit_survey_completed", "&external_key=INC-2"),
     (35, "screen_shared", "&external_key=INC-1"),
+    // Who comes and goes in one second came first.
+    (36, "member_departed", "&type=representative&name=Bo&user_id=2&external_key=INC-1"),
+    (36, "member_added", "&type=representative&name=Bo&user_id=2&external_key=INC-1"),
 ];
 
 fn event((second, name, more): &(u64, &str, &str)) -> Event {
@@ -66,6 +69,7 @@ fn a_session_is_told_from_its_events() {
                 {"type": "customer", "name": "Zoë", "joined": time(0), "left": time(20)},
                 {"type": "representative", "name": "Ann", "user_id": "1", "username": "ann", "joined": time(9), "left": time(40)},
                 {"type": "customer", "name": "Zoë", "joined": time(30), "left": time(40)},
+                {"type": "representative", "name": "Bo", "user_id": "2", "joined": time(36), "left": time(36)},
             ],
             "external_keys": [
                 {"external_key": "INC-1", "since": time(20)},
@@ -106,16 +110,23 @@ fn two_of_one_name_are_two() {
 
 #[test]
 fn keys_alone_tell_how_sessions_stand() {
+    let event = |start: &str| format!("event.{start}.0123456789abcdef0123456789abcdef");
     let keys = [
-        "event.hq.000000000009.b.end.0",
-        "event.hq.000000000002.b.added.1",
-        "event.hq.000000000001.b.begin.2",
-        "event.hq.000000000005.c.begin.3",
-        "event.hq.000000000005.a.begin.4",
-        "event.west.000000000007.b.x-new.5",
-        "event.hq.000000000008._.x-new.6",
-        "setaside.hq.7",
-        "health",
+        event("hq.000000000009.b.end"),
+        event("hq.000000000002.b.added"),
+        event("hq.000000000001.b.begin"),
+        event("hq.000000000005.c.begin"),
+        event("hq.000000000005.a.begin"),
+        event("west.000000000007.b.x-new"),
+        event("hq.000000000008._.x-new"),
+        // None of ours.
+        event("hq.9.d.begin"),
+        event("h_q.000000000009.d.begin"),
+        event("hq.999999999999.d.begin"),
+        event("hq.000000000009.d.begin.more"),
+        "event.hq.000000000009.d.begin.0".to_owned(),
+        "setaside.hq.0123456789abcdef0123456789abcdef".to_owned(),
+        "health".to_owned(),
     ];
     let list = |most| Summary::list(keys.iter().filter_map(|key| KeyParts::of(key)), most);
     assert!(list(3).is_none());

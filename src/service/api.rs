@@ -29,7 +29,7 @@ const MEMORY: usize = 120 << 20;
 /// What a key costs beside its own bytes, in memory, on the way from a platform's list of them.
 const KEY_COST: usize = 28;
 
-/// The most events that a session may have to be shown or removed as one.
+/// The most events that a session may have to be shown as one.
 const MAX_SESSION_EVENTS: usize = 5_000;
 
 /// The most events that one call removes: each waits for the disk, and a call must end in time.
@@ -126,19 +126,21 @@ impl<S: Store> Service<'_, S> {
 
     async fn session(&self, head: &Parts, site: &Site, lsid: &Lsid) -> Result<Response<Vec<u8>>, Refusal> {
         Query::read(head, &[])?;
-        let keys = self.store.get_keys().await?;
-        let keys = keys_of_session(&keys, site, lsid)?;
+        let keys = {
+            let all = self.store.get_keys().await?;
+            keys_of_session(&all, site, lsid)?
+        };
         let mut read = Vec::new();
         let (mut bytes, mut unreadable) = (0, Vec::new());
         for key in keys {
-            let Some(value) = self.store.get(key.key).await? else { continue };
+            let Some(value) = self.store.get(&key).await? else { continue };
             bytes += value.len();
             if bytes > MAX_PAGE_BYTES {
                 return Err(Refusal::TooMuch("its events can be read page by page from /api/events"));
             }
             match checked(&value) {
                 Ok((record, event)) => read.push((session::order(&event), record.id.clone(), event, record)),
-                Err(reason) => unreadable.push(Unreadable { key: key.key.to_owned(), reason }),
+                Err(reason) => unreadable.push(Unreadable { key, reason }),
             }
         }
         read.sort_by(|one, other| (one.0, &one.1).cmp(&(other.0, &other.1)));
@@ -147,12 +149,13 @@ impl<S: Store> Service<'_, S> {
         Ok(json(&SessionDetail { site: site.as_str(), lsid: lsid.as_str(), timeline, events, unreadable }))
     }
 
+    /// What was set aside first, and at most so many events a call: if it breaks off, what is left can be removed again.
     async fn remove_session(&self, head: &Parts, site: &Site, lsid: &Lsid) -> Result<Response<Vec<u8>>, Refusal> {
         Query::read(head, &[])?;
         let keys = self.store.get_keys().await?;
-        let mut removed = RemovedSession { events: 0, set_aside: 0 };
-        let of_session = keys_of_session(&keys, site, lsid);
-        // What was set aside first: if this breaks off, the session is still there to be removed again.
+        let session = keys::OfSession::new(site, lsid);
+        let (events, remaining) = first(keys.iter().filter(|key| session.has(key)), MAX_REMOVED);
+        let mut removed = RemovedSession { events: 0, set_aside: 0, remaining };
         for key in set_aside_keys(&keys).filter(|(_, key)| key.site == *site).map(|(text, _)| text) {
             let Some(value) = self.store.get(key).await? else { continue };
             if serde_json::from_slice(&value).is_ok_and(|set_aside: SetAside| names(&set_aside, lsid)) {
@@ -160,14 +163,14 @@ impl<S: Store> Service<'_, S> {
                 removed.set_aside += 1;
             }
         }
-        for key in of_session.as_deref().unwrap_or_default() {
-            self.store.delete(key.key).await?;
+        for key in events {
+            self.store.delete(key).await?;
             removed.events += 1;
         }
-        match (of_session, removed.set_aside) {
-            (Err(absent), 0) => Err(absent),
-            _ => Ok(json(&removed)),
+        if removed.events + removed.set_aside == 0 {
+            return Err(Refusal::Absent("session"));
         }
+        Ok(json(&removed))
     }
 
     async fn events(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
@@ -176,7 +179,7 @@ impl<S: Store> Service<'_, S> {
         let event = query.get("event", EventName::parse)?;
         let window = query.window()?;
         let limit = query.limit(100, 500)?;
-        let cursor = query.get("cursor", event_cursor)?;
+        let cursor = query.get("cursor", |text| KeyParts::of(text).map(|_| text.to_owned()).ok_or(NO_EVENT_CURSOR))?;
         let cursor = cursor.as_deref().and_then(KeyParts::of);
         let keys = self.store.get_keys().await?;
         let wanted = event_keys(&keys).filter(|key| {
@@ -186,28 +189,33 @@ impl<S: Store> Service<'_, S> {
                 && cursor.is_none_or(|cursor| *key > cursor)
         });
         let (first, rest) = first(wanted, limit);
-        let page = self.page(first.iter().map(|key| key.key), rest > 0).await?;
+        let page: Vec<_> = first.iter().map(|key| key.key.to_owned()).collect();
+        // What is read needs the room of what was listed.
+        drop(keys);
+        let page = self.page(&page, rest > 0).await?;
         Ok(events_response(head, page, &query))
     }
 
     /// The values under these keys, as many as one answer holds. Each is whole and an event's, or it is left out and named.
-    async fn page(&self, keys: impl Iterator<Item = &str>, mut more: bool) -> Result<Page, Refusal> {
+    async fn page(&self, keys: &[String], mut more: bool) -> Result<Page, Refusal> {
         let mut page = Page { values: Vec::new(), unreadable: Vec::new(), next: None };
         let (mut bytes, mut last) = (0, None);
         for key in keys {
-            let Some(value) = self.store.get(key).await? else { continue };
+            let value = self.store.get(key).await?.unwrap_or_default();
             bytes += value.len();
             if bytes > MAX_PAGE_BYTES && last.is_some() {
                 more = true;
                 break;
             }
+            last = Some(key);
             match checked(&value) {
+                // It was removed since it was listed.
+                _ if value.is_empty() => {}
                 Ok(_) => page.values.push(value),
                 Err(reason) => page.unreadable.push(Unreadable { key: key.to_owned(), reason }),
             }
-            last = Some(key);
         }
-        page.next = last.filter(|_| more).map(str::to_owned);
+        page.next = last.filter(|_| more).cloned();
         Ok(page)
     }
 
@@ -243,23 +251,29 @@ impl<S: Store> Service<'_, S> {
             .filter(|(_, key)| cursor.as_ref().is_none_or(|cursor| key > cursor))
             .map(|(text, key)| (key, text));
         let (wanted, rest) = first(wanted, limit);
+        let wanted: Vec<_> = wanted.into_iter().map(|(_, key)| key.to_owned()).collect();
+        drop(keys);
         let mut more = rest > 0;
         let mut list = SetAsideList { set_aside: Vec::new(), next: None, unreadable: Vec::new() };
         let (mut bytes, mut last) = (0, None);
-        for (_, key) in &wanted {
-            let Some(value) = self.store.get(key).await? else { continue };
+        for key in &wanted {
+            let value = self.store.get(key).await?.unwrap_or_default();
             bytes += value.len();
             if bytes > MAX_PAGE_BYTES && last.is_some() {
                 more = true;
                 break;
             }
+            last = Some(key);
+            if value.is_empty() {
+                // It was removed since it was listed.
+                continue;
+            }
             match serde_json::from_slice(&value) {
                 Ok(set_aside) => list.set_aside.push(set_aside),
-                Err(error) => list.unreadable.push(Unreadable { key: (*key).to_owned(), reason: error.to_string() }),
+                Err(error) => list.unreadable.push(Unreadable { key: key.clone(), reason: error.to_string() }),
             }
-            last = Some(*key);
         }
-        list.next = last.filter(|_| more).map(str::to_owned);
+        list.next = last.filter(|_| more).cloned();
         Ok(json(&list))
     }
 
@@ -323,14 +337,10 @@ fn set_aside_keys(keys: &[String]) -> impl Iterator<Item = (&str, SetAsideKey)> 
     keys.iter().filter_map(|key| Some((key.as_str(), key.parse().ok()?)))
 }
 
-fn keys_of_session<'k>(keys: &'k [String], site: &Site, lsid: &Lsid) -> Result<Vec<KeyParts<'k>>, Refusal> {
+fn keys_of_session(keys: &[String], site: &Site, lsid: &Lsid) -> Result<Vec<String>, Refusal> {
     let session = keys::OfSession::new(site, lsid);
-    let of_session: Vec<_> = keys
-        .iter()
-        .filter(|key| session.has(key))
-        .filter_map(|key| KeyParts::of(key))
-        .take(MAX_SESSION_EVENTS + 1)
-        .collect();
+    let of_session = keys.iter().filter(|key| session.has(key)).take(MAX_SESSION_EVENTS + 1);
+    let of_session: Vec<_> = of_session.cloned().collect();
     match of_session.len() {
         0 => Err(Refusal::Absent("session")),
         1..=MAX_SESSION_EVENTS => Ok(of_session),
@@ -378,7 +388,13 @@ fn names(set_aside: &SetAside, lsid: &Lsid) -> bool {
     let pairs: Vec<(String, String)> = serde_urlencoded::from_str(&text).unwrap_or_default();
     let named = |(name, value): &(String, String)| matches!(name.as_str(), "lsid" | "Isid" | "isid") && value == lsid;
     let word = |c: char| !c.is_ascii_alphanumeric() && !lsid.contains(c);
-    pairs.iter().any(named) || (lsid.len() >= 8 && text.split(word).any(|found| found == lsid))
+    pairs.iter().any(named) || (is_rare(lsid) && text.split(word).any(|found| found == lsid))
+}
+
+/// Whether a text is not likely to be a word or a number of something else.
+fn is_rare(lsid: &str) -> bool {
+    let has = |kind: fn(&u8) -> bool| lsid.bytes().any(|b| kind(&b));
+    lsid.len() >= 12 && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic)
 }
 
 /// The parameters of a request's query: each is known, and given once.
@@ -483,11 +499,7 @@ impl SessionCursor {
     }
 }
 
-/// The key of the event that a page ended with.
-fn event_cursor(text: &str) -> Result<String, &'static str> {
-    let key: Result<keys::EventKey, _> = text.parse();
-    key.map(|key| key.to_string()).map_err(|_| "is not the cursor of a page of events")
-}
+const NO_EVENT_CURSOR: &str = "is not the cursor of a page of events";
 
 #[derive(Serialize)]
 struct SessionList<'a> {
@@ -543,6 +555,7 @@ struct Unreadable {
 struct RemovedSession {
     events: usize,
     set_aside: usize,
+    remaining: usize,
 }
 
 #[derive(Serialize)]
@@ -596,7 +609,12 @@ fn events_response(head: &Parts, page: Page, query: &Query) -> Response<Vec<u8>>
         let lines: Vec<u8> = page.values.into_iter().flat_map(|value| [value, b"\n".to_vec()].concat()).collect();
         response(StatusCode::OK, "application/x-ndjson", lines)
     } else {
-        let batch = [b"[".to_vec(), page.values.join(&b','), b"]".to_vec()].concat();
+        let mut batch = vec![b'['];
+        for (index, value) in page.values.into_iter().enumerate() {
+            batch.extend((index > 0).then_some(b','));
+            batch.extend(value);
+        }
+        batch.push(b']');
         response(StatusCode::OK, "application/cloudevents-batch+json", batch)
     };
     let next = page.next.map(|cursor| format!("</api/events?{}>; rel=\"next\"", query.with_cursor(&cursor)));

@@ -1,0 +1,62 @@
+//! How far a list of all keys goes: no platform lists a part of them, and an instance has 128 MiB.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use std::ops::Range;
+use std::path::Path;
+
+use support::{Kind, OPEN, Recipient, Response, numbered};
+
+const TOKEN: &str = "a-read-token-of-many-characters";
+
+/// Writes the keys of events past the recipient, ten events a session. Their values are read by nobody here.
+fn fill(store: &Path, events: Range<u64>) {
+    let mut connection = rusqlite::Connection::open(store).unwrap();
+    connection.pragma_update(None, "synchronous", "OFF").unwrap();
+    let transaction = connection.transaction().unwrap();
+    {
+        let mut insert = transaction.prepare("INSERT INTO spin_key_value VALUES ('default', ?, x'')").unwrap();
+        for event in events {
+            let (session, step) = (event / 10, event % 10);
+            let name =
+                ["begin", "owner", "added", "added", "owner", "added", "departed", "departed", "departed", "end"];
+            let (time, name) = (1_700_000_000 + session * 40 + step, name[step as usize]);
+            insert.execute([format!("event.default.{time:012}.{session:032x}.{name}.{event:032x}")]).unwrap();
+        }
+    }
+    transaction.commit().unwrap();
+}
+
+fn get(recipient: &Recipient, path: &str) -> Response {
+    let mut connection = recipient.connect();
+    connection.send(format!("GET {path} HTTP/1.1\r\nHost: recipient\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"));
+    connection.receive()
+}
+
+#[test]
+fn half_a_million_events_are_listed_and_what_would_not_fit_is_refused() {
+    let recipient = Recipient::start(Kind::Host, &[OPEN, &format!("read_tokens={TOKEN}")]);
+    let session = format!("/api/sessions/default/{:032x}", 7);
+    let lists = ["/api/sessions", "/api/stats", "/api/events?limit=1", "/api/set-aside", &session];
+    let mut filled = 0;
+    for (events, statuses) in [
+        (500_000, [200, 200, 200, 200, 200]),
+        // Too many sessions beside so many keys.
+        (900_000, [422, 422, 200, 200, 200]),
+        // Too many keys: the host refuses, or the instance would be stopped.
+        (1_000_000, [503, 503, 503, 503, 503]),
+    ] {
+        fill(&recipient.store_path(), filled..events);
+        filled = events;
+        let answers = lists.map(|path| get(&recipient, path));
+        assert_eq!(answers.each_ref().map(|answer| answer.status), statuses, "{events}: {answers:?}");
+        for refused in answers.iter().filter(|answer| answer.status != 200) {
+            assert_eq!(refused.header("content-type"), "application/problem+json", "{refused:?}");
+        }
+        // Events are taken all the same.
+        assert_eq!(recipient.post("/events", numbered(events as usize)).result(), "stored");
+    }
+    assert!(recipient.log().contains("keys are more than an instance's memory holds"));
+    assert!(!recipient.log().contains("the component failed"));
+}
