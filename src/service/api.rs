@@ -192,31 +192,35 @@ impl<S: Store> Service<'_, S> {
         let page: Vec<_> = first.iter().map(|key| key.key.to_owned()).collect();
         // What is read needs the room of what was listed.
         drop(keys);
-        let page = self.page(&page, rest > 0).await?;
+        let page = self.page(&page, rest > 0, |value| checked(&value).map(|_| value)).await?;
         Ok(events_response(head, page, &query))
     }
 
-    /// The values under these keys, as many as one answer holds. Each is whole and an event's, or it is left out and named.
-    async fn page(&self, keys: &[String], mut more: bool) -> Result<Page, Refusal> {
-        let mut page = Page { values: Vec::new(), unreadable: Vec::new(), next: None };
+    /// What is under these keys, as many as one answer holds. What `read` finds unreadable is left out and named.
+    async fn page<T>(
+        &self,
+        keys: &[String],
+        mut more: bool,
+        read: impl Fn(Vec<u8>) -> Result<T, String>,
+    ) -> Result<Page<T>, Refusal> {
+        let (mut values, mut unreadable) = (Vec::new(), Vec::new());
         let (mut bytes, mut last) = (0, None);
         for key in keys {
-            let value = self.store.get(key).await?.unwrap_or_default();
-            bytes += value.len();
+            let value = self.store.get(key).await?;
+            bytes += value.as_ref().map_or(0, Vec::len);
             if bytes > MAX_PAGE_BYTES && last.is_some() {
                 more = true;
                 break;
             }
             last = Some(key);
-            match checked(&value) {
+            match value.map(&read) {
+                Some(Ok(value)) => values.push(value),
+                Some(Err(reason)) => unreadable.push(Unreadable { key: key.clone(), reason }),
                 // It was removed since it was listed.
-                _ if value.is_empty() => {}
-                Ok(_) => page.values.push(value),
-                Err(reason) => page.unreadable.push(Unreadable { key: key.to_owned(), reason }),
+                None => {}
             }
         }
-        page.next = last.filter(|_| more).cloned();
-        Ok(page)
+        Ok(Page { values, unreadable, next: last.filter(|_| more).cloned() })
     }
 
     async fn event(&self, head: &Parts, id: Id) -> Result<Response<Vec<u8>>, Refusal> {
@@ -253,28 +257,9 @@ impl<S: Store> Service<'_, S> {
         let (wanted, rest) = first(wanted, limit);
         let wanted: Vec<_> = wanted.into_iter().map(|(_, key)| key.to_owned()).collect();
         drop(keys);
-        let mut more = rest > 0;
-        let mut list = SetAsideList { set_aside: Vec::new(), next: None, unreadable: Vec::new() };
-        let (mut bytes, mut last) = (0, None);
-        for key in &wanted {
-            let value = self.store.get(key).await?.unwrap_or_default();
-            bytes += value.len();
-            if bytes > MAX_PAGE_BYTES && last.is_some() {
-                more = true;
-                break;
-            }
-            last = Some(key);
-            if value.is_empty() {
-                // It was removed since it was listed.
-                continue;
-            }
-            match serde_json::from_slice(&value) {
-                Ok(set_aside) => list.set_aside.push(set_aside),
-                Err(error) => list.unreadable.push(Unreadable { key: key.clone(), reason: error.to_string() }),
-            }
-        }
-        list.next = last.filter(|_| more).cloned();
-        Ok(json(&list))
+        let read = |value: Vec<u8>| serde_json::from_slice(&value).map_err(|error| error.to_string());
+        let Page { values, unreadable, next } = self.page(&wanted, rest > 0, read).await?;
+        Ok(json(&SetAsideList { set_aside: values, next, unreadable }))
     }
 
     async fn remove_set_aside(&self, head: &Parts, id: Id) -> Result<Response<Vec<u8>>, Refusal> {
@@ -595,16 +580,16 @@ struct SiteStats<'a> {
     last_event: String,
 }
 
-/// Events as they are stored, byte for byte.
-struct Page {
-    values: Vec<Vec<u8>>,
+/// A part of a list, and the key that it ended with if there is more.
+struct Page<T> {
+    values: Vec<T>,
     unreadable: Vec<Unreadable>,
     next: Option<String>,
 }
 
 /// A CloudEvents batch, or one event a line if that is asked for. The next page, and how many records could not be read,
 /// stand in headers: neither format has a place for them.
-fn events_response(head: &Parts, page: Page, query: &Query) -> Response<Vec<u8>> {
+fn events_response(head: &Parts, page: Page<Vec<u8>>, query: &Query) -> Response<Vec<u8>> {
     let mut response = if wants_lines(head) {
         let lines: Vec<u8> = page.values.into_iter().flat_map(|value| [value, b"\n".to_vec()].concat()).collect();
         response(StatusCode::OK, "application/x-ndjson", lines)
