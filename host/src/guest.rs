@@ -11,7 +11,8 @@ use tokio::time::timeout;
 use wasmtime::component::{Component, HasSelf, Linker, Resource, ResourceTable};
 use wasmtime::error::Context as _;
 use wasmtime::{
-    Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, UpdateDeadline,
+    Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter,
+    Store, UpdateDeadline,
 };
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::p2::bindings::http::types::{self, ErrorCode, Scheme};
@@ -45,12 +46,29 @@ pub struct Limits {
     pub memory_bytes: usize,
     /// How long an instance may take for a request.
     pub time: Duration,
+    /// Whether to count what an instance uses, which makes it slower. Then [`Used`] is among the response's extensions.
+    pub measure: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { instances: 128, wait: Duration::from_secs(5), memory_bytes: 128 << 20, time: Duration::from_secs(10) }
+        Self {
+            instances: 128,
+            wait: Duration::from_secs(5),
+            memory_bytes: 128 << 20,
+            time: Duration::from_secs(10),
+            measure: false,
+        }
     }
+}
+
+/// What an instance used for a request that it had done with when its response was there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Used {
+    /// Instructions, as wasmtime's fuel counts them.
+    pub fuel: u64,
+    /// The most linear memory that it had, in bytes.
+    pub memory_bytes: usize,
 }
 
 /// Why a guest gave no response.
@@ -130,7 +148,8 @@ impl Guest {
             let _place = permit;
             let mut store = store;
             let proxy = pre.instantiate_async(&mut store).await?;
-            proxy.wasi_http_incoming_handler().call_handle(&mut store, request, out).await
+            proxy.wasi_http_incoming_handler().call_handle(&mut store, request, out).await?;
+            Ok(used(&store))
         }));
         // The guest runs in the connection's own task: no other thread is woken on the way of a small answer.
         let ended = tokio::select! {
@@ -146,14 +165,23 @@ impl Guest {
             // It was given a response: what went wrong after that does not take it back.
             Ok(response) => {
                 note_failure(&ended);
-                response.map_err(GuestError::Error)
+                let mut response = response.map_err(GuestError::Error)?;
+                if let Ok(Ok(Some(used))) = ended {
+                    response.extensions_mut().insert(used);
+                }
+                Ok(response)
             }
             Err(_) => Err(match ended {
                 Ok(Err(trap)) => GuestError::Trap(trap),
                 Err(_) => GuestError::Slow,
-                Ok(Ok(())) => GuestError::Silent,
+                Ok(Ok(_)) => GuestError::Silent,
             }),
         }
+    }
+
+    /// Makes an instance and lets it go. An error if there can be none, because it wants more memory than it may have, say.
+    pub async fn instantiate(&self) -> wasmtime::Result<()> {
+        self.pre.instantiate_async(self.instance_store()).await.map(drop)
     }
 
     async fn permit(&self) -> Result<OwnedSemaphorePermit, GuestError> {
@@ -171,8 +199,13 @@ impl Guest {
             store: self.store.clone(),
             variables: Arc::clone(&self.variables),
             list_bytes: self.limits.memory_bytes / 16 * 15,
+            most_memory: MostMemory(0),
         };
         let mut store = Store::new(self.pre.engine(), state);
+        // Without fuel to measure with, this is refused, and nothing is counted.
+        if store.set_fuel(u64::MAX).is_ok() {
+            store.limiter(|state| &mut state.most_memory);
+        }
         // A guest that computes lets others run at every tick; when its time is up, it is not resumed.
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
@@ -180,15 +213,27 @@ impl Guest {
     }
 }
 
-type Ended = Result<wasmtime::Result<()>, tokio::time::error::Elapsed>;
+/// `None` where it is not counted.
+fn used(store: &Store<State>) -> Option<Used> {
+    let left = store.get_fuel().ok()?;
+    Some(Used { fuel: u64::MAX - left, memory_bytes: store.data().most_memory.0 })
+}
+
+type Ended = Result<wasmtime::Result<Option<Used>>, tokio::time::error::Elapsed>;
 
 fn note_failure(ended: &Ended) {
     match ended {
-        Ok(Ok(())) => {}
+        Ok(Ok(_)) => {}
         Ok(Err(trap)) => tracing::error!("the component failed after its response: {trap:#}"),
         Err(_) => tracing::error!("the component took too long after its response"),
     }
 }
+
+/// How much of each instance's memory stays with the pool, in bytes: what an event touches, and its neighbourhood.
+const KEPT_MEMORY: usize = 2 << 20;
+
+/// The same of each table.
+const KEPT_TABLE: usize = 64 << 10;
 
 fn config(limits: &Limits) -> Config {
     // A component is made of a few core instances: the module, its adapter, and what joins them.
@@ -201,9 +246,13 @@ fn config(limits: &Limits) -> Config {
         .total_tables(limits.instances.saturating_mul(PARTS))
         .total_stacks(limits.instances)
         .max_memory_size(limits.memory_bytes);
+    // An instance's pages stay with the pool, which clears those that were written: to give them back and to fault them in
+    // again would cost a third of an event. Where the kernel tells which they are, only those are looked at.
+    pool.linear_memory_keep_resident(KEPT_MEMORY).table_keep_resident(KEPT_TABLE).pagemap_scan(Enabled::Auto);
     let mut config = Config::new();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config.epoch_interruption(true);
+    config.consume_fuel(limits.measure);
     match Cache::new(CacheConfig::new()) {
         Ok(cache) => _ = config.cache(Some(cache)),
         Err(error) => tracing::warn!("compiled components are not kept, so every start is slow: {error:#}"),
@@ -244,6 +293,23 @@ struct State {
     variables: Arc<HashMap<String, String>>,
     /// The most memory that a list of all keys may take in the guest.
     list_bytes: usize,
+    most_memory: MostMemory,
+}
+
+/// The most linear memory that an instance has had, in bytes. It watches and refuses nothing: the pool does.
+struct MostMemory(usize);
+
+impl ResourceLimiter for MostMemory {
+    fn memory_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if maximum.is_none_or(|maximum| desired <= maximum) {
+            self.0 = self.0.max(desired);
+        }
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(true)
+    }
 }
 
 /// What a key costs a guest beside its own bytes: where it is, how long it is, and what its allocator adds.

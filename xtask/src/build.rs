@@ -10,28 +10,47 @@ use wit_component::ComponentEncoder;
 use crate::command::{Command, root};
 use crate::setup::{self, DEBIAN_CARGO, DEBIAN_RUSTC, TARGET, WASI_LIBC, WasmToolchain};
 
-/// Where spin.toml expects the core module.
-const CORE_MODULE: &str = "target/wasm32-wasip1/component/outbound_events.wasm";
+/// The recipient, and with it what the benchmark holds it against: a component that only keeps the body.
+#[derive(Clone, Copy)]
+pub enum Package {
+    Recipient,
+    Bare,
+}
 
-/// Where the component goes.
-const COMPONENT: &str = "target/outbound-events.component.wasm";
+impl Package {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Recipient => "outbound-events",
+            Self::Bare => "bare-recipient",
+        }
+    }
+
+    /// Where cargo puts the core module, and spin.toml expects it.
+    fn core_module(self) -> String {
+        format!("target/wasm32-wasip1/component/{}.wasm", self.name().replace('-', "_"))
+    }
+
+    fn component(self) -> String {
+        format!("target/{}.component.wasm", self.name())
+    }
+}
 
 /// Builds both, and gives the component's path.
-pub fn build() -> Result<PathBuf> {
+pub fn build(package: Package) -> Result<PathBuf> {
     let toolchain = setup::wasm_toolchain()?;
-    let core_module = root().join(CORE_MODULE);
-    compile(&toolchain)?;
-    let core = fs::read(&core_module).with_context(|| format!("{} cannot be read", core_module.display()))?;
-    let component = encode(&core).context("the core module cannot be made a component")?;
-    let path = root().join(COMPONENT);
-    write(&path, &component)?;
-    eprintln!("    {CORE_MODULE}: {} bytes\n    {COMPONENT}: {} bytes", core.len(), component.len());
+    let (core_module, component) = (package.core_module(), package.component());
+    compile(&toolchain, package)?;
+    let core = fs::read(root().join(&core_module)).with_context(|| format!("{core_module} cannot be read"))?;
+    let encoded = encode(&core).with_context(|| format!("{core_module} cannot be made a component"))?;
+    let path = root().join(&component);
+    write(&path, &encoded)?;
+    eprintln!("    {core_module}: {} bytes\n    {component}: {} bytes", core.len(), encoded.len());
     Ok(path)
 }
 
-fn compile(toolchain: &WasmToolchain) -> Result<()> {
+fn compile(toolchain: &WasmToolchain, package: Package) -> Result<()> {
     // The target folder by name: spin.toml names it too, so no setting may move it.
-    let place = ["--target", TARGET, "--target-dir", "target", "--package", "outbound-events"];
+    let place = ["--target", TARGET, "--target-dir", "target", "--package", package.name()];
     // Not `build`: cargo optimizes across crates only where nothing but the module is made.
     let arguments = ["rustc", "--profile", "component", "--lib", "--crate-type", "cdylib"].into_iter().chain(place);
     let cargo = match toolchain {

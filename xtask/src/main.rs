@@ -8,6 +8,7 @@ mod python;
 mod setup;
 mod test;
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use build::Package;
 use command::Command;
 
 /// Sets up, builds, runs and tests the project.
@@ -48,6 +50,15 @@ enum Task {
         /// Further arguments for `cargo test`, such as a test's name.
         #[arg(last = true)]
         cargo: Vec<String>,
+    },
+    /// Sets up, builds, and measures the recipient against others; prints tables in Markdown.
+    Bench {
+        /// Less of everything: ends within three minutes.
+        #[arg(long)]
+        quick: bool,
+        /// A page whose tables are replaced by those of this run, such as `docs/performance.md`.
+        #[arg(long)]
+        record: Option<PathBuf>,
     },
     /// Works on store files.
     Store {
@@ -92,9 +103,9 @@ fn with_read_token(serve: Command, host: &[String]) -> Result<Command> {
 fn run(task: Task) -> Result<()> {
     match task {
         Task::Setup => setup::wasm_toolchain().map(drop),
-        Task::Build => build::build().map(drop),
+        Task::Build => build::build(Package::Recipient).map(drop),
         Task::Run { listen, store, host } => {
-            let component = build::build()?;
+            let component = build::build(Package::Recipient)?;
             Command::cargo(["build", "--release", "--package", "outbound-events-host"]).run("building the host")?;
             let store = store.unwrap_or_else(|| command::root().join(".spin/sqlite_key_value.db"));
             let serve = Command::host(["serve", "--listen"]).arg(listen.to_string());
@@ -106,10 +117,26 @@ fn run(task: Task) -> Result<()> {
             serve.args(open.into_iter().flatten()).become_it("serving; Ctrl-C stops it", &host)
         }
         Task::Test { cargo } => {
-            build::build()?;
+            build::build(Package::Recipient)?;
             python::environment()?;
             browser::browser()?;
             test::test(&cargo)
+        }
+        Task::Bench { quick, record } => {
+            build::build(Package::Recipient)?;
+            build::build(Package::Bare)?;
+            python::environment()?;
+            // One by one, as `run` and `test` build them: together they would be compiled anew.
+            for package in ["outbound-events-host", "appliance", "bench"] {
+                Command::cargo(["build", "--release", "--package", package]).run("building what is measured")?;
+            }
+            let record = record.map(std::path::absolute).transpose()?;
+            let record = record.iter().flat_map(|page| [OsStr::new("--record"), page.as_os_str()]);
+            Command::new(command::root().join("target/release").join(format!("bench{}", std::env::consts::EXE_SUFFIX)))
+                .arg("run")
+                .args(quick.then_some("--quick"))
+                .args(record)
+                .run("measuring")
         }
         Task::Store { task: StoreTask::Init { path } } => {
             Command::host(["store", "init"]).arg(path).run("making a store file")

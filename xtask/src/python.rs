@@ -1,4 +1,4 @@
-//! What the tests use from Python: packages in an environment of the project's own, `target/python`.
+//! What the tests and the benchmark use from Python: packages in an environment of the project's own, `target/python`.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ use crate::debian;
 const REQUIREMENTS: &str = "xtask/requirements.txt";
 
 /// Their modules.
-const IMPORTS: &str = "aiosmtpd, schemathesis";
+const IMPORTS: &str = "aiosmtpd, flask, gunicorn, schemathesis";
 
 const ENVIRONMENT: &str = "target/python";
 

@@ -9,7 +9,7 @@ use crate::command::Command;
 
 /// The workspace's packages, tested one after the other. Together, the needs of all their tests would decide how
 /// wasmtime is compiled, and `cargo xtask run` would have to compile it again.
-const PACKAGES: [&str; 4] = ["outbound-events", "outbound-events-host", "appliance", "xtask"];
+const PACKAGES: [&str; 5] = ["outbound-events", "outbound-events-host", "appliance", "bench", "xtask"];
 
 /// What the closing lines of the tests add up to.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -1,0 +1,39 @@
+"""What one would write in an afternoon: a recipient of outbound events in Flask, on SQLite.
+
+It does what the recipient does for a valid event, and durably: each 200 follows a commit with synchronous=FULL.
+"""
+
+import hashlib
+import json
+import os
+import sqlite3
+import threading
+
+from flask import Flask, Response, request
+
+REQUIRED = ("event", "version", "timestamp", "lsid")
+
+app = Flask(__name__)
+local = threading.local()
+
+
+def database():
+    """The thread's own connection."""
+    if not hasattr(local, "connection"):
+        local.connection = sqlite3.connect(os.environ["STORE"], timeout=30, isolation_level=None)
+        local.connection.execute("PRAGMA journal_mode = WAL")
+        local.connection.execute("PRAGMA synchronous = FULL")
+        local.connection.execute("CREATE TABLE IF NOT EXISTS events (id TEXT PRIMARY KEY, record TEXT NOT NULL)")
+    return local.connection
+
+
+@app.post("/events")
+def receive():
+    form = request.form.to_dict()
+    missing = [name for name in REQUIRED if name not in form]
+    if missing or not form["timestamp"].isdigit():
+        return {"problems": missing or ["timestamp"]}, 400
+    identity = hashlib.sha256(json.dumps(form, sort_keys=True).encode()).hexdigest()
+    key = f"{int(form['timestamp']):012}.{form['lsid']}.{identity}"
+    database().execute("INSERT OR IGNORE INTO events VALUES (?, ?)", (key, json.dumps(form)))
+    return Response(status=200)

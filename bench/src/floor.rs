@@ -1,0 +1,42 @@
+//! The least that durable storage costs: append the bytes of a record to a file, and have them on disk.
+
+use std::cell::Cell;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::event;
+use crate::load::Slice;
+
+/// A file that records are appended to.
+#[derive(Debug)]
+pub struct Floor {
+    file: File,
+    next: Cell<u64>,
+}
+
+impl Floor {
+    /// An empty file in `folder`.
+    pub fn new(folder: &Path) -> Result<Self> {
+        Ok(Self { file: File::create(folder.join("floor"))?, next: Cell::new(0) })
+    }
+
+    /// Appends and syncs, one record after the other, for `time`. Making the record is not timed.
+    pub fn slice(&self, time: Duration) -> Result<Slice> {
+        let started = Instant::now();
+        let mut took = Vec::new();
+        while started.elapsed() < time {
+            let (key, record) = event::stored(self.next.replace(self.next.get() + 1))?;
+            let bytes = [key.to_string().as_bytes(), &record].concat();
+            let begun = Instant::now();
+            (&self.file).write_all(&bytes)?;
+            self.file.sync_data()?;
+            took.push(begun.elapsed());
+        }
+        let elapsed = took.iter().sum();
+        Ok(Slice { took, elapsed })
+    }
+}

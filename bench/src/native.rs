@@ -1,0 +1,118 @@
+//! The library without wasm: the same service, behind hyper, on the host's own store. What it is faster by is what wasm costs.
+
+use std::convert::Infallible;
+use std::path::Path;
+use std::time::Instant;
+
+use bytes::Bytes;
+use chrono::Utc;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use outbound_events::service::{BrokenOff, Service};
+use outbound_events::settings::Settings;
+use outbound_events::store::{Store, StoreError};
+use outbound_events_host::store::{self, KeyValueStore};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::task::LocalSet;
+
+/// Serves on a free port of this machine, which it prints, with ingest open, until it is killed.
+///
+/// A service's future stays on its thread. So there is a thread for each processor, and connections are dealt out in turn.
+pub async fn serve(path: &Path) -> anyhow::Result<()> {
+    let store = NativeStore(KeyValueStore::sqlite(path)?);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = (0..threads).map(|_| thread(store.clone())).collect::<std::io::Result<Vec<_>>>()?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    println!("Listening on http://{}", listener.local_addr()?);
+    for thread in threads.iter().cycle() {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        thread.send(stream.into_std()?)?;
+    }
+    Ok(())
+}
+
+/// A thread that serves the connections that it is sent.
+fn thread(store: NativeStore) -> std::io::Result<UnboundedSender<std::net::TcpStream>> {
+    let (sender, mut connections) = unbounded_channel();
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().spawn(move || {
+        let serving = async {
+            while let Some(stream) = connections.recv().await {
+                if let Ok(stream) = TcpStream::from_std(stream) {
+                    tokio::task::spawn_local(connection(stream, store.clone()));
+                }
+            }
+        };
+        LocalSet::new().block_on(&runtime, serving);
+    })?;
+    Ok(sender)
+}
+
+async fn connection(stream: TcpStream, store: NativeStore) {
+    let service = service_fn(async |request| Ok::<_, Infallible>(answer(&store, request).await));
+    let connection =
+        http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
+    if let Err(error) = connection {
+        tracing::debug!("a connection ended early: {error}");
+    }
+}
+
+/// Answers one request, and logs the line that the host logs.
+async fn answer(store: &NativeStore, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let started = Instant::now();
+    let (head, incoming) = request.into_parts();
+    let (method, path) = (head.method.clone(), head.uri.path().to_owned());
+    let mut body = incoming.collect().await.map(|body| Some(body.to_bytes().to_vec())).map_err(|_| BrokenOff);
+    let settings = Settings::read(|name| Ok((name == "ingest_open").then(|| "true".to_owned())));
+    let service = Service { store, settings, now: Utc::now() };
+    let answer = service.handle(Ok(head), async || std::mem::replace(&mut body, Ok(None))).await;
+    let response = answer.response.map(|body| Full::new(Bytes::from(body)));
+    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    tracing::info!(
+        %method,
+        path = %path.chars().take(128).collect::<String>().escape_debug(),
+        status = response.status().as_u16(),
+        event = header("event-id"),
+        result = header("event-result"),
+        microseconds = started.elapsed().as_micros(),
+        "request"
+    );
+    response
+}
+
+/// The host's store behind the library's port.
+#[derive(Clone)]
+struct NativeStore(KeyValueStore);
+
+impl Store for NativeStore {
+    async fn exists(&self, key: &str) -> Result<bool, StoreError> {
+        self.0.exists(key).await.map_err(failed)
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.0.get(key).await.map_err(failed)
+    }
+
+    async fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.0.set(key.to_owned(), value.to_vec()).await.map_err(failed)
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        self.0.delete(key.to_owned()).await.map_err(failed)
+    }
+
+    async fn get_keys(&self) -> Result<Vec<String>, StoreError> {
+        self.0.get_keys().await.map_err(failed)
+    }
+}
+
+fn failed(error: store::StoreError) -> StoreError {
+    StoreError(error.to_string())
+}

@@ -1,0 +1,204 @@
+//! The tables, in Markdown, and the targets beside what was measured.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+use crate::backlog::Drained;
+use crate::contender::Kind;
+use crate::cost::EventCost;
+use crate::kills::Ledger;
+use crate::rounds::{Series, median};
+
+/// Everything that one run measured.
+#[derive(Debug)]
+pub struct Figures {
+    /// One connection, kept alive. The floor is among them.
+    pub serial: Vec<Series>,
+    /// A connection an event.
+    pub reconnecting: Vec<Series>,
+    /// 32 connections.
+    pub together: Vec<Series>,
+    /// 32 connections, on stores that held many events before. The first held none.
+    pub filled: Vec<Series>,
+    /// The backlogs that each contender took.
+    pub backlog: Vec<(String, Vec<Drained>)>,
+    /// The most memory of each contender's processes, in bytes, after all that.
+    pub memory: Vec<(String, u64)>,
+    /// Bytes of the core module and the component.
+    pub sizes: [u64; 2],
+    /// Microseconds.
+    pub instance: f64,
+    /// Milliseconds from start to first 200: the component compiled before, and not.
+    pub starts: [f64; 2],
+    /// Each of the guide's seven events.
+    pub events: Vec<EventCost>,
+    /// The kills.
+    pub kills: Ledger,
+}
+
+/// A figure that was promised, and what was measured.
+struct Target {
+    figure: &'static str,
+    target: String,
+    measured: Option<f64>,
+    met: fn(f64, f64) -> bool,
+    bound: f64,
+}
+
+impl Target {
+    fn at_least(figure: &'static str, bound: f64, measured: Option<f64>) -> Self {
+        Self { figure, target: format!("at least {bound}"), measured, met: |measured, bound| measured >= bound, bound }
+    }
+
+    fn at_most(figure: &'static str, bound: f64, measured: Option<f64>) -> Self {
+        Self { figure, target: format!("at most {bound}"), measured, met: |measured, bound| measured <= bound, bound }
+    }
+
+    fn row(&self) -> String {
+        let (measured, verdict) = match self.measured {
+            Some(measured) => {
+                (format!("{measured:.2}"), if (self.met)(measured, self.bound) { "met" } else { "**missed**" })
+            }
+            None => ("not measured: no `spin` on PATH".to_owned(), "-"),
+        };
+        format!("| {} | {} | {measured} | {verdict} |\n", self.figure, self.target)
+    }
+}
+
+impl Figures {
+    /// All tables. `run` says how long the run was, and on what.
+    pub fn markdown(&self, run: &str) -> String {
+        [
+            format!("{run}\n"),
+            self.targets(),
+            rates("One connection, kept alive", &self.serial),
+            rates("A connection an event", &self.reconnecting),
+            rates("32 connections", &self.together),
+            rates("32 connections, the host, on a store that holds events already", &self.filled),
+            backlog(&self.backlog),
+            self.costs(),
+        ]
+        .join("\n")
+    }
+
+    fn targets(&self) -> String {
+        let rate =
+            |all: &[Series], other: Kind| Some(named(all, Kind::Host.name())?.rate_against(named(all, other.name())?));
+        let floor = named(&self.serial, Kind::Host.name())
+            .zip(self.serial.last())
+            .map(|(host, floor)| host.time_against(floor));
+        let filled = self.filled.first().zip(self.filled.last()).map(|(empty, full)| full.rate_against(empty));
+        let faults = Some((self.kills.lost + self.kills.doubled) as f64);
+        let targets = [
+            Target::at_most("one connection: the host's median time, append and fdatasync being 1", 2.0, floor),
+            Target::at_least(
+                "one connection: the host's rate, the native library's being 1",
+                0.85,
+                rate(&self.serial, Kind::Native),
+            ),
+            Target::at_least(
+                "32 connections: the host's rate, Flask's being 1",
+                3.0,
+                rate(&self.together, Kind::Flask),
+            ),
+            Target::at_least(
+                "32 connections: the host's rate, that of `spin up` on a store in WAL mode being 1",
+                2.0,
+                rate(&self.together, Kind::SpinWal),
+            ),
+            Target::at_least(
+                "32 connections: the host's rate, that of `spin up` on its own store being 1",
+                3.0,
+                rate(&self.together, Kind::Spin),
+            ),
+            Target::at_least(
+                "one connection: the host's rate, that of the bare component being 1",
+                0.9,
+                rate(&self.serial, Kind::Bare),
+            ),
+            Target::at_least(
+                "32 connections: the host's rate, that of the bare component being 1",
+                0.9,
+                rate(&self.together, Kind::Bare),
+            ),
+            Target::at_least(
+                "32 connections: the host's rate with 1,000,000 events stored, with none being 1",
+                0.9,
+                filled,
+            ),
+            Target::at_most("events answered 200 that kills under load lost or doubled", 0.0, faults),
+        ];
+        let rows: String = targets.iter().map(Target::row).collect();
+        format!(
+            "### Targets\n\n| figure | target | measured | |\n|---|---|---|---|\n{rows}\n{} kills, {} events answered 200, {} sent again because a kill took their answer.\n",
+            self.kills.kills, self.kills.acknowledged, self.kills.repeated
+        )
+    }
+
+    fn costs(&self) -> String {
+        let [module, component] = self.sizes;
+        let [cached, compiled] = self.starts;
+        let mut text = format!(
+            "### What things cost\n\n| what | cost |\n|---|---|\n\
+             | core module | {module} bytes |\n| component | {component} bytes |\n\
+             | an instance, made and let go | {:.0} µs |\n\
+             | start of the host to its first 200 | {cached:.0} ms |\n\
+             | the same, the component not compiled before | {compiled:.0} ms |\n",
+            self.instance
+        );
+        for (name, bytes) in &self.memory {
+            let _ = writeln!(text, "| the most memory of: {name} | {} MiB |", bytes >> 20);
+        }
+        text += "\n| event | bytes sent | instructions (fuel) | the guest's memory |\n|---|---|---|---|\n";
+        for EventCost { event, body, used } in &self.events {
+            let _ = writeln!(text, "| `{event}` | {body} | {} | {} KiB |", used.fuel, used.memory_bytes >> 10);
+        }
+        text
+    }
+}
+
+fn named<'a>(all: &'a [Series], name: &str) -> Option<&'a Series> {
+    all.iter().find(|series| series.name == name)
+}
+
+/// The first is what the others are compared with.
+fn rates(title: &str, all: &[Series]) -> String {
+    let mut text = format!(
+        "### {title}\n\n| | events/s | median ms | p99 ms | the first's rate, this one's being 1 |\n|---|---|---|---|---|\n"
+    );
+    for series in all {
+        let against = all.first().map_or(f64::NAN, |first| first.rate_against(series));
+        let _ = writeln!(
+            text,
+            "| {} | {:.0} | {:.2} | {:.2} | {against:.2} |",
+            series.name,
+            series.rate(),
+            series.middle(),
+            series.late()
+        );
+    }
+    text
+}
+
+fn backlog(all: &[(String, Vec<Drained>)]) -> String {
+    let mut text = "### A backlog, drained by `appliance send`\n\n| | events | events/s |\n|---|---|---|\n".to_owned();
+    for (name, drained) in all {
+        let events = drained.iter().map(|drained| drained.events).sum::<u64>();
+        let _ = writeln!(text, "| {name} | {events} | {:.0} |", median(drained.iter().map(Drained::rate)));
+    }
+    text
+}
+
+const BEGIN: &str = "<!-- begin: cargo xtask bench -->\n";
+const END: &str = "<!-- end -->\n";
+
+/// Puts the tables into a page, between its two marks.
+pub fn record(page: &Path, tables: &str) -> Result<()> {
+    let text = std::fs::read_to_string(page).with_context(|| format!("{} cannot be read", page.display()))?;
+    let marked = text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+    let (before, after) = marked.with_context(|| format!("{} has not the marks {BEGIN}and {END}", page.display()))?;
+    std::fs::write(page, [before, BEGIN, "\n", tables, "\n", END, after].concat())
+        .with_context(|| format!("{} cannot be written", page.display()))
+}
