@@ -36,17 +36,23 @@ pub struct StoreError(pub String);
 pub enum Kept {
     /// It is stored now.
     New,
-    /// It was there already and is unchanged.
+    /// It was there already, whole, and is unchanged.
     Before,
 }
 
-/// Keeps `value` under a key that no other value can have: one read, and a write if it was not there.
+/// Keeps `value`, which is JSON, under a key that no other value can have: one read, and a write if it was not there. A
+/// value that is said to be there is read before that is believed: a "duplicate" of nothing would be an event lost.
 ///
 /// Two overlapping repeats may both write. They write the same, but for the time of recording.
 pub async fn keep(store: &impl Store, key: &str, value: &[u8]) -> Result<Kept, StoreError> {
-    if store.exists(key).await? {
+    if store.exists(key).await? && store.get(key).await?.is_some_and(|before| is_whole(&before)) {
         return Ok(Kept::Before);
     }
     store.set(key, value).await?;
     Ok(Kept::New)
+}
+
+/// Whether a value has its end. What a store lost a part of, or filled up with zeros, no longer reads as JSON.
+fn is_whole(value: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(value).is_ok()
 }

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use outbound_events::store::Store as _;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use support::{Failing, Memory, Reply, TOKEN, call, post, seven};
+use support::{Memory, Reply, TOKEN, call, post, seven};
 
 const READ: &str = "a-read-token-of-many-characters";
 const SETTINGS: &[(&str, &str)] = &[
@@ -426,24 +426,6 @@ fn what_a_store_holds_that_is_none_of_ours_is_named_and_skipped() {
     assert_eq!(pages, 7);
     let stats = get(&store, "/api/stats");
     assert_eq!((&stats["events"], &stats["sites"][0]["last_event"]), (&json!(7), &json!("1970-01-01T00:50:00Z")));
-}
-
-#[test]
-fn a_store_that_fails_is_a_503_at_whichever_call() {
-    for uri in ["/api/sessions", "/api/sessions/hq/one", "/api/events", "/api/set-aside", "/api/stats"] {
-        let calls = {
-            let store = Failing::at(usize::MAX);
-            store.inner.values.replace(filled().values.into_inner());
-            assert_eq!(api(&store, "GET", uri).status, 200);
-            store.calls()
-        };
-        for fails in 0..calls {
-            let store = Failing::at(fails);
-            store.inner.values.replace(filled().values.into_inner());
-            let reply = api(&store, "GET", uri);
-            assert_eq!((reply.status, reply.header("retry-after")), (503, "5"), "{uri} at call {fails}");
-        }
-    }
 }
 
 #[test]

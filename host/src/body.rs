@@ -22,13 +22,21 @@ pub enum Unread {
     /// Nothing came for [`PROGRESS_TIMEOUT`].
     #[error("the body stalled")]
     Stalled,
+    /// It came, but too slowly.
+    #[error("the body took too long")]
+    Slow,
     /// The connection broke, or what came was no HTTP.
     #[error("the body broke off: {0}")]
     BrokenOff(hyper::Error),
 }
 
-/// Reads a body up to [`READ_AHEAD`]. One that announces more is not touched: it may well be refused for that.
-pub async fn read(mut incoming: Incoming) -> Result<WasiBody, Unread> {
+/// Reads a body up to [`READ_AHEAD`], which may take `time`: who sends a byte now and then never stalls.
+pub async fn read(incoming: Incoming, time: Duration) -> Result<WasiBody, Unread> {
+    timeout(time, read_ahead(incoming)).await.unwrap_or(Err(Unread::Slow))
+}
+
+/// One that announces more is not touched: it may well be refused for that.
+async fn read_ahead(mut incoming: Incoming) -> Result<WasiBody, Unread> {
     let mut ahead = BytesMut::new();
     if incoming.size_hint().lower() > READ_AHEAD as u64 {
         return Ok(Rest::new(ahead.freeze(), incoming).boxed_unsync());

@@ -35,9 +35,11 @@ mod bindings {
     });
 }
 
-/// What all instances together, and each of them, may use.
+/// What all instances together, each of them, and a request on its way to one, may use.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
+    /// How long a request's body may take, as far as it is read before there is an instance. An appliance sends it at once.
+    pub body: Duration,
     /// How many instances there may be at once. A request beyond that waits.
     pub instances: u32,
     /// How long a request waits for one of them.
@@ -53,6 +55,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            body: Duration::from_secs(60),
             instances: 128,
             wait: Duration::from_secs(5),
             memory_bytes: 128 << 20,
@@ -101,7 +104,7 @@ pub struct Guest {
     instances: Arc<Semaphore>,
     store: KeyValueStore,
     variables: Arc<HashMap<String, String>>,
-    limits: Limits,
+    pub(crate) limits: Limits,
 }
 
 /// How long a guest may compute before others get a turn.

@@ -14,6 +14,9 @@ use outbound_events_host::server;
 use outbound_events_host::store::KeyValueStore;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Receives BeyondTrust outbound events, and keeps every one that it answers 200.
 #[derive(Parser)]
@@ -47,8 +50,8 @@ struct Serve {
     store: PathBuf,
     /// A setting, such as `ingest_open=true`. It goes before the environment's `SPIN_VARIABLE_INGEST_OPEN`, which goes
     /// before the file's.
-    #[arg(long = "variable", value_name = "NAME=VALUE", value_parser = name_and_value)]
-    variables: Vec<(String, String)>,
+    #[arg(long = "variable", value_name = "NAME=VALUE")]
+    variables: Vec<String>,
     /// A file of lines such as `SPIN_VARIABLE_INGEST_TOKENS=…`, so that no secret stands in a command.
     #[arg(long)]
     env_file: Option<PathBuf>,
@@ -142,6 +145,7 @@ Or send one yourself:  curl -i -d 'event=support_conference_begin&version=1&time
     );
 }
 
+/// Up to `debug`, whatever `RUST_LOG` says: below that, libraries tell what a request holds, and a URL holds a token.
 fn start_log(json: bool) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt()
@@ -149,7 +153,10 @@ fn start_log(json: bool) {
         .with_target(false)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
-    if json { log.json().init() } else { log.init() }
+    match json {
+        true => log.json().finish().with(LevelFilter::DEBUG).init(),
+        false => log.finish().with(LevelFilter::DEBUG).init(),
+    }
 }
 
 /// Ready at the first SIGTERM or Ctrl-C. The second ends the process at once.
@@ -211,13 +218,12 @@ fn variables(arguments: &Serve) -> Result<HashMap<String, String>> {
         let Ok(value) = value.into_string() else { bail!("{PREFIX}{name} in the environment is no text") };
         variables.insert(known(&name.to_lowercase()).context("in the environment")?, value);
     }
-    variables.extend(arguments.variables.iter().cloned());
+    // Not by the parser of the command: its error repeats the argument, which may be a secret.
+    for argument in &arguments.variables {
+        let (name, value) = argument.split_once('=').context("one --variable is not NAME=VALUE")?;
+        variables.insert(known(name).context("--variable")?, value.to_owned());
+    }
     Ok(variables)
-}
-
-fn name_and_value(argument: &str) -> Result<(String, String)> {
-    let (name, value) = argument.split_once('=').context("is not NAME=VALUE")?;
-    Ok((known(name)?, value.to_owned()))
 }
 
 /// A mistyped name would leave the setting at its default, and nobody would know.

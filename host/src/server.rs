@@ -84,7 +84,7 @@ async fn answer(guest: &Guest, request: Request<Incoming>) -> Response<WasiBody>
     };
     tracing::info!(
         %method,
-        path = %path.chars().take(128).collect::<String>().escape_debug(),
+        path = %shown(&path),
         status = response.status().as_u16(),
         event = text(response.headers(), "event-id"),
         result = text(response.headers(), "event-result"),
@@ -92,6 +92,14 @@ async fn answer(guest: &Guest, request: Request<Incoming>) -> Response<WasiBody>
         "request"
     );
     response
+}
+
+/// The path for the log, as far as it is made of what the paths here are made of. A mistyped URL such as
+/// `/events&outbound_event_token=…` has its token in the path.
+fn shown(path: &str) -> &str {
+    let odd = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-'));
+    let plain = path.split(odd).next().unwrap_or_default();
+    plain.get(..128).unwrap_or(plain)
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -104,7 +112,7 @@ async fn handle(guest: &Guest, request: Request<Incoming>) -> Result<Response<Wa
     if head.uri.authority().is_none() {
         head.headers.entry(header::HOST).or_insert(HeaderValue::from_static("localhost"));
     }
-    let body = body::read(incoming).await?;
+    let body = body::read(incoming, guest.limits.body).await?;
     Ok(guest.handle(Request::from_parts(head, body)).await?)
 }
 
@@ -120,7 +128,7 @@ enum Failure {
 impl Failure {
     fn status(&self) -> StatusCode {
         match self {
-            Self::Body(Unread::Stalled) => StatusCode::REQUEST_TIMEOUT,
+            Self::Body(Unread::Stalled | Unread::Slow) => StatusCode::REQUEST_TIMEOUT,
             Self::Body(Unread::BrokenOff(_)) | Self::Guest(GuestError::Request(_)) => StatusCode::BAD_REQUEST,
             Self::Guest(GuestError::Busy | GuestError::Slow) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Guest(_) => StatusCode::INTERNAL_SERVER_ERROR,

@@ -12,7 +12,8 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::store::StoreError;
@@ -32,6 +33,9 @@ const READ_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a write may take. With the read before it, less than a guest's time, so that the guest can still say that the
 /// store is slow.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// How large a file is checked as a whole before it is used, in bytes: 90,000 events or so, and two seconds on a slow disk.
+const MAX_CHECKED: u64 = 64 << 20;
 
 pub struct SqliteStore {
     path: PathBuf,
@@ -58,7 +62,7 @@ impl SqliteStore {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|error| unusable(error.to_string()))?;
         }
-        let mut connection = prepare(path).map_err(|error| unusable(format!("{error:#}")))?;
+        let mut connection = prepare(path).map_err(|error| unusable(explain(path, &error)))?;
         let (writes, mut waiting) = mpsc::channel(MAX_WAITING);
         let writer = std::thread::Builder::new()
             .name("store".to_owned())
@@ -149,6 +153,9 @@ impl fmt::Debug for SqliteStore {
 fn prepare(path: &Path) -> anyhow::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    // SQLite opens what it may not write all the same, and says so at the first write.
+    anyhow::ensure!(!connection.is_readonly(rusqlite::MAIN_DB)?, "it cannot be written");
+    check(&connection, path)?;
     let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     anyhow::ensure!(mode == "wal", "it stays in journal mode {mode}; WAL needs a local file system");
     connection.execute_batch(
@@ -167,6 +174,40 @@ fn prepare(path: &Path) -> anyhow::Result<Connection> {
     // read, and its repeat be a duplicate, before it is on disk. A checkpoint syncs the log before it does anything else.
     connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
     Ok(connection)
+}
+
+/// Looks at every page of the file. SQLite itself would find damage only where it next reads, which may be much later.
+fn check(connection: &Connection, path: &Path) -> anyhow::Result<()> {
+    let bytes = std::fs::metadata(path)?.len();
+    if bytes > MAX_CHECKED {
+        tracing::info!(
+            bytes,
+            "the store's file is large and was not checked for damage; `sqlite3 {} 'PRAGMA quick_check'` does it",
+            path.display()
+        );
+        return Ok(());
+    }
+    // A damaged file is left as it is, with its log: to close it would copy the log into it.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if found != "ok" {
+        let corrupt = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+        return Err(rusqlite::Error::SqliteFailure(corrupt, Some(found.replace('\n', " "))).into());
+    }
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    Ok(())
+}
+
+/// Why a file cannot be a store, and what to do about it where SQLite finds it damaged.
+fn explain(path: &Path, error: &anyhow::Error) -> String {
+    match error.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code) {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => format!(
+            "{error:#}. Keep the file: `sqlite3 {} .recover | sqlite3 NEW-FILE` may save what it holds. Or put back a copy",
+            path.display()
+        ),
+        Some(ErrorCode::ReadOnly) => "its folder cannot be written, where SQLite's log stands beside it".to_owned(),
+        _ => format!("{error:#}"),
+    }
 }
 
 fn open_reader(path: &Path) -> Result<Connection, StoreError> {

@@ -16,6 +16,13 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use wasmtime_wasi_http::WasiBody;
 
+const LOOPS: &str = "(loop br 0)";
+
+/// It has one page of 64 KiB, and wants more; it traps if it does not get them.
+fn wants(pages: u32) -> String {
+    format!("(if (i32.eq (memory.grow (i32.const {pages})) (i32.const -1)) (then unreachable))")
+}
+
 /// A component whose handler is this code, with a memory of one page.
 fn guest(code: &str, limits: Limits) -> Guest {
     let text = format!(
@@ -72,26 +79,32 @@ async fn a_guest_that_says_nothing_is_an_error() {
     assert!(matches!(run(&guest("", Limits::default())).await, GuestError::Silent));
 }
 
-#[tokio::test]
-async fn a_guest_that_never_ends_is_stopped() {
-    let limits = Limits { time: Duration::from_secs(3), ..Limits::default() };
-    let guest = guest("(loop br 0)", limits);
-    let mut looping = pin!(run(&guest));
-    // On the one thread that there is, others have their turn while it computes.
-    tokio::select! {
-        biased;
-        error = &mut looping => panic!("nobody else had a turn before {error}"),
-        () = tokio::task::yield_now() => {}
-    }
-    assert!(matches!(looping.await, GuestError::Slow));
+#[test]
+fn a_guest_that_never_ends_is_stopped() {
+    let (ended, end) = std::sync::mpsc::channel();
+    // One that is not stopped keeps its thread for ever, and the test shall end.
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let limits = Limits { time: Duration::from_secs(3), ..Limits::default() };
+            let guest = guest(LOOPS, limits);
+            let mut looping = pin!(run(&guest));
+            // On the one thread that there is, others have their turn while it computes.
+            tokio::select! {
+                biased;
+                error = &mut looping => panic!("nobody else had a turn before {error}"),
+                () = tokio::task::yield_now() => {}
+            }
+            ended.send(looping.await).unwrap();
+        });
+    });
+    let error = end.recv_timeout(Duration::from_secs(60)).expect("it was not stopped");
+    assert!(matches!(error, GuestError::Slow), "{error}");
 }
 
 #[tokio::test]
 async fn a_guest_has_so_much_memory_and_not_a_page_more() {
     let limits = Limits { memory_bytes: 4 << 20, ..Limits::default() };
-    // It has one page of 64 KiB, and wants more; it traps if it does not get them.
-    let wants =
-        |pages: u32| format!("(if (i32.eq (memory.grow (i32.const {pages})) (i32.const -1)) (then unreachable))");
     assert!(matches!(run(&guest(&wants(63), limits)).await, GuestError::Silent));
     assert!(matches!(run(&guest(&wants(64), limits)).await, GuestError::Trap(_)));
 }
@@ -100,7 +113,7 @@ async fn a_guest_has_so_much_memory_and_not_a_page_more() {
 async fn a_request_waits_for_an_instance_only_so_long() {
     let limits =
         Limits { instances: 1, wait: Duration::from_millis(50), time: Duration::from_secs(3), ..Limits::default() };
-    let guest = guest("(loop br 0)", limits);
+    let guest = guest(LOOPS, limits);
     let first = tokio::spawn({
         let guest = guest.clone();
         async move { run(&guest).await }
@@ -113,14 +126,44 @@ async fn a_request_waits_for_an_instance_only_so_long() {
 }
 
 #[test]
-fn a_trap_is_a_500_and_the_connection_goes_on() {
-    let address = serve(|| guest("unreachable", Limits::default()));
-    let mut connection = Connection::to(address);
-    for _ in 0..3 {
-        let response = connection.post("/", numbered(1));
-        assert_eq!((response.status, response.header("content-type")), (500, "application/problem+json"));
-        assert!(!response.text().contains("unreachable"), "{}", response.text());
+fn a_guest_that_traps_or_eats_memory_is_a_500_one_that_loops_a_503_and_the_connection_and_the_host_go_on() {
+    for (code, status, retry_after) in [
+        ("unreachable".to_owned(), 500, ""),
+        // Page by page, as long as there is one.
+        (format!("(loop {} br 0)", wants(1)), 500, ""),
+        (LOOPS.to_owned(), 503, "5"),
+    ] {
+        let limits = Limits { time: Duration::from_secs(2), ..Limits::default() };
+        let address = serve(move || guest(&code, limits));
+        for _ in 0..2 {
+            let mut connection = Connection::to(address);
+            for _ in 0..2 {
+                let response = connection.post("/", numbered(1));
+                assert_eq!((response.status, response.header("retry-after")), (status, retry_after), "{response:?}");
+                assert_eq!(response.header("content-type"), "application/problem+json");
+                assert!(!response.text().contains("unreachable"), "{}", response.text());
+            }
+        }
     }
+}
+
+/// A sender of a byte every nine seconds was never given up.
+#[test]
+fn a_body_that_never_stalls_and_never_ends_is_given_up() {
+    let limits = Limits { body: Duration::from_secs(1), ..Limits::default() };
+    let address = serve(move || guest("unreachable", limits));
+    let mut connection = Connection::to(address);
+    connection.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n");
+    connection.stream().set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    let mut bytes = 0;
+    // A byte, until the answer begins.
+    while bytes < 500 && connection.stream().peek(&mut [0]).is_err() {
+        connection.send("x");
+        bytes += 1;
+    }
+    assert!(bytes < 500, "it may go on for ever");
+    let response = connection.receive();
+    assert_eq!((response.status, response.header("connection")), (408, "close"));
 }
 
 #[test]

@@ -26,6 +26,7 @@ pub(super) fn sender(head: &Parts, ingest: &Ingest) -> Result<Sender, Refusal> {
     match ingest {
         Ingest::Shut => Err(Refusal::Shut),
         Ingest::Open => Ok(Sender::Stranger),
+        // It ends at the first that is right: that time is told to who knows a token, and to nobody else.
         Ingest::Guarded(tokens) => match candidates(head).iter().any(|candidate| tokens.contain(candidate)) {
             true => Ok(Sender::Trusted),
             false => Err(Refusal::Token),

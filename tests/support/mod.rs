@@ -11,6 +11,8 @@ mod forms;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 use chrono::{DateTime, Utc};
 use outbound_events::service::{BrokenOff, Service};
@@ -70,6 +72,18 @@ impl Call {
     }
 
     pub fn answer(self, store: &impl Store, settings: &[(&str, &str)]) -> Reply {
+        pollster::block_on(self.answered(store, settings))
+    }
+
+    /// The answer, unless the store keeps it waiting. Then the request is dropped.
+    pub fn answer_now(self, store: &impl Store, settings: &[(&str, &str)]) -> Option<Reply> {
+        match pin!(self.answered(store, settings)).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(reply) => Some(reply),
+            Poll::Pending => None,
+        }
+    }
+
+    async fn answered(self, store: &impl Store, settings: &[(&str, &str)]) -> Reply {
         let variable = |name: &str| Ok(settings.iter().find(|(n, _)| *n == name).map(|(_, value)| value.to_string()));
         let service = Service { store, settings: Settings::read(variable), now: now() };
         let asked = Cell::new(0);
@@ -78,7 +92,7 @@ impl Call {
             asked.set(asked.get() + 1);
             chunks.next().transpose()
         };
-        let answer = pollster::block_on(service.handle(self.request.body(()).map(|r| r.into_parts().0), next));
+        let answer = service.handle(self.request.body(()).map(|r| r.into_parts().0), next).await;
         let (head, body) = answer.response.into_parts();
         Reply {
             status: head.status.as_u16(),
@@ -160,52 +174,72 @@ impl Store for Memory {
     }
 }
 
-/// A store whose call number `fails` does not succeed, counted from 0; every other does.
+/// What can become of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing is done, and the store says so.
+    Refused,
+    /// It is done, and the store says that it failed.
+    AnswerLost,
+    /// Nothing is done, and no answer comes.
+    Hangs,
+    /// It is done, and no answer comes.
+    HangsWhenDone,
+}
+
+/// A store whose call number `at`, counted from 0, does not succeed; every other does.
 pub struct Failing {
     pub inner: Memory,
-    pub fails: usize,
+    fault: Fault,
+    at: usize,
     calls: Cell<usize>,
 }
 
 impl Failing {
-    pub fn at(fails: usize) -> Self {
-        Self { inner: Memory::default(), fails, calls: Cell::new(0) }
+    pub fn new(values: BTreeMap<String, Vec<u8>>, fault: Fault, at: usize) -> Self {
+        let inner = Memory { values: RefCell::new(values), calls: RefCell::default() };
+        Self { inner, fault, at, calls: Cell::new(0) }
     }
 
-    fn call(&self) -> Result<(), StoreError> {
-        let call = self.calls.replace(self.calls.get() + 1);
-        if call == self.fails { Err(StoreError("the disk is on fire".to_owned())) } else { Ok(()) }
-    }
-
+    /// How often it was called.
     pub fn calls(&self) -> usize {
         self.calls.get()
+    }
+
+    async fn call<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        let number = self.calls.replace(self.calls.get() + 1);
+        if number != self.at {
+            return call.await;
+        }
+        if matches!(self.fault, Fault::AnswerLost | Fault::HangsWhenDone) {
+            call.await?;
+        }
+        match self.fault {
+            Fault::Refused | Fault::AnswerLost => Err(StoreError("the disk is on fire".to_owned())),
+            Fault::Hangs | Fault::HangsWhenDone => std::future::pending().await,
+        }
     }
 }
 
 impl Store for Failing {
     async fn exists(&self, key: &str) -> Result<bool, StoreError> {
-        self.call()?;
-        self.inner.exists(key).await
+        self.call(self.inner.exists(key)).await
     }
 
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.call()?;
-        self.inner.get(key).await
+        self.call(self.inner.get(key)).await
     }
 
     async fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
-        self.call()?;
-        self.inner.set(key, value).await
+        self.call(self.inner.set(key, value)).await
     }
 
     async fn delete(&self, key: &str) -> Result<(), StoreError> {
-        self.call()?;
-        self.inner.delete(key).await
+        self.call(self.inner.delete(key)).await
     }
 
     async fn get_keys(&self) -> Result<Vec<String>, StoreError> {
-        self.call()?;
-        self.inner.get_keys().await
+        self.call(self.inner.get_keys()).await
     }
 }
 

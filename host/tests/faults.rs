@@ -1,0 +1,316 @@
+//! What the host promises when its disk is full, its file is damaged or not to be written, its senders are slow or many, and
+//! its end comes while they send.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use outbound_events_host::store::KeyValueStore;
+use support::{Connection, Kind, OPEN, Recipient, host, numbered, store_path, stored};
+
+fn succeeds(command: &mut Command) -> bool {
+    command.output().is_ok_and(|output| output.status.success())
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
+}
+
+/// The host, run by another program.
+fn run_by(program: &str, arguments: &[&str], host: &Command) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).arg(host.get_program()).args(host.get_args());
+    command
+}
+
+/// Where the host is told to keep its store.
+fn store_of(host: &Command) -> PathBuf {
+    host.get_args().skip_while(|argument| *argument != "--store").nth(1).unwrap().into()
+}
+
+/// What is in the file, by ids, if SQLite finds the file in order. A copy is looked at: that of a host that is idle is whole.
+fn ids_in(folder: &Path) -> BTreeSet<String> {
+    let copy = tempfile::tempdir().unwrap();
+    for name in ["sqlite_key_value.db", "sqlite_key_value.db-wal"] {
+        fs::copy(folder.join(name), copy.path().join(name)).unwrap();
+    }
+    let path = store_path(copy.path());
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let found: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(found, "ok");
+    ids(&path)
+}
+
+fn ids(store: &Path) -> BTreeSet<String> {
+    stored(store).into_iter().map(|(key, _)| key.rsplit('.').next().unwrap().to_owned()).collect()
+}
+
+/// Sends events until there is no room for one, and again once there is.
+fn fill(recipient: &Recipient, more_room: impl FnOnce()) -> BTreeSet<String> {
+    let mut connection = recipient.connect();
+    let mut acknowledged = Vec::new();
+    let refused = loop {
+        let response = connection.post("/", numbered(acknowledged.len()));
+        if response.status != 200 {
+            break response;
+        }
+        assert_eq!(response.result(), "stored");
+        acknowledged.push(response.header("event-id").to_owned());
+        assert!(acknowledged.len() < 10_000, "it is never full");
+    };
+    let first_refused = acknowledged.len();
+    assert_eq!((refused.status, refused.header("retry-after")), (503, "5"), "{refused:?}");
+    assert_eq!(connection.post("/", numbered(first_refused)).status, 503);
+    for n in 0..first_refused {
+        assert_eq!(connection.post("/", numbered(n)).result(), "duplicate", "event {n} of {first_refused}");
+    }
+    more_room();
+    for n in first_refused..2 * first_refused {
+        let response = connection.post("/", numbered(n));
+        assert_eq!(response.result(), "stored", "{response:?}");
+        acknowledged.push(response.header("event-id").to_owned());
+    }
+    acknowledged.into_iter().collect()
+}
+
+#[test]
+fn a_full_disk_is_a_503_until_there_is_room() {
+    let (unshare, nsenter): (&[&str], &[&str]) = match is_root() {
+        true => (&["--mount"], &["--mount"]),
+        false => (&["--mount", "--map-root-user"], &["--mount", "--user", "--preserve-credentials"]),
+    };
+    let nowhere = tempfile::tempdir().unwrap();
+    if !succeeds(Command::new("unshare").args(unshare).args(["mount", "-t", "tmpfs", "tmpfs"]).arg(nowhere.path())) {
+        eprintln!("no file system can be mounted here: a full disk is not tried");
+        return;
+    }
+    let mut disk = PathBuf::new();
+    let recipient = Recipient::start_host(&[OPEN], |host| {
+        disk = store_of(&host).parent().unwrap().to_owned();
+        let mount = "mount -t tmpfs -o size=1m tmpfs \"$0\" && exec \"$@\"";
+        run_by("unshare", &[unshare, &["sh", "-c", mount, disk.to_str().unwrap()]].concat(), &host)
+    });
+    let process = recipient.child.id().to_string();
+    let acknowledged = fill(&recipient, || {
+        let mut remount = Command::new("nsenter");
+        remount.args(["--target", &process]).args(nsenter);
+        remount.args(["mount", "-t", "tmpfs", "-o", "remount,size=64m", "tmpfs"]).arg(&disk);
+        assert!(succeeds(&mut remount));
+    });
+    assert!(recipient.log().contains("database or disk is full"), "{}", recipient.log());
+    let seen_from_here = Path::new("/proc").join(&process).join("root").join(disk.strip_prefix("/").unwrap());
+    assert_eq!(ids_in(&seen_from_here), acknowledged);
+}
+
+#[test]
+fn a_file_that_may_not_grow_is_a_503_until_it_may() {
+    let ignored = "trap '' XFSZ; exec \"$0\" \"$@\"";
+    let recipient = Recipient::start_host(&[OPEN], |host| run_by("sh", &["-c", ignored], &host));
+    let limit = |bytes: &str| {
+        let mut prlimit = Command::new("prlimit");
+        succeeds(prlimit.args(["--pid", &recipient.child.id().to_string(), &format!("--fsize={bytes}:")]))
+    };
+    if !limit("400000") {
+        eprintln!("prlimit is not to be had: a file that may not grow is not tried");
+        return;
+    }
+    let acknowledged = fill(&recipient, || assert!(limit("unlimited")));
+    assert_eq!(ids_in(recipient.store_path().parent().unwrap()), acknowledged);
+}
+
+/// What the host says of a store that it does not serve.
+fn refusal(mut host: Command, store: &Path) -> String {
+    // The component is not looked at before the store is open: any file will do.
+    host.args(["serve", "--listen", "127.0.0.1:0", "--component", "/dev/null", "--store"]).arg(store);
+    let output = host.output().unwrap();
+    let says = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{says}");
+    assert!(output.stdout.is_empty() && says.contains(store.to_str().unwrap()), "{says}");
+    says
+}
+
+#[test]
+fn a_file_or_folder_that_cannot_be_written_is_named_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let allow = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    // Modes mean nothing to root: there, the host runs as nobody, who may not see where it was built.
+    let copy = folder.path().join("host");
+    fs::copy(host().get_program(), &copy).unwrap();
+    let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"];
+    let host = || match is_root() {
+        true => run_by("setpriv", &nobody, &Command::new(&copy)),
+        false => Command::new(&copy),
+    };
+    let (locked, open) = (folder.path().join("locked"), folder.path().join("open"));
+    let (file, beside_no_log, read_only) = (locked.join("new.db"), locked.join("store.db"), open.join("store.db"));
+    for path in [&beside_no_log, &read_only] {
+        drop(KeyValueStore::sqlite(path).unwrap());
+    }
+    allow(folder.path(), 0o755);
+    allow(&open, 0o777);
+    allow(&beside_no_log, 0o666);
+    allow(&read_only, 0o444);
+    allow(&locked, 0o555);
+    let below = locked.join("a/b/store.db");
+    for (store, expected) in [
+        (&read_only, "it cannot be written"),
+        (&beside_no_log, "its folder cannot be written"),
+        (&file, "unable to open database file"),
+        (&below, "Permission denied"),
+    ] {
+        let says = refusal(host(), store);
+        assert!(says.contains(expected), "{says}");
+    }
+    allow(&locked, 0o755);
+}
+
+/// SQLite by itself opens a file with a damaged page, and says so only at a request that needs this page.
+#[test]
+fn a_damaged_file_is_an_error_at_the_start_that_says_what_to_do() {
+    const PAGE: usize = 4096;
+    let folder = tempfile::tempdir().unwrap();
+    let path = store_path(folder.path());
+    drop(KeyValueStore::sqlite(&path).unwrap());
+    let mut made = rusqlite::Connection::open(&path).unwrap();
+    let transaction = made.transaction().unwrap();
+    for n in 0..500 {
+        let key = format!("event.default.{n:012}.session.begin.{n:032x}");
+        transaction.execute("INSERT INTO spin_key_value VALUES ('default', ?, zeroblob(450))", [key]).unwrap();
+    }
+    transaction.commit().unwrap();
+    drop(made);
+    let whole = fs::read(&path).unwrap();
+    let middle = whole.len() / PAGE / 2 * PAGE;
+    let noise: Vec<u8> = (0..PAGE).map(|n| (n * n % 251) as u8).collect();
+    let overwritten = |at: usize, length| [&whole[..at], &noise[..length], &whole[at + length..]].concat();
+    let log_path = path.with_extension("db-wal");
+    let written = rusqlite::Connection::open(&path).unwrap();
+    written.execute("INSERT INTO spin_key_value VALUES ('default', 'later', x'00')", []).unwrap();
+    let log = fs::read(&log_path).unwrap();
+    drop(written);
+    for (what, bytes, log, finds) in [
+        ("cut in half", whole[..middle].to_vec(), Vec::new(), "malformed"),
+        ("a page of noise", overwritten(middle, PAGE), Vec::new(), "page"),
+        ("no header", overwritten(0, 100), Vec::new(), "not a database"),
+        ("a page of noise, and a log that a killed host left", overwritten(middle, PAGE), log, "page"),
+    ] {
+        fs::write(&path, &bytes).unwrap();
+        fs::write(&log_path, &log).unwrap();
+        let says = refusal(host(), &path);
+        assert!(says.contains(finds) && says.contains(".recover"), "{what}: {says}");
+        assert!(fs::read(&path).unwrap() == bytes, "{what}: the file was changed");
+        assert!(fs::read(&log_path).unwrap_or_default() == log, "{what}: the log was changed");
+    }
+}
+
+#[test]
+fn a_large_file_is_served_unchecked_and_the_log_says_how_to_check_it() {
+    let recipient = Recipient::start_host(&[OPEN], |host| {
+        let store = store_of(&host);
+        drop(KeyValueStore::sqlite(&store).unwrap());
+        let made = rusqlite::Connection::open(&store).unwrap();
+        made.execute("INSERT INTO spin_key_value VALUES ('default', 'large', zeroblob(70000000))", []).unwrap();
+        host
+    });
+    assert_eq!(recipient.post("/", numbered(1)).result(), "stored");
+    assert!(recipient.log().contains("'PRAGMA quick_check'"), "{}", recipient.log());
+    let small = Recipient::start(Kind::Host, &[OPEN]);
+    assert!(!small.log().contains("quick_check"), "{}", small.log());
+}
+
+#[test]
+fn five_hundred_who_send_a_byte_now_and_then_hold_up_nobody() {
+    let recipient = Recipient::start(Kind::Host, &[OPEN]);
+    let request = |n| {
+        let body = numbered(n);
+        let head = format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
+        (head.len(), format!("{head}{body}").into_bytes())
+    };
+    // Half of them are in the middle of the head, half at the beginning of the body.
+    let mut slow: Vec<_> = (0..500)
+        .map(|n| {
+            let ((head, request), mut connection) = (request(n), recipient.connect());
+            let sent = if n % 2 == 0 { 20 } else { head };
+            connection.send(&request[..sent]);
+            (connection, request, sent)
+        })
+        .collect();
+    let mut quick = recipient.connect();
+    for round in 0..5 {
+        for (connection, request, sent) in &mut slow {
+            connection.send(&request[*sent..*sent + 1]);
+            *sent += 1;
+        }
+        for n in 0..40 {
+            assert_eq!(quick.post("/", numbered(1_000 + round * 40 + n)).result(), "stored");
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    assert_eq!(recipient.stored().len(), 200);
+    // Each was still at it: it ends its request, and is answered.
+    for (connection, request, sent) in &mut slow {
+        connection.send(&request[*sent..]);
+        assert_eq!(connection.receive().result(), "stored");
+    }
+    assert_eq!(recipient.stored().len(), 700);
+}
+
+#[test]
+fn a_thousand_connections_at_once_are_a_thousand_events() {
+    let recipient = Recipient::start(Kind::Host, &[OPEN]);
+    let mut connections: Vec<_> = (0..1_000).map(|_| recipient.connect()).collect();
+    for (n, connection) in connections.iter_mut().enumerate() {
+        let body = numbered(n);
+        connection.send(format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
+    }
+    for connection in &mut connections {
+        let response = connection.receive();
+        assert_eq!((response.status, response.result()), (200, "stored"), "{response:?}");
+    }
+    assert_eq!(recipient.stored().len(), 1_000);
+}
+
+/// Posts until the connection ends, and gives the ids of what was answered 200. Each sender counts in its own thousands.
+fn post_until_the_end(mut connection: Connection, sender: usize, answers: &AtomicUsize) -> Vec<String> {
+    let mut acknowledged = Vec::new();
+    while let Ok(response) = connection.try_post("/", numbered(sender * 1_000_000 + acknowledged.len())) {
+        assert_eq!((response.status, response.result()), (200, "stored"), "{response:?}");
+        acknowledged.push(response.header("event-id").to_owned());
+        answers.fetch_add(1, Ordering::SeqCst);
+    }
+    acknowledged
+}
+
+#[test]
+fn told_to_stop_under_load_it_has_answered_exactly_what_it_has_stored() {
+    let mut recipient = Recipient::start(Kind::Host, &[OPEN]);
+    let (acknowledged, answers) = (Mutex::new(BTreeSet::new()), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        let senders: Vec<_> = (0..16)
+            .map(|sender| {
+                let (connection, acknowledged, answers) = (recipient.connect(), &acknowledged, &answers);
+                scope.spawn(move || {
+                    let ids = post_until_the_end(connection, sender, answers);
+                    acknowledged.lock().unwrap().extend(ids);
+                })
+            })
+            .collect();
+        // In the midst of it: by count, not by time.
+        while answers.load(Ordering::SeqCst) < 300 && !senders.iter().any(|sender| sender.is_finished()) {
+            std::thread::yield_now();
+        }
+        assert!(succeeds(Command::new("kill").arg(recipient.child.id().to_string())));
+    });
+    assert!(recipient.child.wait().unwrap().success(), "{}", recipient.log());
+    let acknowledged = acknowledged.into_inner().unwrap();
+    assert!(acknowledged.len() >= 300, "a connection ended before it was told to stop");
+    assert_eq!(ids(&recipient.store_path()), acknowledged);
+}

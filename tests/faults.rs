@@ -1,0 +1,215 @@
+//! What the service promises while the store fails, hangs, lies or is full.
+//!
+//! Each fault strikes each call to the store in turn, for every request that asks it for something. What a request does
+//! without a fault is the measure: once the fault has passed, the same request leaves the store exactly so.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use outbound_events::store::{Store, StoreError};
+use serde_json::json;
+use support::{BEGIN, Call, Failing, Fault, Limited, Memory, OPEN, Reply, TOKEN, call, post};
+
+type Values = BTreeMap<String, Vec<u8>>;
+
+const SETTINGS: &[(&str, &str)] = &[("ingest_tokens", TOKEN), ("read_tokens", TOKEN)];
+const REJECT: &[(&str, &str)] = &[("ingest_tokens", TOKEN), ("invalid_events", "reject")];
+
+/// No valid event, and it names the session that `BEGIN` begins.
+const INVALID: &str = "event=support_conference_begin&lsid=c69a8e10bea9428f816cfababe9815fe";
+
+/// The end of that session.
+const END: &str = "event=support_conference_end&version=1&timestamp=1700000009&lsid=c69a8e10bea9428f816cfababe9815fe";
+
+/// A request, and what it is answered where nothing goes wrong.
+struct Request {
+    method: &'static str,
+    uri: String,
+    body: &'static str,
+    settings: &'static [(&'static str, &'static str)],
+    status: u16,
+}
+
+impl Request {
+    fn new(method: &'static str, uri: impl Into<String>, status: u16) -> Self {
+        Self { method, uri: uri.into(), body: "", settings: SETTINGS, status }
+    }
+
+    fn event(body: &'static str) -> Self {
+        Self { body, ..Self::new("POST", "/events/hq", 200) }
+    }
+
+    fn call(&self) -> Call {
+        call(self.method, &self.uri).header("authorization", format!("Bearer {TOKEN}")).body(self.body)
+    }
+
+    fn answer(&self, store: &impl Store) -> Reply {
+        self.call().answer(store, self.settings)
+    }
+}
+
+/// A store with a session, another's event, and two bodies that were set aside, of which the second is an event by today's
+/// rules; and every request that asks it for something.
+fn store_and_requests() -> (Values, Vec<Request>) {
+    let store = Memory::default();
+    let send = |body: &'static str| Request::event(body).answer(&store).header("event-id").to_owned();
+    let begin = send(BEGIN);
+    send("event=support_conference_end&version=1&timestamp=1600000000&lsid=another");
+    let (invalid, valid) = (send(INVALID), send("event=support_conference_end"));
+    let key = format!("setaside.hq.{valid}");
+    let mut set_aside = store.json(&key);
+    set_aside["body"] = json!(END);
+    store.values.borrow_mut().insert(key, set_aside.to_string().into_bytes());
+
+    let session = "/api/sessions/hq/c69a8e10bea9428f816cfababe9815fe";
+    let reads = ["/health", "/api/sessions", session, "/api/events", "/api/set-aside", "/api/stats"];
+    let mut requests = vec![
+        Request::event("event=support_conference_begin&version=1&timestamp=1700000000&lsid=new"),
+        Request::event(BEGIN),
+        Request::event("lsid=new"),
+        Request::event(INVALID),
+        Request { settings: REJECT, status: 400, ..Request::event("lsid=new") },
+        Request::new("POST", format!("/api/set-aside/{valid}/retry"), 200),
+        Request::new("DELETE", format!("/api/set-aside/{invalid}"), 204),
+        Request::new("DELETE", session, 200),
+        Request::new("DELETE", "/api/events?before=2026-01-01", 200),
+        Request::new("GET", format!("/api/events/{begin}"), 200),
+    ];
+    requests.extend(reads.map(|uri| Request::new("GET", uri, 200)));
+    (store.values.into_inner(), requests)
+}
+
+/// Each request with the fault at each of its calls in turn: what was answered, if anything was, and by what store.
+fn strike(fault: Fault, hold: impl Fn(&str, Option<Reply>, &Failing, usize)) {
+    let (before, requests) = store_and_requests();
+    for request in requests {
+        let faultless = Failing::new(before.clone(), fault, usize::MAX);
+        let expected = request.answer(&faultless);
+        assert_eq!(expected.status, request.status, "{} {}: {expected:?}", request.method, request.uri);
+        let after = faultless.inner.values.borrow();
+        for at in 0..faultless.calls() {
+            let what = format!("{fault:?} at call {at} of {} {} {}", request.method, request.uri, request.body);
+            let store = Failing::new(before.clone(), fault, at);
+            hold(&what, request.call().answer_now(&store, request.settings), &store, at);
+            // Every value is whole, and is what was there or what shall be.
+            for (key, value) in store.inner.values.borrow().iter() {
+                assert!(before.get(key) == Some(value) || after.get(key) == Some(value), "{what}: {key}");
+            }
+            let done = *store.inner.values.borrow() == *after;
+            let again = request.answer(&store);
+            assert_eq!(*store.inner.values.borrow(), *after, "{what}");
+            // What was removed though nobody said so is not there to be removed again.
+            let gone = done && *after != before && request.uri.starts_with("/api/") && again.status == 404;
+            assert!(again.status == expected.status || gone, "{what}: {again:?}");
+            assert!(request.method != "GET" || again.body == expected.body, "{what}: {again:?}");
+        }
+    }
+}
+
+#[test]
+fn whichever_call_fails_it_is_a_503_and_the_same_request_succeeds_later() {
+    for fault in [Fault::Refused, Fault::AnswerLost] {
+        strike(fault, |what, reply, store, at| {
+            let reply = reply.unwrap();
+            assert_eq!((reply.status, reply.header("retry-after")), (503, "5"), "{what}: {reply:?}");
+            assert!(!reply.body.contains("fire"), "what is wrong inside is not the sender's to know: {}", reply.body);
+            assert!(reply.log.is_some_and(|line| line.contains("the disk is on fire")), "{what}");
+            assert_eq!(store.calls(), at + 1, "{what}: nothing is asked after a failure");
+        });
+    }
+}
+
+#[test]
+fn a_store_that_hangs_is_waited_for_and_who_lets_go_leaves_nothing_half_done() {
+    for fault in [Fault::Hangs, Fault::HangsWhenDone] {
+        strike(fault, |what, reply, store, at| {
+            assert!(reply.is_none(), "{what}: {reply:?}");
+            assert_eq!(store.calls(), at + 1, "{what}");
+        });
+    }
+}
+
+#[test]
+fn a_full_store_is_a_503_still_reads_and_removes_and_then_takes_what_waited() {
+    let store = Limited::default();
+    let send = |body: &str| Request::new("POST", "/", 200).call().body(body).answer(&store, SETTINGS);
+    let event = |n: usize| send(&format!("event=support_conference_begin&version=1&timestamp={n}&lsid=x"));
+    let ids: Vec<_> = (0..1024).map(|n| event(n).header("event-id").to_owned()).collect();
+    for refused in [event(1024), send("to be set aside")] {
+        assert_eq!((refused.status, refused.header("retry-after")), (503, "5"));
+    }
+    assert_eq!(event(1023).result(), "duplicate");
+    assert_eq!(Request::new("GET", format!("/api/events/{}", ids[7]), 200).answer(&store).status, 200);
+    assert_eq!(store.0.keys().len(), 1024);
+    assert_eq!(Request::new("DELETE", "/api/events?before=1970-01-01T00:00:01Z", 200).answer(&store).status, 200);
+    assert_eq!(event(1024).result(), "stored");
+    assert_eq!(store.0.keys().len(), 1024);
+}
+
+/// Says of every key the same, whatever is under it.
+struct Liar {
+    store: Memory,
+    exists: bool,
+}
+
+impl Store for Liar {
+    async fn exists(&self, _: &str) -> Result<bool, StoreError> {
+        Ok(self.exists)
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.get(key).await
+    }
+
+    async fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.store.set(key, value).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        self.store.delete(key).await
+    }
+
+    async fn get_keys(&self) -> Result<Vec<String>, StoreError> {
+        self.store.get_keys().await
+    }
+}
+
+/// A store that knows a key before it has its value, or after it lost it, once made of an event a "duplicate" of nothing.
+#[test]
+fn what_is_said_to_be_there_and_is_not_or_not_whole_is_stored() {
+    for body in [BEGIN, INVALID] {
+        let liar = Liar { store: Memory::default(), exists: true };
+        let send = || Request::event(body).answer(&liar);
+        let first = send();
+        assert_eq!(first.status, 200);
+        assert_ne!(first.result(), "duplicate");
+        let whole = liar.store.values.borrow().clone();
+        assert_eq!(whole.len(), 1);
+        let (key, value) = whole.first_key_value().unwrap();
+        let cut = (0..value.len()).map(|length| value[..length].to_vec());
+        for part in cut.chain([vec![0; value.len()], [&value[..100], &vec![0; value.len() - 100]].concat()]) {
+            liar.store.values.borrow_mut().insert(key.clone(), part.clone());
+            assert_eq!(send().status, 200);
+            assert_eq!(*liar.store.values.borrow(), whole, "in place of {:?}", String::from_utf8_lossy(&part));
+        }
+        liar.store.calls.borrow_mut().clear();
+        assert_eq!(send().status, 200);
+        assert_eq!(*liar.store.calls.borrow(), ["get"], "what is there is not written again");
+    }
+}
+
+#[test]
+fn what_is_there_and_said_not_to_be_is_written_again_and_differs_in_its_recordedtime_alone() {
+    let liar = Liar { store: Memory::default(), exists: false };
+    post("/").body(BEGIN).answer(&liar, OPEN);
+    let now = liar.store.only();
+    let mut earlier = now.clone();
+    earlier["recordedtime"] = json!("2020-01-01T00:00:00.000Z");
+    let key = liar.store.keys().remove(0);
+    liar.store.values.borrow_mut().insert(key, earlier.to_string().into_bytes());
+    let again = post("/").body(BEGIN).answer(&liar, OPEN);
+    assert_eq!((again.status, again.result()), (200, "stored"));
+    assert_eq!(liar.store.only(), now);
+}
