@@ -13,6 +13,7 @@
 //! | `appliance check-template` | [`outbound_events::macros`] |
 //!
 //! Events are made of the library's own types, so what is sent is what the recipient takes for an event.
+#![forbid(unsafe_code)]
 
 pub mod agenda;
 pub mod config;

@@ -1,4 +1,5 @@
 //! `appliance`: the sending end of outbound events, emulated. `appliance --help`.
+#![forbid(unsafe_code)]
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};

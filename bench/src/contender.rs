@@ -56,12 +56,9 @@ impl Kind {
 
     fn command(self, folder: &Path) -> Result<Command> {
         let store = store_path(folder);
-        let component = match self {
-            Self::Bare => "target/bare-recipient.component.wasm",
-            _ => "target/outbound-events.component.wasm",
-        };
         Ok(match self {
-            Self::Host | Self::Bare => host(&root().join(component), &store)?,
+            Self::Host => host(&root().join(RECIPIENT), &store)?,
+            Self::Bare => host(&root().join(BARE), &store)?,
             Self::Native => {
                 let mut command = Command::new(binary("bench")?);
                 command.arg("native").arg("--store").arg(store);
@@ -76,6 +73,12 @@ impl Kind {
         })
     }
 }
+
+/// The recipient, as a component.
+pub const RECIPIENT: &str = "target/outbound-events.component.wasm";
+
+/// The component that only keeps the body.
+pub const BARE: &str = "target/bare-recipient.component.wasm";
 
 fn host(component: &Path, store: &Path) -> Result<Command> {
     let mut command = Command::new(binary("outbound-events-host")?);

@@ -3,17 +3,21 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
-use http::{Request, StatusCode, header};
+use http::header::{self, CONTENT_LENGTH, CONTENT_TYPE};
+use http::request::Parts;
+use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use outbound_events::parse::parse;
 use outbound_events_host::guest::{Guest, Limits, Used};
 use outbound_events_host::store::KeyValueStore;
 
-use crate::contender::{Contender, Kind, folder, root};
+use crate::contender::{BARE, Contender, Kind, RECIPIENT, folder, root, store_path};
 use crate::event;
+use crate::floor::Floor;
 use crate::load::Connection;
+use crate::native::NativeStore;
 use crate::rounds::median;
 
 /// What the guest spends on one event.
@@ -31,42 +35,76 @@ pub struct EventCost {
 pub fn sizes() -> Result<[u64; 2]> {
     let size =
         |path: &str| Ok::<_, anyhow::Error>(std::fs::metadata(root().join(path)).context(path.to_owned())?.len());
-    Ok([size("target/wasm32-wasip1/component/outbound_events.wasm")?, size("target/outbound-events.component.wasm")?])
+    Ok([size("target/wasm32-wasip1/component/outbound_events.wasm")?, size(RECIPIENT)?])
 }
 
 /// A guest on a store in memory: what is counted is its own work.
-fn guest(limits: Limits) -> Result<Guest> {
-    let component = std::fs::read(root().join("target/outbound-events.component.wasm"))?;
+fn guest(component: &str, limits: Limits) -> Result<Guest> {
+    let component = std::fs::read(root().join(component)).with_context(|| component.to_owned())?;
     let open = [("ingest_open".to_owned(), "true".to_owned())].into();
     Guest::new(&component, KeyValueStore::memory(), open, limits).map_err(anyhow::Error::from)
 }
 
+fn request(form: &str) -> Result<Parts> {
+    let request = Request::post("/events").header(header::HOST, "localhost:3000").header(CONTENT_LENGTH, form.len());
+    Ok(request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(())?.into_parts().0)
+}
+
+async fn take(guest: &Guest, form: String) -> Result<Option<Used>> {
+    let head = request(&form)?;
+    let body = Full::new(Bytes::from(form)).map_err(|never| match never {}).boxed_unsync();
+    let response = guest.handle(Request::from_parts(head, body)).await?;
+    ensure!(response.status() == StatusCode::OK, "an event was answered {}", response.status());
+    Ok(response.extensions().get().copied())
+}
+
 /// What the first event of each of the guide's seven kinds costs a fresh instance.
-pub async fn of_events() -> Result<Vec<EventCost>> {
-    let guest = guest(Limits { measure: true, ..Limits::default() })?;
+pub async fn of_kinds() -> Result<Vec<EventCost>> {
+    let guest = guest(RECIPIENT, Limits { measure: true, ..Limits::default() })?;
     let mut costs = Vec::new();
     for form in event::seven() {
         let (event, body) = (parse(form.as_bytes())?.kind().name().as_str().to_owned(), form.len());
-        let request = Request::post("/events")
-            .header(header::HOST, "localhost")
-            .body(Full::new(Bytes::from(form)).map_err(|never| match never {}).boxed_unsync())?;
-        let response = guest.handle(request).await?;
-        let used = response.extensions().get().copied().filter(|_| response.status() == StatusCode::OK);
-        costs.push(EventCost { event, body, used: used.context("an event was not taken")? });
+        costs.push(EventCost { event, body, used: take(&guest, form).await?.context("nothing was counted")? });
     }
     Ok(costs)
 }
 
-/// Microseconds to make an instance and to let it go: the median.
-pub async fn of_an_instance(times: usize) -> Result<f64> {
-    let guest = guest(Limits::default())?;
-    let mut took = Vec::new();
-    for _ in 0..times {
-        let started = Instant::now();
-        guest.instantiate().await.map_err(anyhow::Error::from)?;
-        took.push(started.elapsed().as_secs_f64() * 1e6);
+/// What an event passes through on its way, each part by itself, in microseconds: the median of `times`.
+pub async fn of_steps(times: u64) -> Result<Vec<(&'static str, f64)>> {
+    let full = guest(RECIPIENT, Limits::default())?;
+    let bare = guest(BARE, Limits::default())?;
+    let native = NativeStore(KeyValueStore::memory());
+    let folder = folder()?;
+    let store = KeyValueStore::sqlite(store_path(folder.path()))?;
+    let floor = Floor::new(folder.path())?;
+    let mut steps = [const { Vec::new() }; 6];
+    for number in 0..times {
+        let [instance, in_full, in_bare, in_native, in_store, on_disk] = &mut steps;
+        instance.push(timed(async { full.instantiate().await.map_err(anyhow::Error::from) }).await?);
+        in_full.push(timed(take(&full, event::form(number))).await?);
+        in_bare.push(timed(take(&bare, event::form(number))).await?);
+        let (form, (key, record)) = (event::form(number), event::stored(number)?);
+        let head = request(&form)?;
+        in_native.push(timed(async { Ok(native.take(head, Ok(Some(form.into_bytes()))).await) }).await?);
+        on_disk.push(timed(async { floor.append(&record) }).await?);
+        in_store.push(timed(async { Ok(store.set(key.to_string(), record).await?) }).await?);
     }
-    Ok(median(took))
+    const NAMES: [&str; 6] = [
+        "an instance of the component, made and let go",
+        "an event in a new instance of the component, on a store in memory",
+        "the same in the bare component",
+        "the same in the native library",
+        "a record set in the host's store: handed to its thread, committed, synced",
+        "a record appended to a file and synced",
+    ];
+    Ok(NAMES.into_iter().zip(steps.map(median)).collect())
+}
+
+/// Microseconds that something takes.
+async fn timed<T>(step: impl Future<Output = Result<T>>) -> Result<f64> {
+    let started = Instant::now();
+    step.await?;
+    Ok(started.elapsed().as_secs_f64() * 1e6)
 }
 
 /// Milliseconds from the start of the host's process, on an empty store, to the first 200: the median of `times`. Without a
@@ -85,6 +123,6 @@ async fn start(cached: bool) -> Result<Duration> {
     let started = Instant::now();
     let host = Contender::start_with_cache(state, Kind::Host, cache)?;
     let status = Connection::to(host.address()).await?.post(event::form(0)).await?;
-    anyhow::ensure!(status == StatusCode::OK, "the first event was answered {status}");
+    ensure!(status == StatusCode::OK, "the first event was answered {status}");
     Ok(started.elapsed())
 }

@@ -24,6 +24,12 @@ impl Floor {
         Ok(Self { file: File::create(folder.join("floor"))?, next: Cell::new(0) })
     }
 
+    /// Appends bytes, and returns when they are on disk.
+    pub fn append(&self, bytes: &[u8]) -> Result<()> {
+        (&self.file).write_all(bytes)?;
+        Ok(self.file.sync_data()?)
+    }
+
     /// Appends and syncs, one record after the other, for `time`. Making the record is not timed.
     pub fn slice(&self, time: Duration) -> Result<Slice> {
         let started = Instant::now();
@@ -32,8 +38,7 @@ impl Floor {
             let (key, record) = event::stored(self.next.replace(self.next.get() + 1))?;
             let bytes = [key.to_string().as_bytes(), &record].concat();
             let begun = Instant::now();
-            (&self.file).write_all(&bytes)?;
-            self.file.sync_data()?;
+            self.append(&bytes)?;
             took.push(begun.elapsed());
         }
         let elapsed = took.iter().sum();

@@ -16,6 +16,7 @@
 //! | the tables, and the targets | [`report`] |
 //!
 //! Figures are compared within one run only: contenders take turns, so that what disturbs one disturbs all.
+#![forbid(unsafe_code)]
 
 pub mod backlog;
 pub mod contender;

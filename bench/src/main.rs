@@ -1,4 +1,5 @@
 //! `bench`: one run of everything, or one contender. `cargo xtask bench` builds what it needs and calls it.
+#![forbid(unsafe_code)]
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -40,7 +41,8 @@ struct Run {
     record: Option<PathBuf>,
 }
 
-#[tokio::main]
+/// Sends from one thread, as an appliance does, and leaves the others to who receives.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(arguments) => run(arguments).await,

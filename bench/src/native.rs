@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use chrono::Utc;
+use http::request::Parts;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -69,11 +70,8 @@ async fn answer(store: &NativeStore, request: Request<Incoming>) -> Response<Ful
     let started = Instant::now();
     let (head, incoming) = request.into_parts();
     let (method, path) = (head.method.clone(), head.uri.path().to_owned());
-    let mut body = incoming.collect().await.map(|body| Some(body.to_bytes().to_vec())).map_err(|_| BrokenOff);
-    let settings = Settings::read(|name| Ok((name == "ingest_open").then(|| "true".to_owned())));
-    let service = Service { store, settings, now: Utc::now() };
-    let answer = service.handle(Ok(head), async || std::mem::replace(&mut body, Ok(None))).await;
-    let response = answer.response.map(|body| Full::new(Bytes::from(body)));
+    let body = incoming.collect().await.map(|body| Some(body.to_bytes().to_vec())).map_err(|_| BrokenOff);
+    let response = store.take(head, body).await.map(|body| Full::new(Bytes::from(body)));
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
     tracing::info!(
         %method,
@@ -88,8 +86,17 @@ async fn answer(store: &NativeStore, request: Request<Incoming>) -> Response<Ful
 }
 
 /// The host's store behind the library's port.
-#[derive(Clone)]
-struct NativeStore(KeyValueStore);
+#[derive(Clone, Debug)]
+pub struct NativeStore(pub KeyValueStore);
+
+impl NativeStore {
+    /// Answers one request: what the component does in the host.
+    pub async fn take(&self, head: Parts, mut body: Result<Option<Vec<u8>>, BrokenOff>) -> Response<Vec<u8>> {
+        let settings = Settings::read(|name| Ok((name == "ingest_open").then(|| "true".to_owned())));
+        let service = Service { store: self, settings, now: Utc::now() };
+        service.handle(Ok(head), async || std::mem::replace(&mut body, Ok(None))).await.response
+    }
+}
 
 impl Store for NativeStore {
     async fn exists(&self, key: &str) -> Result<bool, StoreError> {

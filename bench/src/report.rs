@@ -28,8 +28,8 @@ pub struct Figures {
     pub memory: Vec<(String, u64)>,
     /// Bytes of the core module and the component.
     pub sizes: [u64; 2],
-    /// Microseconds.
-    pub instance: f64,
+    /// What an event passes through, in microseconds.
+    pub steps: Vec<(&'static str, f64)>,
     /// Milliseconds from start to first 200: the component compiled before, and not.
     pub starts: [f64; 2],
     /// Each of the guide's seven events.
@@ -143,11 +143,12 @@ impl Figures {
         let mut text = format!(
             "### What things cost\n\n| what | cost |\n|---|---|\n\
              | core module | {module} bytes |\n| component | {component} bytes |\n\
-             | an instance, made and let go | {:.0} µs |\n\
              | start of the host to its first 200 | {cached:.0} ms |\n\
              | the same, the component not compiled before | {compiled:.0} ms |\n",
-            self.instance
         );
+        for (step, microseconds) in &self.steps {
+            let _ = writeln!(text, "| {step} | {microseconds:.0} µs |");
+        }
         for (name, bytes) in &self.memory {
             let _ = writeln!(text, "| the most memory of: {name} | {} MiB |", bytes >> 20);
         }

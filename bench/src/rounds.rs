@@ -63,7 +63,7 @@ impl Subject<'_> {
     async fn slice(&self, work: Work, time: Duration) -> Result<Slice> {
         match self {
             Self::Recipient(contender) => load::slice(contender, work, time).await,
-            Self::Floor(floor) => tokio::task::block_in_place(|| floor.slice(time)),
+            Self::Floor(floor) => floor.slice(time),
         }
     }
 }

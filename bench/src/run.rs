@@ -70,11 +70,11 @@ pub async fn measure(extent: &Extent) -> Result<Figures> {
     let memory = contenders.iter().filter_map(|c| Some((c.name().to_owned(), c.peak_memory()?))).collect();
     drop(contenders);
     let filled = run.filled_stores().await?;
-    run.begins("instances and their instructions");
-    let (instance, events) = (cost::of_an_instance(2_000).await?, cost::of_events().await?);
+    run.begins("one event at a time, step by step");
+    let (steps, events) = (cost::of_steps(2_000).await?, cost::of_kinds().await?);
     let starts = run.starts().await?;
     let kills = run.kills().await?;
-    Ok(Figures { serial, reconnecting, together, filled, backlog, memory, sizes, instance, starts, events, kills })
+    Ok(Figures { serial, reconnecting, together, filled, backlog, memory, sizes, steps, starts, events, kills })
 }
 
 /// A run under way.

@@ -1,4 +1,5 @@
 //! `outbound-events-host`: serves the component from one command, on a durable store.
+#![forbid(unsafe_code)]
 
 use std::collections::HashMap;
 use std::io::IsTerminal as _;

@@ -34,7 +34,8 @@ const READ_TIMEOUT: Duration = Duration::from_secs(1);
 /// store is slow.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// How large a file is checked as a whole before it is used, in bytes: 90,000 events or so, and two seconds on a slow disk.
+/// How large a file is checked as a whole before it is used, in bytes. A larger one would delay the start by more than a moment
+/// on a slow disk.
 const MAX_CHECKED: u64 = 64 << 20;
 
 pub struct SqliteStore {

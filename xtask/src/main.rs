@@ -1,20 +1,25 @@
 //! The commands that set up, build, run and test the project: `cargo xtask --help`.
+#![forbid(unsafe_code)]
 
+mod bench;
 mod browser;
 mod build;
 mod command;
 mod debian;
+mod deny;
+mod fuzz;
 mod python;
 mod setup;
 mod test;
+mod tool;
 
-use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum as _};
 
 use build::Package;
 use command::Command;
@@ -45,7 +50,7 @@ enum Task {
         #[arg(last = true)]
         host: Vec<String>,
     },
-    /// Sets up, builds, and runs every test.
+    /// Sets up, builds, runs every test, and fuzzes for a moment.
     Test {
         /// Further arguments for `cargo test`, such as a test's name.
         #[arg(last = true)]
@@ -60,6 +65,17 @@ enum Task {
         #[arg(long)]
         record: Option<PathBuf>,
     },
+    /// Looks for inputs that break a promise. What it learns stays in target/fuzz, what it finds in fuzz/crashes.
+    Fuzz {
+        /// For how long, such as 0.5. Several targets share it.
+        #[arg(long, default_value = "10", value_parser = minutes)]
+        minutes: Duration,
+        /// What to fuzz. Without it, everything.
+        #[arg(long)]
+        target: Option<fuzz::Target>,
+    },
+    /// Checks the dependencies: advisories, licences, bans, sources.
+    Deny,
     /// Works on store files.
     Store {
         #[command(subcommand)]
@@ -100,6 +116,17 @@ fn with_read_token(serve: Command, host: &[String]) -> Result<Command> {
     Ok(serve.env(VARIABLE, token))
 }
 
+/// Long enough to find what a change has broken plainly. More is for `cargo xtask fuzz`.
+const FUZZ_IN_TESTS: Duration = Duration::from_secs(40);
+
+fn fuzz(target: Option<fuzz::Target>, time: Duration) -> Result<()> {
+    fuzz::fuzz(target.as_ref().map_or(fuzz::Target::value_variants(), std::slice::from_ref), time)
+}
+
+fn minutes(text: &str) -> Result<Duration> {
+    Ok(Duration::try_from_secs_f64(text.parse::<f64>()? * 60.0)?)
+}
+
 fn run(task: Task) -> Result<()> {
     match task {
         Task::Setup => setup::wasm_toolchain().map(drop),
@@ -120,24 +147,13 @@ fn run(task: Task) -> Result<()> {
             build::build(Package::Recipient)?;
             python::environment()?;
             browser::browser()?;
-            test::test(&cargo)
+            test::test(&cargo)?;
+            // Who asks for some tests does not ask for this.
+            if cargo.is_empty() { fuzz(None, FUZZ_IN_TESTS) } else { Ok(()) }
         }
-        Task::Bench { quick, record } => {
-            build::build(Package::Recipient)?;
-            build::build(Package::Bare)?;
-            python::environment()?;
-            // One by one, as `run` and `test` build them: together they would be compiled anew.
-            for package in ["outbound-events-host", "appliance", "bench"] {
-                Command::cargo(["build", "--release", "--package", package]).run("building what is measured")?;
-            }
-            let record = record.map(std::path::absolute).transpose()?;
-            let record = record.iter().flat_map(|page| [OsStr::new("--record"), page.as_os_str()]);
-            Command::new(command::root().join("target/release").join(format!("bench{}", std::env::consts::EXE_SUFFIX)))
-                .arg("run")
-                .args(quick.then_some("--quick"))
-                .args(record)
-                .run("measuring")
-        }
+        Task::Bench { quick, record } => bench::bench(quick, record.as_deref()),
+        Task::Fuzz { minutes, target } => fuzz(target, minutes),
+        Task::Deny => deny::deny(),
         Task::Store { task: StoreTask::Init { path } } => {
             Command::host(["store", "init"]).arg(path).run("making a store file")
         }

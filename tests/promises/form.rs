@@ -1,0 +1,103 @@
+//! What holds for any bytes that are sent as a form.
+
+use std::collections::BTreeMap;
+
+use outbound_events::event::Event;
+use outbound_events::keys::{EventKey, KeyParts, OfSession};
+use outbound_events::parse::{MAX_VARIABLE_BYTES, MAX_VARIABLES, Problems, parse};
+use outbound_events::record::{Id, MAX_RECORD_BYTES, Record, SetAside, Site};
+use percent_encoding::percent_decode;
+
+use crate::support::now;
+
+/// Holds the parser, the record and its key to their promises.
+pub fn hold(bytes: &[u8]) {
+    match parse(bytes) {
+        Ok(event) => {
+            let (key, record) = Record::new(event.clone(), site(), now());
+            nothing_is_lost(bytes, &record.data.form());
+            the_key_reads_back(&key);
+            the_record_reads_back(&record, &event);
+            another_order_has_the_same_id(&record, key.id);
+        }
+        Err(problems) => it_can_be_set_aside(bytes, &problems),
+    }
+}
+
+/// A name as long as one can be.
+const SITE: &str = "Headquarters-of-a-large-customer";
+
+fn site() -> Site {
+    Site::parse(SITE).unwrap()
+}
+
+/// The event holds what a browser would read from the form, within the limits.
+fn nothing_is_lost(bytes: &[u8], form: &BTreeMap<String, String>) {
+    let mut sent: BTreeMap<_, _> = pairs(bytes).map(|(name, value)| (canonical(name), value)).collect();
+    sent.retain(|name, value| name != "external_key" || !value.is_empty());
+    let timestamp = sent.get_mut("timestamp").unwrap();
+    *timestamp = timestamp.parse::<u64>().unwrap().to_string();
+    assert_eq!(*form, sent);
+    assert!(form.len() <= MAX_VARIABLES);
+    assert!(form.iter().all(|(name, value)| name.len().max(value.len()) <= MAX_VARIABLE_BYTES));
+}
+
+fn pairs(bytes: &[u8]) -> impl Iterator<Item = (String, String)> {
+    bytes.split(|&b| b == b'&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let mut halves = pair.splitn(2, |&b| b == b'=').map(decoded);
+        (halves.next().unwrap(), halves.next().unwrap_or_default())
+    })
+}
+
+fn decoded(text: &[u8]) -> String {
+    let spaced: Vec<_> = text.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
+    String::from_utf8(percent_decode(&spaced).collect()).unwrap()
+}
+
+fn canonical(name: String) -> String {
+    if ["Isid", "isid"].contains(&name.as_str()) { "lsid".to_owned() } else { name }
+}
+
+fn the_key_reads_back(key: &EventKey) {
+    let written = key.to_string();
+    assert!(written.len() <= 252, "{written}");
+    assert!(written.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)), "{written}");
+    assert_eq!(written.parse().as_ref(), Ok(key));
+    let parts = KeyParts::of(&written).unwrap();
+    assert_eq!((parts.site, parts.id, parts.has_lsid()), (SITE, &*key.id.to_string(), key.lsid.is_some()));
+    assert!(parts.is(&key.event));
+    assert!(key.lsid.as_ref().is_none_or(|lsid| OfSession::new(&key.site, lsid).has(&written)));
+}
+
+fn the_record_reads_back(record: &Record, event: &Event) {
+    match record.to_json() {
+        Ok(json) => {
+            assert!(json.len() <= MAX_RECORD_BYTES);
+            let read: Record = serde_json::from_slice(&json).unwrap();
+            assert_eq!(read, *record);
+            assert_eq!(read.data.event().as_ref(), Ok(event));
+        }
+        Err(_) => assert!(serde_json::to_vec(record).unwrap().len() > MAX_RECORD_BYTES),
+    }
+}
+
+/// In the opposite order, spelled otherwise, and all of it twice.
+fn another_order_has_the_same_id(record: &Record, id: Id) {
+    let form = record.data.form();
+    let spelled = |name: &'static str| move |(n, v): (_, _)| (if n == "lsid" { name } else { n }, v);
+    let pairs = || form.iter().rev().map(|(name, value)| (name.as_str(), value.as_str()));
+    let twice: Vec<_> = pairs().map(spelled("Isid")).chain(pairs().map(spelled("isid"))).collect();
+    let again = parse(serde_urlencoded::to_string(twice).unwrap().as_bytes()).unwrap();
+    assert_eq!(Record::new(again, site(), now()).0.id, id);
+}
+
+/// What is no event says why, and can be kept as it came.
+fn it_can_be_set_aside(bytes: &[u8], problems: &Problems) {
+    assert!(!problems.list().is_empty());
+    let (key, set_aside) = SetAside::new(site(), bytes, None, problems, now());
+    let read: SetAside = serde_json::from_slice(&set_aside.to_json().unwrap()).unwrap();
+    assert_eq!(read, set_aside);
+    assert_eq!(read.body.bytes().unwrap(), bytes);
+    assert_eq!(read.id.parse(), Ok(key.id));
+    assert_eq!(key.to_string().parse(), Ok(key));
+}

@@ -1,0 +1,256 @@
+//! A visit: settings, and a few requests in a row on one store; and what holds for each of them.
+//!
+//! It is written as text, so that one that broke a promise can be read, changed and kept, whatever becomes of this code:
+//!
+//! ```text
+//! set ingest_tokens=a-token-of-24-characters
+//! request POST /events?outbound_event_token=a-token-of-24-characters
+//! header content-type: application/x-www-form-urlencoded
+//! body event=support_conference_begin&version=1
+//! body &timestamp=1700000000&lsid=1
+//! request GET /health
+//! ```
+//!
+//! Each `body` is one chunk, and `more` is one with a line's end before it; `broken` breaks the body off. Any other line is
+//! left out, and so is a request beyond the sixteenth.
+
+use std::collections::BTreeMap;
+
+use http::Uri;
+use outbound_events::keys::{EventKey, SetAsideKey};
+use outbound_events::record::{Id, Record, SetAside};
+use percent_encoding::percent_decode;
+
+use crate::support::{Call, Limited, Reply, TOKEN, call};
+
+/// The other token that must never be told, beside [`TOKEN`].
+const READ_TOKEN: &str = "a-read-token-of-many-characters";
+
+/// Holds the service to its promises, and gives each request's status and `Event-Result`.
+pub fn hold(text: &[u8]) -> Vec<(u16, String)> {
+    let visit = Visit::read(text);
+    let store = Limited::default();
+    let mut told = Vec::new();
+    let mut answers = Vec::new();
+    for request in &visit.requests {
+        told.push(request.told());
+        let before = values(&store);
+        let reply = request.call().answer(&store, &visit.settings);
+        let exchange = Exchange { visit: &visit, request, before, reply, after: values(&store) };
+        exchange.is_well_formed();
+        exchange.keeps_secrets(&told);
+        exchange.changes_no_more_than_it_says();
+        exchange.lets_nobody_in_without_a_token();
+        if exchange.is_accepted() {
+            exchange.is_in_the_store();
+            exchange.is_a_duplicate_when_repeated(&store);
+        }
+        answers.push((exchange.reply.status, exchange.reply.result().to_owned()));
+    }
+    answers
+}
+
+#[derive(Default)]
+struct Visit<'t> {
+    settings: Vec<(&'t str, &'t str)>,
+    requests: Vec<Request<'t>>,
+}
+
+struct Request<'t> {
+    method: &'t str,
+    uri: &'t str,
+    headers: Vec<(&'t str, &'t [u8])>,
+    chunks: Vec<Vec<u8>>,
+    broken: bool,
+}
+
+impl<'t> Visit<'t> {
+    fn read(text: &'t [u8]) -> Self {
+        let mut visit = Self::default();
+        for line in text.split(|&b| b == b'\n') {
+            visit.add(line);
+        }
+        visit.requests.truncate(16);
+        visit
+    }
+
+    /// `None` where the line is left out.
+    fn add(&mut self, line: &'t [u8]) -> Option<()> {
+        let end = line.iter().position(|&b| b == b' ').unwrap_or(line.len());
+        let (word, rest) = (&line[..end], line.get(end + 1..).unwrap_or_default());
+        match word {
+            b"set" => self.settings.push(str::from_utf8(rest).ok()?.split_once('=')?),
+            b"request" => self.requests.push(Request::new(str::from_utf8(rest).ok()?.split_once(' ')?)),
+            _ => self.requests.last_mut()?.add(word, rest)?,
+        }
+        Some(())
+    }
+
+    fn setting(&self, name: &str) -> &'t str {
+        self.settings.iter().find(|(n, _)| *n == name).map_or("", |(_, value)| value)
+    }
+
+    /// Whether a text holds one of the tokens that a setting lists.
+    fn has_token(&self, setting: &str, text: &str) -> bool {
+        let tokens = self.setting(setting);
+        !tokens.is_empty() && tokens.split(',').any(|token| text.contains(token))
+    }
+}
+
+impl<'t> Request<'t> {
+    fn new((method, uri): (&'t str, &'t str)) -> Self {
+        Self { method, uri, headers: Vec::new(), chunks: Vec::new(), broken: false }
+    }
+
+    fn add(&mut self, word: &[u8], rest: &'t [u8]) -> Option<()> {
+        match word {
+            b"header" => {
+                let colon = rest.iter().position(|&b| b == b':')?;
+                self.headers.push((str::from_utf8(&rest[..colon]).ok()?, rest[colon + 1..].trim_ascii()));
+            }
+            b"body" => self.chunks.push(rest.to_vec()),
+            b"more" => self.chunks.push([b"\n", rest].concat()),
+            b"broken" => self.broken = true,
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn call(&self) -> Call {
+        let head =
+            self.headers.iter().fold(call(self.method, self.uri), |call, (name, value)| call.header(name, value));
+        let whole = self.chunks.iter().fold(head, |call, chunk| call.body(chunk));
+        if self.broken { whole.broken_off() } else { whole }
+    }
+
+    /// The path, or nothing where the request cannot be read.
+    fn path(&self) -> String {
+        self.uri.parse().map(|uri: Uri| uri.path().to_owned()).unwrap_or_default()
+    }
+
+    fn authorization(&self) -> String {
+        let values = self.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+        values.map(|(_, value)| String::from_utf8_lossy(value) + "\n").collect()
+    }
+
+    /// All that it says in a place that is not for tokens, decoded: an answer may repeat it.
+    fn told(&self) -> String {
+        let mut told = self.uri.replace(&format!("outbound_event_token={TOKEN}"), "").into_bytes();
+        for (name, value) in &self.headers {
+            if !name.eq_ignore_ascii_case("authorization") {
+                told.extend_from_slice(value);
+            }
+        }
+        told.extend(self.chunks.concat());
+        String::from_utf8_lossy(&percent_decode(&told).collect::<Vec<_>>()).into_owned()
+    }
+}
+
+type Values = BTreeMap<String, Vec<u8>>;
+
+fn values(store: &Limited) -> Values {
+    store.0.values.borrow().clone()
+}
+
+/// A request, its answer, and the store before and after.
+struct Exchange<'v> {
+    visit: &'v Visit<'v>,
+    request: &'v Request<'v>,
+    before: Values,
+    reply: Reply,
+    after: Values,
+}
+
+impl Exchange<'_> {
+    /// Whether it is a 200 that lets an appliance's queue move on.
+    fn is_accepted(&self) -> bool {
+        self.reply.status == 200 && self.request.method == "POST" && !self.request.path().starts_with("/api/")
+    }
+
+    fn is_well_formed(&self) {
+        let Reply { status, body, .. } = &self.reply;
+        if *status != 204 {
+            assert_eq!(self.reply.header("content-length"), body.len().to_string(), "{:?}", self.reply);
+        }
+        let content_type = self.reply.header("content-type");
+        if content_type.ends_with("json") {
+            body.parse::<serde_json::Value>().unwrap();
+        }
+        if *status >= 400 && self.request.path() != "/health" {
+            assert_eq!(content_type, "application/problem+json", "{:?}", self.reply);
+            let problem: serde_json::Value = body.parse().unwrap();
+            assert_eq!(problem["status"], *status);
+            assert!(!problem["detail"].as_str().unwrap().is_empty());
+        }
+    }
+
+    /// A token is in no answer, unless someone put it where it is none.
+    fn keeps_secrets(&self, told: &[String]) {
+        let reply = format!("{:?}", self.reply);
+        let repeats = |token: &&str| told.iter().any(|told| told.contains(token));
+        for token in [TOKEN, READ_TOKEN].into_iter().filter(|token| !repeats(token)) {
+            assert!(!reply.contains(token), "{reply}");
+        }
+    }
+
+    /// A read changes nothing, a refusal keeps nothing unless it says so, and what is there is never changed.
+    fn changes_no_more_than_it_says(&self) {
+        let refused = self.reply.status >= 400 && self.reply.result().is_empty();
+        if refused || ["GET", "HEAD"].contains(&self.request.method) {
+            assert_eq!(self.before, self.after, "{:?}", self.reply);
+        }
+        let changed = |(key, value): (&String, &Vec<u8>)| self.before.get(key).is_some_and(|before| before != value);
+        assert!(!self.after.iter().any(changed), "{:?}", self.reply);
+    }
+
+    fn lets_nobody_in_without_a_token(&self) {
+        let authorization = self.request.authorization();
+        let uri = percent_decode(self.request.uri.as_bytes()).decode_utf8_lossy().into_owned();
+        let open = self.visit.setting("ingest_open") == "true" && self.visit.setting("ingest_tokens").is_empty();
+        let sends = self.visit.has_token("ingest_tokens", &(uri + &authorization));
+        let reads = self.visit.has_token("read_tokens", &authorization);
+        if self.is_accepted() {
+            assert!(open || sends, "{:?}", self.reply);
+        }
+        if self.reply.result() == "set-aside" {
+            assert!(sends, "{:?}", self.reply);
+        }
+        if self.request.path().starts_with("/api/") && self.reply.status < 400 {
+            assert!(reads, "{:?}", self.reply);
+        }
+        if !(open || sends || reads) {
+            assert_eq!(self.before, self.after, "{:?}", self.reply);
+        }
+    }
+
+    /// What was answered 200 came whole, is there, and is what was sent; and the answer has no body.
+    fn is_in_the_store(&self) {
+        assert!(!self.request.broken && self.reply.body.is_empty(), "{:?}", self.reply);
+        let id: Id = self.reply.header("event-id").parse().unwrap();
+        let (key, value) = self.after.iter().find(|(key, _)| key.ends_with(&format!(".{id}"))).unwrap();
+        match self.reply.result() {
+            "set-aside" => {
+                let kept: SetAside = serde_json::from_slice(value).unwrap();
+                let key: SetAsideKey = key.parse().unwrap();
+                let body = self.request.chunks.concat();
+                assert_eq!(kept.body.bytes().unwrap(), body);
+                assert_eq!((key.id, Id::of_body(&key.site, &body)), (id, id));
+            }
+            result => {
+                assert_eq!(result, if self.before.contains_key(key) { "duplicate" } else { "stored" });
+                let kept: Record = serde_json::from_slice(value).unwrap();
+                let key: EventKey = key.parse().unwrap();
+                kept.data.event().unwrap();
+                assert_eq!((key.id, Id::of_event(&key.site, &kept.data)), (id, id));
+            }
+        }
+    }
+
+    fn is_a_duplicate_when_repeated(&self, store: &Limited) {
+        let again = self.request.call().answer(store, &self.visit.settings);
+        let expected = if self.reply.result() == "set-aside" { "set-aside" } else { "duplicate" };
+        assert_eq!((again.status, again.result()), (200, expected));
+        assert_eq!(again.header("event-id"), self.reply.header("event-id"));
+        assert_eq!(values(store), self.after);
+    }
+}

@@ -1,0 +1,28 @@
+//! What the benchmark measures, built; and the benchmark, run.
+
+use std::env::consts::EXE_SUFFIX;
+use std::ffi::OsStr;
+use std::path::{Path, absolute};
+
+use anyhow::Result;
+
+use crate::build::{Package, build};
+use crate::command::{Command, root};
+use crate::python;
+
+/// Measures, quickly or well, and puts the tables into the page `record`.
+pub fn bench(quick: bool, record: Option<&Path>) -> Result<()> {
+    let record = record.map(absolute).transpose()?;
+    build(Package::Recipient)?;
+    build(Package::Bare)?;
+    python::environment()?;
+    // One by one, as `run` and `test` build them: together, their dependencies would be compiled anew.
+    for package in ["outbound-events-host", "appliance", "bench"] {
+        Command::cargo(["build", "--release", "--package", package]).run("building what is measured")?;
+    }
+    Command::new(root().join(format!("target/release/bench{EXE_SUFFIX}")))
+        .arg("run")
+        .args(quick.then_some("--quick"))
+        .args(record.iter().flat_map(|page| [OsStr::new("--record"), page.as_os_str()]))
+        .run("measuring")
+}
