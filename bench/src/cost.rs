@@ -80,7 +80,7 @@ pub async fn of_steps(times: u64) -> Result<Vec<(&'static str, f64)>> {
     let mut steps = [const { Vec::new() }; 6];
     for number in 0..times {
         let [instance, in_full, in_bare, in_native, in_store, on_disk] = &mut steps;
-        instance.push(timed(async { full.instantiate().await.map_err(anyhow::Error::from) }).await?);
+        instance.push(timed(async { Ok(full.instantiate().await?) }).await?);
         in_full.push(timed(take(&full, event::form(number))).await?);
         in_bare.push(timed(take(&bare, event::form(number))).await?);
         let (form, (key, record)) = (event::form(number), event::stored(number)?);

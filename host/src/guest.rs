@@ -2,7 +2,7 @@
 //! store, its variables, the clock, random numbers and a log.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -16,7 +16,7 @@ use wasmtime::{
 };
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::p2::bindings::http::types::{self, ErrorCode, Scheme};
-use wasmtime_wasi_http::p2::bindings::{LinkOptions, ProxyPre};
+use wasmtime_wasi_http::p2::bindings::{LinkOptions, Proxy, ProxyPre};
 use wasmtime_wasi_http::{
     RequestOptions, WasiBody, WasiHttp, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
 };
@@ -102,9 +102,26 @@ pub enum GuestError {
 pub struct Guest {
     pre: ProxyPre<State>,
     instances: Arc<Semaphore>,
+    ready: Arc<Mutex<Vec<Instance>>>,
     store: KeyValueStore,
     variables: Arc<HashMap<String, String>>,
     pub(crate) limits: Limits,
+}
+
+/// How many instances are made ahead of their requests, at most.
+const READY: u32 = 4;
+
+/// An instance that no request has seen.
+struct Instance {
+    store: Store<State>,
+    proxy: Proxy,
+}
+
+/// An instance that is done. Its place is free only once it is gone: so they are dropped in this order.
+struct Spent {
+    store: Store<State>,
+    #[expect(dead_code, reason = "held, not read")]
+    permit: OwnedSemaphorePermit,
 }
 
 /// How long a guest may compute before others get a turn.
@@ -129,47 +146,54 @@ impl Guest {
         Ok(Self {
             pre,
             instances: Arc::new(Semaphore::new(limits.instances as usize)),
+            ready: Arc::default(),
             store,
             variables: Arc::new(variables),
             limits,
         })
     }
 
-    /// Answers a request with a fresh instance. `request` has a `Host` header or an authority in its URI.
+    /// Answers a request with an instance that no other request sees. `request` has a `Host` header or an authority in its
+    /// URI.
     ///
     /// The instance may go on for a while after its response is there, to send its body.
     pub async fn handle(&self, request: Request<WasiBody>) -> Result<Response<WasiBody>, GuestError> {
         let permit = self.permit().await?;
-        let mut store = self.instance_store();
+        let Instance { mut store, proxy } = self.instance().await?;
         let (sender, mut response) = oneshot::channel();
         let mut http = store.data_mut().http();
         let request = http.new_incoming_request(Scheme::Http, request).map_err(GuestError::Request)?;
         let out = http.new_response_outparam(sender).map_err(GuestError::Trap)?;
-        let pre = self.pre.clone();
-        let mut run = Box::pin(timeout(self.limits.time, async move {
-            // Dropped last: the place is free only once the instance is gone.
-            let _place = permit;
-            let mut store = store;
-            let proxy = pre.instantiate_async(&mut store).await?;
-            proxy.wasi_http_incoming_handler().call_handle(&mut store, request, out).await?;
-            Ok(used(&store))
-        }));
+        let time = self.limits.time;
+        let mut run = Box::pin(async move {
+            let call = proxy.wasi_http_incoming_handler().call_handle(&mut store, request, out);
+            let ended = timeout(time, call).await;
+            (ended, Spent { store, permit })
+        });
         // The guest runs in the connection's own task: no other thread is woken on the way of a small answer.
-        let ended = tokio::select! {
+        let (ended, spent) = tokio::select! {
             biased;
             ended = &mut run => ended,
             // The response is here, the guest is not done: it streams the body.
             response = &mut response => {
-                tokio::spawn(async move { note_failure(&run.await) });
+                let guest = self.clone();
+                tokio::spawn(async move {
+                    let (ended, spent) = run.await;
+                    note_failure(&ended);
+                    guest.renew(spent).await;
+                });
                 return response.map_err(|_| GuestError::Silent)?.map_err(GuestError::Error);
             }
         };
+        let used = used(&spent.store);
+        let guest = self.clone();
+        tokio::spawn(async move { guest.renew(spent).await });
         match response.try_recv() {
             // It was given a response: what went wrong after that does not take it back.
             Ok(response) => {
                 note_failure(&ended);
                 let mut response = response.map_err(GuestError::Error)?;
-                if let Ok(Ok(Some(used))) = ended {
+                if let Some(used) = used {
                     response.extensions_mut().insert(used);
                 }
                 Ok(response)
@@ -177,14 +201,53 @@ impl Guest {
             Err(_) => Err(match ended {
                 Ok(Err(trap)) => GuestError::Trap(trap),
                 Err(_) => GuestError::Slow,
-                Ok(Ok(_)) => GuestError::Silent,
+                Ok(Ok(())) => GuestError::Silent,
             }),
         }
     }
 
-    /// Makes an instance and lets it go. An error if there can be none, because it wants more memory than it may have, say.
-    pub async fn instantiate(&self) -> wasmtime::Result<()> {
-        self.pre.instantiate_async(self.instance_store()).await.map(drop)
+    /// Makes an instance and lets it go. An error if there can be none: it traps before it has a request, say.
+    pub async fn instantiate(&self) -> Result<(), GuestError> {
+        self.make().await.map(drop)
+    }
+
+    /// One that was made ahead, or else a new one.
+    async fn instance(&self) -> Result<Instance, GuestError> {
+        let ready = self.ready().pop();
+        match ready {
+            Some(mut instance) => {
+                instance.store.set_epoch_deadline(1);
+                Ok(instance)
+            }
+            None => self.make().await,
+        }
+    }
+
+    async fn make(&self) -> Result<Instance, GuestError> {
+        let mut store = self.instance_store();
+        match timeout(self.limits.time, self.pre.instantiate_async(&mut store)).await {
+            Ok(made) => Ok(Instance { proxy: made.map_err(GuestError::Trap)?, store }),
+            Err(_) => Err(GuestError::Slow),
+        }
+    }
+
+    /// Lets an instance go, and makes one for a request to come. Beside that request, not on its way: to make an instance and
+    /// to clear what it leaves take as long as its work.
+    async fn renew(&self, spent: Spent) {
+        drop(spent);
+        if self.ready().len() < READY as usize
+            && let Ok(instance) = self.make().await
+        {
+            let mut ready = self.ready();
+            // Others did the same meanwhile.
+            if ready.len() < READY as usize {
+                ready.push(instance);
+            }
+        }
+    }
+
+    fn ready(&self) -> MutexGuard<'_, Vec<Instance>> {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn permit(&self) -> Result<OwnedSemaphorePermit, GuestError> {
@@ -222,11 +285,11 @@ fn used(store: &Store<State>) -> Option<Used> {
     Some(Used { fuel: u64::MAX - left, memory_bytes: store.data().most_memory.0 })
 }
 
-type Ended = Result<wasmtime::Result<Option<Used>>, tokio::time::error::Elapsed>;
+type Ended = Result<wasmtime::Result<()>, tokio::time::error::Elapsed>;
 
 fn note_failure(ended: &Ended) {
     match ended {
-        Ok(Ok(_)) => {}
+        Ok(Ok(())) => {}
         Ok(Err(trap)) => tracing::error!("the component failed after its response: {trap:#}"),
         Err(_) => tracing::error!("the component took too long after its response"),
     }
@@ -241,13 +304,14 @@ const KEPT_TABLE: usize = 64 << 10;
 fn config(limits: &Limits) -> Config {
     // A component is made of a few core instances: the module, its adapter, and what joins them.
     const PARTS: u32 = 8;
+    let instances = limits.instances.saturating_add(READY);
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(limits.instances)
-        .total_core_instances(limits.instances.saturating_mul(PARTS))
-        .total_memories(limits.instances)
+    pool.total_component_instances(instances)
+        .total_core_instances(instances.saturating_mul(PARTS))
+        .total_memories(instances)
         .max_memories_per_component(1)
-        .total_tables(limits.instances.saturating_mul(PARTS))
-        .total_stacks(limits.instances)
+        .total_tables(instances.saturating_mul(PARTS))
+        .total_stacks(instances)
         .max_memory_size(limits.memory_bytes);
     // An instance's pages stay with the pool, which clears those that were written: to give them back and to fault them in
     // again would cost a third of an event. Where the kernel tells which they are, only those are looked at.

@@ -109,11 +109,7 @@ async fn serve(arguments: Serve) -> Result<()> {
     let guest = Guest::new(&component, store, variables, Limits::default())
         .map_err(anyhow::Error::from)
         .with_context(|| format!("{} cannot be served", arguments.component.display()))?;
-    guest
-        .instantiate()
-        .await
-        .map_err(anyhow::Error::from)
-        .with_context(|| format!("{} cannot be started", arguments.component.display()))?;
+    guest.instantiate().await.with_context(|| format!("{} cannot be started", arguments.component.display()))?;
     let listener = TcpListener::bind(arguments.listen)
         .await
         .with_context(|| format!("{} cannot be listened on; --listen chooses another address", arguments.listen))?;

@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Empty};
-use outbound_events_host::guest::{Guest, GuestError, Limits};
+use http_body_util::{BodyExt as _, Empty, Full};
+use outbound_events_host::guest::{Guest, GuestError, Limits, Used};
 use outbound_events_host::server;
 use outbound_events_host::store::KeyValueStore;
 use support::{Connection, component, numbered};
@@ -72,6 +72,39 @@ async fn a_trap_is_an_error_and_the_next_request_gets_a_fresh_instance() {
     for _ in 0..300 {
         assert!(matches!(run(&guest).await, GuestError::Trap(_)));
     }
+}
+
+/// Places are used again, with their pages, and instances are made ahead of their requests.
+#[tokio::test]
+async fn no_request_sees_what_another_left_in_memory() {
+    // A word in each half of the page, and one in a page that it asks for: a trap if one of them is not zero.
+    let word = |at: u32| {
+        format!("(if (i32.load (i32.const {at})) (then unreachable)) (i32.store (i32.const {at}) (i32.const 1))")
+    };
+    let grow = "(drop (memory.grow (i32.const 1)))";
+    let guest = guest(&[&word(16), &word(40_000), grow, &word(70_000)].concat(), Limits::default());
+    for request in 0..300 {
+        let error = run(&guest).await;
+        assert!(matches!(error, GuestError::Silent), "request {request}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn what_an_instance_used_is_told_where_it_is_asked_for() {
+    let component = std::fs::read(component()).unwrap();
+    let mut told = Vec::new();
+    for measure in [true, true, false] {
+        let settings = [("ingest_open".to_owned(), "true".to_owned())].into();
+        let limits = Limits { measure, ..Limits::default() };
+        let guest = Guest::new(&component, KeyValueStore::memory(), settings, limits).unwrap();
+        let body = Full::from(numbered(1)).map_err(|never| match never {}).boxed_unsync();
+        let request = http::Request::post("/").header("host", "x").body(body).unwrap();
+        told.push(guest.handle(request).await.unwrap().extensions().get::<Used>().copied());
+    }
+    let Used { fuel, memory_bytes } = told[0].unwrap();
+    assert!(fuel > 10_000 && memory_bytes > 1 << 20, "{told:?}");
+    assert_eq!(told[1].unwrap().memory_bytes, memory_bytes);
+    assert_eq!(told[2], None);
 }
 
 #[tokio::test]
