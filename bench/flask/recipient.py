@@ -1,6 +1,6 @@
 """What one would write in an afternoon: a recipient of outbound events in Flask, on SQLite.
 
-It does what the recipient does for a valid event, and durably: each 200 follows a commit with synchronous=FULL.
+It checks little, and stores durably: each 200 follows a commit with synchronous=FULL.
 """
 
 import hashlib

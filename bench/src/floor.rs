@@ -1,4 +1,4 @@
-//! The least that durable storage costs: append the bytes of a record to a file, and have them on disk.
+//! What durable storage costs by itself: append the bytes of a record to a file, and have them on disk.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -42,6 +42,6 @@ impl Floor {
             took.push(begun.elapsed());
         }
         let elapsed = took.iter().sum();
-        Ok(Slice { took, elapsed })
+        Ok(Slice { took, elapsed, busy: None })
     }
 }

@@ -11,11 +11,11 @@ use http::StatusCode;
 use outbound_events::record::Record;
 use rusqlite::Connection as Database;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
 
 use crate::contender::{Contender, Kind, folder, store_path};
 use crate::event;
-use crate::load::Connection;
+use crate::load::{Answer, Connection};
 
 /// How many senders there are.
 const SENDERS: u64 = 16;
@@ -27,8 +27,8 @@ pub struct Ledger {
     pub kills: u64,
     /// Events that were answered 200.
     pub acknowledged: u64,
-    /// Events whose answer a kill took away, so that they were sent again.
-    pub repeated: u64,
+    /// Those whose first 200 a kill took away: they were stored, and duplicates when they were sent again.
+    pub unanswered: u64,
     /// Events that were answered 200 and are not in the store.
     pub lost: u64,
     /// Keys in the store that are not the one key of an event that was answered 200.
@@ -39,14 +39,17 @@ pub struct Ledger {
 #[derive(Debug)]
 struct Senders {
     acknowledged: BTreeSet<u64>,
+    /// How many of those were answered `duplicate`.
+    duplicates: u64,
     /// The next number of each.
     next: Vec<u64>,
 }
 
 /// Kills the host `kills` times under load, each time after another number of answers. `killed` is told of each.
 pub async fn kill(kills: u64, mut killed: impl FnMut()) -> Result<Ledger> {
-    let senders = Arc::new(Mutex::new(Senders { acknowledged: BTreeSet::new(), next: (0..SENDERS).collect() }));
-    let (mut state, mut repeated) = (folder()?, 0);
+    let senders =
+        Arc::new(Mutex::new(Senders { acknowledged: BTreeSet::new(), duplicates: 0, next: (0..SENDERS).collect() }));
+    let mut state = folder()?;
     for number in 0..kills {
         let host = Contender::start_in(state, Kind::Host, format!("host number {number}"))?;
         // From the very first answer to well within a load: no two lives are alike, and none ends by a clock.
@@ -59,21 +62,22 @@ pub async fn kill(kills: u64, mut killed: impl FnMut()) -> Result<Ledger> {
                 anyhow::bail!("a sender was given no answer before the kill; the host's log: {}", host.log_tail());
             }
         };
-        state = host.kill()?;
-        repeated += load.join_all().await.len() as u64;
+        // On another thread: the senders go on until the host is gone.
+        state = spawn_blocking(|| host.kill()).await??;
+        load.join_all().await;
         killed();
     }
     let host = Contender::start_in(state, Kind::Host, "the last host".to_owned())?;
     send_what_is_owed(&host, &senders).await?;
     let state = host.kill()?;
-    let acknowledged = &lock(&senders).acknowledged;
+    let Senders { acknowledged, duplicates, .. } = &*lock(&senders);
     let expected = acknowledged.iter().map(|number| Ok(event::stored(*number)?.0.to_string()));
     let expected: BTreeSet<_> = expected.collect::<Result<_>>()?;
     let stored = stored_keys(&Database::open(store_path(state.path()))?)?;
     Ok(Ledger {
         kills,
         acknowledged: acknowledged.len() as u64,
-        repeated,
+        unanswered: *duplicates,
         lost: expected.difference(&stored).count() as u64,
         doubled: stored.difference(&expected).count() as u64,
     })
@@ -88,10 +92,11 @@ fn send_until_it_fails(host: &Contender, senders: &Arc<Mutex<Senders>>, answers:
             let Ok(mut connection) = Connection::to(address).await else { return };
             loop {
                 let Some(number) = lock(&senders).next.get(sender).copied() else { return };
-                if !matches!(connection.post(event::form(number)).await, Ok(StatusCode::OK)) {
+                let Ok(answer) = connection.post(event::form(number)).await else { return };
+                if answer.status != StatusCode::OK {
                     return;
                 }
-                lock(&senders).acknowledge(sender);
+                lock(&senders).acknowledge(sender, &answer);
                 answers.add_permits(1);
             }
         });
@@ -103,15 +108,16 @@ async fn send_what_is_owed(host: &Contender, senders: &Mutex<Senders>) -> Result
     let mut connection = Connection::to(host.address()).await?;
     let owed = lock(senders).next.clone();
     for (sender, number) in owed.into_iter().enumerate() {
-        let status = connection.post(event::form(number)).await?;
-        ensure!(status == StatusCode::OK, "an event was answered {status} after the last kill");
-        lock(senders).acknowledge(sender);
+        let answer = connection.post(event::form(number)).await?;
+        ensure!(answer.status == StatusCode::OK, "an event was answered {} after the last kill", answer.status);
+        lock(senders).acknowledge(sender, &answer);
     }
     Ok(())
 }
 
 impl Senders {
-    fn acknowledge(&mut self, sender: usize) {
+    fn acknowledge(&mut self, sender: usize, answer: &Answer) {
+        self.duplicates += u64::from(answer.result.as_deref() == Some("duplicate"));
         if let Some(next) = self.next.get_mut(sender) {
             self.acknowledged.insert(*next);
             *next += SENDERS;
@@ -123,10 +129,11 @@ impl Senders {
 fn stored_keys(store: &Database) -> Result<BTreeSet<String>> {
     let check: String = store.query_row("PRAGMA integrity_check", [], |row| row.get(0))?;
     ensure!(check == "ok", "the file is not sound: {check}");
-    let mut statement = store.prepare("SELECT key, value FROM spin_key_value")?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?)))?;
+    let mut statement = store.prepare("SELECT key, value, store FROM spin_key_value")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, String>(2)?)))?;
     rows.map(|row| {
-        let (key, value): (String, _) = row?;
+        let (key, value, store): (String, _, _) = row?;
+        ensure!(store == "default", "{key} is in the store {store}");
         let record: Record = serde_json::from_slice(&value).with_context(|| format!("no record is under {key}"))?;
         ensure!(key.ends_with(&record.id), "the record of {} is under {key}", record.id);
         Ok(key)

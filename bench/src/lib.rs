@@ -5,7 +5,7 @@
 //! | the recipients that are compared, each a process of its own | [`contender`] |
 //! | one of them: the library natively behind hyper, which is what wasm is measured against | [`native`] |
 //! | two others: a component that only keeps the body; what one would write in an afternoon | `bare/`, `flask/` |
-//! | the least that durable storage costs: append and fdatasync | [`floor`] |
+//! | what durable storage costs by itself: append and fdatasync | [`floor`] |
 //! | the events that all are sent, and stores that hold many already | [`event`], [`filled`] |
 //! | connections that send as fast as they are answered | [`load`] |
 //! | rounds in which the contenders take turns, and what they come to | [`rounds`] |

@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::contender::Contender;
+use crate::contender::{Contender, Numbers};
 use crate::event;
 
 /// How events are sent.
@@ -24,6 +24,12 @@ pub enum Work {
     Reconnecting,
 }
 
+impl Work {
+    fn connections(self) -> usize {
+        if let Self::KeptAlive(connections) = self { connections } else { 1 }
+    }
+}
+
 /// What was measured in one go.
 #[derive(Debug)]
 pub struct Slice {
@@ -31,41 +37,67 @@ pub struct Slice {
     pub took: Vec<Duration>,
     /// From the first request to the last answer.
     pub elapsed: Duration,
+    /// The share of this time that the sender was busy, where that is known.
+    pub busy: Option<f64>,
 }
 
-/// Sends new events for `time`. An error if one of them is not answered 200.
+/// Sends new events for `time`. An error if one of them is not answered 200, or was there before.
 pub async fn slice(contender: &Contender, work: Work, time: Duration) -> Result<Slice> {
-    let connections = if let Work::KeptAlive(connections) = work { connections } else { 1 };
-    let started = Instant::now();
+    let mut kept = Vec::new();
+    for _ in 0..work.connections() {
+        kept.push(Some(Connection::to(contender.address()).await?).filter(|_| work != Work::Reconnecting));
+    }
+    let (started, busy_before) = (Instant::now(), busy());
     let mut senders = JoinSet::new();
-    for _ in 0..connections {
-        let (address, numbers) = (contender.address(), contender.numbers());
-        senders.spawn(async move {
-            let mut took = Vec::new();
-            let mut connection = None;
-            while started.elapsed() < time {
-                let form = event::form(numbers.next());
-                let begun = Instant::now();
-                let mut sender = match connection.take() {
-                    Some(sender) => sender,
-                    None => Connection::to(address).await?,
-                };
-                let status = sender.post(form).await?;
-                took.push(begun.elapsed());
-                if status != StatusCode::OK {
-                    bail!("an event was answered {status}");
-                }
-                connection = Some(sender).filter(|_| work != Work::Reconnecting);
-            }
-            Ok(took)
-        });
+    for connection in kept {
+        senders.spawn(send(contender.address(), contender.numbers(), connection, started + time));
     }
     let mut took = Vec::new();
     while let Some(sent) = senders.join_next().await {
         let sent = sent?.with_context(|| format!("{}; its log: {}", contender.name(), contender.log_tail()))?;
         took.extend(sent);
     }
-    Ok(Slice { took, elapsed: started.elapsed() })
+    let elapsed = started.elapsed();
+    let busy = busy().zip(busy_before).map(|(after, before)| (after - before).as_secs_f64() / elapsed.as_secs_f64());
+    Ok(Slice { took, elapsed, busy })
+}
+
+/// Sends until `end`, and gives what each event took. Without a connection that is kept, each event has its own.
+async fn send(
+    address: SocketAddr,
+    numbers: Numbers,
+    mut kept: Option<Connection>,
+    end: Instant,
+) -> Result<Vec<Duration>> {
+    let mut took = Vec::new();
+    while Instant::now() < end {
+        let form = event::form(numbers.next());
+        let begun = Instant::now();
+        let answer = match &mut kept {
+            Some(connection) => connection.post(form).await?,
+            None => Connection::to(address).await?.post(form).await?,
+        };
+        took.push(begun.elapsed());
+        if answer.status != StatusCode::OK || answer.result.as_ref().is_some_and(|result| result != "stored") {
+            bail!("an event was answered {} {:?}", answer.status, answer.result);
+        }
+    }
+    Ok(took)
+}
+
+/// How long this thread has run. `None` where the kernel does not tell.
+fn busy() -> Option<Duration> {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    Some(Duration::from_nanos(told.split(' ').next()?.parse().ok()?))
+}
+
+/// What an event was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// `Event-Result`, which this project's recipient gives.
+    pub result: Option<String>,
 }
 
 /// A connection that is kept alive.
@@ -86,15 +118,17 @@ impl Connection {
     }
 
     /// Posts one event, and reads the whole answer.
-    pub async fn post(&mut self, form: String) -> Result<StatusCode> {
+    pub async fn post(&mut self, form: String) -> Result<Answer> {
         let request = Request::post("/events")
             .header(header::HOST, self.address.to_string())
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Full::new(Bytes::from(form)))?;
         self.sender.ready().await?;
         let response = self.sender.send_request(request).await?;
+        let result =
+            response.headers().get("event-result").map(|result| String::from_utf8_lossy(result.as_bytes()).into());
         let status = response.status();
         response.into_body().collect().await?;
-        Ok(status)
+        Ok(Answer { status, result })
     }
 }

@@ -132,8 +132,8 @@ impl Figures {
         ];
         let rows: String = targets.iter().map(Target::row).collect();
         format!(
-            "### Targets\n\n| figure | target | measured | |\n|---|---|---|---|\n{rows}\n{} kills, {} events answered 200, {} sent again because a kill took their answer.\n",
-            self.kills.kills, self.kills.acknowledged, self.kills.repeated
+            "### Targets\n\n| figure | target | measured | |\n|---|---|---|---|\n{rows}\n{} kills, {} events answered 200; of {} a kill had taken the first 200, after they were stored.\n",
+            self.kills.kills, self.kills.acknowledged, self.kills.unanswered
         )
     }
 
@@ -150,7 +150,11 @@ impl Figures {
             let _ = writeln!(text, "| {step} | {microseconds:.0} µs |");
         }
         for (name, bytes) in &self.memory {
-            let _ = writeln!(text, "| the most memory of: {name} | {} MiB |", bytes >> 20);
+            let _ = writeln!(
+                text,
+                "| the most memory of: {name}, what its processes share counted in each | {} MiB |",
+                bytes >> 20
+            );
         }
         text += "\n| event | bytes sent | instructions (fuel) | the guest's memory |\n|---|---|---|---|\n";
         for EventCost { event, body, used } in &self.events {
@@ -167,17 +171,18 @@ fn named<'a>(all: &'a [Series], name: &str) -> Option<&'a Series> {
 /// The first is what the others are compared with.
 fn rates(title: &str, all: &[Series]) -> String {
     let mut text = format!(
-        "### {title}\n\n| | events/s | median ms | p99 ms | the first's rate, this one's being 1 |\n|---|---|---|---|---|\n"
+        "### {title}\n\n| | events/s | median ms | p99 ms | the first's rate, this one's being 1 | the sender busy |\n|---|---|---|---|---|---|\n"
     );
     for series in all {
         let against = all.first().map_or(f64::NAN, |first| first.rate_against(series));
         let _ = writeln!(
             text,
-            "| {} | {:.0} | {:.2} | {:.2} | {against:.2} |",
+            "| {} | {:.0} | {:.2} | {:.2} | {against:.2} | {} |",
             series.name,
             series.rate(),
             series.middle(),
-            series.late()
+            series.late(),
+            series.busy().map_or("-".to_owned(), |busy| format!("{:.0} %", busy * 100.0))
         );
     }
     text

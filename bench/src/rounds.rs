@@ -14,7 +14,7 @@ use crate::load::{self, Slice, Work};
 pub enum Subject<'a> {
     /// A recipient.
     Recipient(&'a Contender),
-    /// The least that there is to do.
+    /// A file that records are appended to.
     Floor(&'a Floor),
 }
 
@@ -41,6 +41,10 @@ pub async fn take_turns(subjects: &[Subject<'_>], work: Work, turns: Turns, bar:
         subjects.iter().map(|subject| Series { name: subject.name().to_owned(), slices: Vec::new() }).collect();
     for round in 0..turns.rounds {
         let mut turn: Vec<_> = subjects.iter().zip(&mut all).collect();
+        // And who comes after whom: what one leaves behind must not always hit the same other.
+        if round % 2 == 1 {
+            turn.reverse();
+        }
         let first = round % turn.len().max(1);
         turn.rotate_left(first);
         for (subject, series) in turn {
@@ -82,6 +86,11 @@ impl Series {
     /// The same for 99 of 100 events.
     pub fn late(&self) -> f64 {
         median(self.slices.iter().map(|slice| slice.took_at(0.99)))
+    }
+
+    /// The share of the time that the sender was busy, on its one thread: the median. Near 1, it is the sender that is measured.
+    pub fn busy(&self) -> Option<f64> {
+        Some(median(self.slices.iter().map(|slice| slice.busy).collect::<Option<Vec<_>>>()?))
     }
 
     /// Its rate as a multiple of another's, round by round: the median.

@@ -32,9 +32,9 @@ pub struct Extent {
 impl Extent {
     /// What the figures in the documents come from.
     pub const FULL: Self = Self {
-        turns: Turns { rounds: 15, time: Duration::from_secs(2) },
-        warm_up: Duration::from_secs(3),
-        backlog: (10_000, 3),
+        turns: Turns { rounds: 11, time: Duration::from_millis(1_500) },
+        warm_up: Duration::from_secs(2),
+        backlog: (10_000, 2),
         starts: 9,
         kills: 100,
     };

@@ -102,7 +102,9 @@ pub enum GuestError {
 pub struct Guest {
     pre: ProxyPre<State>,
     instances: Arc<Semaphore>,
-    ready: Arc<Mutex<Vec<Instance>>>,
+    ready: Arc<Mutex<Vec<Ready>>>,
+    /// The places of those that are ready or being made: beside those of requests, so that no request goes without.
+    ahead: Arc<Semaphore>,
     store: KeyValueStore,
     variables: Arc<HashMap<String, String>>,
     pub(crate) limits: Limits,
@@ -117,7 +119,10 @@ struct Instance {
     proxy: Proxy,
 }
 
-/// An instance that is done. Its place is free only once it is gone: so they are dropped in this order.
+/// One that was made ahead, in a place of its own until a request takes it.
+type Ready = (Instance, OwnedSemaphorePermit);
+
+/// An instance that a request has taken. Its place is free only once it is gone: so they are dropped in this order.
 struct Spent {
     store: Store<State>,
     #[expect(dead_code, reason = "held, not read")]
@@ -147,6 +152,7 @@ impl Guest {
             pre,
             instances: Arc::new(Semaphore::new(limits.instances as usize)),
             ready: Arc::default(),
+            ahead: Arc::new(Semaphore::new(READY as usize)),
             store,
             variables: Arc::new(variables),
             limits,
@@ -159,16 +165,17 @@ impl Guest {
     /// The instance may go on for a while after its response is there, to send its body.
     pub async fn handle(&self, request: Request<WasiBody>) -> Result<Response<WasiBody>, GuestError> {
         let permit = self.permit().await?;
-        let Instance { mut store, proxy } = self.instance().await?;
+        let Instance { store, proxy } = self.instance().await?;
+        let mut spent = Spent { store, permit };
         let (sender, mut response) = oneshot::channel();
-        let mut http = store.data_mut().http();
+        let mut http = spent.store.data_mut().http();
         let request = http.new_incoming_request(Scheme::Http, request).map_err(GuestError::Request)?;
         let out = http.new_response_outparam(sender).map_err(GuestError::Trap)?;
         let time = self.limits.time;
         let mut run = Box::pin(async move {
-            let call = proxy.wasi_http_incoming_handler().call_handle(&mut store, request, out);
+            let call = proxy.wasi_http_incoming_handler().call_handle(&mut spent.store, request, out);
             let ended = timeout(time, call).await;
-            (ended, Spent { store, permit })
+            (ended, spent)
         });
         // The guest runs in the connection's own task: no other thread is woken on the way of a small answer.
         let (ended, spent) = tokio::select! {
@@ -215,7 +222,7 @@ impl Guest {
     async fn instance(&self) -> Result<Instance, GuestError> {
         let ready = self.ready().pop();
         match ready {
-            Some(mut instance) => {
+            Some((mut instance, _place)) => {
                 instance.store.set_epoch_deadline(1);
                 Ok(instance)
             }
@@ -235,18 +242,14 @@ impl Guest {
     /// to clear what it leaves take as long as its work.
     async fn renew(&self, spent: Spent) {
         drop(spent);
-        if self.ready().len() < READY as usize
-            && let Ok(instance) = self.make().await
-        {
-            let mut ready = self.ready();
-            // Others did the same meanwhile.
-            if ready.len() < READY as usize {
-                ready.push(instance);
-            }
+        let Ok(place) = Arc::clone(&self.ahead).try_acquire_owned() else { return };
+        // If it cannot be made, the request that needs it is told why.
+        if let Ok(instance) = self.make().await {
+            self.ready().push((instance, place));
         }
     }
 
-    fn ready(&self) -> MutexGuard<'_, Vec<Instance>> {
+    fn ready(&self) -> MutexGuard<'_, Vec<Ready>> {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -7,7 +7,7 @@ use crate::tool;
 
 const VERSION: &str = "0.20.2";
 
-/// Holds every dependency to the rules. The list of advisories is on GitHub, which not every machine reaches: the rest is
+/// Holds every dependency but the fuzzer's to the rules. The list of advisories is on GitHub, which not every machine reaches: the rest is
 /// checked without it.
 pub fn deny() -> Result<()> {
     let program = tool::tool("cargo-deny", VERSION)?;

@@ -10,6 +10,7 @@ mod deny;
 mod fuzz;
 mod python;
 mod setup;
+mod strace;
 mod test;
 mod tool;
 
@@ -147,6 +148,7 @@ fn run(task: Task) -> Result<()> {
             build::build(Package::Recipient)?;
             python::environment()?;
             browser::browser()?;
+            strace::strace()?;
             test::test(&cargo)?;
             // Who asks for some tests does not ask for this.
             if cargo.is_empty() { fuzz(None, FUZZ_IN_TESTS) } else { Ok(()) }

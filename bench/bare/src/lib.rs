@@ -1,6 +1,7 @@
 //! A component that keeps each body under a key that no other has, and answers 200. It looks at nothing.
 //!
-//! The benchmark serves it in the same host as the recipient: the difference is what reading, checking and making a record cost.
+//! The benchmark serves it in the same host as the recipient: the difference is what it costs to read an event, to check it, to
+//! ask whether it was there before, and to store it as a record, which is a few times longer than the body.
 #![cfg(target_family = "wasm")]
 #![allow(unsafe_code, reason = "the SDK's macro makes the component's export with it")]
 
