@@ -112,7 +112,9 @@ pub fn binary(name: &str) -> Result<PathBuf> {
     let own = std::env::current_exe().context("where this program is cannot be told")?;
     let folders = own.ancestors().skip(1).take(2);
     let mut files = folders.map(|folder| folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX)));
-    files.find(|file| file.is_file()).with_context(|| format!("{name} is not beside {}", own.display()))
+    files.find(|file| file.is_file()).with_context(|| {
+        format!("{name} is not beside {}; `cargo xtask test` and `cargo xtask bench` build it", own.display())
+    })
 }
 
 /// The project's top folder.
