@@ -89,26 +89,6 @@ async fn no_request_sees_what_another_left_in_memory() {
     }
 }
 
-/// Those that are made ahead once took the places of requests, which were then told that the component had failed.
-#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
-async fn what_is_made_ahead_takes_no_requests_place() {
-    let guest = guest("", Limits { instances: 2, wait: Duration::from_secs(60), ..Limits::default() });
-    let senders: Vec<_> = (0..32)
-        .map(|_| {
-            let guest = guest.clone();
-            tokio::spawn(async move {
-                for _ in 0..100 {
-                    let error = run(&guest).await;
-                    assert!(matches!(error, GuestError::Silent), "{error}");
-                }
-            })
-        })
-        .collect();
-    for sender in senders {
-        sender.await.unwrap();
-    }
-}
-
 #[tokio::test]
 async fn what_an_instance_used_is_told_where_it_is_asked_for() {
     let component = std::fs::read(component()).unwrap();
