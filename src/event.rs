@@ -263,8 +263,23 @@ impl Version {
 }
 
 /// Seconds since 1970 in UTC, up to the end of the year 9999: what both RFC 3339 and twelve digits can hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u64")]
 pub struct Timestamp(DateTime<Utc>);
+
+impl TryFrom<u64> for Timestamp {
+    type Error = &'static str;
+
+    fn try_from(seconds: u64) -> Result<Self, Self::Error> {
+        Self::from_seconds(seconds).ok_or("a time after the year 9999")
+    }
+}
+
+impl From<Timestamp> for u64 {
+    fn from(time: Timestamp) -> Self {
+        time.seconds()
+    }
+}
 
 impl Timestamp {
     /// 9999-12-31T23:59:59Z.
@@ -297,8 +312,23 @@ impl Timestamp {
 /// The logging session id. Text, never a number (guide: "Must be treated as a string").
 ///
 /// 1 to 64 visible ASCII characters, and at most 100 bytes as [`crate::keys`] writes it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Lsid(String);
+
+impl TryFrom<String> for Lsid {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Lsid> for String {
+    fn from(lsid: Lsid) -> Self {
+        lsid.0
+    }
+}
 
 impl Lsid {
     /// Reads the value of `lsid`.

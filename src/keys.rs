@@ -7,12 +7,17 @@
 //! |---|---|
 //! | `event.<site>.<timestamp, 12 digits>.<lsid>.<event>.<id>` | a [`crate::record::Record`] |
 //! | `setaside.<site>.<id>` | a [`crate::record::SetAside`] |
+//! | `pack.<site>.<first time>.<last time>.<id>` | a [`crate::archive::pack`]: many records, named by their hash |
+//! | `erased.<site>.<lsid>.<milliseconds, 15 digits>` | a tombstone: what the session had recorded until then is gone |
+//! | `horizon.<timestamp>` | all events before it are gone; the latest counts |
+//! | `index.sessions.<id>`, `index.events.<id>` | a [`crate::archive::index`], made of packs and of nothing else |
+//! | `lease.pass` | until when nobody else needs to begin a pass |
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::event::{EventName, Lsid, Timestamp};
-use crate::record::{Id, Site};
+use crate::identity::{Id, Site};
 
 /// A key that no record is kept under: reading it tells whether the store answers.
 pub const PROBE: &str = "health";
@@ -59,6 +64,11 @@ impl<'k> KeyParts<'k> {
         let hex = id.len() == 32 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         let whole = parts.next().is_none() && digits && hex && !lsid.is_empty() && Site::is_one(site);
         whole.then_some(Self { timestamp, key, site, lsid, id, event })
+    }
+
+    /// When the event originated.
+    pub fn time(&self) -> Option<Timestamp> {
+        Timestamp::parse(self.timestamp).ok()
     }
 
     /// Whether the event belongs to a session.
@@ -134,6 +144,56 @@ pub struct SetAsideKey {
     pub id: Id,
 }
 
+/// The key of a pack, which says what it is about: of one site, from the time of its first event to that of its last. The id is
+/// the hash of its value, so it cannot be changed, and two that are made of the same are one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PackKey {
+    /// The appliance.
+    pub site: Site,
+    /// The time of its first event.
+    pub first: Timestamp,
+    /// The time of its last event.
+    pub last: Timestamp,
+    /// [`Id::of_value`] of its value.
+    pub id: Id,
+}
+
+/// The key of a tombstone: what the session had recorded until then is gone. Its value says nothing more.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ErasedKey {
+    /// The appliance.
+    pub site: Site,
+    /// The session.
+    pub lsid: Lsid,
+    /// When it was erased, in Unix milliseconds, as records have their time of recording.
+    pub until: u64,
+}
+
+/// The key of a horizon: everything with a timestamp before it is gone. Its value says nothing more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HorizonKey(pub Timestamp);
+
+/// What an index finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Finds {
+    /// The packs of a session.
+    Sessions,
+    /// The packs that may hold an event.
+    Events,
+}
+
+/// The key of an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IndexKey {
+    /// What it finds.
+    pub finds: Finds,
+    /// [`Id::of_value`] of its value.
+    pub id: Id,
+}
+
+/// Under it stands until when a pass is under way. It spares work and protects nothing: any number of passes may run at once.
+pub const LEASE: &str = "lease.pass";
+
 /// A text that is no key of this kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a key of this kind")]
@@ -176,6 +236,90 @@ impl FromStr for EventKey {
 impl fmt::Display for SetAsideKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "setaside.{}.{}", self.site.as_str(), self.id)
+    }
+}
+
+impl fmt::Display for PackKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (first, last) = (self.first.seconds(), self.last.seconds());
+        write!(f, "pack.{}.{first:012}.{last:012}.{}", self.site.as_str(), self.id)
+    }
+}
+
+impl FromStr for PackKey {
+    type Err = NotAKey;
+
+    fn from_str(key: &str) -> Result<Self, NotAKey> {
+        let mut parts = key.strip_prefix("pack.").ok_or(NotAKey)?.split('.');
+        let mut part = || parts.next().ok_or(NotAKey);
+        let read = Self {
+            site: Site::parse(part()?).ok_or(NotAKey)?,
+            first: read_timestamp(part()?)?,
+            last: read_timestamp(part()?)?,
+            id: part()?.parse().map_err(|_| NotAKey)?,
+        };
+        if read.last < read.first { Err(NotAKey) } else { canonical(key, read) }
+    }
+}
+
+impl fmt::Display for ErasedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "erased.{}.", self.site.as_str())?;
+        write_lsid(f, Some(&self.lsid))?;
+        write!(f, ".{:015}", self.until)
+    }
+}
+
+impl FromStr for ErasedKey {
+    type Err = NotAKey;
+
+    fn from_str(key: &str) -> Result<Self, NotAKey> {
+        let mut parts = key.strip_prefix("erased.").ok_or(NotAKey)?.split('.');
+        let mut part = || parts.next().ok_or(NotAKey);
+        let read = Self {
+            site: Site::parse(part()?).ok_or(NotAKey)?,
+            lsid: read_lsid(part()?)?,
+            until: part()?.parse().map_err(|_| NotAKey)?,
+        };
+        canonical(key, read)
+    }
+}
+
+impl fmt::Display for HorizonKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "horizon.{}", timestamp(self.0))
+    }
+}
+
+impl FromStr for HorizonKey {
+    type Err = NotAKey;
+
+    fn from_str(key: &str) -> Result<Self, NotAKey> {
+        read_timestamp(key.strip_prefix("horizon.").ok_or(NotAKey)?).map(Self)
+    }
+}
+
+impl fmt::Display for IndexKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let finds = match self.finds {
+            Finds::Sessions => "sessions",
+            Finds::Events => "events",
+        };
+        write!(f, "index.{finds}.{}", self.id)
+    }
+}
+
+impl FromStr for IndexKey {
+    type Err = NotAKey;
+
+    fn from_str(key: &str) -> Result<Self, NotAKey> {
+        let (finds, id) = key.strip_prefix("index.").and_then(|rest| rest.split_once('.')).ok_or(NotAKey)?;
+        let finds = match finds {
+            "sessions" => Finds::Sessions,
+            "events" => Finds::Events,
+            _ => return Err(NotAKey),
+        };
+        Ok(Self { finds, id: id.parse().map_err(|_| NotAKey)? })
     }
 }
 

@@ -11,24 +11,28 @@
 //! | the platform's request becomes an [`http`] one | `spin.rs` (wasm only) |
 //! | path, method, who sends, how much may be read | [`service`], with [`settings`] |
 //! | form bytes -> variables -> a checked event | [`parse`] -> [`event`] |
-//! | event -> the CloudEvents record that is stored, and its id | [`record`] |
+//! | event -> the CloudEvents record that is stored, and its id | [`record`], [`identity`] |
 //! | the key that it is stored under | [`keys`] |
 //! | stored, once | [`store`], the port to any key-value store |
 //! | 200, or a problem that says what is wrong | [`service`] |
+//! | sometimes, after the answer: many records become a pack | [`archive`] |
 //!
-//! And the way back, for who reads: [`service`] asks [`store`] for all keys, and [`session`] makes of them, and of a session's
-//! records, what happened.
+//! And the way back, for who reads: [`service`] asks [`archive`], where loose records and packs are one, and [`session`] makes of
+//! a session's records what happened.
 //!
 //! Beside both stands [`macros`]: what the guide's emails may hold, for the sending end and for who writes templates.
 //!
-//! Dependencies point inwards: `service` knows `store`, `record` and `parse`; those know `event`; `event` knows nobody.
+//! Dependencies point inwards: `service` knows `archive`, `store`, `record` and `parse`; those know `keys`, `identity` and
+//! `event`; `event` knows nobody.
 //! Time and the store come in as arguments, so the whole service runs in a native test as it does in a component.
 
 // The SDK's macro makes the component's export with unsafe code. So for wasm it is denied by the workspace's lints, which
 // `spin.rs` alone lifts; for everything else it is forbidden, which nothing can lift.
 #![cfg_attr(not(target_family = "wasm"), forbid(unsafe_code))]
 
+pub mod archive;
 pub mod event;
+pub mod identity;
 pub mod keys;
 pub mod macros;
 pub mod parse;

@@ -4,16 +4,14 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use crate::event::{Conference, Event, Kind, Member};
+use crate::event::{Conference, Event, EventName, Kind, Lsid, Member, Timestamp};
+use crate::identity::{Id, Site};
 use crate::keys::{EventKey, SetAsideKey};
 use crate::parse::{self, Problem, Problems};
 
@@ -22,91 +20,6 @@ pub const MAX_RECORD_BYTES: usize = 400_000;
 
 /// The most problems that a [`SetAside`] lists, so that it stays within [`MAX_RECORD_BYTES`] whatever it holds.
 const MAX_KEPT_PROBLEMS: usize = 64;
-
-/// The appliance that sent an event: `[A-Za-z0-9-]{1,32}`, the last part of `/events/{site}`.
-///
-/// Session ids are unique only within one.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Site(String);
-
-impl Site {
-    /// Reads a site's name, or `None` if it does not keep the rule.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::is_one(text).then(|| Self(text.to_owned()))
-    }
-
-    /// Whether a text keeps the rule.
-    pub(crate) fn is_one(text: &str) -> bool {
-        (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-    }
-
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Default for Site {
-    /// `default`: the site of a POST whose path names none.
-    fn default() -> Self {
-        Self("default".to_owned())
-    }
-}
-
-/// What makes a repeat a repeat: the first 128 bits of a SHA-256, as 32 hexadecimal digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Id([u8; 16]);
-
-impl Id {
-    /// The id of an event: over `v1`, the site, then the name and value of each of the event's variables in the order of
-    /// their names' bytes. Before each of these stands its length in bytes, as 32 bits, big-endian.
-    ///
-    /// The variables are those of [`Data::form`]: every spelling of `lsid` is one, repeats are one, an empty
-    /// `external_key` is none, `timestamp` has no leading zeros. So a repeat has the same id on any machine, at any time.
-    /// The price: two customers of one name who join one session in the same second are one event.
-    pub fn of_event(site: &Site, data: &Data) -> Self {
-        let form = data.form();
-        let variables = form.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
-        Self::over([b"v1", site.as_str().as_bytes()].into_iter().chain(variables))
-    }
-
-    /// The id of a body that did not validate: over `v1`, the site and the body, each with its length before it.
-    pub fn of_body(site: &Site, body: &[u8]) -> Self {
-        Self::over([b"v1", site.as_str().as_bytes(), body])
-    }
-
-    fn over<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
-        let mut hash = Sha256::new();
-        for part in parts {
-            // Nothing that is hashed comes near 4 GiB: bodies end at 256 KiB.
-            hash.update(u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
-            hash.update(part);
-        }
-        let mut id = [0; 16];
-        id.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
-        Self(id)
-    }
-}
-
-impl fmt::Display for Id {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", u128::from_be_bytes(self.0))
-    }
-}
-
-impl FromStr for Id {
-    type Err = &'static str;
-
-    /// Reads 32 hexadecimal digits in lower case: the one way an id is written.
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const RULE: &str = "is not 32 hexadecimal digits in lower case";
-        let lower_hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
-        if text.len() != 32 || !text.bytes().all(lower_hex) {
-            return Err(RULE);
-        }
-        u128::from_str_radix(text, 16).map(|bits| Self(bits.to_be_bytes())).map_err(|_| RULE)
-    }
-}
 
 /// A stored event. The attributes are those of CloudEvents 1.0; `recordedtime` is an extension.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,11 +52,11 @@ impl Record {
         let name = event.kind.name();
         let (timestamp, lsid) = (event.timestamp, event.lsid.clone());
         let data = Data::from(event);
-        let id = Id::of_event(&site, &data);
+        let id = Id::of_event(&site, &data.form());
         let record = Self {
             specversion: "1.0".into(),
             id: id.to_string(),
-            source: format!("/beyondtrust/{}", site.as_str()),
+            source: format!("{SOURCE}{}", site.as_str()),
             event_type: format!("com.beyondtrust.{}", name.as_str()),
             subject: data.lsid.clone(),
             time: timestamp.rfc3339(),
@@ -158,7 +71,60 @@ impl Record {
     pub fn to_json(&self) -> Result<Vec<u8>, Problems> {
         to_json(self)
     }
+
+    /// Reads a stored value: the record, and its event checked by today's rules. The error says why it is none.
+    pub fn read(value: &[u8]) -> Result<(Self, Event), String> {
+        let record: Self = serde_json::from_slice(value).map_err(|error| error.to_string())?;
+        let event = record.data.event().map_err(|problems| problems.to_string())?;
+        Ok((record, event))
+    }
 }
+
+/// What a record says of itself, read from its JSON without the rest: enough to know its key and when it was recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Outline<'j> {
+    #[serde(borrow)]
+    id: Cow<'j, str>,
+    #[serde(borrow)]
+    source: Cow<'j, str>,
+    #[serde(borrow)]
+    recordedtime: Cow<'j, str>,
+    #[serde(borrow)]
+    data: OutlineData<'j>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+struct OutlineData<'j> {
+    #[serde(borrow)]
+    event: Cow<'j, str>,
+    timestamp: u64,
+    #[serde(borrow, default)]
+    lsid: Option<Cow<'j, str>>,
+}
+
+impl<'j> Outline<'j> {
+    /// Reads it. The error says why it is no record's.
+    pub fn read(value: &'j [u8]) -> Result<Self, String> {
+        serde_json::from_slice(value).map_err(|error| error.to_string())
+    }
+
+    /// The key that the record says it is under, or why it says none.
+    pub fn key(&self) -> Result<EventKey, &'static str> {
+        let site = self.source.strip_prefix(SOURCE).and_then(Site::parse).ok_or("its source names no site")?;
+        let timestamp = Timestamp::from_seconds(self.data.timestamp).ok_or("its timestamp is after the year 9999")?;
+        let lsid = self.data.lsid.as_deref().map(Lsid::parse).transpose()?;
+        Ok(EventKey { site, timestamp, lsid, event: EventName::parse(&self.data.event)?, id: self.id.parse()? })
+    }
+
+    /// When it was recorded, in Unix milliseconds.
+    pub fn recorded(&self) -> Result<u64, &'static str> {
+        let time = DateTime::parse_from_rfc3339(&self.recordedtime).map_err(|_| "its recordedtime is no time")?;
+        u64::try_from(time.timestamp_millis()).map_err(|_| "its recordedtime is before 1970")
+    }
+}
+
+/// What a record's `source` begins with; the site follows.
+const SOURCE: &str = "/beyondtrust/";
 
 /// The variables of an event as a record holds them. Read back, it is text from a store and no [`Event`] until
 /// [`Data::event`] has checked it.

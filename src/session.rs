@@ -1,15 +1,15 @@
-//! The records of one session -> its timeline: how it stands, who was there when, who owned it. And what the keys alone
-//! tell of many sessions.
+//! The records of one session -> its timeline: how it stands, who was there when, who owned it. And its [`Summary`], which is
+//! what lists tell of it.
 //!
 //! An appliance sends events in order, but a store gives them back in any, some may be missing, and times have one second's
 //! resolution. So events are put in order here: by time, and at the same time by what must come first.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::event::{Conference, Event, EventName, Kind, Member, Role, Timestamp};
-use crate::keys::KeyParts;
+use crate::event::{Conference, Event, EventName, Kind, Lsid, Member, Role, Timestamp};
+use crate::identity::Id;
 
 /// How a session stands, as far as its events tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -209,63 +209,180 @@ fn is_same(one: &Member, other: &Member) -> bool {
     }
 }
 
-/// What the keys tell of a session: no value is read for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Summary<'k> {
-    /// The site, as keys have it.
-    pub site: &'k str,
-    /// The lsid, as keys have it.
-    pub lsid: &'k str,
-    /// The time of its first event: 12 digits of Unix seconds.
-    pub first: &'k str,
-    /// The time of its last event, likewise.
-    pub last: &'k str,
-    /// How many events there are.
-    pub events: u64,
-    begun: bool,
-    ended: bool,
+/// What a list tells of a session. It can be made of a part of the session's events; those of several parts join, in any
+/// order and however they overlap, to what the whole would have given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The session.
+    pub lsid: Lsid,
+    /// The time of its first event.
+    pub first: Timestamp,
+    /// The time of its last event.
+    pub last: Timestamp,
+    /// When it began, if that is known: the first time if it is said to have begun twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun: Option<Timestamp>,
+    /// When it ended, if that is known: the last time if it is said to have ended twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Timestamp>,
+    /// Who owned it last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owner: Option<LastOwner>,
+    /// The names of its customers, each with the time when it is first there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    customers: BTreeMap<String, Timestamp>,
+    /// The names of its representatives, likewise.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    representatives: BTreeMap<String, Timestamp>,
+    /// Its external keys, likewise.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    external_keys: BTreeMap<String, Timestamp>,
+    /// When the first and the last of its events to be recorded were, in Unix milliseconds.
+    pub recorded: (u64, u64),
+    /// [`Id::short`] of each of its events.
+    #[serde(with = "short_ids")]
+    pub ids: BTreeSet<u64>,
 }
 
-impl<'k> Summary<'k> {
-    /// The memory that one of many takes while they are listed, in bytes.
-    pub const COST: usize = 400;
+/// An owner, and what tells that none came later.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct LastOwner {
+    conference: Conference,
+    since: Timestamp,
+    recorded: u64,
+}
 
-    /// The sessions that these keys belong to, newest first, or `None` if there are more than `most`. Keys without an lsid
-    /// belong to none.
-    pub fn list(keys: impl IntoIterator<Item = KeyParts<'k>>, most: usize) -> Option<Vec<Self>> {
-        let mut sessions: HashMap<(&str, &str), Self> = HashMap::new();
-        for key in keys.into_iter().filter(|key| key.has_lsid()) {
-            let session = sessions.entry((key.site, key.lsid)).or_insert_with(|| Self::of(&key));
-            session.add(&key);
-            if sessions.len() > most {
-                return None;
+impl LastOwner {
+    /// The sender is serial: of one second's owners, the one that was recorded last came last.
+    fn order(&self) -> (Timestamp, u64, [&str; 3]) {
+        let Conference { kind, id, name } = &self.conference;
+        (self.since, self.recorded, [kind, id, name])
+    }
+}
+
+impl Summary {
+    /// What one event tells of its session, or `None` if it belongs to none. `recorded` is in Unix milliseconds.
+    pub fn of(event: &Event, recorded: u64, id: Id) -> Option<Self> {
+        let (lsid, time) = (event.lsid()?.clone(), event.timestamp());
+        let mut summary = Self {
+            lsid,
+            first: time,
+            last: time,
+            begun: None,
+            ended: None,
+            owner: None,
+            customers: BTreeMap::new(),
+            representatives: BTreeMap::new(),
+            external_keys: event.external_key().map(|key| (key.to_owned(), time)).into_iter().collect(),
+            recorded: (recorded, recorded),
+            ids: [id.short()].into(),
+        };
+        match event.kind() {
+            Kind::Begin => summary.begun = Some(time),
+            Kind::End => summary.ended = Some(time),
+            Kind::OwnerChanged(conference) => {
+                summary.owner = Some(LastOwner { conference: conference.clone(), since: time, recorded });
             }
+            Kind::MemberAdded(member) | Kind::MemberDeparted(member) => {
+                let names = match member.role {
+                    Role::Customer => &mut summary.customers,
+                    Role::Representative => &mut summary.representatives,
+                };
+                names.insert(member.name.clone(), time);
+            }
+            Kind::CustomerExitSurveyCompleted | Kind::RepExitSurveyCompleted | Kind::Unrecognised(_) => {}
         }
-        let mut sessions: Vec<_> = sessions.into_values().collect();
-        sessions.sort_unstable_by_key(Self::place);
-        Some(sessions)
+        Some(summary)
     }
 
-    fn of(key: &KeyParts<'k>) -> Self {
-        let time = key.timestamp;
-        Self { site: key.site, lsid: key.lsid, first: time, last: time, events: 0, begun: false, ended: false }
-    }
-
-    fn add(&mut self, key: &KeyParts<'k>) {
-        self.events += 1;
-        self.first = self.first.min(key.timestamp);
-        self.last = self.last.max(key.timestamp);
-        self.begun |= key.is(&EventName::Begin);
-        self.ended |= key.is(&EventName::End);
-    }
-
-    /// Where it stands in the list.
-    pub fn place(&self) -> (std::cmp::Reverse<&'k str>, &'k str, &'k str) {
-        (std::cmp::Reverse(self.first), self.site, self.lsid)
+    /// Adds what another part of the same session tells.
+    pub fn join(&mut self, other: Self) {
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        self.begun = [self.begun, other.begun].into_iter().flatten().min();
+        self.ended = self.ended.max(other.ended);
+        let owners = [self.owner.take(), other.owner].into_iter().flatten();
+        self.owner = owners.max_by(|one, another| one.order().cmp(&another.order()));
+        earliest(&mut self.customers, other.customers);
+        earliest(&mut self.representatives, other.representatives);
+        earliest(&mut self.external_keys, other.external_keys);
+        self.recorded = (self.recorded.0.min(other.recorded.0), self.recorded.1.max(other.recorded.1));
+        self.ids.extend(other.ids);
     }
 
     /// How it stands.
     pub fn state(&self) -> State {
-        State::of(self.begun, self.ended)
+        State::of(self.begun.is_some(), self.ended.is_some())
+    }
+
+    /// From begin to end in seconds, where both are known.
+    pub fn duration_seconds(&self) -> Option<u64> {
+        let (begun, ended) = self.begun.zip(self.ended)?;
+        Some(ended.seconds().saturating_sub(begun.seconds()))
+    }
+
+    /// Who owned it last.
+    pub fn owner(&self) -> Option<&Conference> {
+        self.owner.as_ref().map(|owner| &owner.conference)
+    }
+
+    /// Its customers, in the order in which they came.
+    pub fn customers(&self) -> Vec<&str> {
+        in_order(&self.customers)
+    }
+
+    /// Its external keys, in the order in which it had them.
+    pub fn external_keys(&self) -> Vec<&str> {
+        in_order(&self.external_keys)
+    }
+
+    /// Whether it had that external key at some time.
+    pub fn had_external_key(&self, key: &str) -> bool {
+        self.external_keys.contains_key(key)
+    }
+
+    /// Whether a text is a part of its lsid, of an external key or of someone's name. `folded` is in lower case, and what it
+    /// is looked for in is compared so.
+    pub fn speaks_of(&self, folded: &str) -> bool {
+        let names = [&self.customers, &self.representatives, &self.external_keys].into_iter().flat_map(BTreeMap::keys);
+        let mut texts = names.map(String::as_str).chain([self.lsid.as_str()]);
+        texts.any(|text| text.to_lowercase().contains(folded))
+    }
+}
+
+fn earliest(names: &mut BTreeMap<String, Timestamp>, others: BTreeMap<String, Timestamp>) {
+    for (name, time) in others {
+        names.entry(name).and_modify(|known| *known = time.min(*known)).or_insert(time);
+    }
+}
+
+fn in_order(names: &BTreeMap<String, Timestamp>) -> Vec<&str> {
+    let mut names: Vec<_> = names.iter().map(|(name, time)| (time, name.as_str())).collect();
+    names.sort_unstable();
+    names.into_iter().map(|(_, name)| name).collect()
+}
+
+/// Short ids in base64, eight bytes each: in decimal they would take a third of a pack.
+pub(crate) mod short_ids {
+    use std::collections::BTreeSet;
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD_NO_PAD;
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(ids: &BTreeSet<u64>, to: S) -> Result<S::Ok, S::Error> {
+        let bytes: Vec<u8> = ids.iter().flat_map(|id| id.to_be_bytes()).collect();
+        to.serialize_str(&STANDARD_NO_PAD.encode(bytes))
+    }
+
+    pub(crate) fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<BTreeSet<u64>, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(from)?;
+        let bytes = STANDARD_NO_PAD.decode(text.as_bytes()).map_err(D::Error::custom)?;
+        let (ids, rest) = bytes.as_chunks();
+        match rest {
+            [] => Ok(ids.iter().map(|id| u64::from_be_bytes(*id)).collect()),
+            _ => Err(D::Error::custom("ids are eight bytes each")),
+        }
     }
 }

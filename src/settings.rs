@@ -1,12 +1,26 @@
 //! Configuration, read from variables by name. One that does not parse is an error that names it, never a guess.
 
 use std::fmt;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use subtle::ConstantTimeEq as _;
 
+use crate::archive::packing::Policy;
+
 /// The names of all settings. On Spin these are variables of the component.
-pub const NAMES: [&str; 6] =
-    ["ingest_tokens", "ingest_open", "invalid_events", "max_body_bytes", "read_tokens", "key_budget"];
+pub const NAMES: [&str; 10] = [
+    "ingest_tokens",
+    "ingest_open",
+    "invalid_events",
+    "max_body_bytes",
+    "read_tokens",
+    "admin_tokens",
+    "key_budget",
+    "loose_events",
+    "packing_grace",
+    "retention_days",
+];
 
 /// What the service is told by whoever runs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,10 +31,13 @@ pub struct Settings {
     pub invalid_events: InvalidEvents,
     /// From `max_body_bytes`: the most bytes that a body may have.
     pub max_body_bytes: usize,
-    /// From `read_tokens`: who may read what came in, and delete it. `None`: nobody.
+    /// From `read_tokens`: who may read what came in. `None`: nobody.
     pub read_tokens: Option<Tokens>,
-    /// From `key_budget`: how many keys the platform's store takes, where it is known to take few.
-    pub key_budget: Option<u64>,
+    /// From `admin_tokens`: who may remove it, try it again, and have it packed. `None`: nobody.
+    pub admin_tokens: Option<Tokens>,
+    /// From `loose_events`, `key_budget` (how many keys the platform's store takes, where it is known to take few),
+    /// `packing_grace` (seconds) and `retention_days`: how what came in is kept.
+    pub packing: Policy,
 }
 
 /// Who may send events.
@@ -75,13 +92,19 @@ impl Settings {
             Ok(value) => Ok(value.unwrap_or_default()),
             Err(reason) => Err(SettingsError { name, reason: format!("cannot be read: {reason}") }),
         };
-        let [tokens, open, invalid, max, read_tokens, key_budget] = NAMES;
+        let [tokens, open, invalid, max, read_tokens, admin_tokens, key_budget, loose_events, grace, retention] = NAMES;
         Ok(Self {
             ingest: ingest(&read(tokens)?, &read(open)?)?,
             invalid_events: invalid_events(&read(invalid)?)?,
             max_body_bytes: max_body_bytes(&read(max)?)?,
             read_tokens: tokens_if_any(read_tokens, &read(read_tokens)?)?,
-            key_budget: budget(&read(key_budget)?)?,
+            admin_tokens: tokens_if_any(admin_tokens, &read(admin_tokens)?)?,
+            packing: Policy {
+                loose_events: number(loose_events, &read(loose_events)?, 0..=100_000)?.unwrap_or(512) as usize,
+                key_budget: number(key_budget, &read(key_budget)?, 1..=u32::MAX)?.map(|keys| keys as usize),
+                grace: Duration::from_secs(number(grace, &read(grace)?, 0..=86_400)?.unwrap_or(0).into()),
+                retention_days: number(retention, &read(retention)?, 1..=36_500)?,
+            },
         })
     }
 }
@@ -103,13 +126,14 @@ fn tokens_if_any(name: &'static str, text: &str) -> Result<Option<Tokens>, Setti
     if text.is_empty() { Ok(None) } else { Tokens::parse(name, text).map(Some) }
 }
 
-fn budget(text: &str) -> Result<Option<u64>, SettingsError> {
+fn number(name: &'static str, text: &str, range: RangeInclusive<u32>) -> Result<Option<u32>, SettingsError> {
     if text.is_empty() {
         return Ok(None);
     }
     let digits = text.bytes().all(|b| b.is_ascii_digit());
-    let keys = text.parse().ok().filter(|keys| digits && *keys > 0);
-    keys.map(Some).ok_or_else(|| error("key_budget", "is not a number of keys, 1 or more"))
+    let number = text.parse().ok().filter(|number| digits && range.contains(number));
+    let rule = || format!("is not a number from {} to {}", range.start(), range.end());
+    number.map(Some).ok_or_else(|| error(name, rule()))
 }
 
 fn invalid_events(text: &str) -> Result<InvalidEvents, SettingsError> {

@@ -22,13 +22,17 @@ async fn handle(request: IncomingRequest, out: ResponseOutparam) {
     let head = head(&request);
     let mut body = pin!(request.into_body_stream());
     let store = SpinStore::default();
-    let service = Service { store: &store, settings: Settings::read(variable), now: Utc::now() };
+    let service = Service { store: &store, settings: Settings::read(variable), clock: Utc::now };
     let answer = service.handle(head, async || body.next().await.transpose().map_err(|_| BrokenOff)).await;
     if let Some(line) = answer.log {
         eprintln!("{line}");
     }
     if let Err(error) = respond(answer.response, out).await {
         eprintln!("the response was not sent: {error:#}");
+    }
+    // The sender has its answer; the platform lets the component go on.
+    if let Some(line) = service.go_on(answer.after).await {
+        eprintln!("{line}");
     }
 }
 

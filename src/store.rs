@@ -45,11 +45,16 @@ pub enum Kept {
 ///
 /// Two overlapping repeats may both write. They write the same, but for the time of recording.
 pub async fn keep(store: &impl Store, key: &str, value: &[u8]) -> Result<Kept, StoreError> {
-    if store.exists(key).await? && store.get(key).await?.is_some_and(|before| is_whole(&before)) {
+    if holds(store, key).await? {
         return Ok(Kept::Before);
     }
     store.set(key, value).await?;
     Ok(Kept::New)
+}
+
+/// Whether there is a whole value under a key.
+pub async fn holds(store: &impl Store, key: &str) -> Result<bool, StoreError> {
+    Ok(store.exists(key).await? && store.get(key).await?.is_some_and(|before| is_whole(&before)))
 }
 
 /// Whether a value has its end. What a store lost a part of, or filled up with zeros, no longer reads as JSON.

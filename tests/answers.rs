@@ -42,9 +42,9 @@ fn an_event_is_stored_and_its_repeat_is_a_duplicate_that_changes_nothing() {
 #[test]
 fn a_post_costs_one_read_and_one_write_and_its_repeat_two_reads() {
     let store = Memory::default();
-    post("/").body(BEGIN).answer(&store, OPEN);
+    post("/").body(BEGIN).answer_alone(&store, OPEN);
     assert_eq!(*store.calls.borrow(), ["exists", "set"]);
-    post("/").body(BEGIN).answer(&store, OPEN);
+    post("/").body(BEGIN).answer_alone(&store, OPEN);
     assert_eq!(*store.calls.borrow(), ["exists", "set", "exists", "get"]);
 }
 

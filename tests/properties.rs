@@ -7,10 +7,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use outbound_events::event::{EventName, Lsid, Timestamp};
+use outbound_events::identity::{Id, Site};
 use outbound_events::keys::{EventKey, SetAsideKey};
 use outbound_events::macros::{Macro, Template, Values, render};
 use outbound_events::parse::parse;
-use outbound_events::record::{Id, Record, SetAside, Site};
+use outbound_events::record::{Record, SetAside};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;

@@ -14,6 +14,7 @@ const READ: &str = "a-read-token-of-many-characters";
 const SETTINGS: &[(&str, &str)] = &[
     ("ingest_tokens", TOKEN),
     ("read_tokens", "another-read-token,a-read-token-of-many-characters"),
+    ("admin_tokens", "an-admin-token-of-characters,a-read-token-of-many-characters"),
     ("key_budget", "1024"),
 ];
 
@@ -90,7 +91,31 @@ fn without_a_read_token_nothing_is_told() {
         let other = call("GET", uri).header("authorization", "Bearer another-read-token").answer(&store, SETTINGS);
         assert_eq!(other.status, 200, "{uri}");
     }
-    // A read token lets nobody send.
+    // A read token removes nothing, an admin token reads nothing, and neither lets anyone send.
+    let store = filled();
+    let bearer = |method: &str, uri: &str, token: &str, settings: &[(&str, &str)]| {
+        call(method, uri).header("authorization", format!("Bearer {token}")).answer(&store, settings)
+    };
+    let id = "0".repeat(32);
+    for (method, uri) in [
+        ("DELETE", "/api/sessions/hq/one".to_owned()),
+        ("DELETE", "/api/events?before=2026-01-01".to_owned()),
+        ("DELETE", format!("/api/set-aside/{id}")),
+        ("POST", format!("/api/set-aside/{id}/retry")),
+        ("POST", "/api/pack".to_owned()),
+    ] {
+        let before = store.values.borrow().clone();
+        let status = |token: &str, settings| bearer(method, &uri, token, settings).status;
+        assert_eq!([status("another-read-token", SETTINGS), status("wrong", SETTINGS)], [403, 401], "{method} {uri}");
+        let closed = &SETTINGS[..2];
+        assert_eq!([status("another-read-token", closed), status("wrong", closed)], [403, 503], "{method} {uri}");
+        assert_eq!(*store.values.borrow(), before);
+        assert!([200, 404].contains(&status("an-admin-token-of-characters", SETTINGS)), "{method} {uri}");
+    }
+    assert_eq!(bearer("GET", "/api/stats", "an-admin-token-of-characters", SETTINGS).status, 401);
+    let stats = bearer("GET", "/api/stats", "another-read-token", SETTINGS).body;
+    assert!(stats.contains("\"admin\":false"), "{stats}");
+
     assert_eq!(
         post("/events").header("authorization", format!("Bearer {READ}")).body("x").answer(&store, SETTINGS).status,
         401
@@ -98,19 +123,24 @@ fn without_a_read_token_nothing_is_told() {
 }
 
 #[test]
-fn sessions_are_listed_newest_first_from_keys_alone() {
+fn sessions_are_listed_newest_first_and_only_those_on_the_page_are_read() {
     let store = filled();
     store.calls.borrow_mut().clear();
-    let list = get(&store, "/api/sessions");
-    assert_eq!(*store.calls.borrow(), ["get_keys"]);
-    assert_eq!(
-        list,
-        json!({"sessions": [
-            {"site": "west", "lsid": "one", "state": "incomplete", "first_event": "1970-01-01T01:06:40Z", "last_event": "1970-01-01T01:06:40Z", "events": 1},
-            {"site": "hq", "lsid": "two", "state": "open", "first_event": "1970-01-01T00:50:00Z", "last_event": "1970-01-01T00:50:00Z", "events": 1},
-            {"site": "hq", "lsid": "one", "state": "ended", "first_event": "1970-01-01T00:16:40Z", "last_event": "1970-01-01T00:33:20Z", "events": 2},
-        ], "next": null})
-    );
+    let list = get(&store, "/api/sessions?limit=2");
+    assert_eq!(*store.calls.borrow(), ["get_keys", "get", "get"]);
+    let row = |site: &str, lsid: &str, state: &str, first: &str, last: &str, events: u64, length: Value| {
+        let start = if state == "incomplete" { Value::Null } else { json!(first) };
+        let end = if state == "open" { Value::Null } else { json!(last) };
+        json!({"site": site, "lsid": lsid, "state": state, "first_event": first, "last_event": last, "events": events,
+            "start": start, "end": end, "duration_seconds": length, "customers": [], "owner": null, "external_keys": []})
+    };
+    let west = row("west", "one", "incomplete", "1970-01-01T01:06:40Z", "1970-01-01T01:06:40Z", 1, Value::Null);
+    let two = row("hq", "two", "open", "1970-01-01T00:50:00Z", "1970-01-01T00:50:00Z", 1, Value::Null);
+    let one = row("hq", "one", "ended", "1970-01-01T00:16:40Z", "1970-01-01T00:33:20Z", 2, json!(1_000));
+    let next = list["next"].clone();
+    assert_eq!(list, json!({"sessions": [west, two], "next": next, "unreadable": []}));
+    let rest = get(&store, &format!("/api/sessions?cursor={}", next.as_str().unwrap()));
+    assert_eq!(rest, json!({"sessions": [one], "next": null, "unreadable": []}));
     for (query, expected) in [
         ("site=hq", vec!["hq/two", "hq/one"]),
         ("state=open", vec!["hq/two"]),
@@ -294,39 +324,54 @@ fn a_session_is_erased_with_what_names_it_and_nothing_else() {
     send(&store, "west", &format!("Isid={lsid}"));
     let before = store.keys().len();
     let reply = api(&store, "DELETE", &format!("/api/sessions/hq/{lsid}"));
-    assert_eq!((reply.status, reply.body.as_str()), (200, "{\"events\":7,\"set_aside\":2,\"remaining\":0}"));
-    assert_eq!(store.keys().len(), before - 9);
+    assert_eq!((reply.status, reply.body.as_str()), (200, "{\"events\":7,\"set_aside\":2,\"remaining\":false}"));
+    // A tombstone stands where it was.
+    assert_eq!(store.keys().len(), before - 9 + 1);
     assert_eq!(api(&store, "DELETE", &format!("/api/sessions/hq/{lsid}")).status, 404);
     // A short lsid is looked for as a variable only.
     let reply = api(&store, "DELETE", "/api/sessions/hq/two");
-    assert_eq!((reply.status, reply.body.as_str()), (200, "{\"events\":1,\"set_aside\":1,\"remaining\":0}"));
+    assert_eq!((reply.status, reply.body.as_str()), (200, "{\"events\":1,\"set_aside\":1,\"remaining\":false}"));
 }
 
 #[test]
-fn a_session_of_many_events_is_erased_in_parts() {
+fn a_session_of_many_events_is_erased_at_once() {
     let store = Memory::default();
     for n in 0..1_200 {
         send(&store, "hq", &form("begin", n, "many"));
     }
     send(&store, "hq", "lsid=many");
     let erase = || api(&store, "DELETE", "/api/sessions/hq/many").body;
-    assert_eq!(erase(), "{\"events\":1000,\"set_aside\":1,\"remaining\":200}");
-    assert_eq!(erase(), "{\"events\":200,\"set_aside\":0,\"remaining\":0}");
-    assert_eq!(store.keys().len(), 0);
+    assert_eq!(erase(), "{\"events\":1200,\"set_aside\":1,\"remaining\":false}");
+    assert_eq!(api(&store, "DELETE", "/api/sessions/hq/many").status, 404);
+    // What it had is nowhere any more, in no pack and under no key.
+    let values = store.values.borrow();
+    assert!(
+        values.keys().all(|key| key.starts_with("erased.hq.many.") || key.starts_with("index.")),
+        "{:?}",
+        values.keys()
+    );
 }
 
 #[test]
-fn old_events_are_removed_a_thousand_at_a_time() {
+fn what_is_older_than_a_time_is_removed_and_stays_so() {
     let store = filled();
     for n in 0..1_500 {
         send(&store, "hq", &form("begin", n, &format!("s{n}")));
     }
     let remove = |query: &str| api(&store, "DELETE", &format!("/api/events{query}"));
-    assert_eq!(remove("?before=1970-01-01T00:33:20Z").body, "{\"events\":1000,\"remaining\":501}");
-    assert_eq!(remove("?before=1970-01-01T00:33:20Z").body, "{\"events\":501,\"remaining\":0}");
-    assert_eq!(remove("?before=1970-01-01T00:33:20Z").body, "{\"events\":0,\"remaining\":0}");
+    assert_eq!(remove("?before=1970-01-01T00:33:19.5Z").body, "{\"events\":1501,\"remaining\":false}");
+    assert_eq!(remove("?before=1970-01-01T00:33:20Z").body, "{\"events\":0,\"remaining\":false}");
     assert_eq!(get(&store, "/api/stats")["events"], 3);
-    assert_eq!((remove("").status, remove("").at_fault()), (400, vec!["before".to_owned()]));
+    // One that comes late is taken, and is as old as the others.
+    assert_eq!(send(&store, "hq", &form("begin", 1_999, "late")).result(), "stored");
+    assert_eq!(api(&store, "GET", "/api/sessions/hq/late").status, 404);
+    for at_fault in ["", "?before=2026-01-02T03:04:07Z", "?before=2999-01-01"] {
+        assert_eq!(
+            (remove(at_fault).status, remove(at_fault).at_fault()),
+            (400, vec!["before".to_owned()]),
+            "{at_fault}"
+        );
+    }
 }
 
 #[test]
@@ -337,7 +382,8 @@ fn the_stats_are_made_of_keys() {
     assert_eq!(
         get(&store, "/api/stats"),
         json!({
-            "keys": 6, "events": 4, "sessions": 3, "set_aside": 1, "other": 1, "key_budget": 1024,
+            "keys": 6, "loose": 4, "packs": 0, "events": 4, "sessions": 3, "set_aside": 1, "other": 1,
+            "key_budget": 1024, "admin": true, "unreadable": [],
             "sites": [
                 {"site": "hq", "events": 3, "last_event": "1970-01-01T00:50:00Z"},
                 {"site": "west", "events": 1, "last_event": "1970-01-01T01:06:40Z"},
@@ -362,6 +408,11 @@ fn a_parameter_at_fault_is_named() {
         ("/api/sessions?site=a/b", "site"),
         ("/api/sessions?cursor=x", "cursor"),
         ("/api/sessions?cursor=12.hq.one", "cursor"),
+        ("/api/sessions?cursor=000000000012.hq", "cursor"),
+        ("/api/sessions?q=", "q"),
+        ("/api/sessions?external_key=", "external_key"),
+        ("/api/events?cursor=12", "cursor"),
+        ("/api/set-aside?cursor=000000000000012.setaside.hq.x", "cursor"),
         ("/api/sessions?cursor=000000000012.hq.a_2G", "cursor"),
         ("/api/sessions?stat=open", "stat"),
         ("/api/sessions?state=open&state=ended", "state"),
@@ -464,6 +515,7 @@ fn the_description_names_every_path() {
         "/api/set-aside/{id}",
         "/api/set-aside/{id}/retry",
         "/api/stats",
+        "/api/pack",
     ] {
         assert!(reply.body.contains(&format!("\n  {path}:\n")), "{path}");
     }

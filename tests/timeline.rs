@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use outbound_events::event::{Event, Timestamp};
-use outbound_events::keys::KeyParts;
+use outbound_events::identity::Id;
 use outbound_events::parse::parse;
 use outbound_events::session::{State, Summary, Timeline, order};
 use proptest::prelude::*;
@@ -108,39 +108,45 @@ fn two_of_one_name_are_two() {
     assert_eq!((&both["participants"][0]["left"], &both["participants"][1]["left"]), (&json!(time(3)), &Value::Null));
 }
 
+/// What the events of `SESSION` that `of` says yes of tell together, joined one by one.
+fn summary(of: impl Fn(usize) -> bool) -> Option<Summary> {
+    let events = SESSION.iter().enumerate().filter(|(number, _)| of(*number));
+    let summaries = events.map(|(number, told)| {
+        let id = Id::of_value(number.to_string().as_bytes());
+        Summary::of(&event(told), 1_000 + number as u64, id).unwrap()
+    });
+    summaries.reduce(|mut one, other| {
+        one.join(other);
+        one
+    })
+}
+
 #[test]
-fn keys_alone_tell_how_sessions_stand() {
-    let event = |start: &str| format!("event.{start}.0123456789abcdef0123456789abcdef");
-    let keys = [
-        event("hq.000000000009.b.end"),
-        event("hq.000000000002.b.added"),
-        event("hq.000000000001.b.begin"),
-        event("hq.000000000005.c.begin"),
-        event("hq.000000000005.a.begin"),
-        event("west.000000000007.b.x-new"),
-        event("hq.000000000008._.x-new"),
-        // None of ours.
-        event("hq.9.d.begin"),
-        event("h_q.000000000009.d.begin"),
-        event("hq.999999999999.d.begin"),
-        event("hq.000000000009.d.begin.more"),
-        "event.hq.000000000009.d.begin.0".to_owned(),
-        "setaside.hq.0123456789abcdef0123456789abcdef".to_owned(),
-        "health".to_owned(),
-    ];
-    let list = |most| Summary::list(keys.iter().filter_map(|key| KeyParts::of(key)), most);
-    assert!(list(3).is_none());
-    let sessions = list(4).unwrap();
-    let told: Vec<_> = sessions.iter().map(|s| (s.site, s.lsid, s.first, s.last, s.events, s.state())).collect();
-    assert_eq!(
-        told,
-        [
-            ("west", "b", "000000000007", "000000000007", 1, State::Incomplete),
-            ("hq", "a", "000000000005", "000000000005", 1, State::Open),
-            ("hq", "c", "000000000005", "000000000005", 1, State::Open),
-            ("hq", "b", "000000000001", "000000000009", 3, State::Ended),
-        ]
-    );
+fn a_summary_is_what_a_row_of_a_list_needs() {
+    let summary = summary(|_| true).unwrap();
+    assert_eq!((summary.state(), summary.ids.len()), (State::Ended, SESSION.len()));
+    assert_eq!(summary.recorded, (1_000, 1_000 + SESSION.len() as u64 - 1));
+    assert!(summary.customers().contains(&"Zo\u{eb}") && !summary.customers().contains(&"Ann"));
+    assert!(summary.speaks_of("ann") && summary.speaks_of("zo\u{eb}") && summary.speaks_of("c69a"));
+    assert!(!summary.speaks_of("desk of nobody"));
+    let read: Summary = serde_json::from_str(&serde_json::to_string(&summary).unwrap()).unwrap();
+    assert_eq!(read, summary);
+}
+
+#[test]
+fn of_two_owners_of_one_second_the_one_that_was_recorded_last_is_the_owner() {
+    let owner = |recorded, name: &str| {
+        let changed = format!("&conference_id=rep:{name}&conference_name={name}");
+        let event =
+            parse(format!("event=support_conference_owner_changed&version=1&timestamp=9&lsid=x{changed}").as_bytes());
+        Summary::of(&event.unwrap(), recorded, Id::of_value(name.as_bytes())).unwrap()
+    };
+    for (first, second) in [("a", "b"), ("b", "a")] {
+        let (mut one, mut other) = (owner(1, first), owner(2, second));
+        one.join(owner(2, second));
+        other.join(owner(1, first));
+        assert_eq!([one.owner().unwrap().name.as_str(), other.owner().unwrap().name.as_str()], [second; 2]);
+    }
 }
 
 proptest! {
@@ -163,6 +169,19 @@ proptest! {
         };
         // Two of one kind in one second are in the order of their ids, which the service adds; here they have one rank each.
         prop_assert_eq!(sorted(kept(&shuffled)), sorted(kept(&SESSION)));
+    }
+
+    #[test]
+    fn parts_join_to_the_whole_however_they_overlap(
+        in_one in proptest::collection::vec(any::<bool>(), SESSION.len()),
+        in_both in proptest::collection::vec(any::<bool>(), SESSION.len()),
+    ) {
+        let (one, other) = (summary(|n| in_one[n] || in_both[n]), summary(|n| !in_one[n] || in_both[n]));
+        let join = |one: &Option<Summary>, other: &Option<Summary>| {
+            one.iter().chain(other).cloned().reduce(|mut one, other| { one.join(other); one })
+        };
+        prop_assert_eq!(join(&one, &other), summary(|_| true));
+        prop_assert_eq!(join(&other, &one), summary(|_| true));
     }
 }
 

@@ -69,8 +69,8 @@ impl Iterator for Agenda {
 
 #[cfg(test)]
 mod tests {
+    use outbound_events::identity::{Id, Site};
     use outbound_events::parse::parse;
-    use outbound_events::record::{Id, Site};
 
     use super::Agenda;
 

@@ -46,8 +46,9 @@ fn variable((name, value): (String, Value)) -> Result<(String, String), LineErro
 
 #[cfg(test)]
 mod tests {
+    use outbound_events::identity::Site;
     use outbound_events::parse::parse;
-    use outbound_events::record::{Record, Site};
+    use outbound_events::record::Record;
 
     use super::{LineError, form};
 

@@ -272,8 +272,9 @@ mod tests {
     use std::collections::BTreeSet;
 
     use outbound_events::event::{EventName, Kind};
+    use outbound_events::identity::Site;
     use outbound_events::parse::parse;
-    use outbound_events::record::{Record, Site};
+    use outbound_events::record::Record;
 
     use super::Session;
 

@@ -1,9 +1,10 @@
 //! The events that every contender is sent: the guide's seven, in turn, no two alike.
 
 use chrono::DateTime;
+use outbound_events::identity::Site;
 use outbound_events::keys::EventKey;
 use outbound_events::parse::parse;
-use outbound_events::record::{Record, Site};
+use outbound_events::record::Record;
 
 /// The body of event `number`, as an appliance sends it. Seven in a row are one session, a second apart.
 pub fn form(number: u64) -> String {

@@ -93,7 +93,7 @@ impl NativeStore {
     /// Answers one request: what the component does in the host.
     pub async fn take(&self, head: Parts, mut body: Result<Option<Vec<u8>>, BrokenOff>) -> Response<Vec<u8>> {
         let settings = Settings::read(|name| Ok((name == "ingest_open").then(|| "true".to_owned())));
-        let service = Service { store: self, settings, now: Utc::now() };
+        let service = Service { store: self, settings, clock: Utc::now };
         service.handle(Ok(head), async || std::mem::replace(&mut body, Ok(None))).await.response
     }
 }

@@ -7,7 +7,7 @@ use http::header;
 use http::request::Parts;
 
 use super::Refusal;
-use crate::settings::{Ingest, Tokens};
+use crate::settings::{Ingest, Settings, Tokens};
 
 /// The query parameter that carries the token.
 const PARAMETER: &str = "outbound_event_token";
@@ -40,6 +40,19 @@ pub(super) fn reader(head: &Parts, tokens: Option<&Tokens>) -> Result<(), Refusa
     match bearers(head).any(|candidate| tokens.contain(candidate)) {
         true => Ok(()),
         false => Err(Refusal::ReadToken),
+    }
+}
+
+/// Lets in who may remove, try again and pack, or says why not. Such a token reads nothing by itself.
+pub(super) fn admin(head: &Parts, settings: &Settings) -> Result<(), Refusal> {
+    let offers =
+        |tokens: Option<&Tokens>| tokens.is_some_and(|tokens| bearers(head).any(|token| tokens.contain(token)));
+    let set = settings.admin_tokens.is_some();
+    match (offers(settings.admin_tokens.as_ref()), offers(settings.read_tokens.as_ref())) {
+        (true, _) => Ok(()),
+        (false, true) => Err(Refusal::ReadOnly { set }),
+        (false, false) if set => Err(Refusal::AdminToken),
+        (false, false) => Err(Refusal::AdminClosed),
     }
 }
 

@@ -1,15 +1,18 @@
 //! The way of a POST: who sends, what it says, keep it, 200.
 
+use chrono::{DateTime, Utc};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response, header};
 
 use super::auth::{self, Sender};
-use super::{BrokenOff, Refusal, Service};
+use super::{After, Answer, BrokenOff, Refusal, Service};
+use crate::archive::packing::{self, Bound};
+use crate::identity::{Id, Site};
 use crate::keys::EventKey;
 use crate::parse::{self, Problem, Problems};
-use crate::record::{Id, Record, SetAside, Site};
+use crate::record::{Record, SetAside};
 use crate::settings::{InvalidEvents, Settings};
-use crate::store::{self, Kept, Store};
+use crate::store::{self, Kept, Store, StoreError};
 
 /// Carries the id of what was kept.
 const EVENT_ID: HeaderName = HeaderName::from_static("event-id");
@@ -17,13 +20,13 @@ const EVENT_ID: HeaderName = HeaderName::from_static("event-id");
 /// Carries what became of the event: `stored`, `duplicate` or `set-aside`.
 const EVENT_RESULT: HeaderName = HeaderName::from_static("event-result");
 
-impl<S: Store> Service<'_, S> {
+impl<S: Store, C: Fn() -> DateTime<Utc>> Service<'_, S, C> {
     pub(super) async fn ingest(
         &self,
         site: Site,
         head: &Parts,
         chunk: impl AsyncFnMut() -> Result<Option<Vec<u8>>, BrokenOff>,
-    ) -> Result<Response<Vec<u8>>, Refusal> {
+    ) -> Result<Answer, Refusal> {
         let settings = self.settings()?;
         let sender = auth::sender(head, &settings.ingest)?;
         let form = is_form(head);
@@ -33,20 +36,37 @@ impl<S: Store> Service<'_, S> {
         let body = read(head, settings.max_body_bytes, chunk).await?;
         match (self.record(&site, &body), sender) {
             (Ok((key, record)), _) => {
-                let kept = store::keep(self.store, &key.to_string(), &record).await?;
-                Ok(accepted(&key.id, if kept == Kept::New { "stored" } else { "duplicate" }))
+                let kept = self.keep(settings, &key.to_string(), &record).await?;
+                let response = accepted(&key.id, if kept == Kept::New { "stored" } else { "duplicate" });
+                Ok(Answer { after: After::event(key.id), ..Answer::new(response) })
             }
             (Err(problems), Sender::Stranger) => Err(Refusal::Invalid { problems, set_aside: None }),
             (Err(problems), Sender::Trusted) => {
                 let problems = if form { problems } else { problems.and(Problem::of_body(OTHER_TYPE)) };
-                self.set_aside(settings, site, head, &body, problems).await
+                self.set_aside(settings, site, head, &body, problems).await.map(Answer::new)
             }
         }
     }
 
+    /// Keeps a value. A store that does not take it may be full: then what is loose is packed, and it is tried once more.
+    async fn keep(&self, settings: &Settings, key: &str, value: &[u8]) -> Result<Kept, StoreError> {
+        if store::holds(self.store, key).await? {
+            return Ok(Kept::Before);
+        }
+        if let Err(refused) = self.store.set(key, value).await {
+            let room = packing::make_room(self.store, &settings.packing, &Bound::default(), &self.clock).await;
+            if room != Ok(true) {
+                // What the store said first is what is wrong with it.
+                return Err(refused);
+            }
+            self.store.set(key, value).await?;
+        }
+        Ok(Kept::New)
+    }
+
     /// The key and the bytes of the record of an event, if the body is one.
     pub(super) fn record(&self, site: &Site, body: &[u8]) -> Result<(EventKey, Vec<u8>), Problems> {
-        let (key, record) = Record::new(parse::parse(body)?, site.clone(), self.now);
+        let (key, record) = Record::new(parse::parse(body)?, site.clone(), (self.clock)());
         Ok((key, record.to_json()?))
     }
 
@@ -60,9 +80,9 @@ impl<S: Store> Service<'_, S> {
         problems: Problems,
     ) -> Result<Response<Vec<u8>>, Refusal> {
         let content_type = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-        let (key, set_aside) = SetAside::new(site, body, content_type, &problems, self.now);
+        let (key, set_aside) = SetAside::new(site, body, content_type, &problems, (self.clock)());
         let value = set_aside.to_json().map_err(|problems| Refusal::Invalid { problems, set_aside: None })?;
-        store::keep(self.store, &key.to_string(), &value).await?;
+        self.keep(settings, &key.to_string(), &value).await?;
         match settings.invalid_events {
             InvalidEvents::SetAside => Ok(accepted(&key.id, "set-aside")),
             InvalidEvents::Reject => Err(Refusal::Invalid { problems, set_aside: Some(key.id) }),

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `/events/{site}`, `/events`, `/` | POST | takes an event (`ingest.rs`) |
 //! | `/` | GET, HEAD | the page (`page.rs`, `page.html`) |
-//! | `/api/…` | GET, HEAD, POST, DELETE | what came in, for who has a read token (`api.rs`) |
+//! | `/api/…` | GET, HEAD, POST, DELETE | what came in, for who has a read or an admin token (`api/`) |
 //! | `/openapi.yaml` | GET, HEAD | the description of all of this (`openapi.yaml`) |
 //! | `/health` | GET, HEAD | tells whether the settings are in order and the store answers |
 //!
@@ -21,8 +21,9 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use serde::Serialize;
 
+use crate::archive::packing::{self, Bound};
+use crate::identity::{Id, Site};
 use crate::keys;
-use crate::record::Site;
 use crate::settings::{Ingest, Settings, SettingsError};
 use crate::store::Store;
 
@@ -32,13 +33,13 @@ use api::Resource;
 
 /// What one request is answered with, and everything that the answer depends on besides the request.
 #[derive(Debug)]
-pub struct Service<'a, S> {
+pub struct Service<'a, S, C> {
     /// Where events are kept.
     pub store: &'a S,
     /// The settings, or why there are none.
     pub settings: Result<Settings, SettingsError>,
-    /// The time to record.
-    pub now: DateTime<Utc>,
+    /// Tells the time: what to record, and how long work takes that is bounded by time.
+    pub clock: C,
 }
 
 /// A body that ended before its end: the connection broke, or the sender gave up.
@@ -52,9 +53,37 @@ pub struct Answer {
     pub response: Response<Vec<u8>>,
     /// A line for the log. Holds no token, query or body.
     pub log: Option<String>,
+    /// What [`Service::go_on`] is to be given, once the response is on its way.
+    pub after: After,
 }
 
-impl<S: Store> Service<'_, S> {
+/// What is left to do after an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "passes run after answers"]
+pub enum After {
+    /// Nothing.
+    Nothing,
+    /// A pass, if one is due.
+    Pass,
+}
+
+/// For one event in so many a pass may run after its answer. Ids are hashes: which events these are is chance.
+const EVENTS_A_PASS: u64 = 48;
+
+impl After {
+    /// What is left to do after an event was stored.
+    fn event(id: Id) -> Self {
+        if id.short().is_multiple_of(EVENTS_A_PASS) { Self::Pass } else { Self::Nothing }
+    }
+}
+
+impl Answer {
+    fn new(response: Response<Vec<u8>>) -> Self {
+        Self { response, log: None, after: After::Nothing }
+    }
+}
+
+impl<S: Store, C: Fn() -> DateTime<Utc>> Service<'_, S, C> {
     /// Answers a request.
     ///
     /// `head` is the request without its body, or why it could not be read as one. `chunk` gives the next part of the
@@ -66,7 +95,20 @@ impl<S: Store> Service<'_, S> {
     ) -> Answer {
         self.route(head, chunk)
             .await
-            .unwrap_or_else(|refusal| Answer { response: refusal.response(), log: refusal.log() })
+            .unwrap_or_else(|refusal| Answer { log: refusal.log(), ..Answer::new(refusal.response()) })
+    }
+
+    /// Does what is left to do after an answer, once the response is on its way: who sent the event does not wait for it. Bounded,
+    /// and harmless if it breaks off. Gives a line for the log if it failed.
+    pub async fn go_on(&self, after: After) -> Option<String> {
+        let (After::Pass, Ok(settings)) = (after, self.settings.as_ref()) else { return None };
+        match packing::pass_if_due(self.store, &settings.packing, &Bound::default(), &self.clock).await {
+            Ok(report) => report.and_then(|report| {
+                let unreadable = report.unreadable.first()?;
+                Some(format!("packing left {} where it is: {}", unreadable.key, unreadable.reason))
+            }),
+            Err(error) => Some(format!("packing broke off, and nothing is lost: {error}")),
+        }
     }
 
     async fn route(
@@ -76,19 +118,13 @@ impl<S: Store> Service<'_, S> {
     ) -> Result<Answer, Refusal> {
         let head = head.map_err(|_| Refusal::Unreadable)?;
         match (Route::of(head.uri.path())?, &head.method) {
-            (Route::Ingest(site), &Method::POST) => {
-                let response = self.ingest(site, &head, chunk).await?;
-                Ok(Answer { response, log: None })
-            }
-            (Route::Front, &Method::POST) => {
-                let response = self.ingest(Site::default(), &head, chunk).await?;
-                Ok(Answer { response, log: None })
-            }
-            (Route::Front, &Method::GET | &Method::HEAD) => Ok(Answer { response: page::page(), log: None }),
-            (Route::OpenApi, &Method::GET | &Method::HEAD) => Ok(Answer { response: page::openapi(), log: None }),
+            (Route::Ingest(site), &Method::POST) => self.ingest(site, &head, chunk).await,
+            (Route::Front, &Method::POST) => self.ingest(Site::default(), &head, chunk).await,
+            (Route::Front, &Method::GET | &Method::HEAD) => Ok(Answer::new(page::page())),
+            (Route::OpenApi, &Method::GET | &Method::HEAD) => Ok(Answer::new(page::openapi())),
             (Route::Ingest(_), _) => Err(Refusal::Method { allow: "POST" }),
             (Route::Front, _) => Err(Refusal::Method { allow: "GET, HEAD, POST" }),
-            (Route::Api(resource), _) => Ok(Answer { response: self.api(resource, &head).await?, log: None }),
+            (Route::Api(resource), _) => self.api(resource, &head).await.map(Answer::new),
             (Route::Health, &Method::GET | &Method::HEAD) => Ok(self.health().await),
             (Route::Health | Route::OpenApi, _) => Err(Refusal::Method { allow: "GET, HEAD" }),
         }
@@ -107,7 +143,7 @@ impl<S: Store> Service<'_, S> {
         let health = Health { ready: refusal.is_none(), ingest, detail: refusal.as_ref().map(Refusal::to_string) };
         let mut response = json_response(status, "application/json", &health);
         response.headers_mut().extend(refusal.iter().flat_map(Refusal::headers));
-        Answer { response, log: refusal.and_then(|refusal| refusal.log()) }
+        Answer { log: refusal.and_then(|refusal| refusal.log()), ..Answer::new(response) }
     }
 
     /// An error if it is known that the next event cannot be taken.

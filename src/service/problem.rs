@@ -4,8 +4,8 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
 use super::{ingest, json_response};
+use crate::identity::Id;
 use crate::parse::{Problem, Problems};
-use crate::record::Id;
 use crate::settings::SettingsError;
 use crate::store::StoreError;
 
@@ -42,6 +42,20 @@ pub enum Refusal {
     /// The read token is missing or wrong.
     #[error("a read token is needed: Authorization: Bearer …")]
     ReadToken,
+    /// No admin token is configured.
+    #[error(
+        "nothing can be removed, tried again or packed until admin_tokens is set: one token, or several joined by commas"
+    )]
+    AdminClosed,
+    /// The admin token is missing or wrong.
+    #[error("an admin token is needed: Authorization: Bearer …")]
+    AdminToken,
+    /// A read token is no admin token.
+    #[error("a read token reads and no more; this needs one of admin_tokens{}", if *set { "" } else { ", which is not set" })]
+    ReadOnly {
+        /// Whether there are admin tokens.
+        set: bool,
+    },
     /// A parameter of the query is at fault.
     #[error("the query is at fault")]
     Query(Problem),
@@ -107,13 +121,16 @@ impl Refusal {
             }
             Self::Path | Self::Site | Self::Absent(_) => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Token | Self::ReadToken => StatusCode::UNAUTHORIZED,
+            Self::Token | Self::ReadToken | Self::AdminToken => StatusCode::UNAUTHORIZED,
+            Self::ReadOnly { .. } => StatusCode::FORBIDDEN,
             Self::StillInvalid(_) => StatusCode::CONFLICT,
             Self::TooMuch(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Damaged(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Type => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Length { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Settings(_) | Self::Shut | Self::Closed | Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Settings(_) | Self::Shut | Self::Closed | Self::AdminClosed | Self::Store(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
@@ -146,8 +163,12 @@ impl Refusal {
     pub(super) fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
         match self {
             Self::Method { allow } => vec![(header::ALLOW, HeaderValue::from_static(allow))],
-            Self::Token | Self::ReadToken => vec![(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))],
-            Self::Settings(_) | Self::Shut | Self::Closed | Self::Store(_) => vec![(header::RETRY_AFTER, RETRY_AFTER)],
+            Self::Token | Self::ReadToken | Self::AdminToken => {
+                vec![(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))]
+            }
+            Self::Settings(_) | Self::Shut | Self::Closed | Self::AdminClosed | Self::Store(_) => {
+                vec![(header::RETRY_AFTER, RETRY_AFTER)]
+            }
             Self::Invalid { set_aside: Some(id), .. } => ingest::outcome(id, "set-aside"),
             _ => Vec::new(),
         }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use outbound_events::event::Event;
+use outbound_events::identity::{Id, Site};
 use outbound_events::keys::{EventKey, KeyParts, OfSession};
 use outbound_events::parse::{MAX_VARIABLE_BYTES, MAX_VARIABLES, Problems, parse};
-use outbound_events::record::{Id, MAX_RECORD_BYTES, Record, SetAside, Site};
+use outbound_events::record::{MAX_RECORD_BYTES, Record, SetAside};
 use percent_encoding::percent_decode;
 
 use crate::support::now;

@@ -34,6 +34,8 @@ pub fn now() -> DateTime<Utc> {
 pub struct Call {
     request: http::request::Builder,
     chunks: Vec<Result<Vec<u8>, BrokenOff>>,
+    now: DateTime<Utc>,
+    goes_on: bool,
 }
 
 /// What came back.
@@ -52,7 +54,7 @@ pub fn post(uri: &str) -> Call {
 }
 
 pub fn call(method: &str, uri: &str) -> Call {
-    Call { request: http::Request::builder().method(method).uri(uri), chunks: Vec::new() }
+    Call { request: http::Request::builder().method(method).uri(uri), chunks: Vec::new(), now: now(), goes_on: true }
 }
 
 impl Call {
@@ -64,6 +66,18 @@ impl Call {
     pub fn body(mut self, body: impl AsRef<[u8]>) -> Self {
         self.chunks.push(Ok(body.as_ref().to_vec()));
         self
+    }
+
+    /// At another time than every other.
+    pub fn at(mut self, now: DateTime<Utc>) -> Self {
+        self.now = now;
+        self
+    }
+
+    /// Up to the answer, and nothing after it.
+    pub fn answer_alone(mut self, store: &impl Store, settings: &[(&str, &str)]) -> Reply {
+        self.goes_on = false;
+        self.answer(store, settings)
     }
 
     pub fn broken_off(mut self) -> Self {
@@ -85,7 +99,8 @@ impl Call {
 
     async fn answered(self, store: &impl Store, settings: &[(&str, &str)]) -> Reply {
         let variable = |name: &str| Ok(settings.iter().find(|(n, _)| *n == name).map(|(_, value)| value.to_string()));
-        let service = Service { store, settings: Settings::read(variable), now: now() };
+        let now = self.now;
+        let service = Service { store, settings: Settings::read(variable), clock: || now };
         let asked = Cell::new(0);
         let mut chunks = self.chunks.into_iter();
         let next = async || {
@@ -93,12 +108,14 @@ impl Call {
             chunks.next().transpose()
         };
         let answer = service.handle(self.request.body(()).map(|r| r.into_parts().0), next).await;
+        // As the adapter does: the response is on its way by then.
+        let log = if self.goes_on { service.go_on(answer.after).await } else { None };
         let (head, body) = answer.response.into_parts();
         Reply {
             status: head.status.as_u16(),
             headers: head.headers.iter().map(|(n, v)| (n.to_string(), v.to_str().unwrap().to_owned())).collect(),
             body: String::from_utf8(body).unwrap(),
-            log: answer.log,
+            log: answer.log.or(log),
             chunks_asked: asked.get(),
         }
     }

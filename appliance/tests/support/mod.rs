@@ -22,8 +22,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use outbound_events::identity::Site;
 use outbound_events::parse::parse;
-use outbound_events::record::{Record, Site};
+use outbound_events::record::Record;
 
 pub fn appliance() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_appliance"));

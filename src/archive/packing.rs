@@ -1,0 +1,718 @@
+//! The pass: what is loose is packed, small packs are merged, what is gone is dropped, indexes are made.
+//!
+//! Any number of passes may run at once, and each may die anywhere. What keeps that harmless is [`Pass::replace`]: it writes packs,
+//! reads them back, and only then deletes what they hold. Everything else here decides what to hand to it.
+//!
+//! A pass is bounded, and says whether anything remains. It runs after an answer ([`pass_if_due`]), when a store is found full
+//! ([`make_room`]), and when it is asked for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::event::Timestamp;
+use crate::identity::Site;
+use crate::keys::{self, ErasedKey, Finds, HorizonKey, IndexKey, KeyParts, OfSession, PackKey};
+use crate::store::{Store, StoreError};
+
+use super::index::{self, Tells, Told};
+use super::pack::{self, Entries, Entry, Head, MAX_PACK_EVENTS, Pack};
+use super::{Covers, Listing, Unreadable, delete, events};
+
+/// What decides what a pass does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// How many events stay loose.
+    pub loose_events: usize,
+    /// How many keys the store takes, where it is known to take few.
+    pub key_budget: Option<usize>,
+    /// For how many days events are kept, by their own times. `None`: for ever.
+    pub retention_days: Option<u32>,
+    /// How long a record stays loose after it was packed: for stores whose lists and reads are late.
+    pub grace: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { loose_events: 512, key_budget: None, retention_days: None, grace: Duration::ZERO }
+    }
+}
+
+impl Policy {
+    /// How many keys are left free where there are few: what arrives while a pass is on its way, and its own new keys.
+    const SPARE_KEYS: usize = 96;
+
+    /// How many events stay loose in a store of that many keys.
+    fn stay_loose(&self, listing: &Listing) -> usize {
+        let others = listing.keys.saturating_sub(listing.loose.len());
+        let room = self.key_budget.map(|budget| budget.saturating_sub(others + Self::SPARE_KEYS));
+        room.map_or(self.loose_events, |room| room.min(self.loose_events))
+    }
+
+    /// How many more there must be before they are packed: a pack of a few is hardly better than the few.
+    fn batch(&self, listing: &Listing) -> usize {
+        if self.is_pressed(listing) { 1 } else { (self.loose_events / 2).max(16) }
+    }
+
+    /// Whether keys are about to run out.
+    fn is_pressed(&self, listing: &Listing) -> bool {
+        self.key_budget.is_some_and(|budget| listing.keys + Self::SPARE_KEYS >= budget)
+    }
+
+    /// Whether there are enough loose events for a pass.
+    fn is_due(&self, listing: &Listing, now: DateTime<Utc>) -> bool {
+        let excess = listing.loose.len().saturating_sub(self.stay_loose(listing));
+        excess >= self.batch(listing) || self.next_horizon(listing, now).is_some()
+    }
+
+    /// The horizon that retention asks for, if it is later than what there is: the midnight so many days ago, so that it moves
+    /// once a day.
+    fn next_horizon(&self, listing: &Listing, now: DateTime<Utc>) -> Option<Timestamp> {
+        let days = u64::from(self.retention_days?);
+        let today = u64::try_from(now.timestamp()).ok()? / 86_400;
+        let horizon = Timestamp::from_seconds(today.checked_sub(days)? * 86_400)?;
+        listing.horizons.iter().all(|known| known.0 < horizon).then_some(horizon)
+    }
+}
+
+/// How far a pass goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// How many loose events one of its packs is made of, at most.
+    pub events: usize,
+    /// After which it begins nothing new.
+    pub time: Duration,
+}
+
+impl Default for Bound {
+    /// What fits every platform beside a request: well under ten seconds.
+    fn default() -> Self {
+        Self { events: 2_048, time: Duration::from_secs(3) }
+    }
+}
+
+impl Bound {
+    /// For who has the time: a pack is made of as many as it holds.
+    pub const WIDE: Self = Self { events: MAX_PACK_EVENTS, time: Duration::from_secs(3) };
+}
+
+/// What a pass did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Loose events that are in packs now.
+    pub packed: usize,
+    /// Packs that were merged into others.
+    pub merged: usize,
+    /// Packs that were written.
+    pub written: usize,
+    /// Events that were gone already, and of which nothing is left now.
+    pub dropped: usize,
+    /// Whether there is more to do.
+    pub remaining: bool,
+    /// How many loose events were there when it began.
+    pub loose: usize,
+    /// What it could not read, and left where it is.
+    pub unreadable: BTreeSet<Unreadable>,
+}
+
+/// Runs a pass.
+pub async fn pass<S: Store>(
+    store: &S,
+    policy: &Policy,
+    bound: &Bound,
+    clock: &impl Fn() -> DateTime<Utc>,
+) -> Result<Report, StoreError> {
+    let listing = Listing::of(store).await?;
+    Pass::new(store, policy, bound, clock, listing).run().await
+}
+
+/// Runs a pass if one is due and none is known to be under way. Costs one read where one is under way, and one list otherwise.
+pub async fn pass_if_due<S: Store>(
+    store: &S,
+    policy: &Policy,
+    bound: &Bound,
+    clock: &impl Fn() -> DateTime<Utc>,
+) -> Result<Option<Report>, StoreError> {
+    let lease = store.get(keys::LEASE).await?;
+    let until = lease.and_then(|lease| serde_json::from_slice(&lease).ok()).map_or(0, |Lease { until }| until);
+    let now = clock();
+    if now.timestamp_millis() < until {
+        return Ok(None);
+    }
+    let listing = Listing::of(store).await?;
+    if !policy.is_due(&listing, now) {
+        return Ok(None);
+    }
+    // Longer than a pass takes; the next one waits no longer than that for one that died.
+    let until = now.timestamp_millis() + 10_000 + i64::try_from(bound.time.as_millis()).unwrap_or_default();
+    let lease = serde_json::to_vec(&Lease { until }).unwrap_or_default();
+    store.set(keys::LEASE, &lease).await?;
+    let report = Pass::new(store, policy, bound, clock, listing).run().await;
+    store.delete(keys::LEASE).await?;
+    report.map(Some)
+}
+
+/// What stands under [`keys::LEASE`].
+#[derive(Serialize, Deserialize)]
+struct Lease {
+    /// Unix milliseconds.
+    until: i64,
+}
+
+/// Packs half of what may stay loose, in a store that has no key left. Indexes and the lease give up theirs: they can be made
+/// again. Whether any record was packed.
+pub async fn make_room<S: Store>(
+    store: &S,
+    policy: &Policy,
+    bound: &Bound,
+    clock: &impl Fn() -> DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let listing = Listing::of(store).await?;
+    if listing.loose.len() < FEW {
+        return Ok(false);
+    }
+    let spare: Vec<_> = listing.indexes.iter().map(IndexKey::to_string).chain([keys::LEASE.to_owned()]).collect();
+    let loose_events = (policy.loose_events / 2).min(listing.loose.len() / 2);
+    let pressed = Policy { loose_events, key_budget: Some(listing.keys), ..*policy };
+    delete(store, &spare, || true).await?;
+    let listing = Listing { keys: listing.keys - listing.indexes.len(), indexes: Vec::new(), ..listing };
+    Pass::new(store, &pressed, bound, clock, listing).run().await.map(|report| report.packed > 0)
+}
+
+/// How many loose events are too few to make room by packing them.
+const FEW: usize = 16;
+
+/// From how many bytes on a value is of the next tier. Four of one tier are merged, so that an event is written again as often as
+/// there are tiers and not more.
+const TIERS: [usize; 3] = [24_000, 96_000, 350_000];
+
+/// How many of one tier there may be before they are merged.
+const MERGED_AT_ONCE: usize = 4;
+
+/// The tier of a value; `None` if it is as good as full.
+fn tier(bytes: usize) -> Option<usize> {
+    TIERS.iter().position(|most| bytes < *most)
+}
+
+/// How many heads one pass reads to see whether what is loose was packed before.
+const MAX_OVERLAPS: usize = 16;
+
+/// How long a tombstone stays: longer than any pass that was under way when it was written.
+const TOMBSTONE_MILLIS: u64 = 24 * 60 * 60 * 1_000;
+
+/// Deletes what is before the horizon. How many events that were, and whether there are more.
+pub(super) async fn clear_passed<S: Store>(
+    store: &S,
+    bound: &Bound,
+    clock: &impl Fn() -> DateTime<Utc>,
+) -> Result<(usize, bool), StoreError> {
+    let mut pass = Pass::new(store, &KEEP_ALL, bound, clock, Listing::of(store).await?);
+    pass.learn_packs().await?;
+    pass.drop_passed().await?;
+    Ok((pass.report.dropped, pass.report.remaining))
+}
+
+/// Deletes what a tombstone covers. Whether there was anything, and whether there is more.
+pub(super) async fn clear_erased<S: Store>(
+    store: &S,
+    tombstone: &ErasedKey,
+    bound: &Bound,
+    clock: &impl Fn() -> DateTime<Utc>,
+) -> Result<(bool, bool), StoreError> {
+    let mut pass = Pass::new(store, &KEEP_ALL, bound, clock, Listing::of(store).await?);
+    pass.learn_packs().await?;
+    let found = pass.drop_session(tombstone).await?;
+    Ok((found, pass.report.remaining))
+}
+
+/// What does not matter to who only clears.
+const KEEP_ALL: Policy =
+    Policy { loose_events: usize::MAX, key_budget: None, retention_days: None, grace: Duration::ZERO };
+
+/// A pass under way.
+struct Pass<'s, S, C> {
+    store: &'s S,
+    policy: &'s Policy,
+    bound: &'s Bound,
+    clock: &'s C,
+    began: DateTime<Utc>,
+    listing: Listing,
+    covers: Covers,
+    /// The packs that can be read, with their bytes.
+    packs: BTreeMap<PackKey, usize>,
+    /// What to tell of packs that no index speaks of yet.
+    fresh: Tells,
+    /// Short ids of those packs.
+    fresh_ids: BTreeMap<PackKey, BTreeSet<u64>>,
+    session_indexes: Vec<(IndexKey, index::Sessions)>,
+    report: Report,
+}
+
+impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
+    fn new(store: &'s S, policy: &'s Policy, bound: &'s Bound, clock: &'s C, listing: Listing) -> Self {
+        let (covers, report) = (listing.covers(), Report { loose: listing.loose.len(), ..Report::default() });
+        Self {
+            store,
+            policy,
+            bound,
+            clock,
+            began: clock(),
+            listing,
+            covers,
+            packs: BTreeMap::new(),
+            fresh: Tells::new(),
+            fresh_ids: BTreeMap::new(),
+            session_indexes: Vec::new(),
+            report,
+        }
+    }
+
+    async fn run(mut self) -> Result<Report, StoreError> {
+        self.move_horizon().await?;
+        self.learn_packs().await?;
+        self.drop_passed().await?;
+        self.drop_erased().await?;
+        self.pack_loose().await?;
+        self.merge().await?;
+        for finds in [Finds::Sessions, Finds::Events] {
+            self.index(finds).await?;
+        }
+        Ok(self.report)
+    }
+
+    /// Whether its time is up. Then something may remain.
+    fn is_over(&mut self) -> bool {
+        let spent = (self.clock)().signed_duration_since(self.began).to_std().unwrap_or_default();
+        let over = spent >= self.bound.time;
+        self.report.remaining |= over;
+        over
+    }
+
+    fn note(&mut self, key: impl ToString, reason: impl ToString) {
+        self.report.unreadable.insert(Unreadable { key: key.to_string(), reason: reason.to_string() });
+    }
+
+    /// Retention moves the horizon; of several the latest stays.
+    async fn move_horizon(&mut self) -> Result<(), StoreError> {
+        if let Some(horizon) = self.policy.next_horizon(&self.listing, self.began) {
+            self.store.set(&HorizonKey(horizon).to_string(), b"{}").await?;
+            self.listing.horizons.push(HorizonKey(horizon));
+            self.covers = self.listing.covers();
+        }
+        let latest = self.listing.horizons.iter().max().copied();
+        for older in self.listing.horizons.iter().filter(|horizon| Some(**horizon) < latest) {
+            self.store.delete(&older.to_string()).await?;
+        }
+        Ok(())
+    }
+
+    /// Learns of every pack how many bytes it has: from indexes, or from itself.
+    async fn learn_packs(&mut self) -> Result<(), StoreError> {
+        for key in self.listing.indexes.clone() {
+            if key.finds == Finds::Sessions
+                && let Some(index) = self.store.get(&key.to_string()).await?.and_then(index::Sessions::read)
+            {
+                self.session_indexes.push((key, index));
+            }
+        }
+        let indexed = self.session_indexes.iter().flat_map(|(_, index)| &index.packs);
+        let indexed: BTreeMap<_, _> = indexed.map(|(key, bytes, _)| (key.clone(), *bytes as usize)).collect();
+        for key in self.listing.packs.clone() {
+            match indexed.get(&key) {
+                Some(bytes) => _ = self.packs.insert(key, *bytes),
+                None => _ = self.head(&key).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The head of a pack, which is known from then on. `None` if it is gone, or cannot be read.
+    async fn head(&mut self, key: &PackKey) -> Result<Option<Head>, StoreError> {
+        let Some(value) = self.store.get(&key.to_string()).await? else { return Ok(None) };
+        match Pack::open(key, &value).map(|pack| pack.head) {
+            Ok(head) => {
+                if self.packs.insert(key.clone(), value.len()).is_none() {
+                    self.learn(key, &head, value.len());
+                }
+                Ok(Some(head))
+            }
+            Err(fault) => {
+                self.note(key, fault);
+                self.packs.remove(key);
+                Ok(None)
+            }
+        }
+    }
+
+    fn learn(&mut self, key: &PackKey, head: &Head, bytes: usize) {
+        self.packs.insert(key.clone(), bytes);
+        self.fresh.insert(key.clone(), Told::of(&key.site, head, bytes));
+        self.fresh_ids.insert(key.clone(), head.ids().collect());
+    }
+
+    fn forget(&mut self, key: &PackKey) {
+        self.packs.remove(key);
+        self.fresh.remove(key);
+        self.fresh_ids.remove(key);
+    }
+
+    /// All records of a pack that are not gone, or `None` if it is gone or not all of it can be read. One whose bytes were changed
+    /// is not read for good.
+    async fn entries(&mut self, key: &PackKey) -> Result<Option<(Vec<Entry>, usize)>, StoreError> {
+        let Some(value) = self.store.get(&key.to_string()).await? else { return Ok(None) };
+        let read = match pack::is_named_by_its_hash(key, &value) {
+            true => Pack::open(key, &value).and_then(|pack| pack.all()),
+            false => Err(pack::PackFault::Hash),
+        };
+        match read {
+            Ok(mut entries) => {
+                let all = entries.len();
+                entries.retain(|entry| !self.covers.cover(&entry.key, entry.recorded));
+                let gone = all - entries.len();
+                Ok(Some((entries, gone)))
+            }
+            Err(fault) => {
+                self.note(key, fault);
+                self.packs.remove(key);
+                Ok(None)
+            }
+        }
+    }
+
+    /// What is before the horizon goes: loose records and packs by their keys alone.
+    async fn drop_passed(&mut self) -> Result<(), StoreError> {
+        let passed = |key: &String| {
+            KeyParts::of(key).and_then(|parts| parts.time()).is_some_and(|time| self.covers.passed(time))
+        };
+        let (gone, stays): (Vec<_>, Vec<_>) = std::mem::take(&mut self.listing.loose).into_iter().partition(passed);
+        self.listing.loose = stays;
+        self.drop_loose(&gone).await?;
+        let packs: Vec<_> = self.packs.keys().filter(|pack| self.covers.passed(pack.first)).cloned().collect();
+        for pack in packs {
+            if self.is_over() {
+                break;
+            }
+            match self.covers.passed(pack.last) {
+                true => self.drop_pack(&pack).await?,
+                false => self.rewrite(&pack).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn drop_loose(&mut self, keys: &[String]) -> Result<(), StoreError> {
+        let store = self.store;
+        let deleted = delete(store, keys, || !self.is_over()).await?;
+        self.report.dropped += deleted;
+        Ok(())
+    }
+
+    async fn drop_pack(&mut self, pack: &PackKey) -> Result<(), StoreError> {
+        if let Some(head) = self.head(pack).await? {
+            self.report.dropped += head.events as usize;
+        }
+        self.store.delete(&pack.to_string()).await?;
+        self.forget(pack);
+        Ok(())
+    }
+
+    /// Writes a pack again without what is gone.
+    async fn rewrite(&mut self, pack: &PackKey) -> Result<(), StoreError> {
+        let Some((entries, gone)) = self.entries(pack).await? else { return Ok(()) };
+        let entries = by_key(entries);
+        if self.replace(&pack.site, &entries, std::slice::from_ref(pack)).await? {
+            self.report.dropped += gone;
+        }
+        Ok(())
+    }
+
+    /// What tombstones cover goes. A tombstone goes when it is a day old and nothing of it was found.
+    async fn drop_erased(&mut self) -> Result<(), StoreError> {
+        for tombstone in self.listing.erased.clone() {
+            if self.is_over() {
+                break;
+            }
+            let found = self.drop_session(&tombstone).await?;
+            let now = u64::try_from(self.began.timestamp_millis()).unwrap_or_default();
+            let old = tombstone.until.saturating_add(TOMBSTONE_MILLIS) < now;
+            // A pack that cannot be read may hold what it covers.
+            let unknown =
+                self.listing.packs.iter().any(|pack| pack.site == tombstone.site && !self.packs.contains_key(pack));
+            if old && !found && !unknown && !self.report.remaining {
+                self.store.delete(&tombstone.to_string()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops what a tombstone covers. Whether there was anything.
+    async fn drop_session(&mut self, ErasedKey { site, lsid, .. }: &ErasedKey) -> Result<bool, StoreError> {
+        let session = OfSession::new(site, lsid);
+        let mut gone = Vec::new();
+        for key in self.listing.loose.iter().filter(|key| session.has(key)) {
+            let entry = self.store.get(key).await?.and_then(|value| Entry::under(key, value).ok());
+            gone.extend(entry.filter(|entry| self.covers.cover(&entry.key, entry.recorded)).map(|_| key.clone()));
+        }
+        self.listing.loose.retain(|key| !gone.contains(key));
+        self.drop_loose(&gone).await?;
+        let mut found = !gone.is_empty();
+        for pack in self.packs_of(site, |index| index.find(site, lsid).cloned().collect(), index::hash(site, lsid)) {
+            let Some(head) = self.head(&pack).await? else { continue };
+            if self.covers.touch(&pack, &head) {
+                found = true;
+                if self.is_over() {
+                    break;
+                }
+                self.rewrite(&pack).await?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The packs of a session, as indexes and what was learned in this pass tell.
+    fn packs_of(&self, site: &Site, find: impl Fn(&index::Sessions) -> Vec<PackKey>, hash: u64) -> Vec<PackKey> {
+        let indexed = self.session_indexes.iter().flat_map(|(_, index)| find(index));
+        let fresh = self.fresh.iter().filter(|(_, told)| told.has_session(hash)).map(|(key, _)| key.clone());
+        let found: BTreeSet<_> = indexed.chain(fresh).collect();
+        found.into_iter().filter(|pack| pack.site == *site && self.packs.contains_key(pack)).collect()
+    }
+
+    /// Packs the oldest loose events, as many as are not to stay loose, a site at a time; the sites with most first.
+    async fn pack_loose(&mut self) -> Result<(), StoreError> {
+        let stay = self.policy.stay_loose(&self.listing);
+        let excess = self.listing.loose.len().saturating_sub(stay);
+        let batch = self.policy.batch(&self.listing);
+        if excess < batch {
+            return Ok(());
+        }
+        let mut oldest = std::mem::take(&mut self.listing.loose);
+        if excess < oldest.len() {
+            oldest.select_nth_unstable_by(excess, |one, other| KeyParts::of(one).cmp(&KeyParts::of(other)));
+            oldest.truncate(excess);
+        }
+        let mut sites: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for key in oldest {
+            if let Some(parts) = KeyParts::of(&key) {
+                sites.entry(parts.site.to_owned()).or_default().push(key);
+            }
+        }
+        let mut sites: Vec<_> =
+            sites.into_iter().filter_map(|(site, keys)| Some((Site::parse(&site)?, keys))).collect();
+        sites.sort_by_key(|(_, keys)| std::cmp::Reverse(keys.len()));
+        let few = if batch == 1 { 2 } else { 8 };
+        for (site, mut keys) in sites.into_iter().filter(|(_, keys)| keys.len() >= few) {
+            keys.sort_unstable();
+            for some in keys.chunks(self.bound.events.max(1)) {
+                if self.is_over() {
+                    return Ok(());
+                }
+                self.pack_some(&site, some).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn pack_some(&mut self, site: &Site, keys: &[String]) -> Result<(), StoreError> {
+        let mut entries = Entries::new();
+        for key in keys {
+            // Gone: another pass has packed it.
+            let Some(value) = self.store.get(key).await? else { continue };
+            match Entry::under(key, value) {
+                Ok(entry) if self.covers.cover(&entry.key, entry.recorded) => {}
+                Ok(entry) => _ = entries.insert(key.clone(), entry),
+                Err(reason) => self.note(key, reason),
+            }
+        }
+        self.drop_repeats(site, &mut entries).await?;
+        self.replace(site, &entries, &[]).await?;
+        Ok(())
+    }
+
+    /// Takes out what a pack holds already, and deletes it where it is loose: a repeat of an event that was packed, or one whose
+    /// grace has passed.
+    async fn drop_repeats(&mut self, site: &Site, entries: &mut Entries) -> Result<(), StoreError> {
+        let packs = self.packs.keys().filter(|pack| pack.site == *site);
+        let overlaps =
+            |pack: &&PackKey| entries.values().any(|entry| (pack.first..=pack.last).contains(&entry.key.timestamp));
+        let packs: Vec<_> = packs.filter(overlaps).take(MAX_OVERLAPS).cloned().collect();
+        for pack in packs {
+            let Some(head) = self.head(&pack).await? else { continue };
+            let ids: BTreeSet<_> = head.ids().collect();
+            if !entries.values().any(|entry| ids.contains(&entry.key.id.short())) {
+                continue;
+            }
+            let Some((packed, _)) = self.entries(&pack).await? else { continue };
+            let now = u64::try_from(self.began.timestamp()).unwrap_or_default();
+            let waits = head.made.is_some_and(|made| made.saturating_add(self.policy.grace.as_secs()) > now);
+            let packed = by_key(packed);
+            let is_packed =
+                |key: &String, entry: &Entry| packed.get(key).is_some_and(|packed| packed.recorded <= entry.recorded);
+            let repeats: Vec<_> =
+                entries.iter().filter(|(key, entry)| is_packed(key, entry)).map(|(key, _)| key.clone()).collect();
+            entries.retain(|key, _| !repeats.contains(key));
+            if !waits {
+                self.delete_packed(&packed, repeats.iter()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Merges packs of a site that are of one tier, the oldest first; and those that hold the same events, which two passes that
+    /// ran at once have made.
+    async fn merge(&mut self) -> Result<(), StoreError> {
+        let mut tried = BTreeSet::new();
+        while let Some(group) = self.mergeable(&tried).await? {
+            if self.is_over() {
+                break;
+            }
+            tried.extend(group.iter().cloned());
+            let (mut entries, mut old, mut gone_of_all) = (Entries::new(), Vec::new(), 0);
+            for pack in &group {
+                if let Some((of_pack, gone)) = self.entries(pack).await? {
+                    of_pack.into_iter().for_each(|entry| events::keep_first(&mut entries, entry));
+                    old.push(pack.clone());
+                    gone_of_all += gone;
+                }
+            }
+            let Some(site) = old.first().map(|pack| pack.site.clone()).filter(|_| old.len() > 1) else { continue };
+            if self.replace(&site, &entries, &old).await? {
+                self.report.merged += old.len();
+                self.report.dropped += gone_of_all;
+            }
+        }
+        Ok(())
+    }
+
+    /// Packs that are to be one, if there are any beside those that were tried.
+    async fn mergeable(&mut self, tried: &BTreeSet<PackKey>) -> Result<Option<Vec<PackKey>>, StoreError> {
+        let mut tiers: BTreeMap<(&Site, usize), Vec<&PackKey>> = BTreeMap::new();
+        let pressed = self.policy.is_pressed(&self.listing);
+        for (pack, bytes) in self.packs.iter().filter(|(pack, _)| !tried.contains(pack)) {
+            if let Some(tier) = tier(*bytes) {
+                tiers.entry((&pack.site, if pressed { 0 } else { tier })).or_default().push(pack);
+            }
+        }
+        let enough = if pressed { 2 } else { MERGED_AT_ONCE };
+        if let Some(group) = tiers.into_values().find(|group| group.len() >= enough) {
+            return Ok(Some(group.into_iter().take(MERGED_AT_ONCE).cloned().collect()));
+        }
+        self.twins(tried).await
+    }
+
+    /// A pack that is new, and another that holds one of its events.
+    async fn twins(&mut self, tried: &BTreeSet<PackKey>) -> Result<Option<Vec<PackKey>>, StoreError> {
+        let fresh: Vec<_> = self.fresh.keys().filter(|pack| !tried.contains(pack)).cloned().collect();
+        for one in fresh {
+            let overlaps = |pack: &&PackKey| {
+                **pack != one && pack.site == one.site && pack.first <= one.last && one.first <= pack.last
+            };
+            let others: Vec<_> = self.packs.keys().filter(overlaps).take(MAX_OVERLAPS).cloned().collect();
+            for other in others.into_iter().filter(|other| !tried.contains(other)) {
+                let ids = match self.fresh_ids.get(&other) {
+                    Some(ids) => ids.clone(),
+                    None => self.head(&other).await?.map(|head| head.ids().collect()).unwrap_or_default(),
+                };
+                if self.fresh_ids.get(&one).is_some_and(|own| !own.is_disjoint(&ids)) {
+                    return Ok(Some(vec![one, other]));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Puts records of a site into packs, and deletes the loose records and old packs that they stood in, in this order: packs are
+    /// written, each is read back, then what they hold is deleted. With old packs all records must find a place, or nothing is
+    /// done; whether it was.
+    async fn replace(&mut self, site: &Site, entries: &Entries, old: &[PackKey]) -> Result<bool, StoreError> {
+        let made = (self.policy.grace > Duration::ZERO).then(|| self.began.timestamp().unsigned_abs());
+        let packs = pack::make(site, entries, made).map_err(|error| StoreError(error.to_string()))?;
+        if !old.is_empty() && packs.iter().map(|pack| pack.keys.len()).sum::<usize>() < entries.len() {
+            old.iter().for_each(|pack| self.note(pack, "it holds records that no pack of today can hold"));
+            return Ok(false);
+        }
+        for pack in packs.iter().filter(|pack| !old.contains(&pack.key)) {
+            let key = pack.key.to_string();
+            self.store.set(&key, &pack.value).await?;
+            if self.store.get(&key).await?.as_ref() != Some(&pack.value) {
+                return Err(StoreError(format!("what was written under {key} is not what is read there")));
+            }
+            self.learn(&pack.key, &pack.head, pack.value.len());
+            self.report.written += 1;
+        }
+        if old.is_empty() && self.policy.grace == Duration::ZERO {
+            self.delete_packed(entries, packs.iter().flat_map(|pack| &pack.keys)).await?;
+        }
+        for pack in old.iter().filter(|old| packs.iter().all(|pack| pack.key != **old)) {
+            self.store.delete(&pack.to_string()).await?;
+            self.forget(pack);
+        }
+        Ok(true)
+    }
+
+    /// Deletes loose records that stand in a pack as `packed` has them. Not those of a session that was erased meanwhile: one of
+    /// them may have been sent and recorded again since, and that is not in the pack.
+    async fn delete_packed<'k>(
+        &mut self,
+        packed: &Entries,
+        keys: impl Iterator<Item = &'k String>,
+    ) -> Result<(), StoreError> {
+        self.covers = Listing::of(self.store).await?.covers();
+        let stands =
+            |key: &&String| packed.get(*key).is_some_and(|entry| !self.covers.cover(&entry.key, entry.recorded));
+        let keys: Vec<_> = keys.filter(stands).cloned().collect();
+        let store = self.store;
+        // What is left is found to be packed by a later pass.
+        self.report.packed += delete(store, &keys, || !self.is_over()).await?;
+        Ok(())
+    }
+
+    /// Makes an index of what no index tells yet. Small ones are merged as packs are, and what tells of no pack goes.
+    async fn index(&mut self, finds: Finds) -> Result<(), StoreError> {
+        let (mut tiers, mut old): (BTreeMap<usize, Vec<(IndexKey, Tells)>>, _) = (BTreeMap::new(), Vec::new());
+        let mut told_of = BTreeSet::new();
+        let keys: Vec<_> = self.listing.indexes.iter().filter(|key| key.finds == finds).copied().collect();
+        for key in keys {
+            let Some(value) = self.store.get(&key.to_string()).await? else { continue };
+            let bytes = value.len();
+            let Some(mut tells) = index::told(finds, value) else {
+                old.push(key);
+                continue;
+            };
+            let all = tells.len();
+            tells.retain(|pack, _| self.packs.contains_key(pack));
+            told_of.extend(tells.keys().cloned());
+            match tier(if tells.len() * 2 < all { 0 } else { bytes }) {
+                _ if tells.is_empty() => old.push(key),
+                Some(tier) => tiers.entry(tier).or_default().push((key, tells)),
+                None => {}
+            }
+        }
+        let mut new = Tells::new();
+        for pack in self.packs.keys().filter(|pack| !told_of.contains(pack)).cloned().collect::<Vec<_>>() {
+            if !self.fresh.contains_key(&pack) {
+                self.packs.remove(&pack);
+                self.head(&pack).await?;
+            }
+            new.extend(self.fresh.get(&pack).map(|told| (pack, told.clone())));
+        }
+        for group in tiers.into_values().filter(|group| group.len() >= MERGED_AT_ONCE) {
+            for (key, tells) in group {
+                old.push(key);
+                new.extend(tells);
+            }
+        }
+        for (key, value) in index::make(finds, &new) {
+            self.store.set(&key.to_string(), &value).await?;
+            old.retain(|old| *old != key);
+        }
+        let old: Vec<_> = old.iter().map(IndexKey::to_string).collect();
+        delete(self.store, &old, || true).await?;
+        Ok(())
+    }
+}
+
+fn by_key(entries: Vec<Entry>) -> Entries {
+    entries.into_iter().map(|entry| (entry.key.to_string(), entry)).collect()
+}

@@ -1,0 +1,110 @@
+//! What names things: the appliance that sent an event, and the hash that makes a repeat a repeat.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use sha2::{Digest, Sha256};
+
+use crate::event::Lsid;
+
+/// The appliance that sent an event: `[A-Za-z0-9-]{1,32}`, the last part of `/events/{site}`.
+///
+/// Session ids are unique only within one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Site(String);
+
+impl Site {
+    /// Reads a site's name, or `None` if it does not keep the rule.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::is_one(text).then(|| Self(text.to_owned()))
+    }
+
+    /// Whether a text keeps the rule.
+    pub(crate) fn is_one(text: &str) -> bool {
+        (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for Site {
+    /// `default`: the site of a POST whose path names none.
+    fn default() -> Self {
+        Self("default".to_owned())
+    }
+}
+
+/// What makes a repeat a repeat: the first 128 bits of a SHA-256, as 32 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id([u8; 16]);
+
+impl Id {
+    /// The id of an event: over `v1`, the site, then the name and value of each of the event's variables in the order of
+    /// their names' bytes. Before each of these stands its length in bytes, as 32 bits, big-endian.
+    ///
+    /// `form` holds the variables as [`crate::record::Data::form`] gives them: every spelling of `lsid` is one, repeats are one, an empty
+    /// `external_key` is none, `timestamp` has no leading zeros. So a repeat has the same id on any machine, at any time.
+    /// The price: two customers of one name who join one session in the same second are one event.
+    pub fn of_event(site: &Site, form: &BTreeMap<String, String>) -> Self {
+        let variables = form.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
+        Self::over([b"v1", site.as_str().as_bytes()].into_iter().chain(variables))
+    }
+
+    /// The id of a body that did not validate: over `v1`, the site and the body, each with its length before it.
+    pub fn of_body(site: &Site, body: &[u8]) -> Self {
+        Self::over([b"v1", site.as_str().as_bytes(), body])
+    }
+
+    /// The id of a value that is named by what is in it: over `v1` and its bytes, each with its length before it.
+    pub fn of_value(value: &[u8]) -> Self {
+        Self::over([b"v1".as_slice(), value])
+    }
+
+    /// The id of a session: over `v1`, the site and the lsid, each with its length before it. It stands in an index, where
+    /// an lsid would take more room.
+    pub fn of_session(site: &Site, lsid: &Lsid) -> Self {
+        Self::over([b"v1".as_slice(), site.as_str().as_bytes(), lsid.as_str().as_bytes()])
+    }
+
+    /// The first 64 of its bits: enough to tell the events of one session apart, and those of one pack.
+    pub fn short(self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
+
+    fn over<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            // Nothing that is hashed comes near 4 GiB: bodies end at 256 KiB.
+            hash.update(u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
+            hash.update(part);
+        }
+        let mut id = [0; 16];
+        id.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
+        Self(id)
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+impl FromStr for Id {
+    type Err = &'static str;
+
+    /// Reads 32 hexadecimal digits in lower case: the one way an id is written.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const RULE: &str = "is not 32 hexadecimal digits in lower case";
+        let lower_hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+        if text.len() != 32 || !text.bytes().all(lower_hex) {
+            return Err(RULE);
+        }
+        u128::from_str_radix(text, 16).map(|bits| Self(bits.to_be_bytes())).map_err(|_| RULE)
+    }
+}

@@ -1,0 +1,104 @@
+//! Events: pages of them, one, and the removal of old ones.
+
+use chrono::{DateTime, Utc};
+use http::request::Parts;
+use http::{HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
+
+use super::{MAX_PAGE_BYTES, Query, json, response};
+use crate::archive::events::{self, Cursor, Page, Wanted};
+use crate::archive::packing::Bound;
+use crate::archive::{self, View, removal};
+use crate::event::EventName;
+use crate::identity::Id;
+use crate::parse::Problem;
+use crate::service::{Refusal, Service};
+use crate::store::Store;
+
+impl<S: Store, C: Fn() -> DateTime<Utc>> Service<'_, S, C> {
+    pub(super) async fn events(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
+        let query = Query::read(head, &["site", "event", "from", "to", "limit", "cursor"])?;
+        let wanted = Wanted {
+            site: query.site()?,
+            event: query.get("event", EventName::parse)?,
+            from: query.time("from")?,
+            to: query.time("to")?,
+            after: query.get("cursor", Cursor::parse)?,
+            limit: query.limit(100, 500)?,
+            max_bytes: MAX_PAGE_BYTES,
+        };
+        let (page, unreadable) = archive::read(self.store, async |view: &mut View<'_, S>| {
+            let page = events::list(view, &wanted).await?;
+            Ok((page, view.unreadable.len()))
+        })
+        .await?;
+        Ok(page_response(head, page, unreadable, &query))
+    }
+
+    pub(super) async fn event(&self, head: &Parts, id: Id) -> Result<Response<Vec<u8>>, Refusal> {
+        Query::read(head, &[])?;
+        let (entry, unreadable) = archive::read(self.store, async |view: &mut View<'_, S>| {
+            let entry = events::one(view, id).await?;
+            Ok((entry, view.unreadable.first().cloned()))
+        })
+        .await?;
+        match (entry, unreadable) {
+            (Some(entry), _) => Ok(response(StatusCode::OK, "application/cloudevents+json", entry.value)),
+            // It may be in what cannot be read.
+            (None, Some(unreadable)) => Err(Refusal::Damaged(format!("{}: {}", unreadable.key, unreadable.reason))),
+            (None, None) => Err(Refusal::Absent("event")),
+        }
+    }
+
+    pub(super) async fn remove_events(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
+        let query = Query::read(head, &["before"])?;
+        let fault = |reason| Refusal::Query(Problem::of("before", reason));
+        let before = query.time("before")?.ok_or_else(|| fault("is missing"))?;
+        let now = u64::try_from((self.clock)().timestamp()).unwrap_or_default();
+        if before.seconds() > now {
+            return Err(fault("is in the future: what has not happened yet would be removed as it comes"));
+        }
+        let removed = removal::remove_before(self.store, before, &Bound::default(), &self.clock).await?;
+        Ok(json(&RemovedEvents { events: removed.events, remaining: removed.remaining }))
+    }
+}
+
+#[derive(Serialize)]
+struct RemovedEvents {
+    events: usize,
+    remaining: bool,
+}
+
+/// A CloudEvents batch, or one event a line if that is asked for. The next page, and how many values could not be read,
+/// stand in headers: neither format has a place for them.
+fn page_response(head: &Parts, page: Page, unreadable: usize, query: &Query) -> Response<Vec<u8>> {
+    let mut response = if wants_lines(head) {
+        let lines: Vec<u8> = page.events.into_iter().flat_map(|entry| [entry.value, b"\n".to_vec()].concat()).collect();
+        response(StatusCode::OK, "application/x-ndjson", lines)
+    } else {
+        let mut batch = vec![b'['];
+        for (index, entry) in page.events.into_iter().enumerate() {
+            batch.extend((index > 0).then_some(b','));
+            batch.extend(entry.value);
+        }
+        batch.push(b']');
+        response(StatusCode::OK, "application/cloudevents-batch+json", batch)
+    };
+    let next =
+        page.next.map(|cursor| format!("</api/events?{}>; rel=\"next\"", query.with_cursor(&cursor.to_string())));
+    if let Some(link) = next.and_then(|link| HeaderValue::try_from(link).ok()) {
+        response.headers_mut().insert(header::LINK, link);
+    }
+    if unreadable > 0 {
+        response.headers_mut().insert("unreadable-records", HeaderValue::from(unreadable));
+    }
+    response
+}
+
+fn wants_lines(head: &Parts) -> bool {
+    let accept = head.headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accept.flat_map(|value| value.split(',')).any(|range| {
+        let media_type = range.split(';').next().unwrap_or_default().trim();
+        ["application/x-ndjson", "application/ndjson"].iter().any(|lines| media_type.eq_ignore_ascii_case(lines))
+    })
+}

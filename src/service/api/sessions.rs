@@ -1,0 +1,148 @@
+//! Sessions: rows that are whole, one as its timeline, and its erasing.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use http::Response;
+use http::request::Parts;
+use serde::Serialize;
+
+use super::{MAX_PAGE_BYTES, Query, json};
+use crate::archive::packing::Bound;
+use crate::archive::sessions::{self, Cursor, Wanted};
+use crate::archive::{self, Unreadable, View, events, removal};
+use crate::event::{Conference, Event, Lsid, Timestamp};
+use crate::identity::Site;
+use crate::record::Record;
+use crate::service::{Refusal, Service};
+use crate::session::{self, State, Summary, Timeline};
+use crate::store::Store;
+
+/// The most events that a session may have to be shown as one.
+const MAX_SESSION_EVENTS: usize = 5_000;
+
+impl<S: Store, C: Fn() -> DateTime<Utc>> Service<'_, S, C> {
+    pub(super) async fn sessions(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
+        let known = ["site", "state", "from", "to", "q", "external_key", "limit", "cursor"];
+        let query = Query::read(head, &known)?;
+        let wanted = Wanted {
+            site: query.site()?,
+            state: query.get("state", State::parse)?,
+            from: query.time("from")?,
+            to: query.time("to")?,
+            speaks_of: query.text("q")?.map(|text| text.to_lowercase()),
+            external_key: query.text("external_key")?,
+            after: query.get("cursor", Cursor::parse)?,
+            limit: query.limit(50, 200)?,
+        };
+        let list = archive::read(self.store, async |view: &mut View<'_, S>| {
+            let page = sessions::list(view, &wanted).await?;
+            let sessions = page.sessions.iter().map(|(site, summary)| Row::of(site, summary)).collect();
+            Ok(List { sessions, next: page.next.map(|next| next.to_string()), unreadable: view.unreadable.clone() })
+        });
+        Ok(json(&list.await?))
+    }
+
+    pub(super) async fn session(&self, head: &Parts, site: &Site, lsid: &Lsid) -> Result<Response<Vec<u8>>, Refusal> {
+        Query::read(head, &[])?;
+        const TOO_MUCH: Refusal = Refusal::TooMuch("its events can be read page by page from /api/events");
+        let (entries, unreadable) = archive::read(self.store, async |view: &mut View<'_, S>| {
+            let entries = events::of_session(view, site, lsid, MAX_SESSION_EVENTS, MAX_PAGE_BYTES).await?;
+            Ok((entries, view.unreadable.clone()))
+        })
+        .await?;
+        let mut read = Vec::new();
+        for entry in entries.ok_or(TOO_MUCH)? {
+            // What is no event by today's rules was named on the way.
+            if let Ok((record, event)) = Record::read(&entry.value) {
+                read.push((session::order(&event), record, event));
+            }
+        }
+        if read.is_empty() && !unreadable.iter().any(|one| archive::is_of_session(&one.key, site, lsid)) {
+            return Err(Refusal::Absent("session"));
+        }
+        read.sort_by(|one, other| (one.0, &one.1.id).cmp(&(other.0, &other.1.id)));
+        let timeline = Timeline::new(read.iter().map(|(_, _, event): &(_, _, Event)| event));
+        let events = read.into_iter().map(|(_, record, _)| record).collect();
+        Ok(json(&Detail { site: site.as_str(), lsid: lsid.as_str(), timeline, events, unreadable }))
+    }
+
+    /// Its events are gone with the first call. What was set aside and names it goes before that, so that a call that breaks off
+    /// can be made again.
+    pub(super) async fn remove_session(
+        &self,
+        head: &Parts,
+        site: &Site,
+        lsid: &Lsid,
+    ) -> Result<Response<Vec<u8>>, Refusal> {
+        Query::read(head, &[])?;
+        let set_aside = self.remove_what_names(site, lsid).await?;
+        match removal::erase(self.store, site, lsid, &Bound::default(), &self.clock).await? {
+            None if set_aside == 0 => Err(Refusal::Absent("session")),
+            None => Ok(json(&RemovedSession { events: 0, set_aside, remaining: false })),
+            Some(removed) => {
+                Ok(json(&RemovedSession { events: removed.events, set_aside, remaining: removed.remaining }))
+            }
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct List {
+    sessions: Vec<Row>,
+    next: Option<String>,
+    unreadable: BTreeSet<Unreadable>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    site: String,
+    lsid: String,
+    state: State,
+    first_event: String,
+    last_event: String,
+    events: usize,
+    start: Option<String>,
+    end: Option<String>,
+    duration_seconds: Option<u64>,
+    customers: Vec<String>,
+    owner: Option<Conference>,
+    external_keys: Vec<String>,
+}
+
+impl Row {
+    fn of(site: &Site, summary: &Summary) -> Self {
+        let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect();
+        Self {
+            site: site.as_str().to_owned(),
+            lsid: summary.lsid.as_str().to_owned(),
+            state: summary.state(),
+            first_event: summary.first.rfc3339(),
+            last_event: summary.last.rfc3339(),
+            events: summary.ids.len(),
+            start: summary.begun.map(Timestamp::rfc3339),
+            end: summary.ended.map(Timestamp::rfc3339),
+            duration_seconds: summary.duration_seconds(),
+            customers: owned(summary.customers()),
+            owner: summary.owner().cloned(),
+            external_keys: owned(summary.external_keys()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Detail<'a> {
+    site: &'a str,
+    lsid: &'a str,
+    #[serde(flatten)]
+    timeline: Timeline,
+    events: Vec<Record>,
+    unreadable: BTreeSet<Unreadable>,
+}
+
+#[derive(Serialize)]
+struct RemovedSession {
+    events: usize,
+    set_aside: usize,
+    remaining: bool,
+}

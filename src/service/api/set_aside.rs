@@ -1,0 +1,151 @@
+//! Bodies that are no valid event: read, tried again, removed.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use http::request::Parts;
+use http::{Response, StatusCode};
+use serde::Serialize;
+
+use super::{MAX_PAGE_BYTES, Query, json, response};
+use crate::archive::{Listing, Unreadable};
+use crate::event::Lsid;
+use crate::identity::{Id, Site};
+use crate::keys::SetAsideKey;
+use crate::record::SetAside;
+use crate::service::{Refusal, Service};
+use crate::store::{self, Kept, Store};
+
+impl<S: Store, C: Fn() -> DateTime<Utc>> Service<'_, S, C> {
+    /// Newest first. When each was first seen stands in its value, so all are read, and one after the other forgotten.
+    pub(super) async fn set_asides(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
+        let query = Query::read(head, &["site", "limit", "cursor"])?;
+        let (site, limit) = (query.site()?, query.limit(20, 100)?);
+        let cursor = query.get("cursor", Place::parse)?;
+        let (mut places, mut unreadable) = (BTreeSet::new(), BTreeSet::new());
+        for key in Listing::of(self.store).await?.set_aside {
+            if site.as_ref().is_some_and(|site| *site != key.site) {
+                continue;
+            }
+            let Some(value) = self.store.get(&key.to_string()).await? else { continue };
+            match serde_json::from_slice::<SetAside>(&value).map_err(|error| error.to_string()).and_then(|b| seen(&b)) {
+                Ok(seen) => _ = places.insert(Place(Reverse(seen), key)),
+                Err(reason) => _ = unreadable.insert(Unreadable { key: key.to_string(), reason }),
+            }
+        }
+        let (mut set_aside, mut bytes, mut last, mut more) = (Vec::new(), 0, None, false);
+        for place in places.into_iter().filter(|place| cursor.as_ref().is_none_or(|cursor| place > cursor)) {
+            let value = self.store.get(&place.1.to_string()).await?.unwrap_or_default();
+            bytes += value.len();
+            more = set_aside.len() == limit || (bytes > MAX_PAGE_BYTES && last.is_some());
+            if more {
+                break;
+            }
+            // One that was removed since is left out.
+            set_aside.extend(serde_json::from_slice::<SetAside>(&value).ok());
+            last = Some(place);
+        }
+        let next = last.filter(|_| more).map(|place| place.to_string());
+        Ok(json(&SetAsideList { set_aside, next, unreadable }))
+    }
+
+    pub(super) async fn remove_set_aside(&self, head: &Parts, id: Id) -> Result<Response<Vec<u8>>, Refusal> {
+        Query::read(head, &[])?;
+        let key = self.set_aside_key(id).await?;
+        self.store.delete(&key.to_string()).await?;
+        Ok(response(StatusCode::NO_CONTENT, "", Vec::new()))
+    }
+
+    /// Tries a body again by today's rules. Stored first and removed after: whatever happens in between, it is kept.
+    pub(super) async fn retry(&self, head: &Parts, id: Id) -> Result<Response<Vec<u8>>, Refusal> {
+        Query::read(head, &[])?;
+        let key = self.set_aside_key(id).await?;
+        let value = self.store.get(&key.to_string()).await?.ok_or(Refusal::Absent("body"))?;
+        let set_aside: SetAside =
+            serde_json::from_slice(&value).map_err(|error| Refusal::Damaged(error.to_string()))?;
+        let body = set_aside.body.bytes().map_err(|error| Refusal::Damaged(error.to_string()))?;
+        let (event_key, record) = self.record(&key.site, &body).map_err(Refusal::StillInvalid)?;
+        let kept = store::keep(self.store, &event_key.to_string(), &record).await?;
+        self.store.delete(&key.to_string()).await?;
+        let result = if kept == Kept::New { "stored" } else { "duplicate" };
+        Ok(json(&Retried { result, event_id: event_key.id.to_string() }))
+    }
+
+    async fn set_aside_key(&self, id: Id) -> Result<SetAsideKey, Refusal> {
+        let all = Listing::of(self.store).await?.set_aside;
+        all.into_iter().find(|key| key.id == id).ok_or(Refusal::Absent("body"))
+    }
+
+    /// Removes the bodies of a site that name a session. How many there were.
+    pub(super) async fn remove_what_names(&self, site: &Site, lsid: &Lsid) -> Result<usize, Refusal> {
+        let mut removed = 0;
+        for key in Listing::of(self.store).await?.set_aside.into_iter().filter(|key| key.site == *site) {
+            let key = key.to_string();
+            let Some(value) = self.store.get(&key).await? else { continue };
+            if serde_json::from_slice(&value).is_ok_and(|set_aside: SetAside| names(&set_aside, lsid)) {
+                self.store.delete(&key).await?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+}
+
+/// When a body was first seen, in Unix milliseconds.
+fn seen(set_aside: &SetAside) -> Result<u64, String> {
+    let time = DateTime::parse_from_rfc3339(&set_aside.firstseen).map_err(|error| error.to_string())?;
+    u64::try_from(time.timestamp_millis()).map_err(|_| "its firstseen is before 1970".to_owned())
+}
+
+/// Where a body stands in the list: the milliseconds when it was first seen, and its key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place(Reverse<u64>, SetAsideKey);
+
+impl Place {
+    /// Reads what [`Place::to_string`] writes.
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        let (seen, key) = text.split_once('.').ok_or(NO_CURSOR)?;
+        let digits = seen.len() == 15 && seen.bytes().all(|b| b.is_ascii_digit());
+        let seen = seen.parse().ok().filter(|_| digits).ok_or(NO_CURSOR)?;
+        Ok(Self(Reverse(seen), key.parse().map_err(|_| NO_CURSOR)?))
+    }
+}
+
+const NO_CURSOR: &str = "is not the cursor of a page of bodies set aside";
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:015}.{}", self.0.0, self.1)
+    }
+}
+
+/// Whether a body names a session: as a form's variable, or anywhere as a word that is too long to be there by chance.
+fn names(set_aside: &SetAside, lsid: &Lsid) -> bool {
+    let Ok(body) = set_aside.body.bytes() else { return false };
+    let text = String::from_utf8_lossy(&body);
+    let lsid = lsid.as_str();
+    let pairs: Vec<(String, String)> = serde_urlencoded::from_str(&text).unwrap_or_default();
+    let named = |(name, value): &(String, String)| matches!(name.as_str(), "lsid" | "Isid" | "isid") && value == lsid;
+    let word = |c: char| !c.is_ascii_alphanumeric() && !lsid.contains(c);
+    pairs.iter().any(named) || (is_rare(lsid) && text.split(word).any(|found| found == lsid))
+}
+
+/// Whether a text is not likely to be a word or a number of something else.
+fn is_rare(lsid: &str) -> bool {
+    let has = |kind: fn(&u8) -> bool| lsid.bytes().any(|b| kind(&b));
+    lsid.len() >= 12 && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic)
+}
+
+#[derive(Serialize)]
+struct SetAsideList {
+    set_aside: Vec<SetAside>,
+    next: Option<String>,
+    unreadable: BTreeSet<Unreadable>,
+}
+
+#[derive(Serialize)]
+struct Retried {
+    result: &'static str,
+    event_id: String,
+}
