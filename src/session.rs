@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::archive::gather;
 use crate::event::{Conference, Event, EventName, Kind, Lsid, Member, Role, Timestamp};
 use crate::identity::Id;
 
@@ -273,9 +274,9 @@ impl Summary {
             owner: None,
             customers: BTreeMap::new(),
             representatives: BTreeMap::new(),
-            external_keys: event.external_key().map(|key| (key.to_owned(), time)).into_iter().collect(),
+            external_keys: gather(event.external_key().map(|key| (key.to_owned(), time))),
             recorded: (recorded, recorded),
-            ids: [id.short()].into(),
+            ids: gather([id.short()]),
         };
         match event.kind() {
             Kind::Begin => summary.begun = Some(time),
@@ -381,7 +382,7 @@ pub(crate) mod short_ids {
         let bytes = STANDARD_NO_PAD.decode(text.as_bytes()).map_err(D::Error::custom)?;
         let (ids, rest) = bytes.as_chunks();
         match rest {
-            [] => Ok(ids.iter().map(|id| u64::from_be_bytes(*id)).collect()),
+            [] => Ok(crate::archive::gather(ids.iter().map(|id| u64::from_be_bytes(*id)))),
             _ => Err(D::Error::custom("ids are eight bytes each")),
         }
     }

@@ -18,6 +18,7 @@ use support::send;
 
 const READ: &str = "a-read-token-of-many-characters";
 const READING: &str = "read_tokens=a-read-token-of-many-characters";
+const ADMIN: &str = "admin_tokens=a-read-token-of-many-characters";
 
 /// A browser that is closed when it is dropped.
 struct Browser {
@@ -189,7 +190,7 @@ async fn what_an_event_holds_is_shown_and_not_run() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_set_aside_is_shown_and_tried_again() {
-    let recipient = Recipient::start(Kind::Host, &[GUARDED, READING]);
+    let recipient = Recipient::start(Kind::Host, &[GUARDED, READING, ADMIN]);
     let path = format!("/events?outbound_event_token={TOKEN}");
     assert_eq!(recipient.post(&path, "event=support_conference_begin&version=1&lsid=x").result(), "set-aside");
     let browser = Browser::open(1200).await;

@@ -13,7 +13,8 @@ use support::{GUARDED, Kind, Recipient, TOKEN};
 
 #[test]
 fn every_answer_is_as_described() {
-    let recipient = Recipient::start(Kind::Host, &[GUARDED, &format!("read_tokens={TOKEN}")]);
+    let recipient =
+        Recipient::start(Kind::Host, &[GUARDED, &format!("read_tokens={TOKEN}"), &format!("admin_tokens={TOKEN}")]);
     let path = format!("/events/hq?outbound_event_token={TOKEN}");
     for (_, form) in forms::seven() {
         recipient.post(&path, form);

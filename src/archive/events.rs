@@ -1,6 +1,6 @@
 //! Events: pages of them oldest first, those of one session, and one by its id.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::{EventName, Lsid, Timestamp};
 use crate::identity::{Id, Site};
@@ -9,7 +9,7 @@ use crate::store::Store;
 
 use super::index::Events;
 use super::pack::Entry;
-use super::{ReadError, View};
+use super::{ReadError, View, gather};
 
 /// How many packs one answer reads before it ends with what it has.
 const MAX_PACKS: usize = 24;
@@ -319,7 +319,7 @@ pub async fn one<S: Store>(view: &mut View<'_, S>, id: Id) -> Result<Option<Entr
 
 /// The packs that may hold an event.
 async fn packs_of_event<S: Store>(view: &mut View<'_, S>, id: Id) -> Result<Vec<PackKey>, ReadError> {
-    let mut unasked: std::collections::BTreeSet<_> = view.listing.packs.iter().cloned().collect();
+    let mut unasked: BTreeSet<_> = gather(view.listing.packs.iter().cloned());
     let mut found = Vec::new();
     if unasked.is_empty() {
         return Ok(found);

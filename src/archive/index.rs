@@ -20,6 +20,7 @@ use crate::event::Lsid;
 use crate::identity::{Id, Site};
 use crate::keys::{Finds, IndexKey, PackKey};
 
+use super::gather;
 use super::pack::{Head, MAX_PACK_BYTES};
 
 /// The format that is written. A value of a later one counts for nothing.
@@ -51,7 +52,7 @@ impl Told {
         Self {
             bytes: bytes as u64,
             events: head.events,
-            sessions: head.sessions.iter().map(|session| hash(site, &session.lsid)).collect(),
+            sessions: gather(head.sessions.iter().map(|session| hash(site, &session.lsid))),
             filter: filter(head.ids().collect()),
         }
     }
@@ -235,7 +236,7 @@ pub fn told(finds: Finds, value: Vec<u8>) -> Option<Tells> {
                     told.sessions.insert(hash_of(entry));
                 }
             }
-            Some(told.into_iter().collect())
+            Some(gather(told))
         }
         Finds::Events => {
             let Events { filters, value } = Events::read(value)?;
@@ -243,7 +244,7 @@ pub fn told(finds: Finds, value: Vec<u8>) -> Option<Tells> {
                 let filter = value.get(range).unwrap_or_default().to_vec();
                 (key, Told { bytes: 0, events, sessions: BTreeSet::new(), filter })
             });
-            Some(told.collect())
+            Some(gather(told))
         }
     }
 }

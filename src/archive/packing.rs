@@ -19,7 +19,7 @@ use crate::store::{Store, StoreError};
 
 use super::index::{self, Tells, Told};
 use super::pack::{self, Entries, Entry, Head, MAX_PACK_EVENTS, Pack};
-use super::{Covers, Listing, Unreadable, delete, events};
+use super::{Covers, Listing, Unreadable, delete, events, gather};
 
 /// What decides what a pass does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl Policy {
 
     /// How many more there must be before they are packed: a pack of a few is hardly better than the few.
     fn batch(&self, listing: &Listing) -> usize {
-        if self.is_pressed(listing) { 1 } else { (self.loose_events / 2).max(16) }
+        if self.is_pressed(listing) { 2 } else { (self.loose_events / 2).max(1) }
     }
 
     /// Whether keys are about to run out.
@@ -148,9 +148,12 @@ pub async fn pass_if_due<S: Store>(
     // Longer than a pass takes; the next one waits no longer than that for one that died.
     let until = now.timestamp_millis() + 10_000 + i64::try_from(bound.time.as_millis()).unwrap_or_default();
     let lease = serde_json::to_vec(&Lease { until }).unwrap_or_default();
-    store.set(keys::LEASE, &lease).await?;
+    // A store without room for a lease needs its pass the more.
+    let leased = store.set(keys::LEASE, &lease).await.is_ok();
     let report = Pass::new(store, policy, bound, clock, listing).run().await;
-    store.delete(keys::LEASE).await?;
+    if leased {
+        store.delete(keys::LEASE).await?;
+    }
     report.map(Some)
 }
 
@@ -184,12 +187,12 @@ pub async fn make_room<S: Store>(
 /// How many loose events are too few to make room by packing them.
 const FEW: usize = 16;
 
-/// From how many bytes on a value is of the next tier. Four of one tier are merged, so that an event is written again as often as
-/// there are tiers and not more.
-const TIERS: [usize; 3] = [24_000, 96_000, 350_000];
+/// From how many bytes on a value is of the next tier. Eight of one tier are merged, so that an event is written again about as
+/// often as there are tiers.
+const TIERS: [usize; 2] = [60_000, 350_000];
 
 /// How many of one tier there may be before they are merged.
-const MERGED_AT_ONCE: usize = 4;
+const MERGED_AT_ONCE: usize = 8;
 
 /// The tier of a value; `None` if it is as good as full.
 fn tier(bytes: usize) -> Option<usize> {
@@ -318,7 +321,7 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
             }
         }
         let indexed = self.session_indexes.iter().flat_map(|(_, index)| &index.packs);
-        let indexed: BTreeMap<_, _> = indexed.map(|(key, bytes, _)| (key.clone(), *bytes as usize)).collect();
+        let indexed: BTreeMap<_, _> = gather(indexed.map(|(key, bytes, _)| (key.clone(), *bytes as usize)));
         for key in self.listing.packs.clone() {
             match indexed.get(&key) {
                 Some(bytes) => _ = self.packs.insert(key, *bytes),
@@ -349,7 +352,7 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
     fn learn(&mut self, key: &PackKey, head: &Head, bytes: usize) {
         self.packs.insert(key.clone(), bytes);
         self.fresh.insert(key.clone(), Told::of(&key.site, head, bytes));
-        self.fresh_ids.insert(key.clone(), head.ids().collect());
+        self.fresh_ids.insert(key.clone(), gather(head.ids()));
     }
 
     fn forget(&mut self, key: &PackKey) {
@@ -475,7 +478,7 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
     fn packs_of(&self, site: &Site, find: impl Fn(&index::Sessions) -> Vec<PackKey>, hash: u64) -> Vec<PackKey> {
         let indexed = self.session_indexes.iter().flat_map(|(_, index)| find(index));
         let fresh = self.fresh.iter().filter(|(_, told)| told.has_session(hash)).map(|(key, _)| key.clone());
-        let found: BTreeSet<_> = indexed.chain(fresh).collect();
+        let found: BTreeSet<_> = gather(indexed.chain(fresh));
         found.into_iter().filter(|pack| pack.site == *site && self.packs.contains_key(pack)).collect()
     }
 
@@ -500,8 +503,8 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
         }
         let mut sites: Vec<_> =
             sites.into_iter().filter_map(|(site, keys)| Some((Site::parse(&site)?, keys))).collect();
-        sites.sort_by_key(|(_, keys)| std::cmp::Reverse(keys.len()));
-        let few = if batch == 1 { 2 } else { 8 };
+        sites.sort_unstable_by_key(|(_, keys)| std::cmp::Reverse(keys.len()));
+        let few = batch.min(8);
         for (site, mut keys) in sites.into_iter().filter(|(_, keys)| keys.len() >= few) {
             keys.sort_unstable();
             for some in keys.chunks(self.bound.events.max(1)) {
@@ -539,7 +542,7 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
         let packs: Vec<_> = packs.filter(overlaps).take(MAX_OVERLAPS).cloned().collect();
         for pack in packs {
             let Some(head) = self.head(&pack).await? else { continue };
-            let ids: BTreeSet<_> = head.ids().collect();
+            let ids: BTreeSet<_> = gather(head.ids());
             if !entries.values().any(|entry| ids.contains(&entry.key.id.short())) {
                 continue;
             }
@@ -612,7 +615,7 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
             for other in others.into_iter().filter(|other| !tried.contains(other)) {
                 let ids = match self.fresh_ids.get(&other) {
                     Some(ids) => ids.clone(),
-                    None => self.head(&other).await?.map(|head| head.ids().collect()).unwrap_or_default(),
+                    None => self.head(&other).await?.map(|head| gather(head.ids())).unwrap_or_default(),
                 };
                 if self.fresh_ids.get(&one).is_some_and(|own| !own.is_disjoint(&ids)) {
                     return Ok(Some(vec![one, other]));
@@ -714,5 +717,5 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
 }
 
 fn by_key(entries: Vec<Entry>) -> Entries {
-    entries.into_iter().map(|entry| (entry.key.to_string(), entry)).collect()
+    gather(entries.into_iter().map(|entry| (entry.key.to_string(), entry)))
 }

@@ -11,7 +11,7 @@ use crate::keys::{ErasedKey, HorizonKey, KeyParts, OfSession};
 use crate::store::{Store, StoreError};
 
 use super::packing::{self, Bound};
-use super::{Listing, ReadError, View, events, read};
+use super::{Listing, ReadError, View, events, gather, read};
 
 /// What became of a removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ async fn found<S: Store>(
 ) -> Result<(usize, Option<ErasedKey>), ReadError> {
     let session = OfSession::new(site, lsid);
     let loose = view.listing.loose.iter().filter(|key| session.has(key)).filter_map(|key| KeyParts::of(key));
-    let mut ids: BTreeSet<_> = loose.filter_map(|parts| parts.id.parse().ok().map(Id::short)).collect();
+    let mut ids: BTreeSet<_> = gather(loose.filter_map(|parts| parts.id.parse().ok().map(Id::short)));
     for pack in events::packs_of_session(view, site, lsid).await? {
         let head = view.head(&pack).await?;
         ids.extend(head.iter().filter_map(|head| head.session(lsid)).flat_map(|summary| summary.ids.iter().copied()));

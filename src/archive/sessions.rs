@@ -17,7 +17,7 @@ use crate::session::{State, Summary};
 use crate::store::Store;
 
 use super::index::Sessions;
-use super::{ReadError, View};
+use super::{ReadError, View, gather};
 
 /// How many heads one answer reads before it ends with what it has.
 const MAX_HEADS: usize = 100;
@@ -199,14 +199,14 @@ impl<'v, 's, S: Store> Scan<'v, 's, S> {
         let packs = view.listing.packs.iter().filter(|pack| of_site(pack.site.as_str()));
         let packs: Vec<_> = packs.map(|pack| (pack.clone(), true)).collect();
         let indexes = if packs.is_empty() { Vec::new() } else { view.session_indexes().await? };
-        let mut unindexed: BTreeSet<_> = packs.iter().map(|(pack, _)| pack.clone()).collect();
+        let mut unindexed: BTreeSet<_> = gather(packs.iter().map(|(pack, _)| pack.clone()));
         for (pack, ..) in indexes.iter().flat_map(|index| &index.packs) {
             unindexed.remove(pack);
         }
         view.listing.loose.sort_unstable_by(|one, other| session_of(one).cmp(&session_of(other)));
         let runs = runs(&view.listing.loose, of_site);
         let mut runs_by_time: Vec<_> = (0..runs.len()).collect();
-        runs_by_time.sort_by_key(|run| (runs.get(*run).map(|run| run.first), Reverse(*run)));
+        runs_by_time.sort_unstable_by_key(|run| (runs.get(*run).map(|run| run.first), Reverse(*run)));
         Ok(Self {
             view,
             start,
@@ -313,8 +313,8 @@ impl<'v, 's, S: Store> Scan<'v, 's, S> {
 
     /// The packs that are yet to be read and may hold something of a session.
     fn packs_of(&self, (site, lsid): &Session) -> Vec<usize> {
-        let found: BTreeSet<&PackKey> = self.indexes.iter().flat_map(|index| index.find(site, lsid)).collect();
-        let may = |pack: &PackKey| pack.site == *site && (found.contains(pack) || self.unindexed.contains(pack));
+        let found: Vec<&PackKey> = self.indexes.iter().flat_map(|index| index.find(site, lsid)).collect();
+        let may = |pack: &PackKey| pack.site == *site && (found.contains(&pack) || self.unindexed.contains(pack));
         let unread = self.packs.iter().enumerate().filter(|(_, (_, unread))| *unread);
         unread.filter(|(_, (pack, _))| may(pack)).map(|(number, _)| number).collect()
     }

@@ -7,7 +7,7 @@ use crate::identity::Site;
 use crate::keys::{self, KeyParts, PackKey};
 use crate::store::Store;
 
-use super::{ReadError, View, index};
+use super::{ReadError, View, gather, index};
 
 /// How much there is. A repeat of an event that was packed counts once more until a pass has seen it, and so does what was
 /// removed and not yet cleared.
@@ -44,12 +44,12 @@ pub async fn stats<S: Store>(view: &mut View<'_, S>) -> Result<Stats, ReadError>
         }
         last = Some((parts.site, parts.lsid));
     }
-    let mut packs: BTreeSet<PackKey> = view.listing.packs.iter().cloned().collect();
+    let mut packs: BTreeSet<PackKey> = gather(view.listing.packs.iter().cloned());
     if !packs.is_empty() {
         for index in view.session_indexes().await? {
             // A pack that two indexes tell of counts once.
-            let of_index: BTreeSet<_> =
-                index.packs.iter().map(|(pack, ..)| pack).filter(|pack| packs.contains(*pack)).collect();
+            let of_index = index.packs.iter().map(|(pack, ..)| pack.clone()).filter(|pack| packs.contains(pack));
+            let of_index: BTreeSet<_> = gather(of_index);
             for (pack, _, events) in index.packs.iter().filter(|(pack, ..)| of_index.contains(pack)) {
                 stats.count(&pack.site, *events, pack.last);
             }

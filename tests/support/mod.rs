@@ -278,7 +278,7 @@ impl Store for Limited {
         let portable = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
         assert!(key.len() <= 255 && key.bytes().all(portable), "{key} is not portable");
         assert!(value.len() <= 400_000, "{} bytes under {key}", value.len());
-        if !self.0.exists(key).await? && self.0.keys().len() >= 1024 {
+        if !self.0.exists(key).await? && self.0.values.borrow().len() >= 1024 {
             return Err(StoreError("the limit of 1024 keys is reached".to_owned()));
         }
         self.0.set(key, value).await

@@ -103,18 +103,21 @@ fn main() -> ExitCode {
     }
 }
 
-/// A read token made for this run, unless the user brings settings. In the environment: a command can be seen by others.
-fn with_read_token(serve: Command, host: &[String]) -> Result<Command> {
-    const VARIABLE: &str = "SPIN_VARIABLE_READ_TOKENS";
-    let brought = host.iter().any(|argument| argument.contains("read_tokens") || argument.starts_with("--env-file"));
-    if brought || std::env::var_os(VARIABLE).is_some() {
+/// A token made for this run, which reads and removes, unless the user brings settings. In the environment: a command can be
+/// seen by others.
+fn with_token(serve: Command, host: &[String]) -> Result<Command> {
+    const VARIABLES: [&str; 2] = ["SPIN_VARIABLE_READ_TOKENS", "SPIN_VARIABLE_ADMIN_TOKENS"];
+    let is_setting = |argument: &String| {
+        ["read_tokens", "admin_tokens"].iter().any(|name| argument.contains(name)) || argument.starts_with("--env-file")
+    };
+    if host.iter().any(is_setting) || VARIABLES.iter().any(|name| std::env::var_os(name).is_some()) {
         return Ok(serve);
     }
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no token can be made: {error}"))?;
     let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    println!("\nThe page asks for a read token. For this run it is {token}\n");
-    Ok(serve.env(VARIABLE, token))
+    println!("\nThe page asks for a token. For this run it is {token}, which may read and remove\n");
+    Ok(VARIABLES.into_iter().fold(serve, |serve, name| serve.env(name, &token)))
 }
 
 /// Long enough to find what a change has broken plainly. More is for `cargo xtask fuzz`.
@@ -140,7 +143,7 @@ fn run(task: Task) -> Result<()> {
             let serve = serve.arg("--component").arg(component).arg("--store").arg(store);
             // Anyone may send, as long as anyone is on this machine.
             let open = listen.ip().is_loopback().then_some(["--variable", "ingest_open=true"]);
-            let serve = with_read_token(serve, &host)?;
+            let serve = with_token(serve, &host)?;
             // What the user adds may be a token, which is not for the screen.
             serve.args(open.into_iter().flatten()).become_it("serving; Ctrl-C stops it", &host)
         }

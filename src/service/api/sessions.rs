@@ -61,7 +61,7 @@ impl<S: Store, C: Fn() -> DateTime<Utc>> Service<'_, S, C> {
         if read.is_empty() && !unreadable.iter().any(|one| archive::is_of_session(&one.key, site, lsid)) {
             return Err(Refusal::Absent("session"));
         }
-        read.sort_by(|one, other| (one.0, &one.1.id).cmp(&(other.0, &other.1.id)));
+        read.sort_unstable_by(|one, other| (one.0, &one.1.id).cmp(&(other.0, &other.1.id)));
         let timeline = Timeline::new(read.iter().map(|(_, _, event): &(_, _, Event)| event));
         let events = read.into_iter().map(|(_, record, _)| record).collect();
         Ok(json(&Detail { site: site.as_str(), lsid: lsid.as_str(), timeline, events, unreadable }))
