@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, ensure};
 use http::StatusCode;
+use outbound_events::archive::pack::Pack;
+use outbound_events::keys::{LEASE, PackKey};
 use outbound_events::record::Record;
 use rusqlite::Connection as Database;
 use tokio::sync::Semaphore;
@@ -31,7 +33,7 @@ pub struct Ledger {
     pub unanswered: u64,
     /// Events that were answered 200 and are not in the store.
     pub lost: u64,
-    /// Keys in the store that are not the one key of an event that was answered 200.
+    /// Records in the store, loose or packed, that are not of an event that was answered 200.
     pub doubled: u64,
 }
 
@@ -125,20 +127,26 @@ impl Senders {
     }
 }
 
-/// The keys of a sound store, each with the record that belongs to it.
+/// The keys of all events of a sound store, loose and packed, each with the record that belongs to it.
 fn stored_keys(store: &Database) -> Result<BTreeSet<String>> {
     let check: String = store.query_row("PRAGMA integrity_check", [], |row| row.get(0))?;
     ensure!(check == "ok", "the file is not sound: {check}");
     let mut statement = store.prepare("SELECT key, value, store FROM spin_key_value")?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, String>(2)?)))?;
-    rows.map(|row| {
+    let mut keys = BTreeSet::new();
+    for row in rows {
         let (key, value, store): (String, _, _) = row?;
         ensure!(store == "default", "{key} is in the store {store}");
-        let record: Record = serde_json::from_slice(&value).with_context(|| format!("no record is under {key}"))?;
-        ensure!(key.ends_with(&record.id), "the record of {} is under {key}", record.id);
-        Ok(key)
-    })
-    .collect()
+        if let Ok(pack) = key.parse::<PackKey>() {
+            let entries = Pack::open(&pack, &value).and_then(|pack| pack.all()).with_context(|| key.clone())?;
+            keys.extend(entries.into_iter().map(|entry| entry.key.to_string()));
+        } else if !key.starts_with("index.") && key != LEASE {
+            let record: Record = serde_json::from_slice(&value).with_context(|| format!("no record is under {key}"))?;
+            ensure!(key.ends_with(&record.id), "the record of {} is under {key}", record.id);
+            keys.insert(key);
+        }
+    }
+    Ok(keys)
 }
 
 /// A sender that panicked has left the numbers whole.

@@ -135,12 +135,11 @@ pub async fn list<S: Store>(view: &mut View<'_, S>, wanted: &Wanted) -> Result<P
                 if scan.is_long() && settled.is_some() {
                     break settled;
                 }
-                if let Some(summary) = scan.settle(&place).await? {
-                    if wanted.wants(&summary) {
-                        sessions.push((place.1.0.clone(), summary));
-                    }
-                    settled = Some(Cursor::after(place));
+                if let Some(summary) = scan.settle(&place).await?.filter(|summary| wanted.wants(summary)) {
+                    sessions.push((place.1.0.clone(), summary));
                 }
+                // One that begins earlier than was known has its turn later; one that cannot be read has none.
+                settled = Some(Cursor::after(place));
             }
             (None, Some(end)) => {
                 let here = Cursor::at(end);

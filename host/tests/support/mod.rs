@@ -7,12 +7,15 @@
     reason = "shared by tests that use a part"
 )]
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use outbound_events::archive::pack::Pack;
+use outbound_events::keys::PackKey;
 use tempfile::TempDir;
 
 pub const TOKEN: &str = "a-token-of-24-characters";
@@ -139,7 +142,8 @@ impl Recipient {
         store_path(self.folder.path())
     }
 
-    /// What the store holds, read past the recipient: keys and values in the order of their keys.
+    /// What the store holds, read past the recipient: keys and values in the order of their keys, those in packs as if they were
+    /// loose.
     pub fn stored(&self) -> Vec<(String, Vec<u8>)> {
         stored(&self.store_path())
     }
@@ -176,7 +180,19 @@ pub fn stored(path: &Path) -> Vec<(String, Vec<u8>)> {
     let mut statement =
         connection.prepare("SELECT key, value FROM spin_key_value WHERE store = 'default' ORDER BY key").unwrap();
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-    rows.collect::<Result<_, _>>().unwrap()
+    let mut stored = BTreeMap::new();
+    for (key, value) in rows.map(Result::<(String, Vec<u8>), _>::unwrap) {
+        match key.parse::<PackKey>() {
+            Ok(pack) => {
+                let entries = Pack::open(&pack, &value).unwrap().all().unwrap();
+                stored.extend(entries.into_iter().map(|entry| (entry.key.to_string(), entry.value)));
+            }
+            // Made of packs, and of nothing else.
+            Err(_) if key.starts_with("index.") || key.starts_with("lease.") => {}
+            Err(_) => _ = stored.insert(key, value),
+        }
+    }
+    stored.into_iter().collect()
 }
 
 pub fn root() -> PathBuf {
