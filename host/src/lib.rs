@@ -7,6 +7,7 @@
 //! | [`guest`] | wasmtime: a fresh instance a request, its limits, and what it may call |
 //! | [`store`] | the key-value store, durable in SQLite or in memory |
 //! | `sqlite` | one commit for all writes that wait |
+//! | `error` | what can be wrong with a store |
 //! | `body` | a body that is read up to a limit, and what is left of it |
 //! | `log` | a guest's lines on standard error become log lines |
 //!
@@ -27,6 +28,7 @@
 #![forbid(unsafe_code)]
 
 mod body;
+mod error;
 mod log;
 mod sqlite;
 

@@ -16,7 +16,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::store::StoreError;
+use crate::error::StoreError;
 
 /// Spin keeps its stores in one table, by their labels. Ours is the default one.
 const STORE: &str = "default";
@@ -247,10 +247,4 @@ fn commit(connection: &mut Connection, batch: &[Write]) -> rusqlite::Result<()> 
         };
     }
     transaction.commit()
-}
-
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error.to_string())
-    }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use crate::error::StoreError;
 use crate::sqlite::SqliteStore;
 
 /// A key-value store. Cheap to clone; all clones are one store.
@@ -13,28 +14,6 @@ pub enum KeyValueStore {
     Sqlite(Arc<SqliteStore>),
     /// In memory, and gone with the process.
     Memory(Arc<Mutex<BTreeMap<String, Vec<u8>>>>),
-}
-
-/// A store that did not do as asked.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StoreError {
-    /// The file cannot be a store.
-    #[error("{path} cannot be used as a store: {reason}")]
-    Open {
-        /// The file.
-        path: String,
-        /// What SQLite or the file system says.
-        reason: String,
-    },
-    /// SQLite says so: the disk is full, the file is locked by another process, or worse.
-    #[error("the store's file: {0}")]
-    Sqlite(String),
-    /// The disk did not answer in time. The write may or may not be kept.
-    #[error("the store did not answer within {0} seconds")]
-    Slow(u64),
-    /// The store's thread is gone.
-    #[error("the store is closed")]
-    Closed,
 }
 
 impl KeyValueStore {
