@@ -11,6 +11,7 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use outbound_events::parse::parse;
 use outbound_events_host::guest::{Guest, Limits, Used};
+use outbound_events_host::port::NativeStore;
 use outbound_events_host::store::KeyValueStore;
 use tokio::task::yield_now;
 
@@ -18,7 +19,7 @@ use crate::contender::{BARE, Contender, Kind, RECIPIENT, folder, root, store_pat
 use crate::event;
 use crate::floor::Floor;
 use crate::load::Connection;
-use crate::native::NativeStore;
+use crate::native;
 use crate::rounds::median;
 
 /// What the guest spends on one event.
@@ -74,7 +75,7 @@ pub async fn of_kinds() -> Result<Vec<EventCost>> {
 pub async fn of_steps(times: u64) -> Result<Vec<(&'static str, f64)>> {
     let full = guest(RECIPIENT, Limits::default())?;
     let bare = guest(BARE, Limits::default())?;
-    let native = NativeStore(KeyValueStore::memory());
+    let in_memory = NativeStore(KeyValueStore::memory());
     let folder = folder()?;
     let store = KeyValueStore::sqlite(store_path(folder.path()))?;
     let floor = Floor::new(folder.path())?;
@@ -90,7 +91,8 @@ pub async fn of_steps(times: u64) -> Result<Vec<(&'static str, f64)>> {
         yield_now().await;
         let (form, (key, record)) = (event::form(number), event::stored(number)?);
         let head = request(&form)?;
-        in_native.push(timed(async { Ok(native.take(head, Ok(Some(form.into_bytes()))).await) }).await?);
+        in_native
+            .push(timed(async { Ok(native::take(&in_memory, head, Ok(Some(form.into_bytes()))).await) }).await?);
         on_disk.push(timed(async { floor.append(&record) }).await?);
         in_store.push(timed(async { Ok(store.set(key.to_string(), record).await?) }).await?);
     }

@@ -13,10 +13,10 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use outbound_events::service::{BrokenOff, Service};
-use outbound_events::settings::Settings;
-use outbound_events::store::{Store, StoreError};
-use outbound_events_host::store::{self, KeyValueStore};
+use outbound_events::service::{After, BrokenOff, Service};
+use outbound_events::settings::{Settings, SettingsError};
+use outbound_events_host::port::NativeStore;
+use outbound_events_host::store::KeyValueStore;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -71,7 +71,9 @@ async fn answer(store: &NativeStore, request: Request<Incoming>) -> Response<Ful
     let (head, incoming) = request.into_parts();
     let (method, path) = (head.method.clone(), head.uri.path().to_owned());
     let body = incoming.collect().await.map(|body| Some(body.to_bytes().to_vec())).map_err(|_| BrokenOff);
-    let response = store.take(head, body).await.map(|body| Full::new(Bytes::from(body)));
+    let (response, after) = take(store, head, body).await;
+    let response = response.map(|body| Full::new(Bytes::from(body)));
+    go_on(store, after);
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
     tracing::info!(
         %method,
@@ -85,41 +87,30 @@ async fn answer(store: &NativeStore, request: Request<Incoming>) -> Response<Ful
     response
 }
 
-/// The host's store behind the library's port.
-#[derive(Clone, Debug)]
-pub struct NativeStore(pub KeyValueStore);
+/// Answers one request: what the component does in the host. And what it has left to do after that.
+pub async fn take(
+    store: &NativeStore,
+    head: Parts,
+    mut body: Result<Option<Vec<u8>>, BrokenOff>,
+) -> (Response<Vec<u8>>, After) {
+    let service = Service { store, settings: settings(), clock: Utc::now };
+    let answer = service.handle(Ok(head), async || std::mem::replace(&mut body, Ok(None))).await;
+    (answer.response, answer.after)
+}
 
-impl NativeStore {
-    /// Answers one request: what the component does in the host.
-    pub async fn take(&self, head: Parts, mut body: Result<Option<Vec<u8>>, BrokenOff>) -> Response<Vec<u8>> {
-        let settings = Settings::read(|name| Ok((name == "ingest_open").then(|| "true".to_owned())));
-        let service = Service { store: self, settings, clock: Utc::now };
-        service.handle(Ok(head), async || std::mem::replace(&mut body, Ok(None))).await.response
+/// Does what is left to do, beside the requests to come.
+fn go_on(store: &NativeStore, after: After) {
+    let store = store.clone();
+    if after != After::Nothing {
+        tokio::task::spawn_local(async move {
+            let service = Service { store: &store, settings: settings(), clock: Utc::now };
+            if let Some(line) = service.go_on(after).await {
+                tracing::warn!("{line}");
+            }
+        });
     }
 }
 
-impl Store for NativeStore {
-    async fn exists(&self, key: &str) -> Result<bool, StoreError> {
-        self.0.exists(key).await.map_err(failed)
-    }
-
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.0.get(key).await.map_err(failed)
-    }
-
-    async fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
-        self.0.set(key.to_owned(), value.to_vec()).await.map_err(failed)
-    }
-
-    async fn delete(&self, key: &str) -> Result<(), StoreError> {
-        self.0.delete(key.to_owned()).await.map_err(failed)
-    }
-
-    async fn get_keys(&self) -> Result<Vec<String>, StoreError> {
-        self.0.get_keys().await.map_err(failed)
-    }
-}
-
-fn failed(error: store::StoreError) -> StoreError {
-    StoreError(error.to_string())
+fn settings() -> Result<Settings, SettingsError> {
+    Settings::read(|name| Ok((name == "ingest_open").then(|| "true".to_owned())))
 }

@@ -6,6 +6,7 @@
 //! | [`server`] | sockets and HTTP: reads a body before it takes an instance, times out, shuts down gracefully |
 //! | [`guest`] | wasmtime: a fresh instance a request, its limits, and what it may call |
 //! | [`store`] | the key-value store, durable in SQLite or in memory |
+//! | [`port`] | the same behind the library's port, for what needs no component |
 //! | `sqlite` | one commit for all writes that wait |
 //! | `error` | what can be wrong with a store |
 //! | `body` | a body that is read up to a limit, and what is left of it |
@@ -33,5 +34,6 @@ mod log;
 mod sqlite;
 
 pub mod guest;
+pub mod port;
 pub mod server;
 pub mod store;

@@ -1,0 +1,35 @@
+//! The host's store as the library knows one: for what works on a store without a component in between.
+
+use outbound_events::store::{Store, StoreError};
+
+use crate::store::{self, KeyValueStore};
+
+/// The host's store behind the library's port. Cheap to clone; all clones are one store.
+#[derive(Clone, Debug)]
+pub struct NativeStore(pub KeyValueStore);
+
+impl Store for NativeStore {
+    async fn exists(&self, key: &str) -> Result<bool, StoreError> {
+        self.0.exists(key).await.map_err(failed)
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.0.get(key).await.map_err(failed)
+    }
+
+    async fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.0.set(key.to_owned(), value.to_vec()).await.map_err(failed)
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        self.0.delete(key.to_owned()).await.map_err(failed)
+    }
+
+    async fn get_keys(&self) -> Result<Vec<String>, StoreError> {
+        self.0.get_keys().await.map_err(failed)
+    }
+}
+
+fn failed(error: store::StoreError) -> StoreError {
+    StoreError(error.to_string())
+}
