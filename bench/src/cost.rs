@@ -91,8 +91,7 @@ pub async fn of_steps(times: u64) -> Result<Vec<(&'static str, f64)>> {
         yield_now().await;
         let (form, (key, record)) = (event::form(number), event::stored(number)?);
         let head = request(&form)?;
-        in_native
-            .push(timed(async { Ok(native::take(&in_memory, head, Ok(Some(form.into_bytes()))).await) }).await?);
+        in_native.push(timed(async { Ok(native::take(&in_memory, head, Ok(Some(form.into_bytes()))).await) }).await?);
         on_disk.push(timed(async { floor.append(&record) }).await?);
         in_store.push(timed(async { Ok(store.set(key.to_string(), record).await?) }).await?);
     }

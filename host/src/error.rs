@@ -11,6 +11,14 @@ pub enum StoreError {
         /// What SQLite or the file system says.
         reason: String,
     },
+    /// No copy can be made.
+    #[error("{path} cannot be made a copy of the store: {reason}")]
+    Backup {
+        /// The file to be.
+        path: String,
+        /// What is in the way.
+        reason: String,
+    },
     /// SQLite says so: the disk is full, the file is locked by another process, or worse.
     #[error("the store's file: {0}")]
     Sqlite(String),

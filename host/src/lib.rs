@@ -7,6 +7,8 @@
 //! | [`guest`] | wasmtime: a fresh instance a request, its limits, and what it may call |
 //! | [`store`] | the key-value store, durable in SQLite or in memory |
 //! | [`port`] | the same behind the library's port, for what needs no component |
+//! | [`snapshot`] | a store's file as it is at one moment, to be looked at |
+//! | [`mod@backup`] | a copy of it, made while the host runs |
 //! | `sqlite` | one commit for all writes that wait |
 //! | `error` | what can be wrong with a store |
 //! | `body` | a body that is read up to a limit, and what is left of it |
@@ -33,7 +35,9 @@ mod error;
 mod log;
 mod sqlite;
 
+pub mod backup;
 pub mod guest;
 pub mod port;
 pub mod server;
+pub mod snapshot;
 pub mod store;

@@ -1,6 +1,8 @@
 //! `outbound-events-host`: serves the component from one command, on a durable store.
 #![forbid(unsafe_code)]
 
+mod commands;
+
 use std::collections::HashMap;
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
@@ -9,6 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Parser, Subcommand};
+use commands::store::StoreCommand;
 use outbound_events::settings::{self, Settings};
 use outbound_events_host::guest::{Guest, Limits};
 use outbound_events_host::server;
@@ -61,36 +64,18 @@ struct Serve {
     log_json: bool,
 }
 
-#[derive(Subcommand)]
-enum StoreCommand {
-    /// Makes an empty store file in WAL mode, in which Spin's own store is several times faster.
-    Init {
-        /// The file to make.
-        path: PathBuf,
-    },
-}
-
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Serve(arguments) => serve(arguments),
-        Command::Store { command: StoreCommand::Init { path } } => init(&path),
+        Command::Serve(arguments) => serve(arguments).map(|()| ExitCode::SUCCESS),
+        Command::Store { command } => command.run(),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
-}
-
-fn init(path: &std::path::Path) -> Result<()> {
-    if path.exists() {
-        bail!("{} is there already; it was not touched", path.display());
-    }
-    KeyValueStore::sqlite(path)?;
-    println!("{} is an empty store in WAL mode", path.display());
-    Ok(())
 }
 
 #[tokio::main]

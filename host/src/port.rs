@@ -2,6 +2,7 @@
 
 use outbound_events::store::{Store, StoreError};
 
+use crate::snapshot::Snapshot;
 use crate::store::{self, KeyValueStore};
 
 /// The host's store behind the library's port. Cheap to clone; all clones are one store.
@@ -28,6 +29,33 @@ impl Store for NativeStore {
     async fn get_keys(&self) -> Result<Vec<String>, StoreError> {
         self.0.get_keys().await.map_err(failed)
     }
+}
+
+/// What is looked at is not changed.
+impl Store for Snapshot {
+    async fn exists(&self, key: &str) -> Result<bool, StoreError> {
+        self.exists(key).map_err(failed)
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.get(key).map_err(failed)
+    }
+
+    async fn set(&self, _key: &str, _value: &[u8]) -> Result<(), StoreError> {
+        Err(read_only())
+    }
+
+    async fn delete(&self, _key: &str) -> Result<(), StoreError> {
+        Err(read_only())
+    }
+
+    async fn get_keys(&self) -> Result<Vec<String>, StoreError> {
+        self.get_keys().map_err(failed)
+    }
+}
+
+fn read_only() -> StoreError {
+    StoreError("it is only looked at".to_owned())
 }
 
 fn failed(error: store::StoreError) -> StoreError {

@@ -19,13 +19,13 @@ use tokio::sync::{mpsc, oneshot};
 use crate::error::StoreError;
 
 /// Spin keeps its stores in one table, by their labels. Ours is the default one.
-const STORE: &str = "default";
+pub const STORE: &str = "default";
 
 /// The most writes that wait for a commit; a further one waits for its place.
 const MAX_WAITING: usize = 1024;
 
 /// How long a write waits for another process to let go of the file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a read waits. In WAL mode that is for the one who repairs the file after a crash, and nobody else.
 const READ_TIMEOUT: Duration = Duration::from_secs(1);
@@ -190,22 +190,31 @@ fn check(connection: &Connection, path: &Path) -> anyhow::Result<()> {
     }
     // A damaged file is left as it is, with its log: to close it would copy the log into it.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    check_pages(connection)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    Ok(())
+}
+
+/// An error if SQLite finds damage anywhere in the file.
+pub fn check_pages(connection: &Connection) -> anyhow::Result<()> {
     let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if found != "ok" {
         let corrupt = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
         return Err(rusqlite::Error::SqliteFailure(corrupt, Some(found.replace('\n', " "))).into());
     }
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     Ok(())
 }
 
 /// Why a file cannot be a store, and what to do about it where SQLite finds it damaged.
-fn explain(path: &Path, error: &anyhow::Error) -> String {
+pub fn explain(path: &Path, error: &anyhow::Error) -> String {
     match error.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code) {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => format!(
             "{error:#}. Keep the file: `sqlite3 {} .recover | sqlite3 NEW-FILE` may save what it holds. Or put back a copy",
             path.display()
         ),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            format!("{error:#}: another process holds it. Try again when that has let go")
+        }
         Some(ErrorCode::ReadOnly) => "its folder cannot be written, where SQLite's log stands beside it".to_owned(),
         _ => format!("{error:#}"),
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use crate::error::StoreError;
+use crate::snapshot::Snapshot;
 use crate::sqlite::SqliteStore;
 
 /// A key-value store. Cheap to clone; all clones are one store.
@@ -20,6 +21,12 @@ impl KeyValueStore {
     /// Opens a store in a file, in Spin's own layout, and makes it if it is not there.
     pub fn sqlite(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         Ok(Self::Sqlite(Arc::new(SqliteStore::open(path.as_ref())?)))
+    }
+
+    /// Opens a store in a file that is one already. Makes nothing where there is none.
+    pub fn existing(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        drop(Snapshot::open(&path)?);
+        Self::sqlite(path)
     }
 
     /// An empty store in memory.

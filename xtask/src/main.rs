@@ -14,6 +14,7 @@ mod strace;
 mod test;
 mod tool;
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -77,19 +78,12 @@ enum Task {
     },
     /// Checks the dependencies: advisories, licences, bans, sources.
     Deny,
-    /// Works on store files.
+    /// Works on store files: packs, prunes, checks, copies them; `cargo xtask store --help` says how.
+    #[command(disable_help_flag = true)]
     Store {
-        #[command(subcommand)]
-        task: StoreTask,
-    },
-}
-
-#[derive(Subcommand)]
-enum StoreTask {
-    /// Makes an empty store file in WAL mode, in which Spin's own store is several times faster.
-    Init {
-        /// The file to make, such as `.spin/sqlite_key_value.db`.
-        path: PathBuf,
+        /// The host's own command, and its arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        host: Vec<OsString>,
     },
 }
 
@@ -159,8 +153,7 @@ fn run(task: Task) -> Result<()> {
         Task::Bench { quick, record } => bench::bench(quick, record.as_deref()),
         Task::Fuzz { minutes, target } => fuzz(target, minutes),
         Task::Deny => deny::deny(),
-        Task::Store { task: StoreTask::Init { path } } => {
-            Command::host(["store", "init"]).arg(path).run("making a store file")
-        }
+        // The host's help is the help, its exit code the exit code.
+        Task::Store { host } => Command::host(["store"]).args(host).become_it("working on a store file", &[]),
     }
 }

@@ -1,0 +1,4 @@
+//! What the command does besides serving.
+
+mod progress;
+pub mod store;
