@@ -253,7 +253,7 @@ fn members(value: &[u8]) -> (String, String) {
     let (mut head, mut both) = (String::new(), String::new());
     GzDecoder::new(value).read_to_string(&mut head).unwrap();
     MultiGzDecoder::new(value).read_to_string(&mut both).unwrap();
-    let records = both[head.len()..].to_owned();
+    let records = both.strip_prefix(&head).unwrap().to_owned();
     (head, records)
 }
 

@@ -38,11 +38,13 @@ const SCHEDULES: u64 = 2_000;
 
 type Values = BTreeMap<String, Vec<u8>>;
 
+/// The version that a write made, who wrote, the key, and the value; none where it was deleted.
+type Write = (usize, usize, String, Option<Vec<u8>>);
+
 /// The store, all that it ever was, and the time.
 struct World {
     versions: RefCell<Vec<Rc<Values>>>,
-    /// Who wrote what when: the version that it made.
-    writes: RefCell<Vec<(usize, usize, String, Option<Vec<u8>>)>>,
+    writes: RefCell<Vec<Write>>,
     /// How many versions late a read may be.
     late: usize,
     random: RefCell<Rng>,

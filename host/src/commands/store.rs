@@ -2,12 +2,21 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
+use chrono::{TimeDelta, Utc};
 use clap::Subcommand;
 use indicatif::DecimalBytes;
+use outbound_events::archive::check::{self, Checked};
+use outbound_events::archive::packing::{self, Bound, Policy};
+use outbound_events::archive::{Listing, removal};
+use outbound_events::event::Timestamp;
 use outbound_events_host::backup::backup;
+use outbound_events_host::port::NativeStore;
+use outbound_events_host::snapshot::Snapshot;
 use outbound_events_host::store::KeyValueStore;
+use tokio::runtime::{Builder, Runtime};
 
 use super::progress::Progress;
 
@@ -17,6 +26,35 @@ pub enum StoreCommand {
     /// Makes an empty store file in WAL mode, in which Spin's own store is several times faster.
     Init {
         /// The file to make.
+        path: PathBuf,
+    },
+    /// Puts loose events into packs, merges small packs, and clears what was erased; also while a host runs on the file.
+    ///
+    /// The newest events stay loose. Nothing is deleted before a pack that holds it was written and read back: it may be stopped at
+    /// any time, and goes on where it was.
+    Pack {
+        /// The store's file.
+        path: PathBuf,
+        /// How many events stay loose: the host's setting `loose_events`.
+        #[arg(long, default_value_t = Policy::default().loose_events)]
+        loose_events: usize,
+    },
+    /// Removes all events that are older than so long, by their own times; also while a host runs on the file.
+    ///
+    /// They are gone at once, and so is one that comes later and is as old. Then their bytes are cleared; if it is stopped, what is
+    /// left goes with the next pass.
+    Prune {
+        /// The store's file.
+        path: PathBuf,
+        /// How old, such as `365d`, `18months` or `2y`.
+        #[arg(long, value_parser = age)]
+        older_than: Duration,
+    },
+    /// Looks at every record, pack and index, and names each that is not what its key says. Changes nothing.
+    ///
+    /// Exit code 0 if all is well, 1 if something is not.
+    Check {
+        /// The store's file.
         path: PathBuf,
     },
     /// Copies a store file, also while a host runs on it: the copy holds all that was answered 200 before.
@@ -37,6 +75,9 @@ impl StoreCommand {
     pub fn run(self) -> Result<ExitCode> {
         match self {
             Self::Init { path } => init(&path)?,
+            Self::Pack { path, loose_events } => pack(&path, loose_events)?,
+            Self::Prune { path, older_than } => prune(&path, older_than)?,
+            Self::Check { path } => return check(&path),
             Self::Backup { path, new } => copy(&path, &new)?,
         }
         Ok(ExitCode::SUCCESS)
@@ -50,6 +91,91 @@ fn init(path: &Path) -> Result<()> {
     KeyValueStore::sqlite(path)?;
     println!("{} is an empty store in WAL mode", path.display());
     Ok(())
+}
+
+/// A pass of a command begins nothing new after so long; another one follows.
+const BOUND: Bound = Bound { time: Duration::from_secs(20), ..Bound::WIDE };
+
+/// A store in a file that is there. One that is no store is left as it is.
+fn open(path: &Path) -> Result<NativeStore> {
+    must_be_there(path)?;
+    drop(Snapshot::open(path)?);
+    Ok(NativeStore(KeyValueStore::sqlite(path)?))
+}
+
+/// What the store's thread is waited for with.
+fn runtime() -> Result<Runtime> {
+    Ok(Builder::new_current_thread().enable_all().build()?)
+}
+
+fn pack(path: &Path, loose_events: usize) -> Result<()> {
+    let (store, policy) = (open(path)?, Policy { loose_events, ..Policy::default() });
+    let progress = Progress::new(&format!("packing {}", path.display()), "events");
+    let (mut packed, mut merged, mut dropped, mut to_do) = (0, 0, 0, None);
+    let unreadable = loop {
+        let report = runtime()?.block_on(packing::pass(&store, &policy, &BOUND, &Utc::now))?;
+        packed += report.packed;
+        merged += report.merged;
+        dropped += report.dropped;
+        let to_do = *to_do.get_or_insert(report.loose.saturating_sub(loose_events));
+        progress.at(packed as u64, to_do.max(packed) as u64);
+        if !report.remaining {
+            break report.unreadable;
+        }
+    };
+    drop(progress);
+    let listing = runtime()?.block_on(Listing::of(&store))?;
+    println!("packed {packed} events, merged {merged} packs, cleared {dropped} events that were removed");
+    println!("{} keys: {} packs, {} loose events", listing.keys, listing.packs.len(), listing.loose.len());
+    for one in &unreadable {
+        println!("left where it is: {}: {}", one.key, one.reason);
+    }
+    Ok(())
+}
+
+fn age(text: &str) -> Result<Duration> {
+    let age = humantime::parse_duration(text)?;
+    ensure!(!age.is_zero(), "nothing is older than no time at all; say how old, such as 365d");
+    Ok(age)
+}
+
+fn prune(path: &Path, older_than: Duration) -> Result<()> {
+    let now = Utc::now();
+    let before = TimeDelta::from_std(older_than).ok().and_then(|age| now.checked_sub_signed(age));
+    let before = before.and_then(|time| u64::try_from(time.timestamp()).ok()).and_then(Timestamp::from_seconds);
+    let before = before.context("no event is as old as that: times begin in 1970")?;
+    let store = open(path)?;
+    let progress = Progress::new(&format!("removing from {} what is older", path.display()), "events");
+    let mut removed = 0;
+    loop {
+        let part = runtime()?.block_on(removal::remove_before(&store, before, &BOUND, &Utc::now))?;
+        removed += part.events as u64;
+        progress.at(removed, removed);
+        if !part.remaining {
+            break;
+        }
+    }
+    drop(progress);
+    println!("removed {removed} events before {}", before.rfc3339());
+    Ok(())
+}
+
+fn check(path: &Path) -> Result<ExitCode> {
+    must_be_there(path)?;
+    let snapshot = Snapshot::open(path)?;
+    snapshot.check_pages()?;
+    let progress = Progress::new(&format!("checking {}", path.display()), "keys");
+    let checked = runtime()?.block_on(check::check(&snapshot, |done, all| progress.at(done as u64, all as u64)))?;
+    drop(progress);
+    for fault in &checked.faults {
+        println!("{}: {}", fault.key, fault.reason);
+    }
+    let Checked { loose, packs, packed, indexes, faults } = &checked;
+    println!(
+        "looked at {loose} loose records, {packed} records in {packs} packs, {indexes} indexes: {} faults",
+        faults.len()
+    );
+    Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn copy(path: &Path, new: &Path) -> Result<()> {
