@@ -15,12 +15,17 @@ use crate::event;
 const AT_ONCE: u64 = 50_000;
 
 /// A folder with a store of `events` events, all older than those that are sent later. `wrote` is told of each thousand.
-pub fn folder_with(events: u64, mut wrote: impl FnMut(u64)) -> Result<TempDir> {
+pub fn folder_with(events: u64, wrote: impl FnMut(u64)) -> Result<TempDir> {
     let folder = folder()?;
-    let path = store_path(folder.path());
+    fill(&store_path(folder.path()), events, wrote)?;
+    Ok(folder)
+}
+
+/// Makes a store of `events` loose events in a file. `wrote` is told of each thousand.
+pub fn fill(path: &Path, events: u64, mut wrote: impl FnMut(u64)) -> Result<()> {
     // Made by the host, so that it is what the host makes.
-    drop(KeyValueStore::sqlite(&path)?);
-    let mut connection = Connection::open(&path)?;
+    drop(KeyValueStore::sqlite(path)?);
+    let mut connection = Connection::open(path)?;
     connection.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")?;
     for first in (0..events).step_by(AT_ONCE as usize) {
         let transaction = connection.transaction()?;
@@ -37,8 +42,7 @@ pub fn folder_with(events: u64, mut wrote: impl FnMut(u64)) -> Result<TempDir> {
         transaction.commit()?;
     }
     drop(connection);
-    sync(&path)?;
-    Ok(folder)
+    sync(path)
 }
 
 /// What is still in memory would be written while others are measured.

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use bench::native;
 use bench::report::record;
 use bench::run::{Extent, measure};
+use bench::{filled, native};
 use clap::{Args, Parser, Subcommand};
 
 /// Measures the recipient. `cargo xtask bench` builds what this needs first.
@@ -23,6 +23,15 @@ struct Arguments {
 enum Command {
     /// Measures everything, and prints tables in Markdown.
     Run(Run),
+    /// Makes a store of many loose events in a new file: what was stored before there were packs.
+    Fill {
+        /// The file to make.
+        #[arg(long)]
+        store: PathBuf,
+        /// How many events: seven a session, a second apart.
+        #[arg(long, default_value_t = 800_000)]
+        events: u64,
+    },
     /// Serves the library without wasm: one of the contenders.
     Native {
         /// The store's file.
@@ -46,6 +55,7 @@ struct Run {
 async fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(arguments) => run(arguments).await,
+        Command::Fill { store, events } => filled::fill(&store, events, |_| ()),
         Command::Native { store } => {
             tracing_subscriber::fmt().with_target(false).with_writer(std::io::stderr).with_ansi(false).init();
             native::serve(&store).await
