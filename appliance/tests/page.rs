@@ -232,3 +232,61 @@ async fn it_says_that_nothing_has_come_and_that_it_cannot_reach_the_component() 
     browser.says("The component cannot be reached.").await;
     browser.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_stand_in_the_url_and_a_session_is_erased_by_who_may() {
+    let recipient = Recipient::start(
+        Kind::Host,
+        &[GUARDED, "read_tokens=a-read-token-of-many-characters,another-read-token", ADMIN],
+    );
+    let path = format!("/events?outbound_event_token={TOKEN}");
+    let long = "x".repeat(3_000);
+    for (lsid, key, name) in
+        [("one", "INC-1", "Ann"), ("two", "INC-2", "Bob%E2%80%AEtxt.exe"), ("three", "INC-3", &long)]
+    {
+        let form = |event: &str, more: &str| {
+            format!(
+                "event=support_conference_{event}&version=1&timestamp=1700000000&lsid={lsid}&external_key={key}{more}"
+            )
+        };
+        assert_eq!(recipient.post(&path, form("begin", "")).result(), "stored");
+        assert_eq!(
+            recipient.post(&path, form("member_added", &format!("&type=customer&name={name}"))).result(),
+            "stored"
+        );
+    }
+    assert_eq!(recipient.post(&path, "no event").result(), "set-aside");
+    let browser = Browser::open(1200).await;
+    // A token that reads and no more is shown no button that removes.
+    browser.enter(&recipient, "another-read-token").await;
+    until("all are there", async || browser.count(ROWS).await == 3).await;
+    browser.find("a[href='#/set-aside']").await.click().await.unwrap();
+    browser.says("no event").await;
+    assert_eq!(browser.count("section button").await, 0);
+    browser.find("#leave").await.click().await.unwrap();
+    browser.enter(&recipient, READ).await;
+    until("all are there again", async || browser.count(ROWS).await == 3).await;
+    let wide = "return document.querySelector('table').scrollWidth > innerWidth";
+    assert_eq!(browser.client.execute(wide, vec![]).await.unwrap(), json!(false), "a long name widens the table");
+    browser.choose("q", "ANN").await;
+    until("one is found", async || browser.count(ROWS).await == 1).await;
+    assert!(browser.client.current_url().await.unwrap().fragment().unwrap().contains("q=ANN"));
+    browser.client.refresh().await.unwrap();
+    until("it is still the one", async || browser.count(ROWS).await == 1).await;
+    browser.choose("q", "").await;
+    browser.choose("external_key", "INC-2").await;
+    until("one is found by its key", async || browser.count(ROWS).await == 1 && browser.text().await.contains("two"))
+        .await;
+    browser.choose("site", "a/b").await;
+    browser.says("site is not 1 to 32 characters").await;
+    // Escapes that are none are shown as they are.
+    browser.client.execute("location.hash = '#/session/default/%zz'", vec![]).await.unwrap();
+    browser.says("%zz").await;
+    browser.client.execute("location.hash = '#/session/default/one'", vec![]).await.unwrap();
+    browser.find("svg rect.customer").await;
+    assert!(browser.client.title().await.unwrap().contains("one"));
+    browser.find("#erase").await.click().await.unwrap();
+    browser.find("dialog[open] button").await.click().await.unwrap();
+    until("it is gone", async || browser.count(ROWS).await == 2).await;
+    browser.close().await;
+}
