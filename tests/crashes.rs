@@ -38,6 +38,16 @@ fn what_once_broke_a_promise_no_longer_does() {
     for file in files("crashes/service") {
         promises::visit::hold(&read(&file));
     }
+    for file in files("crashes/packs") {
+        promises::pack::hold(&read(&file));
+    }
+}
+
+#[test]
+fn packs_that_the_fuzzer_starts_from_are_read_or_named() {
+    let seeds = files("seeds/packs");
+    assert!(!seeds.is_empty());
+    seeds.iter().for_each(|file| promises::pack::hold(&read(file)));
 }
 
 #[test]

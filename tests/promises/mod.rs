@@ -9,4 +9,5 @@
 )]
 
 pub mod form;
+pub mod pack;
 pub mod visit;

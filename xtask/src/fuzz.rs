@@ -23,6 +23,8 @@ pub enum Target {
     Parse,
     /// Text, as a few requests in a row.
     Service,
+    /// Bytes, in a pack's place.
+    Packs,
 }
 
 impl Target {
@@ -30,6 +32,7 @@ impl Target {
         match self {
             Self::Parse => "parse",
             Self::Service => "service",
+            Self::Packs => "packs",
         }
     }
 
@@ -37,7 +40,7 @@ impl Target {
     fn max_len(self) -> usize {
         match self {
             Self::Parse => 20_000,
-            Self::Service => 8_192,
+            Self::Service | Self::Packs => 8_192,
         }
     }
 }
