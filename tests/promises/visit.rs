@@ -17,8 +17,10 @@
 use std::collections::BTreeMap;
 
 use http::Uri;
+use outbound_events::archive::Listing;
+use outbound_events::archive::pack::{Entry, Pack};
 use outbound_events::identity::Id;
-use outbound_events::keys::{EventKey, SetAsideKey};
+use outbound_events::keys::{EventKey, PackKey, SetAsideKey};
 use outbound_events::record::{Record, SetAside};
 use percent_encoding::percent_decode;
 
@@ -36,7 +38,8 @@ pub fn hold(text: &[u8]) -> Vec<(u16, String)> {
     for request in &visit.requests {
         told.push(request.told());
         let before = values(&store);
-        let reply = request.call().answer(&store, &visit.settings);
+        // What goes on after an answer comes after what is said of the answer.
+        let reply = request.call().answer_alone(&store, &visit.settings);
         let exchange = Exchange { visit: &visit, request, before, reply, after: values(&store) };
         exchange.is_well_formed();
         exchange.keeps_secrets(&told);
@@ -45,6 +48,7 @@ pub fn hold(text: &[u8]) -> Vec<(u16, String)> {
         if exchange.is_accepted() {
             exchange.is_in_the_store();
             exchange.is_a_duplicate_when_repeated(&store);
+            exchange.loses_nothing_in_a_pass(&store);
         }
         answers.push((exchange.reply.status, exchange.reply.result().to_owned()));
     }
@@ -250,10 +254,32 @@ impl Exchange<'_> {
     }
 
     fn is_a_duplicate_when_repeated(&self, store: &Limited) {
-        let again = self.request.call().answer(store, &self.visit.settings);
+        let again = self.request.call().answer_alone(store, &self.visit.settings);
         let expected = if self.reply.result() == "set-aside" { "set-aside" } else { "duplicate" };
         assert_eq!((again.status, again.result()), (200, expected));
         assert_eq!(again.header("event-id"), self.reply.header("event-id"));
         assert_eq!(values(store), self.after);
     }
+    /// A pass moves what it does not forget: what was a key is one still, or stands in a pack, or was removed.
+    fn loses_nothing_in_a_pass(&self, store: &Limited) {
+        let administer = [("admin_tokens", TOKEN), ("ingest_tokens", TOKEN)];
+        let settings = [&administer, self.visit.settings.as_slice()].concat();
+        call("POST", "/api/pack").header("authorization", format!("Bearer {TOKEN}")).answer(store, &settings);
+        let left = values(store);
+        let covers = Listing::new(left.keys().cloned().collect()).covers();
+        let packed: BTreeMap<_, _> = left.iter().flat_map(|(key, value)| records(key, value)).collect();
+        for (key, value) in self.after.iter().filter(|(key, _)| key.parse::<EventKey>().is_ok()) {
+            let kept = left.get(key).or_else(|| packed.get(key)) == Some(value);
+            let removed =
+                || Entry::under(key, value.clone()).is_ok_and(|entry| covers.cover(&entry.key, entry.recorded));
+            assert!(kept || removed(), "{key} is lost");
+        }
+    }
+}
+
+/// The records of a pack, each under the key that it had.
+fn records(key: &str, value: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let Ok(key) = key.parse::<PackKey>() else { return Vec::new() };
+    let entries = Pack::open(&key, value).unwrap().all().unwrap();
+    entries.into_iter().map(|entry| (entry.key.to_string(), entry.value)).collect()
 }
