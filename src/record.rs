@@ -74,10 +74,15 @@ impl Record {
 
     /// Reads a stored value: the record, and its event checked by today's rules. The error says why it is none.
     pub fn read(value: &[u8]) -> Result<(Self, Event), String> {
-        let record: Self = serde_json::from_slice(value).map_err(|error| error.to_string())?;
+        let record: Self = text(value).and_then(|text| serde_json::from_str(text).map_err(|error| error.to_string()))?;
         let event = record.data.event().map_err(|problems| problems.to_string())?;
         Ok((record, event))
     }
+}
+
+/// JSON is UTF-8 throughout, and a value is handed on as it is: also where nothing looks at it when it is read.
+fn text(value: &[u8]) -> Result<&str, String> {
+    str::from_utf8(value).map_err(|error| error.to_string())
 }
 
 /// What a record says of itself, read from its JSON without the rest: enough to know its key and when it was recorded.
@@ -105,7 +110,7 @@ struct OutlineData<'j> {
 impl<'j> Outline<'j> {
     /// Reads it. The error says why it is no record's.
     pub fn read(value: &'j [u8]) -> Result<Self, String> {
-        serde_json::from_slice(value).map_err(|error| error.to_string())
+        text(value).and_then(|text| serde_json::from_str(text).map_err(|error| error.to_string()))
     }
 
     /// The key that the record says it is under, or why it says none.

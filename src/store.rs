@@ -59,5 +59,5 @@ pub async fn holds(store: &impl Store, key: &str) -> Result<bool, StoreError> {
 
 /// Whether a value has its end. What a store lost a part of, or filled up with zeros, no longer reads as JSON.
 fn is_whole(value: &[u8]) -> bool {
-    serde_json::from_slice::<serde::de::IgnoredAny>(value).is_ok()
+    str::from_utf8(value).is_ok_and(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok())
 }
