@@ -74,7 +74,8 @@ impl Record {
 
     /// Reads a stored value: the record, and its event checked by today's rules. The error says why it is none.
     pub fn read(value: &[u8]) -> Result<(Self, Event), String> {
-        let record: Self = text(value).and_then(|text| serde_json::from_str(text).map_err(|error| error.to_string()))?;
+        let record: Self =
+            text(value).and_then(|text| serde_json::from_str(text).map_err(|error| error.to_string()))?;
         let event = record.data.event().map_err(|problems| problems.to_string())?;
         Ok((record, event))
     }

@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 
@@ -11,9 +12,9 @@ use flate2::Compression;
 use flate2::read::{GzDecoder, MultiGzDecoder};
 use flate2::write::GzEncoder;
 use outbound_events::archive::check::check;
-use outbound_events::archive::packing::{Bound, Policy, Report, pass};
+use outbound_events::archive::packing::{Bound, Policy, Report, pass, pass_if_due};
 use outbound_events::identity::Id;
-use outbound_events::store::Store;
+use outbound_events::store::{Store, StoreError};
 use serde_json::{Value, json};
 use support::{Limited, Memory, Reply, TOKEN, call, now, post, seven};
 
@@ -403,6 +404,79 @@ fn with_a_grace_what_is_packed_stays_loose_until_it_has_passed() {
     after(60);
     assert_eq!((loose(), packs()), (0, 1));
     assert_eq!(all_events(&store, 100).len(), 7);
+}
+
+/// A store whose list takes 100 ms, or is refused after them.
+#[derive(Default)]
+struct Slow {
+    store: Memory,
+    refuses: bool,
+    millis: Cell<i64>,
+}
+
+impl Store for Slow {
+    async fn exists(&self, key: &str) -> Result<bool, StoreError> {
+        self.store.exists(key).await
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.get(key).await
+    }
+
+    async fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.store.set(key, value).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        self.store.delete(key).await
+    }
+
+    async fn get_keys(&self) -> Result<Vec<String>, StoreError> {
+        self.millis.set(self.millis.get() + 100);
+        let keys = self.store.get_keys().await;
+        if self.refuses { Err(StoreError("too many keys".to_owned())) } else { keys }
+    }
+}
+
+impl Slow {
+    /// How many lists are asked for in so many seconds, with an answer given every 10 ms after which a pass may run.
+    fn lists(&self, policy: &Policy, seconds: i64) -> usize {
+        let calls = self.store.calls.borrow().iter().filter(|call| **call == "get_keys").count();
+        let end = self.millis.get() + seconds * 1_000;
+        while self.millis.get() < end {
+            self.millis.set(self.millis.get() + 10);
+            let clock = || now() + TimeDelta::milliseconds(self.millis.get());
+            let report = pollster::block_on(pass_if_due(self, policy, &Bound::default(), &clock));
+            assert_eq!(report.is_err(), self.refuses && report != Ok(None));
+        }
+        self.store.calls.borrow().iter().filter(|call| **call == "get_keys").count() - calls
+    }
+}
+
+#[test]
+fn passes_after_answers_take_a_tenth_of_the_time_at_most() {
+    // 100,000 loose events took a second to list, and every 48th event listed them: 150 events a second were taken, not 7,000.
+    let store = Slow::default();
+    let nothing_due = Policy { loose_events: 512, ..ALL };
+    assert!(store.lists(&nothing_due, 60) <= 60);
+    assert!(store.lists(&nothing_due, 60) >= 50);
+    for (_, body) in seven() {
+        take(&store, "hq", &body, 0);
+    }
+    // A pass of so few costs the list before it, and another before it deletes.
+    assert!(store.lists(&ALL, 60) <= 62);
+    assert!(store.store.keys().iter().all(|key| !key.starts_with("event.")), "it is packed all the same");
+    // Few keys are soon listed and soon full.
+    let few_keys = Policy { key_budget: Some(1_024), ..nothing_due };
+    store.store.values.borrow_mut().clear();
+    assert!(store.lists(&few_keys, 60) > 500);
+}
+
+#[test]
+fn a_store_that_refuses_its_list_is_not_asked_again_for_minutes() {
+    // 37 events a second were taken at 1,000,000 loose ones: each 48th event asked for a list that was refused.
+    let store = Slow { refuses: true, ..Slow::default() };
+    assert!(store.lists(&ALL, 600) <= 3);
 }
 
 #[test]

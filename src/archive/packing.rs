@@ -128,40 +128,81 @@ pub async fn pass<S: Store>(
     Pass::new(store, policy, bound, clock, listing).run().await
 }
 
-/// Runs a pass if one is due and none is known to be under way. Costs one read where one is under way, and one list otherwise.
+/// Runs a pass if one is due and none is known to be under way or to have been a moment ago. Costs one read in that case, and
+/// otherwise a list and the lease's two writes.
 pub async fn pass_if_due<S: Store>(
     store: &S,
     policy: &Policy,
     bound: &Bound,
     clock: &impl Fn() -> DateTime<Utc>,
 ) -> Result<Option<Report>, StoreError> {
-    let lease = store.get(keys::LEASE).await?;
-    let until = lease.and_then(|lease| serde_json::from_slice(&lease).ok()).map_or(0, |Lease { until }| until);
-    let now = clock();
-    if now.timestamp_millis() < until {
+    let began = clock();
+    if began.timestamp_millis() < Lease::until(store).await? {
         return Ok(None);
     }
-    let listing = Listing::of(store).await?;
-    if !policy.is_due(&listing, now) {
-        return Ok(None);
-    }
-    // Longer than a pass takes; the next one waits no longer than that for one that died.
-    let until = now.timestamp_millis() + 10_000 + i64::try_from(bound.time.as_millis()).unwrap_or_default();
-    let lease = serde_json::to_vec(&Lease { until }).unwrap_or_default();
-    // A store without room for a lease needs its pass the more.
-    let leased = store.set(keys::LEASE, &lease).await.is_ok();
-    let report = Pass::new(store, policy, bound, clock, listing).run().await;
-    if leased {
+    // Longer than a pass takes; the next one waits no longer than that for one that died. A store without room for a lease needs
+    // its pass the more.
+    let leased = Lease::set(store, began, Duration::from_secs(10) + bound.time).await.is_ok();
+    let report = pass_on_lease(store, policy, bound, clock, began).await;
+    let spent = clock().signed_duration_since(began).to_std().unwrap_or_default();
+    let rest = rest(policy, &report, spent);
+    if rest >= Duration::from_millis(1) {
+        Lease::set(store, clock(), rest).await?;
+    } else if leased {
         store.delete(keys::LEASE).await?;
     }
-    report.map(Some)
+    report
 }
 
-/// What stands under [`keys::LEASE`].
+async fn pass_on_lease<S: Store>(
+    store: &S,
+    policy: &Policy,
+    bound: &Bound,
+    clock: &impl Fn() -> DateTime<Utc>,
+    began: DateTime<Utc>,
+) -> Result<Option<Report>, StoreError> {
+    let listing = Listing::of(store).await?;
+    if !policy.is_due(&listing, began) {
+        return Ok(None);
+    }
+    Pass::new(store, policy, bound, clock, listing).run().await.map(Some)
+}
+
+/// How long none looks for work after one that took so long: events are taken meanwhile, and that comes first.
+fn rest(policy: &Policy, report: &Result<Option<Report>, StoreError>, spent: Duration) -> Duration {
+    match report {
+        // The store may have more keys than it can list, and would try in vain for each of some dozens of events.
+        Err(_) => Duration::from_secs(5 * 60),
+        // Such a store is soon listed, and soon full.
+        Ok(_) if policy.key_budget.is_some() => Duration::ZERO,
+        // Unless it is packed, it will have more keys than it can list.
+        Ok(Some(report)) if report.remaining && report.loose > MANY_LOOSE => spent,
+        Ok(_) => spent * 9,
+    }
+}
+
+/// How many loose events are on the way to more than can be listed in a component's memory.
+const MANY_LOOSE: usize = 200_000;
+
+/// What stands under [`keys::LEASE`]: until when no other pass is to begin after an answer. Only that; to be right, passes do not
+/// depend on it.
 #[derive(Serialize, Deserialize)]
 struct Lease {
     /// Unix milliseconds.
     until: i64,
+}
+
+impl Lease {
+    /// Until when there is one, in Unix milliseconds; 0 if there is none, or none that can be read.
+    async fn until(store: &impl Store) -> Result<i64, StoreError> {
+        let lease = store.get(keys::LEASE).await?;
+        Ok(lease.and_then(|lease| serde_json::from_slice(&lease).ok()).map_or(0, |Self { until }| until))
+    }
+
+    async fn set(store: &impl Store, from: DateTime<Utc>, time: Duration) -> Result<(), StoreError> {
+        let until = from.timestamp_millis().saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
+        store.set(keys::LEASE, &serde_json::to_vec(&Self { until }).unwrap_or_default()).await
+    }
 }
 
 /// Packs half of what may stay loose, in a store that has no key left. Indexes and the lease give up theirs: they can be made
