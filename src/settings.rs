@@ -100,7 +100,7 @@ impl Settings {
             read_tokens: tokens_if_any(read_tokens, &read(read_tokens)?)?,
             admin_tokens: tokens_if_any(admin_tokens, &read(admin_tokens)?)?,
             packing: Policy {
-                loose_events: number(loose_events, &read(loose_events)?, 0..=100_000)?.unwrap_or(512) as usize,
+                loose_events: number(loose_events, &read(loose_events)?, 0..=10_000_000)?.unwrap_or(512) as usize,
                 key_budget: number(key_budget, &read(key_budget)?, 1..=u32::MAX)?.map(|keys| keys as usize),
                 grace: Duration::from_secs(number(grace, &read(grace)?, 0..=86_400)?.unwrap_or(0).into()),
                 retention_days: number(retention, &read(retention)?, 1..=36_500)?,

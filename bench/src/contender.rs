@@ -21,6 +21,8 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 pub enum Kind {
     /// The component in the host.
     Host,
+    /// The same, with a setting by which nothing is ever packed.
+    Loose,
     /// The library without wasm: behind hyper, with the host's store.
     Native,
     /// A component that only keeps the body, in the host.
@@ -34,7 +36,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All that can run here: Spin only where it is installed.
+    /// All recipients that can run here: Spin only where it is installed.
     pub fn all() -> Vec<Self> {
         let spin = Command::new("spin").arg("--version").output().is_ok_and(|output| output.status.success());
         let mut all = vec![Self::Host, Self::Native, Self::Bare, Self::Flask];
@@ -46,6 +48,7 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Host => "host",
+            Self::Loose => "host that packs nothing",
             Self::Native => "native library behind hyper",
             Self::Bare => "bare component in the host",
             Self::Flask => "Flask, gunicorn, SQLite",
@@ -58,6 +61,11 @@ impl Kind {
         let store = store_path(folder);
         Ok(match self {
             Self::Host => host(&root().join(RECIPIENT), &store)?,
+            Self::Loose => {
+                let mut command = host(&root().join(RECIPIENT), &store)?;
+                command.args(["--variable", "loose_events=10000000"]);
+                command
+            }
             Self::Bare => host(&root().join(BARE), &store)?,
             Self::Native => {
                 let mut command = Command::new(binary("bench")?);
@@ -77,13 +85,16 @@ impl Kind {
 /// The recipient, as a component.
 pub const RECIPIENT: &str = "target/outbound-events.component.wasm";
 
+/// Lets the benchmark read from its own hosts, which listen on this machine alone.
+pub const READ_TOKEN: &str = "a-token-for-the-benchmark";
+
 /// The component that only keeps the body.
 pub const BARE: &str = "target/bare-recipient.component.wasm";
 
 fn host(component: &Path, store: &Path) -> Result<Command> {
     let mut command = Command::new(binary("outbound-events-host")?);
     command.args(["serve", "--listen", "127.0.0.1:0", "--variable", "ingest_open=true", "--component"]);
-    command.arg(component).arg("--store").arg(store);
+    command.arg(component).arg("--store").arg(store).args(["--variable", &format!("read_tokens={READ_TOKEN}")]);
     Ok(command)
 }
 

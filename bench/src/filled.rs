@@ -2,23 +2,67 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::thread;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, anyhow};
+use chrono::Utc;
+use outbound_events::archive::Listing;
+use outbound_events::archive::pack::{self, Entries, Entry};
+use outbound_events::archive::packing::{Bound, Policy, pass};
+use outbound_events::identity::Site;
+use outbound_events_host::port::NativeStore;
 use outbound_events_host::store::KeyValueStore;
 use rusqlite::{Connection, params};
-use tempfile::TempDir;
 
-use crate::contender::{folder, store_path};
 use crate::event;
 
 /// How many rows are written in one transaction.
 const AT_ONCE: u64 = 50_000;
 
-/// A folder with a store of `events` events, all older than those that are sent later. `wrote` is told of each thousand.
-pub fn folder_with(events: u64, wrote: impl FnMut(u64)) -> Result<TempDir> {
-    let folder = folder()?;
-    fill(&store_path(folder.path()), events, wrote)?;
-    Ok(folder)
+/// Makes a store of `events` events in a file, all older than those that are sent later: the newest loose, the others in packs, as
+/// passes leave them in the end. They are packed on the way: what passes cost is measured elsewhere. `wrote` is told of each part.
+pub async fn packed(path: &Path, events: u64, mut wrote: impl FnMut(u64)) -> Result<()> {
+    let store = NativeStore(KeyValueStore::sqlite(path)?);
+    let loose = (Policy::default().loose_events as u64).min(events);
+    let parts: Vec<_> = (0..events - loose).step_by(PART as usize).collect();
+    for at_once in parts.chunks(thread::available_parallelism().map_or(1, usize::from)) {
+        let making =
+            at_once.iter().map(|&first| thread::spawn(move || part(first, (first + PART).min(events - loose))));
+        for made in making.collect::<Vec<_>>() {
+            for pack in made.join().map_err(|_| anyhow!("a part of the store could not be made"))?? {
+                store.0.set(pack.key.to_string(), pack.value).await?;
+            }
+            wrote(PART);
+        }
+    }
+    for number in events - loose..events {
+        let (key, record) = event::stored(number)?;
+        store.0.set(key.to_string(), record).await?;
+    }
+    pack_all(&store).await
+}
+
+/// How many events are made into packs together: about as many packs as a hand has fingers.
+const PART: u64 = 35_000;
+
+fn part(first: u64, end: u64) -> Result<Vec<pack::Made>> {
+    let entry = |number| {
+        let (key, value) = event::stored(number)?;
+        Ok((key.to_string(), Entry::read(value).map_err(|reason| anyhow!(reason))?))
+    };
+    let entries = (first..end).map(entry).collect::<Result<Entries>>()?;
+    pack::make(&Site::default(), &entries, None).context("a pack cannot be made")
+}
+
+/// Runs passes until nothing is left to do.
+pub async fn pack_all(store: &NativeStore) -> Result<()> {
+    while pass(store, &Policy::default(), &Bound::WIDE, &Utc::now).await?.remaining {}
+    Ok(())
+}
+
+/// How many keys a store has.
+pub async fn keys(path: &Path) -> Result<usize> {
+    Ok(Listing::of(&NativeStore(KeyValueStore::sqlite(path)?)).await?.keys)
 }
 
 /// Makes a store of `events` loose events in a file. `wrote` is told of each thousand.

@@ -9,6 +9,7 @@
 //! | the events that all are sent, and stores that hold many already | [`event`], [`filled`] |
 //! | connections that send as fast as they are answered | [`load`] |
 //! | rounds in which the contenders take turns, and what they come to | [`rounds`] |
+//! | each resource, read from stores of each size | [`reading`] |
 //! | a backlog, drained by `appliance send` | [`backlog`] |
 //! | what one event, one instance and one start cost | [`cost`] |
 //! | a host that is killed a hundred times, and a ledger of what it answered 200 | [`kills`] |
@@ -27,6 +28,7 @@ pub mod floor;
 pub mod kills;
 pub mod load;
 pub mod native;
+pub mod reading;
 pub mod report;
 pub mod rounds;
 pub mod run;

@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::contender::{Contender, Numbers};
+use crate::contender::{Contender, Numbers, READ_TOKEN};
 use crate::event;
 
 /// How events are sent.
@@ -130,5 +130,18 @@ impl Connection {
         let status = response.status();
         response.into_body().collect().await?;
         Ok(Answer { status, result })
+    }
+
+    /// Asks for what who has the read token may see, and gives the status and the body.
+    pub async fn get(&mut self, path: &str) -> Result<(StatusCode, String)> {
+        let request = Request::get(path)
+            .header(header::HOST, self.address.to_string())
+            .header(header::AUTHORIZATION, format!("Bearer {READ_TOKEN}"))
+            .body(Full::default())?;
+        self.sender.ready().await?;
+        let response = self.sender.send_request(request).await?;
+        let status = response.status();
+        let body = response.into_body().collect().await?.to_bytes();
+        Ok((status, String::from_utf8_lossy(&body).into_owned()))
     }
 }

@@ -98,6 +98,11 @@ impl Series {
         median(self.slices.iter().zip(&other.slices).map(|(own, other)| own.rate() / other.rate()))
     }
 
+    /// The time that 99 of 100 of its events took as a multiple of another's, round by round: the median.
+    pub fn late_against(&self, other: &Self) -> f64 {
+        median(self.slices.iter().zip(&other.slices).map(|(own, other)| own.took_at(0.99) / other.took_at(0.99)))
+    }
+
     /// The time that its events took as a multiple of another's, round by round: the median.
     pub fn time_against(&self, other: &Self) -> f64 {
         median(self.slices.iter().zip(&other.slices).map(|(own, other)| own.took_at(0.5) / other.took_at(0.5)))

@@ -1,16 +1,20 @@
 //! One run of everything, with a bar that shows how far it is.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use outbound_events_host::port::NativeStore;
+use outbound_events_host::store::KeyValueStore;
 
 use crate::backlog::{self, Drained};
-use crate::contender::{Contender, Kind, folder};
+use crate::contender::{Contender, Kind, folder, store_path};
 use crate::floor::Floor;
 use crate::kills::{self, Ledger};
 use crate::load::{self, Work};
-use crate::report::Figures;
+use crate::reading::{self, Filled, Read, Resource};
+use crate::report::{Figures, Packed, Sized};
 use crate::rounds::{Series, Subject, Turns, take_turns};
 use crate::{cost, filled};
 
@@ -21,6 +25,12 @@ pub struct Extent {
     pub turns: Turns,
     /// How long each is sent events before: the first megabytes of a new store are slower.
     pub warm_up: Duration,
+    /// What a host that packs and one that does not get: long enough for several passes.
+    pub packing: Turns,
+    /// How many events the stores hold that are read from.
+    pub filled: &'static [u64],
+    /// How many loose events are packed by passes, to count the keys that are left. 0: none.
+    pub packed: u64,
     /// About how many events a backlog has, and how many there are.
     pub backlog: (u64, u64),
     /// How often the host is started, with a compiled component and without.
@@ -34,6 +44,9 @@ impl Extent {
     pub const FULL: Self = Self {
         turns: Turns { rounds: 11, time: Duration::from_millis(1_500) },
         warm_up: Duration::from_secs(2),
+        packing: Turns { rounds: 5, time: Duration::from_secs(10) },
+        filled: &[10_000, 100_000, 1_000_000, 10_000_000],
+        packed: 1_000_000,
         backlog: (10_000, 2),
         starts: 9,
         kills: 100,
@@ -43,14 +56,14 @@ impl Extent {
     pub const QUICK: Self = Self {
         turns: Turns { rounds: 5, time: Duration::from_millis(400) },
         warm_up: Duration::from_millis(800),
+        packing: Turns { rounds: 3, time: Duration::from_secs(2) },
+        filled: &[10_000, 100_000, 1_000_000],
+        packed: 0,
         backlog: (1_000, 1),
         starts: 3,
         kills: 20,
     };
 }
-
-/// How many events the filled stores hold.
-const FILLED: [u64; 3] = [0, 100_000, 1_000_000];
 
 /// Measures everything, one thing after the other.
 pub async fn measure(extent: &Extent) -> Result<Figures> {
@@ -69,12 +82,38 @@ pub async fn measure(extent: &Extent) -> Result<Figures> {
     let backlog = run.backlog(&contenders)?;
     let memory = contenders.iter().filter_map(|c| Some((c.name().to_owned(), c.peak_memory()?))).collect();
     drop(contenders);
-    let filled = run.filled_stores().await?;
+    let [packing, packing_serial] = run.packing().await?;
+    let stores = run.filled_stores().await?;
+    let read = run.reading(&stores).await?;
+    let filled = run.taking(&stores).await?;
+    let reader_memory = stores.last().and_then(|store| store.host.peak_memory());
+    let sized =
+        stores.iter().map(|store| Sized { events: store.events, keys: store.keys, bytes: store.bytes }).collect();
+    drop(stores);
+    let packed = run.packed().await?;
     run.begins("one event at a time, step by step");
     let (steps, events) = (cost::of_steps(2_000).await?, cost::of_kinds().await?);
     let starts = run.starts().await?;
     let kills = run.kills().await?;
-    Ok(Figures { serial, reconnecting, together, filled, backlog, memory, sizes, steps, starts, events, kills })
+    Ok(Figures {
+        serial,
+        reconnecting,
+        together,
+        packing,
+        packing_serial,
+        sized,
+        read,
+        reader_memory,
+        packed,
+        filled,
+        backlog,
+        memory,
+        sizes,
+        steps,
+        starts,
+        events,
+        kills,
+    })
 }
 
 /// A run under way.
@@ -136,18 +175,63 @@ impl<'a> Run<'a> {
         Ok(all)
     }
 
-    async fn filled_stores(&self) -> Result<Vec<Series>> {
-        self.begins("filling stores");
-        let mut hosts = Vec::new();
-        for events in FILLED {
-            let name = format!("{events} events stored before");
-            self.bar.set_message(name.clone());
-            let state = filled::folder_with(events, |wrote| self.has_spent(FILL * wrote as u32))?;
-            hosts.push(Contender::start_in(state, Kind::Host, name)?);
-        }
+    /// A host that packs against one that does not, on 32 connections and on one.
+    async fn packing(&self) -> Result<[Vec<Series>; 2]> {
+        let hosts = [Kind::Host, Kind::Loose].map(Contender::start).into_iter().collect::<Result<Vec<_>>>()?;
         self.warm_up(&hosts).await?;
         let subjects: Vec<_> = hosts.iter().map(Subject::Recipient).collect();
-        self.rounds("32 connections, on filled stores", &subjects, Work::KeptAlive(32)).await
+        let mut both = [const { Vec::new() }; 2];
+        for (series, connections) in both.iter_mut().zip([32, 1]) {
+            self.begins(&format!("packing and not, connections: {connections}"));
+            *series = take_turns(&subjects, Work::KeptAlive(connections), self.extent.packing, &self.bar).await?;
+        }
+        Ok(both)
+    }
+
+    /// Hosts on stores that hold many events, nearly all in packs.
+    async fn filled_stores(&self) -> Result<Vec<Filled>> {
+        self.begins("filling stores");
+        let mut stores = Vec::new();
+        for &events in self.extent.filled {
+            let name = format!("{events} events stored before");
+            self.bar.set_message(name.clone());
+            let state = folder()?;
+            let path = store_path(state.path());
+            filled::packed(&path, events, |wrote| self.has_spent(FILL * wrote as u32)).await?;
+            let (keys, bytes) = (filled::keys(&path).await?, fs::metadata(&path)?.len());
+            stores.push(Filled { host: Contender::start_in(state, Kind::Host, name)?, events, keys, bytes });
+        }
+        Ok(stores)
+    }
+
+    async fn reading(&self, stores: &[Filled]) -> Result<Vec<Read>> {
+        self.begins("reading");
+        reading::read(stores, self.extent.turns.rounds, || self.has_spent(READ)).await
+    }
+
+    /// 32 connections, on a store that began empty and on those that did not.
+    async fn taking(&self, stores: &[Filled]) -> Result<Vec<Series>> {
+        self.begins("32 connections, on filled stores");
+        let empty = Contender::start_in(folder()?, Kind::Host, "0 events stored before".to_owned())?;
+        load::slice(&empty, Work::KeptAlive(32), self.extent.warm_up).await?;
+        let all = std::iter::once(&empty).chain(stores.iter().map(|store| &store.host));
+        let subjects: Vec<_> = all.map(Subject::Recipient).collect();
+        take_turns(&subjects, Work::KeptAlive(32), self.extent.turns, &self.bar).await
+    }
+
+    /// Loose events, packed by passes.
+    async fn packed(&self) -> Result<Option<Packed>> {
+        let events = self.extent.packed;
+        if events == 0 {
+            return Ok(None);
+        }
+        self.begins("packing loose events");
+        let folder = folder()?;
+        let path = store_path(folder.path());
+        filled::fill(&path, events, |wrote| self.has_spent(FILL * wrote as u32))?;
+        let started = Instant::now();
+        filled::pack_all(&NativeStore(KeyValueStore::sqlite(&path)?)).await?;
+        Ok(Some(Packed { events, keys: filled::keys(&path).await?, seconds: started.elapsed().as_secs_f64() }))
     }
 
     async fn starts(&self) -> Result<[f64; 2]> {
@@ -176,7 +260,10 @@ impl Drop for Run<'_> {
 const DRAIN: Duration = Duration::from_millis(1);
 
 /// About what it takes to write an event into a store that is filled.
-const FILL: Duration = Duration::from_micros(15);
+const FILL: Duration = Duration::from_micros(25);
+
+/// About what a resource takes to read.
+const READ: Duration = Duration::from_millis(50);
 
 /// About what a start of the host takes.
 const START: Duration = Duration::from_millis(800);
@@ -187,12 +274,15 @@ const KILL: Duration = Duration::from_millis(200);
 /// About how long a run takes.
 fn planned(extent: &Extent) -> Duration {
     let contenders = Kind::all().len();
-    let turns = 3 * contenders + 1 + FILLED.len();
+    let stores = extent.filled.len();
+    let turns = 3 * contenders + 1 + 1 + stores;
     let (events, drains) = extent.backlog;
     extent.turns.time * (turns * extent.turns.rounds) as u32
-        + extent.warm_up * (contenders + FILLED.len()) as u32
+        + extent.warm_up * (contenders + 2) as u32
+        + extent.packing.time * (2 * 2 * extent.packing.rounds) as u32
+        + READ * (stores * Resource::ALL.len() * extent.turns.rounds) as u32
         + DRAIN * (events * drains) as u32 * contenders as u32
-        + FILL * FILLED.iter().sum::<u64>() as u32
+        + FILL * (extent.filled.iter().sum::<u64>() + extent.packed) as u32
         + START * (2 * extent.starts) as u32
         + KILL * extent.kills as u32
 }
