@@ -12,7 +12,7 @@ use fantoccini::elements::Element;
 use fantoccini::key::Key;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
-use serde_json::json;
+use serde_json::{Value, json};
 use support::recipient::{GUARDED, Kind, Recipient, TOKEN};
 use support::send;
 
@@ -29,6 +29,21 @@ struct Browser {
 
 impl Browser {
     async fn open(width: u32) -> Self {
+        Self::with(json!({}), &[&format!("--window-size={width},1100")]).await
+    }
+
+    /// One of 390 points' width.
+    async fn phone() -> Self {
+        Self::with(json!({"mobileEmulation": {"deviceMetrics": {"width": 390, "height": 844, "pixelRatio": 2.0}}}), &[])
+            .await
+    }
+
+    async fn dark() -> Self {
+        Self::with(json!({}), &["--window-size=1200,1100", "--blink-settings=preferredColorScheme=0"]).await
+    }
+
+    /// With options of Chromium's driver, and arguments of Chromium's own.
+    async fn with(mut options: Value, arguments: &[&str]) -> Self {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -42,20 +57,21 @@ impl Browser {
         });
         std::thread::spawn(move || lines.for_each(drop));
         let profile = tempfile::tempdir().unwrap();
-        let arguments = [
-            "--headless=new".to_owned(),
+        let directory = format!("--user-data-dir={}", profile.path().display());
+        let always = [
+            "--headless=new",
             // Containers have no place for a sandbox of its own.
-            "--no-sandbox".to_owned(),
-            "--disable-gpu".to_owned(),
-            "--no-first-run".to_owned(),
-            "--disable-background-networking".to_owned(),
-            "--disable-component-update".to_owned(),
-            "--disable-sync".to_owned(),
-            "--lang=en-GB".to_owned(),
-            format!("--window-size={width},1100"),
-            format!("--user-data-dir={}", profile.path().display()),
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--lang=en-GB",
+            &directory,
         ];
-        let capabilities = json!({"goog:chromeOptions": {"args": arguments}});
+        options["args"] = json!([always.as_slice(), arguments].concat());
+        let capabilities = json!({"goog:chromeOptions": options});
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities.as_object().unwrap().clone())
             .connect(&format!("http://127.0.0.1:{}", port.unwrap()))
@@ -92,12 +108,35 @@ impl Browser {
         focused.send_keys(&format!("{token}{}", char::from(Key::Enter))).await.unwrap();
     }
 
+    /// What axe-core finds wrong with what is shown: its rules, and where they are broken.
+    async fn faults(&self) -> Vec<String> {
+        self.client.execute(&axe(), vec![]).await.unwrap();
+        let run = "axe.run().then(arguments[0], arguments[0])";
+        let found = self.client.execute_async(run, vec![]).await.unwrap();
+        assert!(found["passes"].as_array().is_some_and(|passed| passed.len() > 10), "axe-core has not run: {found}");
+        let broken = found["violations"].as_array().unwrap().iter();
+        broken.map(|rule| format!("{}: {}", rule["id"], rule["nodes"])).collect()
+    }
+
+    async fn is_wider_than_its_window(&self) -> bool {
+        let wide = "return document.documentElement.scrollWidth > innerWidth";
+        self.client.execute(wide, vec![]).await.unwrap() == json!(true)
+    }
+
     async fn choose(&self, name: &str, value: &str) {
         let field = self.find(&format!("[name={name}]")).await;
         let script = "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('change'));";
         let field = serde_json::to_value(field).unwrap();
         self.client.execute(script, vec![field, json!(value)]).await.unwrap();
     }
+}
+
+/// axe-core, where `cargo xtask test` puts it.
+fn axe() -> String {
+    let library = support::recipient::root().join("target/python/lib");
+    let pythons = std::fs::read_dir(library).expect("axe-core is not there; `cargo xtask test` installs it");
+    let mut files = pythons.map(|python| python.unwrap().path().join("site-packages/axe_playwright_python/axe.min.js"));
+    std::fs::read_to_string(files.find(|file| file.is_file()).unwrap()).unwrap()
 }
 
 impl Drop for Browser {
@@ -213,8 +252,7 @@ async fn a_body_set_aside_is_shown_and_tried_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_says_that_nothing_has_come_and_that_it_cannot_reach_the_component() {
     let recipient = Recipient::start(Kind::Host, &[GUARDED, READING]);
-    // A phone's width.
-    let browser = Browser::open(400).await;
+    let browser = Browser::phone().await;
     browser.enter(&recipient, READ).await;
     browser.says("No event has come yet.").await;
     let text = browser.text().await;
@@ -225,11 +263,72 @@ async fn it_says_that_nothing_has_come_and_that_it_cannot_reach_the_component() 
     );
     // It refreshes itself.
     until("sessions come", async || browser.count(ROWS).await == 3).await;
-    let wide =
-        browser.client.execute("return document.documentElement.scrollWidth > innerWidth", vec![]).await.unwrap();
-    assert_eq!(wide, json!(false), "the page is wider than a phone");
+    assert!(!browser.is_wider_than_its_window().await);
     drop(recipient);
     browser.says("The component cannot be reached.").await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn axe_finds_no_fault_in_light_in_dark_and_on_a_phone() {
+    let recipient = Recipient::start(Kind::Host, &[GUARDED, READING, ADMIN]);
+    let address = format!("http://{}/events", recipient.address);
+    assert_eq!(send(&address, &["--sessions", "20", "--token", TOKEN]).code, Some(0));
+    assert_eq!(recipient.post(&format!("/events?outbound_event_token={TOKEN}"), "no event").result(), "set-aside");
+    for (mode, browser) in
+        [("light", Browser::open(1200).await), ("dark", Browser::dark().await), ("phone", Browser::phone().await)]
+    {
+        let is_dark = browser.client.execute("return matchMedia('(prefers-color-scheme: dark)').matches", vec![]);
+        assert_eq!(is_dark.await.unwrap(), json!(mode == "dark"));
+        let holds = async |view: &str| {
+            assert_eq!(browser.faults().await, [""; 0], "{mode}: {view}");
+            assert!(!browser.is_wider_than_its_window().await, "{mode}: {view}");
+            let picture = browser.client.screenshot().await.unwrap();
+            let file = format!("target/page-{mode}-{}.png", view.replace(' ', "-"));
+            std::fs::write(support::recipient::root().join(file), picture).unwrap();
+        };
+        browser.client.goto(&format!("http://{}/", recipient.address)).await.unwrap();
+        browser.find("#token").await;
+        holds("login").await;
+        browser.enter(&recipient, READ).await;
+        until("all are there", async || browser.count(ROWS).await == 20).await;
+        holds("sessions").await;
+        browser.find("tbody a").await.click().await.unwrap();
+        browser.find("svg rect.customer").await;
+        holds("one session").await;
+        browser.find("#erase").await.click().await.unwrap();
+        browser.find("dialog[open]").await;
+        holds("erasing").await;
+        browser.client.execute("document.querySelector('dialog').close()", vec![]).await.unwrap();
+        browser.find("a[href='#/set-aside']").await.click().await.unwrap();
+        browser.says("no event").await;
+        holds("set aside").await;
+        browser.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_sessions_are_listed_fifty_at_a_time_and_found() {
+    let recipient = Recipient::start(Kind::Host, &[GUARDED, READING]);
+    let address = format!("http://{}/events", recipient.address);
+    assert_eq!(send(&address, &["--sessions", "1000", "--token", TOKEN]).code, Some(0));
+    let browser = Browser::open(1200).await;
+    browser.enter(&recipient, READ).await;
+    until("the first are there", async || browser.count(ROWS).await == 50).await;
+    browser.says("1000 sessions").await;
+    let more = "[...document.querySelectorAll('main button')].find((one) => one.textContent == 'Show more').click()";
+    for shown in [100, 150] {
+        browser.client.execute(more, vec![]).await.unwrap();
+        until("more are there", async || browser.count(ROWS).await == shown).await;
+    }
+    // An old one is found by its id, and who filters goes on where they were.
+    let all = "return fetch('/api/sessions?limit=200&to=2100-01-01', {headers: {Authorization: 'Bearer ' + sessionStorage.getItem('token')}}).then((answer) => answer.json()).then((list) => list.sessions.at(-1).lsid)";
+    let lsid = browser.client.execute(all, vec![]).await.unwrap().as_str().unwrap().to_owned();
+    let field = browser.find("[name=q]").await;
+    field.send_keys(&format!("{lsid}{}", char::from(Key::Enter))).await.unwrap();
+    until("it is found", async || browser.count(ROWS).await == 1).await;
+    let focused = browser.client.active_element().await.unwrap();
+    assert_eq!(focused.attr("name").await.unwrap().as_deref(), Some("q"));
     browser.close().await;
 }
 

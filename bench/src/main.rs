@@ -23,7 +23,7 @@ struct Arguments {
 enum Command {
     /// Measures everything, and prints tables in Markdown.
     Run(Run),
-    /// Makes a store of many loose events in a new file: what was stored before there were packs.
+    /// Makes a store of many events in a new file: loose, as they were stored before there were packs.
     Fill {
         /// The file to make.
         #[arg(long)]
@@ -31,6 +31,9 @@ enum Command {
         /// How many events: seven a session, a second apart.
         #[arg(long, default_value_t = 800_000)]
         events: u64,
+        /// In packs, as passes leave them in the end.
+        #[arg(long)]
+        packed: bool,
     },
     /// Serves the library without wasm: one of the contenders.
     Native {
@@ -55,7 +58,8 @@ struct Run {
 async fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(arguments) => run(arguments).await,
-        Command::Fill { store, events } => filled::fill(&store, events, |_| ()),
+        Command::Fill { store, events, packed: true } => filled::packed(&store, events, |_| ()).await,
+        Command::Fill { store, events, packed: false } => filled::fill(&store, events, |_| ()),
         Command::Native { store } => {
             tracing_subscriber::fmt().with_target(false).with_writer(std::io::stderr).with_ansi(false).init();
             native::serve(&store).await

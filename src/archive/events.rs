@@ -7,7 +7,7 @@ use crate::identity::{Id, Site};
 use crate::keys::{self, Finds, KeyParts, OfSession, PackKey};
 use crate::store::Store;
 
-use super::index::Events;
+use super::index::{self, Events};
 use super::pack::Entry;
 use super::{ReadError, View, gather};
 
@@ -289,13 +289,17 @@ pub(super) async fn packs_of_session<S: Store>(
     if packs.is_empty() {
         return Ok(packs);
     }
-    let indexes = view.session_indexes().await?;
+    let (indexes, hash) = (view.session_indexes().await?, index::hash(site, lsid));
+    let told: BTreeSet<_> = gather(indexes.iter().flat_map(|index| index.find(hash)).cloned());
+    let mut unasked: BTreeSet<_> = gather(packs.iter().cloned());
+    for (pack, ..) in indexes.iter().flat_map(|index| &index.packs) {
+        unasked.remove(pack);
+    }
     let mut found = Vec::new();
     for pack in packs {
-        let indexed = indexes.iter().any(|index| index.packs.iter().any(|(key, ..)| *key == pack));
-        let holds = match indexed {
-            true => indexes.iter().flat_map(|index| index.find(site, lsid)).any(|key| *key == pack),
-            false => view.head(&pack).await?.is_some_and(|head| head.session(lsid).is_some()),
+        let holds = match unasked.contains(&pack) {
+            true => view.head(&pack).await?.is_some_and(|head| head.session(lsid).is_some()),
+            false => told.contains(&pack),
         };
         found.extend(holds.then_some(pack));
     }

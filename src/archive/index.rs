@@ -122,8 +122,8 @@ impl Sessions {
     }
 
     /// The packs that hold a session: in one case of a trillion, one that does not.
-    pub fn find<'i>(&'i self, site: &Site, lsid: &Lsid) -> impl Iterator<Item = &'i PackKey> {
-        let (hash, entries) = (hash(site, lsid), self.entries().0);
+    pub fn find(&self, hash: u64) -> impl Iterator<Item = &PackKey> {
+        let entries = self.entries().0;
         let from = entries.partition_point(|entry| hash_of(entry) < hash);
         let found = entries.iter().skip(from).take_while(move |entry| hash_of(entry) == hash);
         found.filter_map(|entry| self.packs.get(usize::from(pack_of(entry)))).map(|(key, ..)| key)

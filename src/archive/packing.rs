@@ -502,7 +502,7 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
         self.listing.loose.retain(|key| !gone.contains(key));
         self.drop_loose(&gone).await?;
         let mut found = !gone.is_empty();
-        for pack in self.packs_of(site, |index| index.find(site, lsid).cloned().collect(), index::hash(site, lsid)) {
+        for pack in self.packs_of(site, index::hash(site, lsid)) {
             let Some(head) = self.head(&pack).await? else { continue };
             if self.covers.touch(&pack, &head) {
                 found = true;
@@ -516,8 +516,8 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
     }
 
     /// The packs of a session, as indexes and what was learned in this pass tell.
-    fn packs_of(&self, site: &Site, find: impl Fn(&index::Sessions) -> Vec<PackKey>, hash: u64) -> Vec<PackKey> {
-        let indexed = self.session_indexes.iter().flat_map(|(_, index)| find(index));
+    fn packs_of(&self, site: &Site, hash: u64) -> Vec<PackKey> {
+        let indexed = self.session_indexes.iter().flat_map(|(_, index)| index.find(hash).cloned());
         let fresh = self.fresh.iter().filter(|(_, told)| told.has_session(hash)).map(|(key, _)| key.clone());
         let found: BTreeSet<_> = gather(indexed.chain(fresh));
         found.into_iter().filter(|pack| pack.site == *site && self.packs.contains_key(pack)).collect()

@@ -16,7 +16,7 @@ use crate::keys::{self, KeyParts, PackKey};
 use crate::session::{State, Summary};
 use crate::store::Store;
 
-use super::index::Sessions;
+use super::index::{self, Sessions};
 use super::{ReadError, View, gather};
 
 /// How many heads one answer reads before it ends with what it has.
@@ -178,6 +178,8 @@ struct Scan<'v, 's, S> {
     indexes: Vec<Sessions>,
     /// The packs of the wanted site, the one that ends last first, each with whether it is yet to be read.
     packs: Vec<(PackKey, bool)>,
+    /// Before which of them none is to be read as the next of all.
+    passed: usize,
     /// The packs that no index speaks of.
     unindexed: BTreeSet<PackKey>,
     /// The sessions of loose records, in the order of their keys.
@@ -211,6 +213,7 @@ impl<'v, 's, S: Store> Scan<'v, 's, S> {
             start,
             indexes,
             packs,
+            passed: 0,
             unindexed,
             runs,
             runs_by_time,
@@ -226,12 +229,16 @@ impl<'v, 's, S: Store> Scan<'v, 's, S> {
     }
 
     /// The latest time of which a pack that is yet to be read may know a session that is wanted.
-    fn frontier(&self) -> Option<Timestamp> {
+    fn frontier(&mut self) -> Option<Timestamp> {
         self.frontier_pack().and_then(|pack| self.packs.get(pack)).map(|(pack, _)| pack.last.min(self.start.first.0))
     }
 
-    fn frontier_pack(&self) -> Option<usize> {
-        self.packs.iter().position(|(pack, unread)| *unread && pack.first <= self.start.first.0)
+    /// Goes on from where the last search ended: what was read stays read.
+    fn frontier_pack(&mut self) -> Option<usize> {
+        let start = self.start.first.0;
+        let rest = self.packs.get(self.passed..)?;
+        self.passed += rest.iter().position(|(pack, unread)| *unread && pack.first <= start).unwrap_or(rest.len());
+        Some(self.passed).filter(|pack| *pack < self.packs.len())
     }
 
     async fn read_frontier(&mut self) -> Result<(), ReadError> {
@@ -312,10 +319,14 @@ impl<'v, 's, S: Store> Scan<'v, 's, S> {
 
     /// The packs that are yet to be read and may hold something of a session.
     fn packs_of(&self, (site, lsid): &Session) -> Vec<usize> {
-        let found: Vec<&PackKey> = self.indexes.iter().flat_map(|index| index.find(site, lsid)).collect();
-        let may = |pack: &PackKey| pack.site == *site && (found.contains(&pack) || self.unindexed.contains(pack));
-        let unread = self.packs.iter().enumerate().filter(|(_, (_, unread))| *unread);
-        unread.filter(|(_, (pack, _))| may(pack)).map(|(number, _)| number).collect()
+        let hash = index::hash(site, lsid);
+        let may = self.indexes.iter().flat_map(|index| index.find(hash)).chain(&self.unindexed);
+        let numbers = may.filter(|pack| pack.site == *site).filter_map(|pack| {
+            // As a listing orders them.
+            let order = |(other, _): &(PackKey, bool)| (pack.last, other).cmp(&(other.last, pack));
+            self.packs.binary_search_by(order).ok()
+        });
+        numbers.filter(|number| self.packs.get(*number).is_some_and(|(_, unread)| *unread)).collect()
     }
 
     /// Reads the loose records of a session, if there are any that were not read.

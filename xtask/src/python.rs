@@ -10,7 +10,10 @@ use crate::debian;
 /// The packages, with their versions.
 const REQUIREMENTS: &str = "xtask/requirements.txt";
 
-/// Their modules.
+/// Of these only a file is used, and nothing of what they require.
+const ALONE: &str = "xtask/requirements-alone.txt";
+
+/// The modules of those that are used as such.
 const IMPORTS: &str = "aiosmtpd, flask, gunicorn, schemathesis";
 
 const ENVIRONMENT: &str = "target/python";
@@ -20,7 +23,8 @@ const INSTALLED: &str = "target/python/requirements.txt";
 
 /// Makes the environment, unless it holds what is required.
 pub fn environment() -> Result<()> {
-    let required = fs::read(root().join(REQUIREMENTS)).with_context(|| format!("{REQUIREMENTS} cannot be read"))?;
+    let read = |file| fs::read(root().join(file)).with_context(|| format!("{file} cannot be read"));
+    let required = [read(REQUIREMENTS)?, read(ALONE)?].concat();
     // An environment breaks when the Python that it was made with goes.
     let works = || python().args(["-c", &format!("import {IMPORTS}")]).output().is_some();
     if fs::read(root().join(INSTALLED)).is_ok_and(|installed| installed == required) && works() {
@@ -34,8 +38,9 @@ pub fn environment() -> Result<()> {
         debian::install(&["python3", "python3-venv"], "installing Python")?;
         make()?;
     }
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", REQUIREMENTS];
-    python().args(pip).run("installing what the tests need from Python")?;
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
+    python().args(pip).arg(REQUIREMENTS).run("installing what the tests need from Python")?;
+    python().args(pip).args([ALONE, "--no-deps"]).run("installing axe-core, which comes in a package for Python")?;
     fs::write(root().join(INSTALLED), required).with_context(|| format!("{INSTALLED} cannot be written"))
 }
 
