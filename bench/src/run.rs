@@ -42,12 +42,12 @@ pub struct Extent {
 impl Extent {
     /// What the figures in the documents come from.
     pub const FULL: Self = Self {
-        turns: Turns { rounds: 11, time: Duration::from_millis(1_500) },
+        turns: Turns { rounds: 5, time: Duration::from_secs(1) },
         warm_up: Duration::from_secs(2),
-        packing: Turns { rounds: 5, time: Duration::from_secs(10) },
+        packing: Turns { rounds: 3, time: Duration::from_secs(6) },
         filled: &[10_000, 100_000, 1_000_000, 10_000_000],
         packed: 1_000_000,
-        backlog: (10_000, 2),
+        backlog: (5_000, 2),
         starts: 9,
         kills: 100,
     };
