@@ -171,10 +171,10 @@ async fn pass_on_lease<S: Store>(
 /// How long none looks for work after one that took so long: events are taken meanwhile, and that comes first.
 fn rest(policy: &Policy, report: &Result<Option<Report>, StoreError>, spent: Duration) -> Duration {
     match report {
+        // Such a store is soon listed, and soon full: also after a pass that broke off.
+        _ if policy.key_budget.is_some() => Duration::ZERO,
         // The store may have more keys than it can list, and would try in vain for each of some dozens of events.
         Err(_) => Duration::from_secs(5 * 60),
-        // Such a store is soon listed, and soon full.
-        Ok(_) if policy.key_budget.is_some() => Duration::ZERO,
         // Unless it is packed, it will have more keys than it can list.
         Ok(Some(report)) if report.remaining && report.loose > MANY_LOOSE => spent,
         Ok(_) => spent * 9,

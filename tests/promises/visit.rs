@@ -260,6 +260,7 @@ impl Exchange<'_> {
         assert_eq!(again.header("event-id"), self.reply.header("event-id"));
         assert_eq!(values(store), self.after);
     }
+
     /// A pass moves what it does not forget: what was a key is one still, or stands in a pack, or was removed.
     fn loses_nothing_in_a_pass(&self, store: &Limited) {
         let administer = [("admin_tokens", TOKEN), ("ingest_tokens", TOKEN)];
