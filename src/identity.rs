@@ -1,9 +1,11 @@
-//! What names things: the appliance that sent an event, and the hash that makes a repeat a repeat.
+//! What names things: the appliance that sent an event, the destination that it goes to, and the hash that makes a repeat a
+//! repeat.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::event::Lsid;
@@ -38,6 +40,29 @@ impl Default for Site {
     }
 }
 
+/// What an administrator calls a destination: `[a-z0-9-]{1,32}`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct DestinationName(String);
+
+impl DestinationName {
+    /// Reads a destination's name, or `None` if it does not keep the rule.
+    pub fn parse(text: &str) -> Option<Self> {
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        ((1..=32).contains(&text.len()) && text.bytes().all(allowed)).then(|| Self(text.to_owned()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for DestinationName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// What makes a repeat a repeat: the first 128 bits of a SHA-256, as 32 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id([u8; 16]);
@@ -68,6 +93,16 @@ impl Id {
     /// an lsid would take more room.
     pub fn of_session(site: &Site, lsid: &Lsid) -> Self {
         Self::over([b"v1".as_slice(), site.as_str().as_bytes(), lsid.as_str().as_bytes()])
+    }
+
+    /// All of its bits.
+    pub fn bytes(self) -> [u8; 16] {
+        self.0
+    }
+
+    /// An id from all of its bits.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
     }
 
     /// The first 64 of its bits: enough to tell the events of one session apart, and those of one pack.

@@ -12,12 +12,18 @@
 //! | `horizon.<timestamp>` | all events before it are gone; the latest counts |
 //! | `index.sessions.<id>`, `index.events.<id>` | a [`crate::archive::index`], made of packs and of nothing else |
 //! | `lease.pass` | until when nobody else needs to begin a pass |
+//! | `sent.<destination>.<id>` | a receipt: which events that destination has got ([`crate::forward::owed`]) |
+//! | `refused.<destination>.<event's id>` | that the destination refused the event, and how |
+//! | `again.<destination>.<event's id>` | that what was refused is to be sent once more |
+//! | `replay.<destination>.<from>.<to>` | that what is stored of that time is to be sent again, and how far that is |
+//! | `paused.<destination>` | that nothing is sent and nothing owed, since when, and why |
+//! | `round.<destination>` | how the destination does, and until when nobody else needs to begin a round to it |
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::event::{EventName, Lsid, Timestamp};
-use crate::identity::{Id, Site};
+use crate::identity::{DestinationName, Id, Site};
 
 /// A key that no record is kept under: reading it tells whether the store answers.
 pub const PROBE: &str = "health";
@@ -74,6 +80,11 @@ impl<'k> KeyParts<'k> {
     /// Whether the event belongs to a session.
     pub fn has_lsid(&self) -> bool {
         self.lsid != NO_LSID
+    }
+
+    /// The event's name, if it is one.
+    pub fn event(&self) -> Option<EventName> {
+        read_event(self.event).ok()
     }
 
     /// Whether it is an event of that name.
@@ -193,6 +204,66 @@ pub struct IndexKey {
 
 /// Under it stands until when a pass is under way. It spares work and protects nothing: any number of passes may run at once.
 pub const LEASE: &str = "lease.pass";
+
+/// What forwarding keeps of a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Forwards {
+    /// A receipt. Named by what was first in it.
+    Sent(Id),
+    /// The event of that id was refused.
+    Refused(Id),
+    /// The event of that id is to be sent once more.
+    Again(Id),
+    /// What is stored from the first time on and before the second is to be sent again.
+    Replay(Timestamp, Timestamp),
+    /// It is paused.
+    Paused,
+    /// How it does.
+    Round,
+}
+
+/// The key of something that forwarding keeps.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ForwardKey {
+    /// The destination.
+    pub destination: DestinationName,
+    /// What is kept of it.
+    pub what: Forwards,
+}
+
+impl fmt::Display for ForwardKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { destination, what } = self;
+        match what {
+            Forwards::Sent(id) => write!(f, "sent.{destination}.{id}"),
+            Forwards::Refused(id) => write!(f, "refused.{destination}.{id}"),
+            Forwards::Again(id) => write!(f, "again.{destination}.{id}"),
+            Forwards::Replay(from, to) => write!(f, "replay.{destination}.{}.{}", timestamp(*from), timestamp(*to)),
+            Forwards::Paused => write!(f, "paused.{destination}"),
+            Forwards::Round => write!(f, "round.{destination}"),
+        }
+    }
+}
+
+impl FromStr for ForwardKey {
+    type Err = NotAKey;
+
+    fn from_str(key: &str) -> Result<Self, NotAKey> {
+        let mut parts = key.split('.');
+        let mut part = || parts.next().ok_or(NotAKey);
+        let (kind, destination) = (part()?, DestinationName::parse(part()?).ok_or(NotAKey)?);
+        let what = match kind {
+            "sent" => Forwards::Sent(part()?.parse().map_err(|_| NotAKey)?),
+            "refused" => Forwards::Refused(part()?.parse().map_err(|_| NotAKey)?),
+            "again" => Forwards::Again(part()?.parse().map_err(|_| NotAKey)?),
+            "replay" => Forwards::Replay(read_timestamp(part()?)?, read_timestamp(part()?)?),
+            "paused" => Forwards::Paused,
+            "round" => Forwards::Round,
+            _ => return Err(NotAKey),
+        };
+        canonical(key, Self { destination, what })
+    }
+}
 
 /// A text that is no key of this kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

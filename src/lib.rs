@@ -15,16 +15,17 @@
 //! | the key that it is stored under | [`keys`] |
 //! | stored, once | [`store`], the port to any key-value store |
 //! | 200, or a problem that says what is wrong | [`service`] |
-//! | sometimes, after the answer: many records become a pack | [`archive`] |
+//! | after the answer: it is pushed on to where people work | [`forward`] |
+//! | sometimes, after that: many records become a pack | [`archive`] |
 //!
 //! And the way back, for who reads: [`service`] asks [`archive`], where loose records and packs are one, and [`session`] makes of
 //! a session's records what happened.
 //!
 //! Beside both stands [`macros`]: what the guide's emails may hold, for the sending end and for who writes templates.
 //!
-//! Dependencies point inwards: `service` knows `archive`, `store`, `record` and `parse`; those know `keys`, `identity` and
-//! `event`; `event` knows nobody.
-//! Time and the store come in as arguments, so the whole service runs in a native test as it does in a component.
+//! Dependencies point inwards: `service` knows `archive`, `forward`, `store`, `record` and `parse`; those know `keys`, `identity` and
+//! `event`; `event` knows nobody. `archive` and `forward` know each other: a pass asks what is owed, a round reads what is stored.
+//! Time, the store and the way out come in as arguments, so the whole service runs in a native test as it does in a component.
 
 // The SDK's macro makes the component's export with unsafe code. So for wasm it is denied by the workspace's lints, which
 // `spin.rs` alone lifts; for everything else it is forbidden, which nothing can lift.
@@ -32,6 +33,7 @@
 
 pub mod archive;
 pub mod event;
+pub mod forward;
 pub mod identity;
 pub mod keys;
 pub mod macros;

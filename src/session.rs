@@ -117,7 +117,7 @@ pub struct OtherEvent {
 }
 
 /// What must come first of what happened in the same second.
-fn rank(event: &EventName) -> u8 {
+pub(crate) fn rank(event: &EventName) -> u8 {
     match event {
         EventName::Begin => 0,
         EventName::OwnerChanged => 1,

@@ -7,9 +7,10 @@ use std::time::Duration;
 use subtle::ConstantTimeEq as _;
 
 use crate::archive::packing::Policy;
+use crate::forward::destination::Destination;
 
 /// The names of all settings. On Spin these are variables of the component.
-pub const NAMES: [&str; 10] = [
+pub const NAMES: [&str; 13] = [
     "ingest_tokens",
     "ingest_open",
     "invalid_events",
@@ -20,6 +21,9 @@ pub const NAMES: [&str; 10] = [
     "loose_events",
     "packing_grace",
     "retention_days",
+    "destinations",
+    "tick_token",
+    "max_requests_per_hour",
 ];
 
 /// What the service is told by whoever runs it.
@@ -38,6 +42,12 @@ pub struct Settings {
     /// From `loose_events`, `key_budget` (how many keys the platform's store takes, where it is known to take few),
     /// `packing_grace` (seconds) and `retention_days`: how what came in is kept.
     pub packing: Policy,
+    /// From `destinations`: whom events are pushed on to. JSON; see [`crate::forward::destination`].
+    pub destinations: Vec<Destination>,
+    /// From `tick_token`: who may have what is due done. `None`: nobody.
+    pub tick_tokens: Option<Tokens>,
+    /// From `max_requests_per_hour`: how many requests the platform lets out, all destinations together.
+    pub max_requests_per_hour: Option<u32>,
 }
 
 /// Who may send events.
@@ -92,7 +102,10 @@ impl Settings {
             Ok(value) => Ok(value.unwrap_or_default()),
             Err(reason) => Err(SettingsError { name, reason: format!("cannot be read: {reason}") }),
         };
-        let [tokens, open, invalid, max, read_tokens, admin_tokens, key_budget, loose_events, grace, retention] = NAMES;
+        let [tokens, open, invalid, max, read_tokens, admin_tokens, key_budget, loose_events, grace, retention, ..] =
+            NAMES;
+        let [.., destinations, tick_token, requests] = NAMES;
+        let all = destinations_of(destinations, &read(destinations)?)?;
         Ok(Self {
             ingest: ingest(&read(tokens)?, &read(open)?)?,
             invalid_events: invalid_events(&read(invalid)?)?,
@@ -104,7 +117,11 @@ impl Settings {
                 key_budget: number(key_budget, &read(key_budget)?, 1..=u32::MAX)?.map(|keys| keys as usize),
                 grace: Duration::from_secs(number(grace, &read(grace)?, 0..=86_400)?.unwrap_or(0).into()),
                 retention_days: number(retention, &read(retention)?, 1..=36_500)?,
+                destinations: all.clone(),
             },
+            destinations: all,
+            tick_tokens: tokens_if_any(tick_token, &read(tick_token)?)?,
+            max_requests_per_hour: number(requests, &read(requests)?, 1..=10_000_000)?,
         })
     }
 }
@@ -120,6 +137,17 @@ fn ingest(tokens: &str, open: &str) -> Result<Ingest, SettingsError> {
         ("", false) => Ok(Ingest::Shut),
         (tokens, _) => Tokens::parse("ingest_tokens", tokens).map(Ingest::Guarded),
     }
+}
+
+fn destinations_of(name: &'static str, text: &str) -> Result<Vec<Destination>, SettingsError> {
+    Destination::read_all(text).map_err(|faults| {
+        let faults: Vec<_> = faults.iter().map(|fault| format!("{}{}", fault.place, spaced(&fault.reason))).collect();
+        error(name, faults.join("; ").trim_start().to_owned())
+    })
+}
+
+fn spaced(reason: &str) -> String {
+    format!(" {reason}")
 }
 
 fn tokens_if_any(name: &'static str, text: &str) -> Result<Option<Tokens>, SettingsError> {

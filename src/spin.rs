@@ -5,14 +5,22 @@
 #![allow(unsafe_code, reason = "the SDK's macro makes the component's export with it")]
 
 use std::cell::OnceCell;
+use std::future::poll_fn;
 use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
 
 use chrono::Utc;
 use futures_util::StreamExt as _;
 use http::request::Parts;
-use spin_sdk::http::{Fields, IncomingRequest, Method, OutgoingResponse, ResponseOutparam};
+use spin_executor::{CancelOnDropToken, push_waker_and_get_token};
+use spin_sdk::http::{
+    Fields, IncomingRequest, IncomingResponse, Method, OutgoingResponse, ResponseOutparam, SendError, send,
+};
 use spin_sdk::{http_component, key_value, variables};
+use wasi::clocks::monotonic_clock;
 
+use crate::forward::{Deliver, NotSent};
 use crate::service::{BrokenOff, Service};
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
@@ -22,7 +30,7 @@ async fn handle(request: IncomingRequest, out: ResponseOutparam) {
     let head = head(&request);
     let mut body = pin!(request.into_body_stream());
     let store = SpinStore::default();
-    let service = Service { store: &store, settings: Settings::read(variable), clock: Utc::now };
+    let service = Service { store: &store, deliver: &SpinDeliver, settings: Settings::read(variable), clock: Utc::now };
     let answer = service.handle(head, async || body.next().await.transpose().map_err(|_| BrokenOff)).await;
     if let Some(line) = answer.log {
         eprintln!("{line}");
@@ -31,7 +39,7 @@ async fn handle(request: IncomingRequest, out: ResponseOutparam) {
         eprintln!("the response was not sent: {error:#}");
     }
     // The sender has its answer; the platform lets the component go on.
-    if let Some(line) = service.go_on(answer.after).await {
+    for line in service.go_on(answer.after).await {
         eprintln!("{line}");
     }
 }
@@ -77,6 +85,49 @@ fn variable(name: &str) -> Result<Option<String>, String> {
         Err(Error::Undefined(_)) => Ok(None),
         Err(Error::InvalidName(reason) | Error::Provider(reason) | Error::Other(reason)) => Err(reason),
     }
+}
+
+/// `wasi:http/outgoing-handler`, as far as `allowed_outbound_hosts` lets it.
+struct SpinDeliver;
+
+impl Deliver for SpinDeliver {
+    async fn send(&self, request: http::Request<Vec<u8>>) -> Result<http::Response<()>, NotSent> {
+        let incoming: IncomingResponse = send(request).await.map_err(|error| not_sent(&error))?;
+        let mut response = http::Response::builder().status(incoming.status());
+        for (name, value) in incoming.headers().entries() {
+            response = response.header(name, value);
+        }
+        response.body(()).map_err(|error| NotSent(error.to_string()))
+    }
+
+    async fn wait(&self, time: Duration) {
+        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let until = monotonic_clock::now().saturating_add(nanoseconds);
+        let mut waiting: Option<CancelOnDropToken> = None;
+        poll_fn(|context| {
+            drop(waiting.take());
+            if until <= monotonic_clock::now() {
+                return Poll::Ready(());
+            }
+            let pollable = monotonic_clock::subscribe_instant(until);
+            waiting = Some(push_waker_and_get_token(pollable, context.waker().clone()).into());
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+/// What the platform says of it, which names no URL.
+fn not_sent(error: &SendError) -> NotSent {
+    NotSent(match error {
+        SendError::Http(code) => {
+            format!("it could not be reached: {}", format!("{code:?}").trim_start_matches("ErrorCode::"))
+        }
+        SendError::Io(_) => "it closed the connection while the event was sent".to_owned(),
+        SendError::RequestConversion(_) | SendError::ResponseConversion(_) => {
+            "it is no request that can be sent".to_owned()
+        }
+    })
 }
 
 /// The store `default`, opened when it is first asked for: who is refused costs no store.

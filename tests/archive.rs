@@ -20,8 +20,7 @@ use support::{Limited, Memory, Reply, TOKEN, call, now, post, seven};
 
 const SETTINGS: &[(&str, &str)] = &[("ingest_tokens", TOKEN), ("read_tokens", TOKEN), ("admin_tokens", TOKEN)];
 
-const ALL: Policy =
-    Policy { loose_events: 0, key_budget: None, retention_days: None, grace: std::time::Duration::ZERO };
+const ALL: Policy = Policy::packs(0);
 
 fn api(store: &impl Store, method: &str, uri: &str) -> Reply {
     call(method, uri).header("authorization", format!("Bearer {TOKEN}")).answer(store, SETTINGS)

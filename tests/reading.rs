@@ -383,7 +383,7 @@ fn the_stats_are_made_of_keys() {
         get(&store, "/api/stats"),
         json!({
             "keys": 6, "loose": 4, "packs": 0, "events": 4, "sessions": 3, "set_aside": 1, "other": 1,
-            "key_budget": 1024, "admin": true, "unreadable": [],
+            "key_budget": 1024, "unwell": [], "admin": true, "unreadable": [],
             "sites": [
                 {"site": "hq", "events": 3, "last_event": "1970-01-01T00:50:00Z"},
                 {"site": "west", "events": 1, "last_event": "1970-01-01T01:06:40Z"},

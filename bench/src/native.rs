@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use outbound_events::forward::NoWayOut;
 use outbound_events::service::{After, BrokenOff, Service};
 use outbound_events::settings::{Settings, SettingsError};
 use outbound_events_host::port::NativeStore;
@@ -93,7 +94,7 @@ pub async fn take(
     head: Parts,
     mut body: Result<Option<Vec<u8>>, BrokenOff>,
 ) -> (Response<Vec<u8>>, After) {
-    let service = Service { store, settings: settings(), clock: Utc::now };
+    let service = Service { store, deliver: &NoWayOut, settings: settings(), clock: Utc::now };
     let answer = service.handle(Ok(head), async || std::mem::replace(&mut body, Ok(None))).await;
     (answer.response, answer.after)
 }
@@ -103,8 +104,8 @@ fn go_on(store: &NativeStore, after: After) {
     let store = store.clone();
     if after != After::Nothing {
         tokio::task::spawn_local(async move {
-            let service = Service { store: &store, settings: settings(), clock: Utc::now };
-            if let Some(line) = service.go_on(after).await {
+            let service = Service { store: &store, deliver: &NoWayOut, settings: settings(), clock: Utc::now };
+            for line in service.go_on(after).await {
                 tracing::warn!("{line}");
             }
         });

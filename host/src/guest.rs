@@ -1,11 +1,12 @@
 //! The component, and what it may do: a fresh instance a request, so much memory, so much time, and nothing but the
-//! store, its variables, the clock, random numbers and a log.
+//! store, its variables, the clock, random numbers, a log, and requests to the origins of its destinations.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::{Request, Response};
+use outbound_events::forward::destination::Destination;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 use wasmtime::component::{Component, HasSelf, Linker, Resource, ResourceTable};
@@ -15,6 +16,7 @@ use wasmtime::{
     Store, UpdateDeadline,
 };
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::p2::bindings::http::outgoing_handler;
 use wasmtime_wasi_http::p2::bindings::http::types::{self, ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::bindings::{LinkOptions, Proxy, ProxyPre};
 use wasmtime_wasi_http::{
@@ -23,7 +25,9 @@ use wasmtime_wasi_http::{
 
 use self::bindings::fermyon::spin::{key_value, variables};
 use crate::log::GuestLog;
+use crate::outgoing::Outgoing;
 use crate::store::{KeyValueStore, StoreError};
+use crate::ticks::{self, Nudge};
 
 /// Spin's interfaces, as `wit/host.wit` has them.
 mod bindings {
@@ -59,7 +63,8 @@ impl Default for Limits {
             instances: 128,
             wait: Duration::from_secs(5),
             memory_bytes: 128 << 20,
-            time: Duration::from_secs(10),
+            // What both clouds give; and with a round's ten seconds and its last request's fifteen there is room left.
+            time: Duration::from_secs(30),
             measure: false,
         }
     }
@@ -107,6 +112,11 @@ pub struct Guest {
     ahead: Arc<Semaphore>,
     store: KeyValueStore,
     variables: Arc<HashMap<String, String>>,
+    outgoing: Outgoing,
+    /// What `/tick` is asked with.
+    pub(crate) tick_token: Arc<str>,
+    /// Told when an event was taken.
+    pub(crate) nudge: Nudge,
     pub(crate) limits: Limits,
 }
 
@@ -136,11 +146,13 @@ impl Guest {
     /// Compiles a component, or finds it compiled in the cache.
     ///
     /// `component` is a component that exports `wasi:http/incoming-handler` 0.2. `variables` are what it can read as
-    /// Spin's variables; any other name is undefined. An error says what the component wants that is not offered.
+    /// Spin's variables; any other name is undefined. The component can send requests to the origins of the variable
+    /// `destinations`. To `tick_token` a token is added that is made here. An error says what the component wants that is not
+    /// offered.
     pub fn new(
         component: &[u8],
         store: KeyValueStore,
-        variables: HashMap<String, String>,
+        mut variables: HashMap<String, String>,
         limits: Limits,
     ) -> wasmtime::Result<Self> {
         let engine = Engine::new(&config(&limits)).context("this machine cannot run components")?;
@@ -148,6 +160,12 @@ impl Guest {
         let pre = linker(&engine)?.instantiate_pre(&component).context("the component wants what is not offered")?;
         let pre = ProxyPre::new(pre).context("the component does not take HTTP requests")?;
         keep_time(&engine).context("no thread can be started")?;
+        // What is wrong with the setting, the component says.
+        let destinations = variables.get("destinations").map(|text| Destination::read_all(text).unwrap_or_default());
+        let outgoing = Outgoing::to(&destinations.unwrap_or_default())?;
+        let tick_token = ticks::token()?;
+        let tokens = variables.entry("tick_token".to_owned()).or_default();
+        *tokens = if tokens.is_empty() { tick_token.clone() } else { format!("{tokens},{tick_token}") };
         Ok(Self {
             pre,
             instances: Arc::new(Semaphore::new(limits.instances as usize)),
@@ -155,6 +173,9 @@ impl Guest {
             ahead: Arc::new(Semaphore::new(READY as usize)),
             store,
             variables: Arc::new(variables),
+            outgoing,
+            tick_token: tick_token.into(),
+            nudge: Nudge::default(),
             limits,
         })
     }
@@ -213,6 +234,11 @@ impl Guest {
         }
     }
 
+    /// Waits until no instance is at work, as long as that may take.
+    pub(crate) async fn finish(&self, time: Duration) -> bool {
+        timeout(time, self.instances.acquire_many(self.limits.instances)).await.is_ok()
+    }
+
     /// Makes an instance and lets it go. An error if there can be none: it traps before it has a request, say.
     pub async fn instantiate(&self) -> Result<(), GuestError> {
         self.make().await.map(drop)
@@ -264,7 +290,7 @@ impl Guest {
             table: ResourceTable::new(),
             wasi: WasiCtx::builder().stdout(log.clone()).stderr(log).build(),
             http: WasiHttpCtx::new(),
-            hooks: NothingOut,
+            hooks: WayOut(self.outgoing.clone()),
             store: self.store.clone(),
             variables: Arc::clone(&self.variables),
             list_bytes: self.limits.memory_bytes / 16 * 15,
@@ -330,11 +356,12 @@ fn config(limits: &Limits) -> Config {
     config
 }
 
-/// Offers what the component's adapter needs, and nothing that reaches out: no files, no sockets, no outgoing HTTP.
+/// Offers what the component's adapter needs, and one thing that reaches out: requests. No files, no sockets.
 fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_proxy_interfaces_async(&mut linker)?;
     types::add_to_linker::<_, WasiHttp>(&mut linker, &LinkOptions::default().into(), State::http)?;
+    outgoing_handler::add_to_linker::<_, WasiHttp>(&mut linker, State::http)?;
     key_value::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     variables::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     Ok(linker)
@@ -358,7 +385,7 @@ struct State {
     table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    hooks: NothingOut,
+    hooks: WayOut,
     store: KeyValueStore,
     variables: Arc<HashMap<String, String>>,
     /// The most memory that a list of all keys may take in the guest.
@@ -388,19 +415,24 @@ const KEY_COST: usize = 28;
 /// A guest's handle on the store.
 pub struct OpenStore;
 
-/// No component can send requests: the linker offers no way to ask.
-struct NothingOut;
+/// What a component can send requests through.
+struct WayOut(Outgoing);
 
 type Sent = (Response<WasiBody>, Box<dyn Future<Output = wasmtime_wasi_http::Result<()>> + Send>);
 
-impl WasiHttpHooks for NothingOut {
+impl WasiHttpHooks for WayOut {
     fn send_request(
         &mut self,
-        _: Request<WasiBody>,
+        request: Request<WasiBody>,
         _: Option<RequestOptions>,
         _: Box<dyn Future<Output = wasmtime_wasi_http::Result<()>> + Send>,
     ) -> Box<dyn Future<Output = wasmtime_wasi_http::Result<Sent>> + Send> {
-        Box::new(async { Err(wasmtime_wasi_http::Error::HttpRequestDenied) })
+        let outgoing = self.0.clone();
+        Box::new(async move {
+            let response = outgoing.send(request).await?;
+            let nothing: Box<dyn Future<Output = wasmtime_wasi_http::Result<()>> + Send> = Box::new(async { Ok(()) });
+            Ok((response, nothing))
+        })
     }
 }
 

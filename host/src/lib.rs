@@ -1,4 +1,4 @@
-//! A small native host for the outbound-events component, or any that asks for no more: `wasi:http` 0.2 in, Spin's
+//! A small native host for the outbound-events component, or any that asks for no more: `wasi:http` 0.2 in and out, Spin's
 //! key-value store and variables behind it, and the little of WASI that a component of `wasm32-wasip1` needs.
 //!
 //! | file | what lives there |
@@ -9,6 +9,8 @@
 //! | [`port`] | the same behind the library's port, for what needs no component |
 //! | [`snapshot`] | a store's file as it is at one moment, to be looked at |
 //! | [`mod@backup`] | a copy of it, made while the host runs |
+//! | `outgoing` | the way out: to the origins of destinations, and nowhere else |
+//! | `ticks` | has the component do what is due, also where no event comes |
 //! | `sqlite` | one commit for all writes that wait |
 //! | `error` | what can be wrong with a store |
 //! | `body` | a body that is read up to a limit, and what is left of it |
@@ -33,7 +35,9 @@
 mod body;
 mod error;
 mod log;
+mod outgoing;
 mod sqlite;
+mod ticks;
 
 pub mod backup;
 pub mod guest;

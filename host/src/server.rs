@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -22,6 +22,7 @@ use wasmtime_wasi_http::WasiBody;
 
 use crate::body::{self, Unread};
 use crate::guest::{Guest, GuestError};
+use crate::ticks;
 
 /// How long a connection is kept that sends no request, or sends its head slowly.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
@@ -29,9 +30,13 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long those who were accepted may take to finish once the host is told to stop.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long what goes on after answers may take then.
+const ROUND_TIMEOUT: Duration = Duration::from_secs(12);
+
 /// Serves until `stop` is ready, then finishes what was accepted. An error if that took too long.
 pub async fn serve(listener: TcpListener, guest: Guest, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
     let graceful = GracefulShutdown::new();
+    let ticks = tokio::spawn(ticks::tick(guest.clone()));
     tokio::pin!(stop);
     loop {
         tokio::select! {
@@ -47,10 +52,16 @@ pub async fn serve(listener: TcpListener, guest: Guest, stop: impl Future<Output
         }
     }
     drop(listener);
+    ticks.abort();
     tracing::info!(connections = graceful.count(), "stopping; what was accepted is finished first");
-    timeout(SHUTDOWN_TIMEOUT, graceful.shutdown())
-        .await
-        .map_err(|_| anyhow::anyhow!("some requests were not finished within {} seconds", SHUTDOWN_TIMEOUT.as_secs()))
+    timeout(SHUTDOWN_TIMEOUT, graceful.shutdown()).await.map_err(|_| {
+        anyhow::anyhow!("some requests were not finished within {} seconds", SHUTDOWN_TIMEOUT.as_secs())
+    })?;
+    // A round that is cut short sends again what it had not written down.
+    if !guest.finish(ROUND_TIMEOUT).await {
+        tracing::warn!("a round to a destination was cut short: what it had just sent may be sent again");
+    }
+    Ok(())
 }
 
 async fn connection(stream: TcpStream, guest: Guest, watcher: Watcher) {
@@ -82,6 +93,9 @@ async fn answer(guest: &Guest, request: Request<Incoming>) -> Response<WasiBody>
         Ok(response) => response,
         Err(failure) => failure.response(),
     };
+    if method == Method::POST && response.headers().contains_key("event-result") {
+        guest.nudge.notify_one();
+    }
     tracing::info!(
         %method,
         path = %shown(&path),

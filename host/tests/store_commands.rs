@@ -398,3 +398,28 @@ fn a_store_is_packed_while_a_host_takes_events() {
     assert!(sent.iter().all(|id| stored.contains(id)), "something is lost");
     assert!(succeeds(&["check"], &[&recipient.store_path()]).ends_with(": 0 faults\n"));
 }
+
+#[test]
+fn what_may_be_owed_to_a_destination_stays_loose() {
+    let folder = tempfile::tempdir().unwrap();
+    let setting = r#"[{"name": "closed", "url": "http://127.0.0.1:9/", "events": ["support_conference_begin"]}]"#;
+    let recipient = Recipient::start(Kind::Host, &[OPEN, &format!("destinations={setting}")]);
+    for number in 0..40 {
+        let body = numbered(number);
+        let body = if number < 20 { body } else { body.replace("_begin", "_end") };
+        assert_eq!(recipient.post("/events", body).status, 200);
+    }
+    let path = recipient.store_path();
+    let says = succeeds(&["pack", "--loose-events", "0"], &[&path]);
+    assert!(says.contains("packed 0 events") && says.contains("may be owed to closed stays loose"), "{says}");
+    let file = folder.path().join("destinations.json");
+    fs::write(&file, setting).unwrap();
+    let says = succeeds(&["pack", "--loose-events", "0", "--destinations", file.to_str().unwrap()], &[&path]);
+    assert!(says.contains("packed 20 events") && says.contains("20 loose events"), "{says}");
+    fs::write(&file, "[{}]").unwrap();
+    let says = fails(&["pack", "--destinations", file.to_str().unwrap()], &[&path]);
+    assert!(says.contains("destinations[0].name is missing"), "{says}");
+    fs::write(&file, "[]").unwrap();
+    let says = succeeds(&["pack", "--loose-events", "0", "--destinations", file.to_str().unwrap()], &[&path]);
+    assert!(says.contains("packed 20 events"), "{says}");
+}

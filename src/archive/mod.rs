@@ -30,7 +30,9 @@ use serde::Serialize;
 
 use crate::event::{Lsid, Timestamp};
 use crate::identity::Site;
-use crate::keys::{self, ErasedKey, EventKey, Finds, HorizonKey, IndexKey, KeyParts, OfSession, PackKey, SetAsideKey};
+use crate::keys::{
+    self, ErasedKey, EventKey, Finds, ForwardKey, HorizonKey, IndexKey, KeyParts, OfSession, PackKey, SetAsideKey,
+};
 use crate::session::Summary;
 use crate::store::{Store, StoreError};
 
@@ -51,6 +53,8 @@ pub struct Listing {
     pub indexes: Vec<IndexKey>,
     /// The bodies that were set aside.
     pub set_aside: Vec<SetAsideKey>,
+    /// What forwarding keeps.
+    pub forwards: Vec<ForwardKey>,
     /// How many keys there are, whatever they are.
     pub keys: usize,
     /// How many of them are of no kind that is known here.
@@ -88,7 +92,8 @@ impl Listing {
             "horizon" => key.parse().map(|key| self.horizons.push(key)).is_ok(),
             "index" => key.parse().map(|key| self.indexes.push(key)).is_ok(),
             "setaside" => key.parse().map(|key| self.set_aside.push(key)).is_ok(),
-            _ => key == keys::LEASE,
+            "lease" => key == keys::LEASE,
+            _ => key.parse().map(|key| self.forwards.push(key)).is_ok(),
         }
     }
 

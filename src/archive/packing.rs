@@ -13,6 +13,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::event::Timestamp;
+use crate::forward::destination::Destination;
+use crate::forward::owed::{self, Debts};
+use crate::forward::standing;
 use crate::identity::Site;
 use crate::keys::{self, ErasedKey, Finds, HorizonKey, IndexKey, KeyParts, OfSession, PackKey};
 use crate::store::{Store, StoreError};
@@ -22,7 +25,7 @@ use super::pack::{self, Entries, Entry, Head, MAX_PACK_EVENTS, Pack};
 use super::{Covers, Listing, Unreadable, delete, events, gather};
 
 /// What decides what a pass does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// How many events stay loose.
     pub loose_events: usize,
@@ -32,15 +35,22 @@ pub struct Policy {
     pub retention_days: Option<u32>,
     /// How long a record stays loose after it was packed: for stores whose lists and reads are late.
     pub grace: Duration,
+    /// Whom events are pushed on to: what they are owed stays loose.
+    pub destinations: Vec<Destination>,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { loose_events: 512, key_budget: None, retention_days: None, grace: Duration::ZERO }
+        Self::packs(512)
     }
 }
 
 impl Policy {
+    /// Lets so many events stay loose, owes none, and keeps everything.
+    pub const fn packs(loose_events: usize) -> Self {
+        Self { loose_events, key_budget: None, retention_days: None, grace: Duration::ZERO, destinations: Vec::new() }
+    }
+
     /// How many keys are left free where there are few: what arrives while a pass is on its way, and its own new keys.
     const SPARE_KEYS: usize = 96;
 
@@ -219,7 +229,7 @@ pub async fn make_room<S: Store>(
     }
     let spare: Vec<_> = listing.indexes.iter().map(IndexKey::to_string).chain([keys::LEASE.to_owned()]).collect();
     let loose_events = (policy.loose_events / 2).min(listing.loose.len() / 2);
-    let pressed = Policy { loose_events, key_budget: Some(listing.keys), ..*policy };
+    let pressed = Policy { loose_events, key_budget: Some(listing.keys), ..policy.clone() };
     delete(store, &spare, || true).await?;
     let listing = Listing { keys: listing.keys - listing.indexes.len(), indexes: Vec::new(), ..listing };
     Pass::new(store, &pressed, bound, clock, listing).run().await.map(|report| report.packed > 0)
@@ -272,8 +282,7 @@ pub(super) async fn clear_erased<S: Store>(
 }
 
 /// What does not matter to who only clears.
-const KEEP_ALL: Policy =
-    Policy { loose_events: usize::MAX, key_budget: None, retention_days: None, grace: Duration::ZERO };
+static KEEP_ALL: Policy = Policy::packs(usize::MAX);
 
 /// A pass under way.
 struct Pass<'s, S, C> {
@@ -322,6 +331,9 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
         self.merge().await?;
         for finds in [Finds::Sessions, Finds::Events] {
             self.index(finds).await?;
+        }
+        if !self.listing.forwards.is_empty() {
+            owed::tidy(self.store, &Listing::of(self.store).await?, (self.clock)()).await?;
         }
         Ok(self.report)
     }
@@ -531,7 +543,11 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
         if excess < batch {
             return Ok(());
         }
-        let mut oldest = std::mem::take(&mut self.listing.loose);
+        let mut oldest = self.owed_to_nobody(batch).await?;
+        let excess = excess.min(oldest.len());
+        if excess < batch {
+            return Ok(());
+        }
         if excess < oldest.len() {
             oldest.select_nth_unstable_by(excess, |one, other| KeyParts::of(one).cmp(&KeyParts::of(other)));
             oldest.truncate(excess);
@@ -556,6 +572,27 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
             }
         }
         Ok(())
+    }
+
+    /// What may be packed: what no destination is owed. Where what they are owed would fill the store, the one that is owed most is
+    /// paused, and the next: what came in is kept before it is pushed on.
+    async fn owed_to_nobody(&mut self, batch: usize) -> Result<Vec<String>, StoreError> {
+        let policy = self.policy;
+        if policy.destinations.is_empty() {
+            return Ok(std::mem::take(&mut self.listing.loose));
+        }
+        let mut debts = Debts::of(self.store, &policy.destinations, &self.listing).await?;
+        let owed = |debts: &Debts<'_>, key: &String| KeyParts::of(key).is_some_and(|parts| debts.owe(&parts));
+        while policy.is_pressed(&self.listing) || self.listing.loose.len() > MANY_LOOSE {
+            let free = self.listing.loose.iter().filter(|key| !owed(&debts, key)).count();
+            let Some((destination, _)) = debts.greatest(&self.listing).filter(|_| free < batch.max(FEW)) else { break };
+            let reason = "what it is owed would fill the store";
+            standing::pause(self.store, &destination.name, reason, (self.clock)()).await?;
+            debts.forget(&destination.name);
+        }
+        let mut loose = std::mem::take(&mut self.listing.loose);
+        loose.retain(|key| !owed(&debts, key));
+        Ok(loose)
     }
 
     async fn pack_some(&mut self, site: &Site, keys: &[String]) -> Result<(), StoreError> {

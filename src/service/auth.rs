@@ -7,10 +7,14 @@ use http::header;
 use http::request::Parts;
 
 use super::Refusal;
+use crate::forward::destination::Secrets;
 use crate::settings::{Ingest, Settings, Tokens};
 
-/// The query parameter that carries the token.
-const PARAMETER: &str = "outbound_event_token";
+/// The query parameter that carries a sender's token.
+const SENDER: &str = "outbound_event_token";
+
+/// The query parameter that carries a scheduler's token: cloud schedulers can set no header.
+const SCHEDULER: &str = "tick_token";
 
 /// Who sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +31,7 @@ pub(super) fn sender(head: &Parts, ingest: &Ingest) -> Result<Sender, Refusal> {
         Ingest::Shut => Err(Refusal::Shut),
         Ingest::Open => Ok(Sender::Stranger),
         // It ends at the first that is right: that time is told to who knows a token, and to nobody else.
-        Ingest::Guarded(tokens) => match candidates(head).iter().any(|candidate| tokens.contain(candidate)) {
+        Ingest::Guarded(tokens) => match candidates(head, SENDER).iter().any(|candidate| tokens.contain(candidate)) {
             true => Ok(Sender::Trusted),
             false => Err(Refusal::Token),
         },
@@ -56,11 +60,28 @@ pub(super) fn admin(head: &Parts, settings: &Settings) -> Result<(), Refusal> {
     }
 }
 
+/// Lets a scheduler in, or says why not.
+pub(super) fn scheduler(head: &Parts, tokens: Option<&Tokens>) -> Result<(), Refusal> {
+    let tokens = tokens.ok_or(Refusal::NoTicks)?;
+    match candidates(head, SCHEDULER).iter().any(|candidate| tokens.contain(candidate)) {
+        true => Ok(()),
+        false => Err(Refusal::TickToken),
+    }
+}
+
+/// Lets a destination in that asks for what it is owed, or says why not.
+pub(super) fn destination(head: &Parts, secrets: &Secrets) -> Result<(), Refusal> {
+    match bearers(head).any(|candidate| secrets.contain(candidate)) {
+        true => Ok(()),
+        false => Err(Refusal::Secret),
+    }
+}
+
 /// What the request offers as its token.
-fn candidates(head: &Parts) -> Vec<String> {
+fn candidates(head: &Parts, parameter: &str) -> Vec<String> {
     let query = head.uri.query().unwrap_or_default();
     let parameters: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
-    let in_query = parameters.into_iter().filter(|(name, _)| name == PARAMETER).map(|(_, value)| value);
+    let in_query = parameters.into_iter().filter(|(name, _)| name == parameter).map(|(_, value)| value);
     in_query.chain(bearers(head).map(str::to_owned)).collect()
 }
 

@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue, Response, header};
 use super::auth::{self, Sender};
 use super::{After, Answer, BrokenOff, Refusal, Service};
 use crate::archive::packing::{self, Bound};
+use crate::forward::Deliver;
 use crate::identity::{Id, Site};
 use crate::keys::EventKey;
 use crate::parse::{self, Problem, Problems};
@@ -20,7 +21,7 @@ const EVENT_ID: HeaderName = HeaderName::from_static("event-id");
 /// Carries what became of the event: `stored`, `duplicate` or `set-aside`.
 const EVENT_RESULT: HeaderName = HeaderName::from_static("event-result");
 
-impl<S: Store, C: Fn() -> DateTime<Utc>> Service<'_, S, C> {
+impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
     pub(super) async fn ingest(
         &self,
         site: Site,
@@ -100,7 +101,7 @@ fn is_form(head: &Parts) -> bool {
 }
 
 /// Reads the body, as far as it may go and no further.
-async fn read(
+pub(super) async fn read(
     head: &Parts,
     max: usize,
     mut chunk: impl AsyncFnMut() -> Result<Option<Vec<u8>>, BrokenOff>,

@@ -5,6 +5,7 @@
 //! | `/events/{site}`, `/events`, `/` | POST | takes an event (`ingest.rs`) |
 //! | `/` | GET, HEAD | the page (`page.rs`, `page.html`) |
 //! | `/api/…` | GET, HEAD, POST, DELETE | what came in, for who has a read or an admin token (`api/`) |
+//! | `/tick` | GET, POST | does what is due: a pass, and a round to each destination (`tick.rs`) |
 //! | `/openapi.yaml` | GET, HEAD | the description of all of this (`openapi.yaml`) |
 //! | `/health` | GET, HEAD | tells whether the settings are in order and the store answers |
 //!
@@ -15,13 +16,17 @@ mod auth;
 mod ingest;
 mod page;
 mod problem;
+mod tick;
 
 use chrono::{DateTime, Utc};
+use futures_util::future::join;
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use serde::Serialize;
 
-use crate::archive::packing::{self, Bound};
+use crate::archive::packing::{self, Bound, Report};
+use crate::forward::Deliver;
+use crate::forward::round::Rounds;
 use crate::identity::{Id, Site};
 use crate::keys;
 use crate::settings::{Ingest, Settings, SettingsError};
@@ -33,9 +38,11 @@ use api::Resource;
 
 /// What one request is answered with, and everything that the answer depends on besides the request.
 #[derive(Debug)]
-pub struct Service<'a, S, C> {
+pub struct Service<'a, S, D, C> {
     /// Where events are kept.
     pub store: &'a S,
+    /// What sends events on.
+    pub deliver: &'a D,
     /// The settings, or why there are none.
     pub settings: Result<Settings, SettingsError>,
     /// Tells the time: what to record, and how long work takes that is bounded by time.
@@ -59,12 +66,14 @@ pub struct Answer {
 
 /// What is left to do after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "passes run after answers"]
+#[must_use = "rounds and passes run after answers"]
 pub enum After {
     /// Nothing.
     Nothing,
-    /// A pass, if one is due.
-    Pass,
+    /// A round to each destination.
+    Round,
+    /// The same, and a pass, if one is due.
+    RoundAndPass,
 }
 
 /// For one event in so many a pass may run after its answer. Ids are hashes: which events these are is chance.
@@ -73,7 +82,7 @@ const EVENTS_A_PASS: u64 = 48;
 impl After {
     /// What is left to do after an event was stored.
     fn event(id: Id) -> Self {
-        if id.short().is_multiple_of(EVENTS_A_PASS) { Self::Pass } else { Self::Nothing }
+        if id.short().is_multiple_of(EVENTS_A_PASS) { Self::RoundAndPass } else { Self::Round }
     }
 }
 
@@ -83,7 +92,7 @@ impl Answer {
     }
 }
 
-impl<S: Store, C: Fn() -> DateTime<Utc>> Service<'_, S, C> {
+impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
     /// Answers a request.
     ///
     /// `head` is the request without its body, or why it could not be read as one. `chunk` gives the next part of the
@@ -99,16 +108,41 @@ impl<S: Store, C: Fn() -> DateTime<Utc>> Service<'_, S, C> {
     }
 
     /// Does what is left to do after an answer, once the response is on its way: who sent the event does not wait for it. Bounded,
-    /// and harmless if it breaks off. Gives a line for the log if it failed.
-    pub async fn go_on(&self, after: After) -> Option<String> {
-        let (After::Pass, Ok(settings)) = (after, self.settings.as_ref()) else { return None };
-        match packing::pass_if_due(self.store, &settings.packing, &Bound::default(), &self.clock).await {
-            Ok(report) => report.and_then(|report| {
-                let unreadable = report.unreadable.first()?;
-                Some(format!("packing left {} where it is: {}", unreadable.key, unreadable.reason))
-            }),
-            Err(error) => Some(format!("packing broke off, and nothing is lost: {error}")),
+    /// and harmless if it breaks off. Gives lines for the log.
+    pub async fn go_on(&self, after: After) -> Vec<String> {
+        let Ok(settings) = self.settings.as_ref() else { return Vec::new() };
+        match after {
+            After::Nothing => Vec::new(),
+            After::Round => self.rounds(settings).await,
+            After::RoundAndPass => {
+                // What hangs holds up no pass.
+                let (rounds, (_, packing)) = join(self.rounds(settings), self.pass_if_due(settings)).await;
+                rounds.into_iter().chain(packing).collect()
+            }
         }
+    }
+
+    /// What a pass did if one was due, and a line for the log if something is wrong.
+    async fn pass_if_due(&self, settings: &Settings) -> (Option<Report>, Option<String>) {
+        match packing::pass_if_due(self.store, &settings.packing, &Bound::default(), &self.clock).await {
+            Ok(report) => {
+                let unreadable = report.as_ref().and_then(|report| report.unreadable.first());
+                let line = unreadable.map(|one| format!("packing left {} where it is: {}", one.key, one.reason));
+                (report, line)
+            }
+            Err(error) => (None, Some(format!("packing broke off, and nothing is lost: {error}"))),
+        }
+    }
+
+    async fn rounds(&self, settings: &Settings) -> Vec<String> {
+        let rounds = Rounds {
+            store: self.store,
+            deliver: self.deliver,
+            clock: &self.clock,
+            destinations: &settings.destinations,
+            max_requests_per_hour: settings.max_requests_per_hour,
+        };
+        rounds.run().await
     }
 
     async fn route(
@@ -124,7 +158,9 @@ impl<S: Store, C: Fn() -> DateTime<Utc>> Service<'_, S, C> {
             (Route::OpenApi, &Method::GET | &Method::HEAD) => Ok(Answer::new(page::openapi())),
             (Route::Ingest(_), _) => Err(Refusal::Method { allow: "POST" }),
             (Route::Front, _) => Err(Refusal::Method { allow: "GET, HEAD, POST" }),
-            (Route::Api(resource), _) => self.api(resource, &head).await.map(Answer::new),
+            (Route::Api(resource), _) => self.api(resource, &head, chunk).await,
+            (Route::Tick, &Method::GET | &Method::POST) => self.tick(&head).await,
+            (Route::Tick, _) => Err(Refusal::Method { allow: "GET, POST" }),
             (Route::Health, &Method::GET | &Method::HEAD) => Ok(self.health().await),
             (Route::Health | Route::OpenApi, _) => Err(Refusal::Method { allow: "GET, HEAD" }),
         }
@@ -174,6 +210,7 @@ enum Route {
     Api(Resource),
     OpenApi,
     Health,
+    Tick,
 }
 
 impl Route {
@@ -183,6 +220,7 @@ impl Route {
             "/events" => Ok(Self::Ingest(Site::default())),
             "/openapi.yaml" => Ok(Self::OpenApi),
             "/health" => Ok(Self::Health),
+            "/tick" => Ok(Self::Tick),
             _ => match (path.strip_prefix("/events/"), path.strip_prefix("/api/")) {
                 (Some(site), _) => Site::parse(site).map(Self::Ingest).ok_or(Refusal::Site),
                 (_, Some(path)) => Resource::of(path).map(Self::Api),

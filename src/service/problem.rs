@@ -56,9 +56,24 @@ pub enum Refusal {
         /// Whether there are admin tokens.
         set: bool,
     },
+    /// No tick token is configured.
+    #[error("nothing is done on a tick until tick_token is set")]
+    NoTicks,
+    /// The tick token is missing or wrong.
+    #[error("a tick token is needed: ?tick_token=… or Authorization: Bearer …")]
+    TickToken,
+    /// The destination's secret is missing or wrong.
+    #[error("one of the destination's secrets is needed: Authorization: Bearer whsec_…")]
+    Secret,
     /// A parameter of the query is at fault.
     #[error("the query is at fault")]
     Query(Problem),
+    /// The body is not what the path takes.
+    #[error("the body is at fault: {0}")]
+    Body(String),
+    /// A time that ends before it begins.
+    #[error("the time that is to be sent again ends before it begins: to is not after from")]
+    NoTime,
     /// What the path names is not there.
     #[error("there is no such {0}")]
     Absent(&'static str),
@@ -116,19 +131,24 @@ impl Refusal {
     /// The status that says what the sender should do: again later (503), or not like this (4xx).
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Unreadable | Self::Empty | Self::BrokenOff | Self::Invalid { .. } | Self::Query(_) => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::Unreadable
+            | Self::Empty
+            | Self::BrokenOff
+            | Self::Invalid { .. }
+            | Self::Query(_)
+            | Self::Body(_) => StatusCode::BAD_REQUEST,
             Self::Path | Self::Site | Self::Absent(_) => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Token | Self::ReadToken | Self::AdminToken => StatusCode::UNAUTHORIZED,
+            Self::Token | Self::ReadToken | Self::AdminToken | Self::TickToken | Self::Secret => {
+                StatusCode::UNAUTHORIZED
+            }
             Self::ReadOnly { .. } => StatusCode::FORBIDDEN,
-            Self::StillInvalid(_) => StatusCode::CONFLICT,
+            Self::StillInvalid(_) | Self::NoTime => StatusCode::CONFLICT,
             Self::TooMuch(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Damaged(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Type => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Length { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Settings(_) | Self::Shut | Self::Closed | Self::AdminClosed | Self::Store(_) => {
+            Self::Settings(_) | Self::Shut | Self::Closed | Self::AdminClosed | Self::NoTicks | Self::Store(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
         }
@@ -163,10 +183,10 @@ impl Refusal {
     pub(super) fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
         match self {
             Self::Method { allow } => vec![(header::ALLOW, HeaderValue::from_static(allow))],
-            Self::Token | Self::ReadToken | Self::AdminToken => {
+            Self::Token | Self::ReadToken | Self::AdminToken | Self::TickToken | Self::Secret => {
                 vec![(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))]
             }
-            Self::Settings(_) | Self::Shut | Self::Closed | Self::AdminClosed | Self::Store(_) => {
+            Self::Settings(_) | Self::Shut | Self::Closed | Self::AdminClosed | Self::NoTicks | Self::Store(_) => {
                 vec![(header::RETRY_AFTER, RETRY_AFTER)]
             }
             Self::Invalid { set_aside: Some(id), .. } => ingest::outcome(id, "set-aside"),

@@ -7,6 +7,7 @@
     reason = "shared by tests that each use a part"
 )]
 
+mod destination;
 mod forms;
 
 use std::cell::{Cell, RefCell};
@@ -15,10 +16,12 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use chrono::{DateTime, Utc};
+use outbound_events::forward::{Deliver, NoWayOut};
 use outbound_events::service::{BrokenOff, Service};
 use outbound_events::settings::Settings;
 use outbound_events::store::{Store, StoreError};
 
+pub use destination::{Says, Ways};
 pub use forms::{BEGIN, seven};
 
 pub const TOKEN: &str = "a-token-of-24-characters";
@@ -86,21 +89,33 @@ impl Call {
     }
 
     pub fn answer(self, store: &impl Store, settings: &[(&str, &str)]) -> Reply {
-        pollster::block_on(self.answered(store, settings))
+        let now = self.now;
+        pollster::block_on(self.answered(store, &NoWayOut, || now, settings))
+    }
+
+    /// The answer of a service that has a way out, and its time.
+    pub fn answer_with(self, store: &impl Store, ways: &Ways, settings: &[(&str, &str)]) -> Reply {
+        pollster::block_on(self.answered(store, ways, || ways.now(), settings))
     }
 
     /// The answer, unless the store keeps it waiting. Then the request is dropped.
     pub fn answer_now(self, store: &impl Store, settings: &[(&str, &str)]) -> Option<Reply> {
-        match pin!(self.answered(store, settings)).poll(&mut Context::from_waker(Waker::noop())) {
+        let now = self.now;
+        match pin!(self.answered(store, &NoWayOut, || now, settings)).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(reply) => Some(reply),
             Poll::Pending => None,
         }
     }
 
-    async fn answered(self, store: &impl Store, settings: &[(&str, &str)]) -> Reply {
+    async fn answered(
+        self,
+        store: &impl Store,
+        deliver: &impl Deliver,
+        clock: impl Fn() -> DateTime<Utc>,
+        settings: &[(&str, &str)],
+    ) -> Reply {
         let variable = |name: &str| Ok(settings.iter().find(|(n, _)| *n == name).map(|(_, value)| value.to_string()));
-        let now = self.now;
-        let service = Service { store, settings: Settings::read(variable), clock: || now };
+        let service = Service { store, deliver, settings: Settings::read(variable), clock };
         let asked = Cell::new(0);
         let mut chunks = self.chunks.into_iter();
         let next = async || {
@@ -109,7 +124,8 @@ impl Call {
         };
         let answer = service.handle(self.request.body(()).map(|r| r.into_parts().0), next).await;
         // As the adapter does: the response is on its way by then.
-        let log = if self.goes_on { service.go_on(answer.after).await } else { None };
+        let lines = if self.goes_on { service.go_on(answer.after).await } else { Vec::new() };
+        let log = (!lines.is_empty()).then(|| lines.join("\n"));
         let (head, body) = answer.response.into_parts();
         Reply {
             status: head.status.as_u16(),

@@ -1,5 +1,6 @@
 //! `outbound-events-host store …`: what can be done to a store's file, whether or not a host runs on it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,6 +13,9 @@ use outbound_events::archive::check::{self, Checked};
 use outbound_events::archive::packing::{self, Bound, Policy};
 use outbound_events::archive::{Listing, removal};
 use outbound_events::event::Timestamp;
+use outbound_events::forward::destination::Destination;
+use outbound_events::identity::DestinationName;
+use outbound_events::keys::Forwards;
 use outbound_events_host::backup::backup;
 use outbound_events_host::port::NativeStore;
 use outbound_events_host::snapshot::Snapshot;
@@ -38,6 +42,10 @@ pub enum StoreCommand {
         /// How many events stay loose: the host's setting `loose_events`.
         #[arg(long, default_value_t = Policy::default().loose_events)]
         loose_events: usize,
+        /// A file with the host's setting `destinations`: what they are owed stays loose. Without it, all that may be owed to a
+        /// destination that the store knows of does.
+        #[arg(long, value_name = "FILE")]
+        destinations: Option<PathBuf>,
     },
     /// Removes all events that are older than so long, by their own times; also while a host runs on the file.
     ///
@@ -75,7 +83,7 @@ impl StoreCommand {
     pub fn run(self) -> Result<ExitCode> {
         match self {
             Self::Init { path } => init(&path)?,
-            Self::Pack { path, loose_events } => pack(&path, loose_events)?,
+            Self::Pack { path, loose_events, destinations } => pack(&path, loose_events, destinations.as_deref())?,
             Self::Prune { path, older_than } => prune(&path, older_than)?,
             Self::Check { path } => return check(&path),
             Self::Backup { path, new } => copy(&path, &new)?,
@@ -108,8 +116,28 @@ fn runtime() -> Result<Runtime> {
     Ok(Builder::new_current_thread().enable_all().build()?)
 }
 
-fn pack(path: &Path, loose_events: usize) -> Result<()> {
-    let (store, policy) = (open(path)?, Policy { loose_events, ..Policy::default() });
+/// To whom events may be owed: the destinations of a setting; or else those that the store knows of, which may want all that they
+/// have no receipt for.
+fn destinations(store: &NativeStore, setting: Option<&Path>) -> Result<Vec<Destination>> {
+    if let Some(file) = setting {
+        let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+        return Destination::read_all(&text).map_err(|faults| {
+            let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+            anyhow::anyhow!("{}: {}", file.display(), faults.join("; "))
+        });
+    }
+    let forwards = runtime()?.block_on(Listing::of(store))?.forwards;
+    let paused =
+        |name: &DestinationName| forwards.iter().any(|key| key.destination == *name && key.what == Forwards::Paused);
+    let names: BTreeSet<_> = forwards.iter().map(|key| key.destination.clone()).filter(|name| !paused(name)).collect();
+    Ok(names.into_iter().map(Destination::unknown).collect())
+}
+
+fn pack(path: &Path, loose_events: usize, setting: Option<&Path>) -> Result<()> {
+    let store = open(path)?;
+    let destinations = destinations(&store, setting)?;
+    let names: Vec<_> = destinations.iter().map(|destination| destination.name.to_string()).collect();
+    let policy = Policy { destinations, ..Policy::packs(loose_events) };
     let progress = Progress::new(&format!("packing {}", path.display()), "events");
     let (mut packed, mut merged, mut dropped, mut to_do) = (0, 0, 0, None);
     let unreadable = loop {
@@ -127,6 +155,9 @@ fn pack(path: &Path, loose_events: usize) -> Result<()> {
     let listing = runtime()?.block_on(Listing::of(&store))?;
     println!("packed {packed} events, merged {merged} packs, cleared {dropped} events that were removed");
     println!("{} keys: {} packs, {} loose events", listing.keys, listing.packs.len(), listing.loose.len());
+    if listing.loose.len() > loose_events && !names.is_empty() {
+        println!("what may be owed to {} stays loose; --destinations FILE says what they want", names.join(", "));
+    }
     for one in &unreadable {
         println!("left where it is: {}: {}", one.key, one.reason);
     }

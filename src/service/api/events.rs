@@ -7,15 +7,17 @@ use serde::Serialize;
 
 use super::{MAX_PAGE_BYTES, Query, json, response};
 use crate::archive::events::{self, Cursor, Page, Wanted};
+use crate::archive::pack::Entry;
 use crate::archive::packing::Bound;
 use crate::archive::{self, View, removal};
 use crate::event::EventName;
+use crate::forward::Deliver;
 use crate::identity::Id;
 use crate::parse::Problem;
 use crate::service::{Refusal, Service};
 use crate::store::Store;
 
-impl<S: Store, C: Fn() -> DateTime<Utc>> Service<'_, S, C> {
+impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
     pub(super) async fn events(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
         let query = Query::read(head, &["site", "event", "from", "to", "limit", "cursor"])?;
         let wanted = Wanted {
@@ -76,13 +78,7 @@ fn page_response(head: &Parts, page: Page, unreadable: usize, query: &Query) -> 
         let lines: Vec<u8> = page.events.into_iter().flat_map(|entry| [entry.value, b"\n".to_vec()].concat()).collect();
         response(StatusCode::OK, "application/x-ndjson", lines)
     } else {
-        let mut batch = vec![b'['];
-        for (index, entry) in page.events.into_iter().enumerate() {
-            batch.extend((index > 0).then_some(b','));
-            batch.extend(entry.value);
-        }
-        batch.push(b']');
-        response(StatusCode::OK, "application/cloudevents-batch+json", batch)
+        batch(page.events)
     };
     let next =
         page.next.map(|cursor| format!("</api/events?{}>; rel=\"next\"", query.with_cursor(&cursor.to_string())));
@@ -93,6 +89,17 @@ fn page_response(head: &Parts, page: Page, unreadable: usize, query: &Query) -> 
         response.headers_mut().insert("unreadable-records", HeaderValue::from(unreadable));
     }
     response
+}
+
+/// A CloudEvents batch.
+pub(super) fn batch(events: Vec<Entry>) -> Response<Vec<u8>> {
+    let mut batch = vec![b'['];
+    for (index, entry) in events.into_iter().enumerate() {
+        batch.extend((index > 0).then_some(b','));
+        batch.extend(entry.value);
+    }
+    batch.push(b']');
+    response(StatusCode::OK, "application/cloudevents-batch+json", batch)
 }
 
 fn wants_lines(head: &Parts) -> bool {

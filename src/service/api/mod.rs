@@ -5,10 +5,12 @@
 //! | `/api/sessions`, `/api/sessions/{site}/{lsid}` | `sessions.rs` |
 //! | `/api/events`, `/api/events/{id}` | `events.rs` |
 //! | `/api/set-aside`, `/api/set-aside/{id}`, `/api/set-aside/{id}/retry` | `set_aside.rs` |
+//! | `/api/destinations`, `/api/destinations/{name}/…` | `destinations.rs` |
 //! | `/api/stats`, `/api/pack` | `stats.rs`, `pack.rs` |
 //!
 //! What is read is [`crate::archive`]'s union of loose records and packs. What cannot be read is named in the answer.
 
+mod destinations;
 mod events;
 mod pack;
 mod query;
@@ -22,11 +24,13 @@ use http::{HeaderValue, Method, Response, StatusCode, header};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
-use super::{Refusal, Service, auth, json_response};
+use super::{After, Answer, BrokenOff, Refusal, Service, auth, json_response};
 use crate::event::Lsid;
-use crate::identity::{Id, Site};
+use crate::forward::Deliver;
+use crate::identity::{DestinationName, Id, Site};
 use crate::store::Store;
 
+use destinations::Action;
 use query::Query;
 
 /// The most bytes of values that one answer holds. A page that would be larger ends before.
@@ -41,6 +45,11 @@ pub(super) enum Resource {
     SetAsides,
     SetAside(Id),
     Retry(Id),
+    Destinations,
+    Refused(DestinationName),
+    Act(DestinationName, Action),
+    Owed(DestinationName),
+    Sent(DestinationName),
     Stats,
     Pack,
 }
@@ -61,6 +70,21 @@ impl Resource {
             ["set-aside"] => Ok(Self::SetAsides),
             ["set-aside", body] => id(body, "body").map(Self::SetAside),
             ["set-aside", body, "retry"] => id(body, "body").map(Self::Retry),
+            ["destinations"] => Ok(Self::Destinations),
+            ["destinations", name, rest @ ..] => {
+                let name = DestinationName::parse(name).ok_or(Refusal::Absent("destination"))?;
+                match rest {
+                    ["refused"] => Ok(Self::Refused(name)),
+                    ["refused", "retry"] => Ok(Self::Act(name, Action::RetryAll)),
+                    ["refused", event, "retry"] => id(event, "event").map(|id| Self::Act(name, Action::Retry(id))),
+                    ["pause"] => Ok(Self::Act(name, Action::Pause)),
+                    ["resume"] => Ok(Self::Act(name, Action::Resume)),
+                    ["replay"] => Ok(Self::Act(name, Action::Replay)),
+                    ["owed"] => Ok(Self::Owed(name)),
+                    ["sent"] => Ok(Self::Sent(name)),
+                    _ => Err(Refusal::Path),
+                }
+            }
             ["stats"] => Ok(Self::Stats),
             ["pack"] => Ok(Self::Pack),
             _ => Err(Refusal::Path),
@@ -70,27 +94,36 @@ impl Resource {
     fn allow(&self) -> &'static str {
         match self {
             Self::Sessions | Self::Event(_) | Self::SetAsides | Self::Stats => "GET, HEAD",
+            Self::Destinations | Self::Refused(_) | Self::Owed(_) => "GET, HEAD",
             Self::Session(..) | Self::Events => "GET, HEAD, DELETE",
             Self::SetAside(_) => "DELETE",
-            Self::Retry(_) | Self::Pack => "POST",
+            Self::Retry(_) | Self::Pack | Self::Act(..) | Self::Sent(_) => "POST",
         }
     }
 }
 
-impl<S: Store, C: Fn() -> DateTime<Utc>> Service<'_, S, C> {
+impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
     /// Answers a request for a resource: method, token, query, in this order.
-    pub(super) async fn api(&self, resource: Resource, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
+    pub(super) async fn api(
+        &self,
+        resource: Resource,
+        head: &Parts,
+        chunk: impl AsyncFnMut() -> Result<Option<Vec<u8>>, BrokenOff>,
+    ) -> Result<Answer, Refusal> {
         let allow = resource.allow();
         if !allow.split(", ").any(|method| method == head.method.as_str()) {
             return Err(Refusal::Method { allow });
         }
         let settings = self.settings()?;
-        if matches!(head.method, Method::GET | Method::HEAD) {
+        if matches!(resource, Resource::Owed(_) | Resource::Sent(_)) {
+            // Who may is for the destination's own secret to say.
+        } else if matches!(head.method, Method::GET | Method::HEAD) {
             auth::reader(head, settings.read_tokens.as_ref())?;
         } else {
             auth::admin(head, settings)?;
         }
         let removes = head.method == Method::DELETE;
+        let after = if matches!(resource, Resource::Act(..)) { After::Round } else { After::Nothing };
         let mut response = match resource {
             Resource::Sessions => self.sessions(head).await,
             Resource::Session(site, lsid) if removes => self.remove_session(head, &site, &lsid).await,
@@ -101,11 +134,16 @@ impl<S: Store, C: Fn() -> DateTime<Utc>> Service<'_, S, C> {
             Resource::SetAsides => self.set_asides(head).await,
             Resource::SetAside(id) => self.remove_set_aside(head, id).await,
             Resource::Retry(id) => self.retry(head, id).await,
+            Resource::Destinations => self.destinations(head).await,
+            Resource::Refused(name) => self.refused(head, &name).await,
+            Resource::Act(name, action) => self.act(head, &name, action).await,
+            Resource::Owed(name) => self.owed(head, &name).await,
+            Resource::Sent(name) => self.sent(head, &name, chunk).await,
             Resource::Stats => self.stats(head).await,
             Resource::Pack => self.pack(head).await,
         }?;
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        Ok(response)
+        Ok(Answer { after, ..Answer::new(response) })
     }
 }
 

@@ -6,10 +6,11 @@ use http::request::Parts;
 
 use super::{Query, json};
 use crate::archive::packing::{self, Bound};
+use crate::forward::Deliver;
 use crate::service::{Refusal, Service};
 use crate::store::Store;
 
-impl<S: Store, C: Fn() -> DateTime<Utc>> Service<'_, S, C> {
+impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
     pub(super) async fn pack(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
         Query::read(head, &[])?;
         let policy = &self.settings()?.packing;

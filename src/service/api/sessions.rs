@@ -12,6 +12,7 @@ use crate::archive::packing::Bound;
 use crate::archive::sessions::{self, Cursor, Wanted};
 use crate::archive::{self, Unreadable, View, events, removal};
 use crate::event::{Conference, Event, Lsid, Timestamp};
+use crate::forward::Deliver;
 use crate::identity::Site;
 use crate::record::Record;
 use crate::service::{Refusal, Service};
@@ -21,7 +22,7 @@ use crate::store::Store;
 /// The most events that a session may have to be shown as one.
 const MAX_SESSION_EVENTS: usize = 5_000;
 
-impl<S: Store, C: Fn() -> DateTime<Utc>> Service<'_, S, C> {
+impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
     pub(super) async fn sessions(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
         let known = ["site", "state", "from", "to", "q", "external_key", "limit", "cursor"];
         let query = Query::read(head, &known)?;

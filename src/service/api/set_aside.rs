@@ -11,13 +11,14 @@ use serde::Serialize;
 use super::{MAX_PAGE_BYTES, Query, json, response};
 use crate::archive::{Listing, Unreadable};
 use crate::event::Lsid;
+use crate::forward::Deliver;
 use crate::identity::{Id, Site};
 use crate::keys::SetAsideKey;
 use crate::record::SetAside;
 use crate::service::{Refusal, Service};
 use crate::store::{self, Kept, Store};
 
-impl<S: Store, C: Fn() -> DateTime<Utc>> Service<'_, S, C> {
+impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
     /// Newest first. When each was first seen stands in its value, so all are read, and one after the other forgotten.
     pub(super) async fn set_asides(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
         let query = Query::read(head, &["site", "limit", "cursor"])?;

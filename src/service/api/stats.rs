@@ -9,13 +9,17 @@ use serde::Serialize;
 
 use super::{Query, json};
 use crate::archive::{self, Unreadable, View, stats};
+use crate::forward::destination::Destination;
+use crate::forward::{Deliver, standing};
 use crate::service::{Refusal, Service, auth};
+use crate::settings::Settings;
 use crate::store::Store;
 
-impl<S: Store, C: Fn() -> DateTime<Utc>> Service<'_, S, C> {
+impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
     pub(super) async fn stats(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
         Query::read(head, &[])?;
         let settings = self.settings()?;
+        let unwell = self.unwell(settings).await?;
         let stats = archive::read(self.store, async |view: &mut View<'_, S>| {
             let stats = stats::stats(view).await?;
             let listing = &view.listing;
@@ -33,12 +37,24 @@ impl<S: Store, C: Fn() -> DateTime<Utc>> Service<'_, S, C> {
                 set_aside: listing.set_aside.len(),
                 other: listing.others,
                 key_budget: settings.packing.key_budget,
+                unwell: unwell.clone(),
                 admin: auth::admin(head, settings).is_ok(),
                 sites: sites.collect(),
                 unreadable: view.unreadable.clone(),
             })
         });
         Ok(json(&stats.await?))
+    }
+
+    async fn unwell(&self, settings: &Settings) -> Result<Vec<Unwell>, Refusal> {
+        let mut unwell = Vec::new();
+        for Destination { name, .. } in &settings.destinations {
+            let state = standing::state(self.store, name).await?;
+            if state != "working" {
+                unwell.push(Unwell { name: name.to_string(), state });
+            }
+        }
+        Ok(unwell)
     }
 }
 
@@ -52,10 +68,18 @@ struct Stats {
     set_aside: usize,
     other: usize,
     key_budget: Option<usize>,
+    /// The destinations that fail or are paused.
+    unwell: Vec<Unwell>,
     /// Whether who asks may remove, try again and pack.
     admin: bool,
     sites: Vec<SiteStats>,
     unreadable: BTreeSet<Unreadable>,
+}
+
+#[derive(Clone, Serialize)]
+struct Unwell {
+    name: String,
+    state: &'static str,
 }
 
 #[derive(Serialize)]

@@ -1,0 +1,507 @@
+//! The setting `destinations`: whom events are pushed on to, what of them, and how. JSON, an array of objects.
+//!
+//! All that is wrong with it is told at once, each fault with its place. What is secret in it (`secret`, `headers`, and the path and
+//! query of `url`, which for a chat is all that one needs to write there) is never shown, not even by `Debug`.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderName, HeaderValue, Method, Uri, header};
+use serde_json::{Map, Value};
+use subtle::ConstantTimeEq as _;
+
+use super::template::{self, Template};
+use crate::event::{EventName, Timestamp};
+use crate::identity::{DestinationName, Site};
+use crate::keys::KeyParts;
+
+/// Where events are pushed on to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// What it is called: on the page, in logs and in keys.
+    pub name: DestinationName,
+    /// How, and where to.
+    pub way: Way,
+    /// What signs requests; for [`Way::Pull`], who may ask. The first signs first.
+    pub secrets: Secrets,
+    /// Which events.
+    pub filter: Filter,
+    /// Whether its name may lead to an address that is not public.
+    pub private: bool,
+}
+
+/// How events get there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// A request an event.
+    Push(Push),
+    /// It asks for what it is owed, and says what it has got.
+    Pull,
+}
+
+/// A request an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Push {
+    /// Where to.
+    pub url: Url,
+    /// What is in it.
+    pub format: Format,
+    /// What goes with every request.
+    pub headers: Headers,
+}
+
+/// What a request holds of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// CloudEvents 1.0, structured mode.
+    CloudEvents,
+    /// The form that an appliance would send.
+    Form,
+    /// What a template makes of it.
+    Template(Template),
+}
+
+impl Format {
+    /// As the setting has it.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::CloudEvents => "cloudevents",
+            Self::Form => "form",
+            Self::Template(_) => "template",
+        }
+    }
+}
+
+/// Which events a destination wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter {
+    /// Of these names. `None`: all.
+    pub events: Option<Vec<EventName>>,
+    /// Of these sites. `None`: all.
+    pub sites: Option<Vec<Site>>,
+    /// Of that time or later. `None`: all.
+    pub from: Option<Timestamp>,
+    /// With such an external key.
+    pub external_key: ExternalKey,
+}
+
+/// Which external key an event must have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExternalKey {
+    /// One or none.
+    Any,
+    /// One.
+    Present,
+    /// None.
+    Absent,
+    /// One that begins so.
+    Prefix(String),
+}
+
+impl Filter {
+    /// Every event.
+    pub const ALL: Self = Self { events: None, sites: None, from: None, external_key: ExternalKey::Any };
+
+    /// Whether an event may be wanted, as far as its key tells.
+    pub fn wants(&self, key: &KeyParts<'_>) -> bool {
+        self.events.as_ref().is_none_or(|events| events.iter().any(|event| key.is(event)))
+            && self.sites.as_ref().is_none_or(|sites| sites.iter().any(|site| site.as_str() == key.site))
+            && self.from.is_none_or(|from| key.time().is_some_and(|time| from <= time))
+    }
+
+    /// Whether an event with that external key is wanted.
+    pub fn wants_with(&self, external_key: Option<&str>) -> bool {
+        match &self.external_key {
+            ExternalKey::Any => true,
+            ExternalKey::Present => external_key.is_some(),
+            ExternalKey::Absent => external_key.is_none(),
+            ExternalKey::Prefix(prefix) => external_key.is_some_and(|key| key.starts_with(prefix)),
+        }
+    }
+}
+
+impl Destination {
+    /// One of that name that wants every event and has none sent: what is known of a destination where the setting is not.
+    pub fn unknown(name: DestinationName) -> Self {
+        Self { name, way: Way::Pull, secrets: Secrets(Vec::new()), filter: Filter::ALL, private: false }
+    }
+
+    /// Reads the setting. `Err` has every fault.
+    pub fn read_all(text: &str) -> Result<Vec<Self>, Vec<Fault>> {
+        if text.trim().is_empty() {
+            return Ok(Vec::new());
+        }
+        let value: Value = serde_json::from_str(text).map_err(|error| {
+            // Line and column; what stands there may be a secret.
+            vec![Fault { place: String::new(), reason: format!("is no JSON: {}", without_text(&error)) }]
+        })?;
+        let Value::Array(all) = value else {
+            return Err(vec![Fault { place: String::new(), reason: "is no array of destinations".to_owned() }]);
+        };
+        let mut faults = Vec::new();
+        let mut read: Vec<Self> = Vec::new();
+        for (number, value) in all.iter().enumerate() {
+            let place = format!("[{number}]");
+            let Value::Object(object) = value else {
+                faults.push(Fault { place, reason: "is no object".to_owned() });
+                continue;
+            };
+            let Some(destination) = (Fields { place: &place, object, faults: &mut faults }).destination() else {
+                continue;
+            };
+            if read.iter().any(|other| other.name == destination.name) {
+                faults.push(Fault { place: format!("{place}.name"), reason: "is used twice".to_owned() });
+            }
+            read.push(destination);
+        }
+        if all.len() > MOST {
+            faults.push(Fault { place: String::new(), reason: format!("has more than {MOST} destinations") });
+        }
+        if faults.is_empty() { Ok(read) } else { Err(faults) }
+    }
+
+    /// Where to, as far as it may be shown: scheme, host and port.
+    pub fn origin(&self) -> Option<&str> {
+        match &self.way {
+            Way::Push(push) => Some(push.url.origin()),
+            Way::Pull => None,
+        }
+    }
+}
+
+/// How many destinations there may be: each has a request under way, and keys of its own.
+const MOST: usize = 32;
+
+fn without_text(error: &serde_json::Error) -> String {
+    format!("line {}, column {}", error.line(), error.column())
+}
+
+/// What is wrong with the setting, and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("destinations{place} {reason}")]
+pub struct Fault {
+    /// Where: `[1].url`, or nothing where it is about the whole.
+    pub place: String,
+    /// What. Repeats no secret.
+    pub reason: String,
+}
+
+/// An object of the setting, and what was found wrong so far.
+struct Fields<'f> {
+    place: &'f str,
+    object: &'f Map<String, Value>,
+    faults: &'f mut Vec<Fault>,
+}
+
+const FIELDS: [&str; 11] =
+    ["name", "url", "format", "template", "secret", "headers", "events", "sites", "external_key", "from", "private"];
+
+impl Fields<'_> {
+    fn destination(&mut self) -> Option<Destination> {
+        let unknown: Vec<_> = self.object.keys().filter(|name| !FIELDS.contains(&name.as_str())).cloned().collect();
+        for name in unknown {
+            self.fault(&name, format!("is no field; there are {}", FIELDS.join(", ")));
+        }
+        let faults = self.faults.len();
+        let name =
+            self.read("name", |text| DestinationName::parse(text).ok_or("is not 1 to 32 characters of a-z, 0-9 and -"));
+        if name.is_none() && self.faults.len() == faults {
+            self.fault("name", "is missing");
+        }
+        let secrets = self.secrets();
+        let way = self.way(&secrets);
+        let filter = Filter {
+            events: self.list("events", EventName::parse),
+            sites: self
+                .list("sites", |text| Site::parse(text).ok_or("is not 1 to 32 characters of A-Z, a-z, 0-9 and -")),
+            from: self.read("from", time),
+            external_key: self.read("external_key", external_key).unwrap_or(ExternalKey::Any),
+        };
+        let private = match self.object.get("private") {
+            None | Some(Value::Bool(false)) => false,
+            Some(Value::Bool(true)) => true,
+            Some(_) => {
+                self.fault("private", "is neither true nor false");
+                false
+            }
+        };
+        Some(Destination { name: name?, way: way?, secrets, filter, private })
+    }
+
+    fn way(&mut self, secrets: &Secrets) -> Option<Way> {
+        let format = self.read("format", |text| match text {
+            "cloudevents" | "form" | "template" | "pull" => Ok(text.to_owned()),
+            _ => Err("is none of cloudevents, form, template and pull"),
+        });
+        let named = self.object.contains_key("format");
+        if named && format.is_none() {
+            return None;
+        }
+        let format = format.unwrap_or_else(|| "cloudevents".to_owned());
+        if format != "template" && self.object.contains_key("template") {
+            self.fault("template", "is for the format template alone");
+        }
+        if format == "pull" {
+            for field in ["url", "headers"].into_iter().filter(|field| self.object.contains_key(*field)) {
+                self.fault(field, "is not for the format pull: nothing is sent");
+            }
+            if secrets.0.is_empty() && !self.object.contains_key("secret") {
+                self.fault("secret", "is missing: who pulls must show it");
+            }
+            return Some(Way::Pull);
+        }
+        let url = self.url(format == "template");
+        let headers = self.headers();
+        let format = match format.as_str() {
+            "form" => Format::Form,
+            "template" => Format::Template(self.template()?),
+            _ => Format::CloudEvents,
+        };
+        Some(Way::Push(Push { url: url?, format, headers }))
+    }
+
+    fn url(&mut self, templated: bool) -> Option<Url> {
+        if !self.object.contains_key("url") {
+            self.fault("url", "is missing");
+        }
+        self.read("url", |text| Url::parse(text, templated))
+    }
+
+    fn headers(&mut self) -> Headers {
+        let mut headers = Vec::new();
+        match self.object.get("headers") {
+            None => {}
+            Some(Value::Object(object)) => {
+                for (name, value) in object {
+                    match read_header(name, value) {
+                        Ok(header) => headers.push(header),
+                        Err(reason) => self.fault(&format!("headers.{name}"), reason),
+                    }
+                }
+            }
+            Some(_) => self.fault("headers", "is no object of names and values"),
+        }
+        Headers(headers)
+    }
+
+    fn template(&mut self) -> Option<Template> {
+        let read = match self.object.get("template") {
+            None => Err(format!("is missing; the ready ones are {}", template::names())),
+            Some(Value::String(name)) => Template::ready(name)
+                .ok_or_else(|| format!("is none of the ready ones, which are {}", template::names())),
+            Some(Value::Object(object)) => return self.own_template(&object.clone()),
+            Some(_) => Err("is neither the name of a ready one nor an object".to_owned()),
+        };
+        read.map_err(|reason| self.fault("template", reason)).ok()
+    }
+
+    fn own_template(&mut self, object: &Map<String, Value>) -> Option<Template> {
+        for name in object.keys().filter(|name| !["method", "content_type", "body"].contains(&name.as_str())) {
+            self.fault(&format!("template.{name}"), "is no field; there are method, content_type, body");
+        }
+        let text = |name: &str| object.get(name).and_then(Value::as_str);
+        let method = match text("method").unwrap_or("POST") {
+            "POST" => Some(Method::POST),
+            "PUT" => Some(Method::PUT),
+            "PATCH" => Some(Method::PATCH),
+            _ => {
+                self.fault("template.method", "is none of POST, PUT and PATCH");
+                None
+            }
+        };
+        let content_type = HeaderValue::from_str(text("content_type").unwrap_or("application/json"));
+        if content_type.is_err() {
+            self.fault("template.content_type", "is no content type");
+        }
+        let Some(body) = text("body") else {
+            self.fault("template.body", "is missing, or no text");
+            return None;
+        };
+        let template = Template { method: method?, content_type: content_type.ok()?, body: body.to_owned().into() };
+        match template.check() {
+            Ok(()) => Some(template),
+            Err(reason) => {
+                self.fault("template.body", reason);
+                None
+            }
+        }
+    }
+
+    fn secrets(&mut self) -> Secrets {
+        let texts: Vec<&Value> = match self.object.get("secret") {
+            None => Vec::new(),
+            Some(Value::Array(all)) => all.iter().collect(),
+            Some(one) => vec![one],
+        };
+        let mut secrets = Vec::new();
+        for (number, text) in texts.iter().enumerate() {
+            match text.as_str().filter(|text| is_secret(text)) {
+                Some(text) => secrets.push(text.to_owned()),
+                None => self.fault(
+                    &format!("secret[{number}]"),
+                    "is not whsec_ and 24 to 64 bytes in base64; `openssl rand -base64 32` makes such",
+                ),
+            }
+        }
+        Secrets(secrets)
+    }
+
+    fn list<T>(&mut self, name: &str, read: impl Fn(&str) -> Result<T, &'static str>) -> Option<Vec<T>> {
+        let all = match self.object.get(name)? {
+            Value::Array(all) if !all.is_empty() => all,
+            _ => {
+                self.fault(name, "is no list, or an empty one");
+                return None;
+            }
+        };
+        let mut list = Vec::new();
+        for (number, value) in all.iter().enumerate() {
+            match value.as_str().ok_or("is no text").and_then(&read) {
+                Ok(one) => list.push(one),
+                Err(reason) => self.fault(&format!("{name}[{number}]"), reason),
+            }
+        }
+        Some(list)
+    }
+
+    fn read<T>(&mut self, name: &str, read: impl Fn(&str) -> Result<T, &'static str>) -> Option<T> {
+        match self.object.get(name)?.as_str().ok_or("is no text").and_then(read) {
+            Ok(value) => Some(value),
+            Err(reason) => {
+                self.fault(name, reason);
+                None
+            }
+        }
+    }
+
+    fn fault(&mut self, field: &str, reason: impl Into<String>) {
+        self.faults.push(Fault { place: format!("{}.{field}", self.place), reason: reason.into() });
+    }
+}
+
+fn is_secret(text: &str) -> bool {
+    let bytes = text.strip_prefix("whsec_").and_then(|text| STANDARD.decode(text).ok());
+    bytes.is_some_and(|bytes| (24..=64).contains(&bytes.len()))
+}
+
+fn external_key(text: &str) -> Result<ExternalKey, &'static str> {
+    Ok(match text {
+        "any" => ExternalKey::Any,
+        "present" => ExternalKey::Present,
+        "absent" => ExternalKey::Absent,
+        "" => return Err("is empty; there are any, present, absent, and what a key begins with"),
+        prefix => ExternalKey::Prefix(prefix.to_owned()),
+    })
+}
+
+fn time(text: &str) -> Result<Timestamp, &'static str> {
+    const RULE: &str = "is no time such as 2026-01-31T12:00:00Z";
+    let time = chrono::DateTime::parse_from_rfc3339(text).map_err(|_| RULE)?;
+    u64::try_from(time.timestamp()).ok().and_then(Timestamp::from_seconds).ok_or(RULE)
+}
+
+/// What a request says of itself is not for a setting to say.
+const OWN_HEADERS: [HeaderName; 8] = [
+    header::HOST,
+    header::CONTENT_LENGTH,
+    header::CONTENT_TYPE,
+    header::CONNECTION,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::TE,
+    header::EXPECT,
+];
+
+fn read_header(name: &str, value: &Value) -> Result<(HeaderName, HeaderValue), &'static str> {
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "is no header's name")?;
+    if OWN_HEADERS.contains(&name) || name.as_str().starts_with("webhook-") {
+        return Err("is set by the request itself");
+    }
+    let value = value.as_str().and_then(|value| HeaderValue::from_str(value).ok());
+    let mut value = value.ok_or("has no value that a header can have")?;
+    value.set_sensitive(true);
+    Ok((name, value))
+}
+
+/// What signs requests. Never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secrets(pub(super) Vec<String>);
+
+impl Secrets {
+    /// Whether `candidate` is one of them. Takes the same time for every wrong one of a length.
+    pub fn contain(&self, candidate: &str) -> bool {
+        let found = self.0.iter().map(|secret| secret.as_bytes().ct_eq(candidate.as_bytes()));
+        found.fold(subtle::Choice::from(0), |any, this| any | this).into()
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secrets({} hidden)", self.0.len())
+    }
+}
+
+/// Headers that go with every request. Their values are never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Headers(pub(super) Vec<(HeaderName, HeaderValue)>);
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+/// Where requests go. Its path and query are never shown: they may be all that one needs to write there.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Url {
+    origin: String,
+    /// For a template, one of its own.
+    pub(super) path: String,
+}
+
+impl Url {
+    /// Reads `https://host[:port]/path?query`, or `http://` and a loopback address. `templated`: the path and the query may have
+    /// placeholders.
+    pub fn parse(text: &str, templated: bool) -> Result<Self, &'static str> {
+        const RULE: &str = "is neither an https URL nor an http one of a loopback address";
+        let (scheme, rest) = text.split_once("://").ok_or(RULE)?;
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at_checked(end).ok_or(RULE)?;
+        let uri: Uri = format!("{scheme}://{authority}/").parse().map_err(|_| RULE)?;
+        let host = uri.host().filter(|host| !host.is_empty()).ok_or(RULE)?;
+        if authority.contains('@') {
+            return Err("has a user or a password in it; use headers instead");
+        }
+        if !(uri.scheme_str() == Some("https") || (uri.scheme_str() == Some("http") && is_loopback(host))) {
+            return Err(RULE);
+        }
+        if path.contains('#') {
+            return Err("has a fragment, which is never sent");
+        }
+        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+        match templated && path.contains("{{") {
+            true => template::check_path(&path).map_err(|_| "has a placeholder that is none")?,
+            false => _ = path.parse::<http::uri::PathAndQuery>().map_err(|_| "has a path or a query that is none")?,
+        }
+        Ok(Self { origin: format!("{}://{}", scheme.to_ascii_lowercase(), authority.to_ascii_lowercase()), path })
+    }
+
+    /// Scheme, host and port, as it is written.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+}
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/…", self.origin)
+    }
+}
+
+/// Whether a host is this machine's own, by its address alone or by the name that always means it.
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}

@@ -1,0 +1,58 @@
+//! Forwarding: what was taken is pushed on to *destinations*. At least once, in order, and never on the way of a POST.
+//!
+//! | step | file |
+//! |---|---|
+//! | the setting `destinations` | [`destination`] |
+//! | which events a destination is *owed*, and the receipts for what it has got | [`owed`] |
+//! | a *round*: what is owed is sent, oldest first | [`round`] |
+//! | an event -> a request: CloudEvents, form, template, signed | [`format`](mod@format), [`template`] |
+//! | what became of it, and when to try again | [`outcome`] |
+//! | how destinations do; pausing, sending again | [`standing`] |
+//!
+//! An event is owed to a destination until a receipt names it. Only loose events can be owed: a pass packs what is owed to nobody
+//! ([`crate::archive::packing`]). So a crash anywhere repeats a delivery and loses none, and there is no cursor that an event that
+//! comes late could be behind. What may never happen, whoever runs beside whom and dies where (`tests/archive_model.rs`):
+//!
+//! 1. A receipt names only what was answered 2xx, was refused, or is not wanted by the filter. It is written after that.
+//! 2. Nothing is packed that a destination is owed, unless the destination is paused; then what it misses is in the store, and is
+//!    sent by a *replay*.
+//! 3. An event is not sent before one that came first and is owed too; what was refused is passed over, and listed.
+
+pub mod destination;
+pub mod format;
+pub mod outcome;
+pub mod owed;
+pub mod round;
+pub mod standing;
+pub mod template;
+
+use std::time::Duration;
+
+use http::{Request, Response};
+
+/// The port that sends a request, and waits.
+#[expect(async_fn_in_trait, reason = "components are single-threaded, native hosts name their type")]
+pub trait Deliver {
+    /// Sends a request and gives the head of its response. Follows no redirect, and reads no body.
+    async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<()>, NotSent>;
+
+    /// Waits.
+    async fn wait(&self, time: Duration);
+}
+
+/// A request that got no response. What it says holds no URL and no secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NotSent(pub String);
+
+/// For who has no way out: nothing is ever sent.
+#[derive(Clone, Copy, Debug)]
+pub struct NoWayOut;
+
+impl Deliver for NoWayOut {
+    async fn send(&self, _request: Request<Vec<u8>>) -> Result<Response<()>, NotSent> {
+        Err(NotSent("there is no way out of here".to_owned()))
+    }
+
+    async fn wait(&self, _time: Duration) {}
+}

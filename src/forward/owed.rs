@@ -1,0 +1,292 @@
+//! What destinations are owed, and the receipts for what they have got.
+//!
+//! A *receipt* names events that a destination needs not be sent any more: many in one value, since platforms have few keys and
+//! each write costs what an event costs. A round writes one again as it grows, and the next round goes on with it; nobody else
+//! changes it. Rounds that run at once may write over each other's: what is lost so is sent twice.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::destination::Destination;
+use crate::archive::Listing;
+use crate::event::EventName;
+use crate::identity::{DestinationName, Id};
+use crate::keys::{ForwardKey, Forwards, KeyParts};
+use crate::store::{Store, StoreError};
+
+/// How many events a receipt names before another is begun.
+const RECEIPT_EVENTS: usize = 512;
+
+/// How many of them are joined to one that many name.
+const JOINED_AT_ONCE: usize = 8;
+
+/// The most events that a joined receipt names: 16 bytes each, in base64, within what every platform takes.
+const MOST_JOINED: usize = 16_000;
+
+/// For how long after it was written a receipt is left as it is, in milliseconds.
+const KEEPS_MILLIS: i64 = 60_000;
+
+/// A receipt as it is stored.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    /// When the last of its events was sent, in Unix milliseconds.
+    at: i64,
+    /// The events' ids, 16 bytes each.
+    #[serde(with = "ids")]
+    ids: Vec<Id>,
+}
+
+/// A receipt that a round writes.
+#[derive(Debug)]
+pub struct Receipt {
+    destination: DestinationName,
+    key: Option<ForwardKey>,
+    ids: Vec<Id>,
+    written: usize,
+}
+
+impl Receipt {
+    /// An empty one, which is not stored.
+    pub fn new(destination: DestinationName) -> Self {
+        Self { destination, key: None, ids: Vec::new(), written: 0 }
+    }
+
+    /// The one that the last round ended with, if it is there.
+    pub async fn resumed(store: &impl Store, destination: DestinationName, id: Option<Id>) -> Result<Self, StoreError> {
+        let key = id.map(|id| ForwardKey { destination: destination.clone(), what: Forwards::Sent(id) });
+        let stored = match &key {
+            Some(key) => read(store, key).await?,
+            None => None,
+        };
+        Ok(match stored {
+            Some(Stored { ids, .. }) => Self { destination, key, written: ids.len(), ids },
+            None => Self::new(destination),
+        })
+    }
+
+    /// What the next round may go on with.
+    pub fn id(&self) -> Option<Id> {
+        self.key.as_ref().and_then(|key| match key.what {
+            Forwards::Sent(id) => Some(id),
+            _ => None,
+        })
+    }
+
+    /// Leaves the one that is stored to somebody else, and is written under another key.
+    pub fn part(&mut self) {
+        self.ids.drain(..self.written);
+        (self.key, self.written) = (None, 0);
+    }
+
+    /// Adds an event that needs not be sent any more.
+    pub fn add(&mut self, id: Id) {
+        self.ids.push(id);
+    }
+
+    /// How many events are not written yet.
+    pub fn unwritten(&self) -> usize {
+        self.ids.len() - self.written
+    }
+
+    /// Writes what is not written yet.
+    pub async fn write(&mut self, store: &impl Store, now: DateTime<Utc>) -> Result<(), StoreError> {
+        if self.unwritten() == 0 {
+            return Ok(());
+        }
+        let stored = Stored { at: now.timestamp_millis(), ids: std::mem::take(&mut self.ids) };
+        let value = serde_json::to_vec(&stored).unwrap_or_default();
+        self.ids = stored.ids;
+        let destination = &self.destination;
+        let key = self.key.get_or_insert_with(|| ForwardKey {
+            destination: destination.clone(),
+            what: Forwards::Sent(Id::of_value(&value)),
+        });
+        store.set(&key.to_string(), &value).await?;
+        self.written = self.ids.len();
+        if self.written >= RECEIPT_EVENTS {
+            (self.key, self.written) = (None, 0);
+            self.ids.clear();
+        }
+        Ok(())
+    }
+}
+
+/// What one destination is owed, as far as keys tell.
+#[derive(Debug)]
+pub struct Owing<'d> {
+    /// The destination.
+    pub destination: &'d Destination,
+    settled: HashSet<Id>,
+    /// Whether nothing is owed to it, since it is paused.
+    pub paused: bool,
+}
+
+impl<'d> Owing<'d> {
+    /// Reads the receipts of a destination. `listing` was made before: what is sent meanwhile is still taken for owed.
+    pub async fn of(store: &impl Store, destination: &'d Destination, listing: &Listing) -> Result<Self, StoreError> {
+        let own = || listing.forwards.iter().filter(|key| key.destination == destination.name);
+        let paused = own().any(|key| key.what == Forwards::Paused);
+        let mut settled = HashSet::new();
+        for key in own() {
+            match key.what {
+                Forwards::Refused(id) => _ = settled.insert(id),
+                // One that cannot be read repeats deliveries, and loses none.
+                Forwards::Sent(_) => settled.extend(read(store, key).await?.into_iter().flat_map(|stored| stored.ids)),
+                _ => {}
+            }
+        }
+        Ok(Self { destination, settled, paused })
+    }
+
+    /// Whether it is owed an event, as far as its key tells: whether it wants the external key stands in the record.
+    pub fn owes(&self, key: &KeyParts<'_>) -> bool {
+        !self.paused
+            && self.destination.filter.wants(key)
+            && key.id.parse().is_ok_and(|id: Id| !self.settled.contains(&id))
+    }
+
+    /// The keys of what it is owed, in the order in which it is sent.
+    pub fn keys(&self, listing: &Listing) -> Vec<String> {
+        let parts = listing.loose.iter().filter_map(|key| KeyParts::of(key)).filter(|parts| self.owes(parts));
+        let mut owed: Vec<_> = parts.map(|parts| (parts.timestamp, rank(parts.event()), parts.key)).collect();
+        owed.sort_unstable();
+        owed.into_iter().map(|(_, _, key)| key.to_owned()).collect()
+    }
+}
+
+/// What must come first of what happened in the same second.
+fn rank(event: Option<EventName>) -> u8 {
+    event.map_or(u8::MAX, |event| crate::session::rank(&event))
+}
+
+/// What all destinations are owed.
+#[derive(Debug, Default)]
+pub struct Debts<'d>(Vec<Owing<'d>>);
+
+impl<'d> Debts<'d> {
+    /// Reads all receipts. `listing` was made before.
+    pub async fn of(
+        store: &impl Store,
+        destinations: &'d [Destination],
+        listing: &Listing,
+    ) -> Result<Self, StoreError> {
+        let mut debts = Vec::new();
+        for destination in destinations {
+            debts.push(Owing::of(store, destination, listing).await?);
+        }
+        Ok(Self(debts))
+    }
+
+    /// Whether anyone is owed an event.
+    pub fn owe(&self, key: &KeyParts<'_>) -> bool {
+        self.0.iter().any(|owing| owing.owes(key))
+    }
+
+    /// The destination that is owed most, and how much, if any is owed anything.
+    pub fn greatest(&self, listing: &Listing) -> Option<(&'d Destination, usize)> {
+        let count = |owing: &Owing<'_>| {
+            listing.loose.iter().filter(|key| KeyParts::of(key).is_some_and(|parts| owing.owes(&parts))).count()
+        };
+        let counted = self.0.iter().map(|owing| (owing.destination, count(owing)));
+        counted.filter(|(_, count)| *count > 0).max_by_key(|(_, count)| *count)
+    }
+
+    /// Nothing is owed to that destination any more.
+    pub fn forget(&mut self, name: &DestinationName) {
+        for owing in self.0.iter_mut().filter(|owing| owing.destination.name == *name) {
+            owing.paused = true;
+        }
+    }
+}
+
+/// Joins receipts where there are many, and takes out what is no longer loose. New ones are written before old ones go.
+pub async fn tidy(store: &impl Store, listing: &Listing, now: DateTime<Utc>) -> Result<(), StoreError> {
+    let mut of: BTreeMap<&DestinationName, Vec<&ForwardKey>> = BTreeMap::new();
+    for key in listing.forwards.iter().filter(|key| matches!(key.what, Forwards::Sent(_))) {
+        of.entry(&key.destination).or_default().push(key);
+    }
+    let mut loose = HashSet::new();
+    if !of.is_empty() {
+        loose.extend(listing.loose.iter().filter_map(|key| KeyParts::of(key)?.id.parse::<Id>().ok()));
+    }
+    for (name, keys) in of {
+        tidy_one(store, name, &keys, &loose, now).await?;
+    }
+    Ok(())
+}
+
+async fn tidy_one(
+    store: &impl Store,
+    name: &DestinationName,
+    keys: &[&ForwardKey],
+    loose: &HashSet<Id>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let (mut kept, mut old, mut at) = (BTreeSet::new(), Vec::new(), 0);
+    for key in keys {
+        let Some(stored) = read(store, key).await? else { continue };
+        // It may be growing, and what it names may not be listed yet.
+        if now.timestamp_millis().saturating_sub(stored.at) < KEEPS_MILLIS {
+            continue;
+        }
+        let needed: Vec<_> = stored.ids.iter().filter(|id| loose.contains(id)).copied().collect();
+        // A large one that is needed throughout is left as it is.
+        if needed.len() == stored.ids.len() && needed.len() > MOST_JOINED / JOINED_AT_ONCE {
+            continue;
+        }
+        if needed.is_empty() {
+            store.delete(&key.to_string()).await?;
+            continue;
+        }
+        at = at.max(stored.at);
+        kept.extend(needed);
+        old.push(*key);
+    }
+    if old.len() < JOINED_AT_ONCE {
+        return Ok(());
+    }
+    let kept: Vec<_> = kept.into_iter().collect();
+    let mut new = Vec::new();
+    for ids in kept.chunks(MOST_JOINED) {
+        let value = serde_json::to_vec(&Stored { at, ids: ids.to_vec() }).unwrap_or_default();
+        let key = ForwardKey { destination: name.clone(), what: Forwards::Sent(Id::of_value(&value)) };
+        store.set(&key.to_string(), &value).await?;
+        new.push(key);
+    }
+    for key in old.into_iter().filter(|key| !new.contains(key)) {
+        store.delete(&key.to_string()).await?;
+    }
+    Ok(())
+}
+
+async fn read(store: &impl Store, key: &ForwardKey) -> Result<Option<Stored>, StoreError> {
+    let value = store.get(&key.to_string()).await?;
+    Ok(value.and_then(|value| serde_json::from_slice(&value).ok()))
+}
+
+/// Ids in base64, sixteen bytes each.
+mod ids {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD_NO_PAD;
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use super::Id;
+
+    pub(super) fn serialize<S: Serializer>(ids: &[Id], to: S) -> Result<S::Ok, S::Error> {
+        let bytes: Vec<u8> = ids.iter().flat_map(|id| id.bytes()).collect();
+        to.serialize_str(&STANDARD_NO_PAD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<Vec<Id>, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(from)?;
+        let bytes = STANDARD_NO_PAD.decode(text.as_bytes()).map_err(D::Error::custom)?;
+        let (ids, rest) = bytes.as_chunks();
+        match rest {
+            [] => Ok(ids.iter().map(|id| Id::from_bytes(*id)).collect()),
+            _ => Err(D::Error::custom("has a part of an id")),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Templates: an event and its session become the body, and the path, of a request.
+//!
+//! A template sees `event` (the record: `id`, `source`, `type`, `subject`, `time`, `data` …), `title` (what the guide calls the event),
+//! `site` and `session` (its timeline: `state`, `start`, `end`, `duration_seconds`, `owners`, `participants`, `external_keys`, `surveys`).
+//! What a placeholder gives is escaped for what it stands in: as JSON, with its quotes, where the content type is JSON's; percent-
+//! encoded in a form and in a URL's path and query. In any other text it stands as it is. Beside minijinja's own filters there are
+//! `chat`, for text that must call nobody, and `text`, which makes of JSON a text that is escaped as any other.
+
+use std::borrow::Cow;
+
+use http::{HeaderValue, Method};
+use minijinja::value::{Serde, Value};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+
+use crate::record::Record;
+use crate::session::Timeline;
+
+/// What makes a request's body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    /// How it is sent.
+    pub method: Method,
+    /// What it is.
+    pub content_type: HeaderValue,
+    /// In minijinja's language.
+    pub body: Cow<'static, str>,
+}
+
+/// What a template sees.
+#[derive(Serialize)]
+pub(super) struct Seen<'s> {
+    pub(super) event: &'s Record,
+    pub(super) title: &'s str,
+    pub(super) site: &'s str,
+    pub(super) session: Option<&'s Timeline>,
+}
+
+/// The ready ones: JSON, sent by POST.
+const READY: [(&str, &str); 5] = [
+    ("google-chat", include_str!("templates/google-chat.json")),
+    ("jira", include_str!("templates/jira.json")),
+    ("servicenow", include_str!("templates/servicenow.json")),
+    ("slack", include_str!("templates/slack.json")),
+    ("teams", include_str!("templates/teams.json")),
+];
+
+/// The names of the ready templates.
+pub fn names() -> String {
+    READY.map(|(name, _)| name).join(", ")
+}
+
+impl Template {
+    /// The ready one of that name.
+    pub fn ready(name: &str) -> Option<Self> {
+        let (_, body) = READY.iter().find(|(known, _)| *known == name)?;
+        let content_type = HeaderValue::from_static("application/json");
+        Some(Self { method: Method::POST, content_type, body: Cow::Borrowed(body) })
+    }
+
+    /// Says what is wrong with it, if anything is.
+    pub fn check(&self) -> Result<(), String> {
+        environment(self.escape()).template_from_str(&self.body).map(drop).map_err(|error| told(&error))
+    }
+
+    pub(super) fn render(&self, seen: &Seen<'_>) -> Result<Vec<u8>, String> {
+        let rendered = environment(self.escape()).render_str(&self.body, Serde(seen)).map_err(|error| told(&error))?;
+        if matches!(self.escape(), AutoEscape::Json) {
+            serde_json::from_str::<serde::de::IgnoredAny>(&rendered)
+                .map_err(|error| format!("what the template makes is no JSON: {error}"))?;
+        }
+        Ok(rendered.into_bytes())
+    }
+
+    fn escape(&self) -> AutoEscape {
+        let essence = self.content_type.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        let essence = essence.to_ascii_lowercase();
+        if essence == "application/json" || essence.ends_with("+json") {
+            AutoEscape::Json
+        } else if essence == "application/x-www-form-urlencoded" {
+            PERCENT
+        } else {
+            AutoEscape::None
+        }
+    }
+}
+
+const PERCENT: AutoEscape = AutoEscape::Custom(Cow::Borrowed("percent"));
+
+/// Says whether a URL's path and query are a template.
+pub(super) fn check_path(path: &str) -> Result<(), String> {
+    environment(PERCENT).template_from_str(path).map(drop).map_err(|error| told(&error))
+}
+
+/// The path and query of a URL for an event. An error if what an event holds would lead elsewhere.
+pub(super) fn path<'p>(path: &'p str, seen: &Seen<'_>) -> Result<Cow<'p, str>, String> {
+    if !path.contains("{{") {
+        return Ok(Cow::Borrowed(path));
+    }
+    let rendered = environment(PERCENT).render_str(path, Serde(seen)).map_err(|error| told(&error))?;
+    let before_query = rendered.split('?').next().unwrap_or_default();
+    // What was there from the beginning is the administrator's; what is dots alone now came from an event.
+    let climbs = |segment: &str| {
+        let dots = segment.replace("%2E", ".");
+        dots == "." || dots == ".."
+    };
+    let empty = before_query.matches("//").count() > path.matches("//").count()
+        || before_query.ends_with('/') != path_ends(path);
+    match empty || before_query.split('/').any(climbs) {
+        true => Err("what the event holds is no part of a path".to_owned()),
+        false => Ok(Cow::Owned(rendered)),
+    }
+}
+
+fn path_ends(path: &str) -> bool {
+    path.split('?').next().unwrap_or_default().ends_with('/')
+}
+
+fn environment<'e>(escape: AutoEscape) -> Environment<'e> {
+    let mut environment = Environment::new();
+    environment.set_auto_escape_callback(move |_| escape.clone());
+    environment.set_formatter(format);
+    // An event has what it has: who joined stands in some, an external key in others.
+    environment.set_undefined_behavior(UndefinedBehavior::Chainable);
+    environment.add_filter("chat", chat);
+    // JSON in a string of JSON is escaped once more.
+    environment.add_filter("text", |text: String| text);
+    environment
+}
+
+/// Text for chats that read `<…>` as links and calls: a customer named `<!channel>` calls nobody (Slack, "Escaping text").
+fn chat(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// All that is neither a letter nor a digit, but for `-` and `_`.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
+
+fn format(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
+    if *state.auto_escape() != PERCENT || value.is_safe() {
+        return minijinja::escape_formatter(out, state, value);
+    }
+    if value.is_undefined() || value.is_none() {
+        return Ok(());
+    }
+    write!(out, "{}", utf8_percent_encode(&value.to_string(), ENCODED)).map_err(|_| ErrorKind::BadEscape.into())
+}
+
+/// What and where, without what the event holds.
+fn told(error: &Error) -> String {
+    let line = error.line().map(|line| format!(" (line {line})")).unwrap_or_default();
+    format!("is a template that fails{line}: {}", error.kind())
+}

@@ -1,0 +1,45 @@
+//! `/tick`: what is due is done, also where no event comes. A scheduler calls it; the host does so by itself.
+
+use chrono::{DateTime, Utc};
+use futures_util::future::join;
+use http::StatusCode;
+use http::request::Parts;
+use serde::Serialize;
+
+use super::{Answer, Refusal, Service, auth, json_response};
+use crate::archive::Listing;
+use crate::archive::packing::Report;
+use crate::forward::Deliver;
+use crate::forward::standing::{self, Told};
+use crate::store::Store;
+
+impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
+    /// A pass, if one is due, and a round to each destination. Tells what is still owed, so that who ticks knows when to come back.
+    pub(super) async fn tick(&self, head: &Parts) -> Result<Answer, Refusal> {
+        let settings = self.settings()?;
+        auth::scheduler(head, settings.tick_tokens.as_ref())?;
+        let (rounds, (pass, packing)) = join(self.rounds(settings), self.pass_if_due(settings)).await;
+        let mut destinations = Vec::new();
+        if !settings.destinations.is_empty() {
+            let listing = Listing::of(self.store).await?;
+            for destination in &settings.destinations {
+                destinations.push(standing::told(self.store, destination, &listing).await?);
+            }
+        }
+        let owed = destinations.iter().map(|told| told.owed + told.replays).sum();
+        let lines: Vec<_> = rounds.into_iter().chain(packing).collect();
+        let ticked = Ticked { owed, pass, destinations };
+        Ok(Answer {
+            log: (!lines.is_empty()).then(|| lines.join("\n")),
+            ..Answer::new(json_response(StatusCode::OK, "application/json", &ticked))
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct Ticked {
+    /// How much there is to send, all destinations together.
+    owed: usize,
+    pass: Option<Report>,
+    destinations: Vec<Told>,
+}

@@ -1,0 +1,133 @@
+//! The setting `destinations`: what is taken, what is refused and where, and that nothing secret in it is ever shown.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use outbound_events::forward::destination::{Destination, Way};
+use outbound_events::settings::Settings;
+use serde_json::{Value, json};
+
+const SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1u";
+
+fn faults(all: &Value) -> Vec<String> {
+    match Destination::read_all(&all.to_string()) {
+        Ok(_) => Vec::new(),
+        Err(faults) => faults.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn what_an_administrator_may_write_is_taken() {
+    let cases = [
+        json!([]),
+        json!([{ "name": "a", "url": "https://example.com" }]),
+        json!([{ "name": "a-1", "url": "https://example.com:8443/x?y=z", "format": "cloudevents", "secret": SECRET }]),
+        json!([{ "name": "a", "url": "https://example.com/x", "secret": [SECRET, SECRET], "private": true }]),
+        json!([{ "name": "a", "url": "http://127.0.0.1:4000/in" }, { "name": "b", "url": "http://[::1]/in" }]),
+        json!([{ "name": "a", "url": "http://localhost:4000/events/hq?outbound_event_token=x", "format": "form" }]),
+        json!([{ "name": "a", "url": "https://hooks.slack.com/services/x", "format": "template", "template": "slack" }]),
+        json!([{ "name": "a", "url": "https://x.atlassian.net/rest/api/3/issue/{{ event.data.external_key }}/comment",
+                 "format": "template", "template": "jira", "external_key": "present" }]),
+        json!([{ "name": "a", "url": "https://example.com/x", "format": "template",
+                 "template": { "method": "PUT", "content_type": "text/plain", "body": "{{ title }}" } }]),
+        json!([{ "name": "a", "format": "pull", "secret": SECRET }]),
+        json!([{ "name": "a", "url": "https://example.com", "headers": { "Authorization": "Basic eA==" },
+                 "events": ["support_conference_end", "some_new_event"], "sites": ["hq"], "external_key": "INC",
+                 "from": "2026-01-01T00:00:00Z" }]),
+    ];
+    for case in cases {
+        assert_eq!(faults(&case), Vec::<String>::new(), "{case}");
+    }
+    assert_eq!(Destination::read_all("").unwrap(), []);
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_place() {
+    let with = |field: &str, value: Value| {
+        let mut one = json!({ "name": "a", "url": "https://example.com" });
+        one[field] = value;
+        json!([one])
+    };
+    let template = |body: &str| json!([{ "name": "a", "url": "https://example.com", "format": "template", "template": { "body": body } }]);
+    let cases = [
+        (json!({}), "destinations is no array"),
+        (json!([1]), "destinations[0] is no object"),
+        (json!([{ "url": "https://example.com" }]), "destinations[0].name is missing"),
+        (json!([{ "name": "a" }]), "destinations[0].url is missing"),
+        (with("name", json!("A b")), "destinations[0].name is not 1 to 32"),
+        (with("url", json!("http://example.com")), "destinations[0].url is neither an https"),
+        (with("url", json!("http://10.0.0.1/")), "destinations[0].url is neither an https"),
+        (with("url", json!("ftp://example.com")), "destinations[0].url is neither an https"),
+        (with("url", json!("https://")), "destinations[0].url is neither an https"),
+        (with("url", json!("https://user:pass@example.com/")), "destinations[0].url has a user"),
+        (with("url", json!("https://example.com/#x")), "destinations[0].url has a fragment"),
+        (with("url", json!("https://example.com/a b")), "destinations[0].url has a path"),
+        (with("url", json!(1)), "destinations[0].url is no text"),
+        (with("format", json!("xml")), "destinations[0].format is none of"),
+        (with("template", json!("slack")), "destinations[0].template is for the format template"),
+        (with("secret", json!("whsec_short")), "destinations[0].secret[0] is not whsec_"),
+        (with("secret", json!([SECRET, "x"])), "destinations[0].secret[1] is not whsec_"),
+        (with("headers", json!("x")), "destinations[0].headers is no object"),
+        (with("headers", json!({ "Host": "x" })), "destinations[0].headers.Host is set by the request"),
+        (with("headers", json!({ "Webhook-Id": "x" })), "destinations[0].headers.Webhook-Id is set by"),
+        (with("headers", json!({ "a b": "x" })), "destinations[0].headers.a b is no header"),
+        (with("headers", json!({ "a": "x\ny" })), "destinations[0].headers.a has no value"),
+        (with("events", json!([])), "destinations[0].events is no list"),
+        (with("events", json!(["support_conference_end", "A"])), "destinations[0].events[1] is not 1 to 64"),
+        (with("sites", json!(["a.b"])), "destinations[0].sites[0] is not 1 to 32"),
+        (with("external_key", json!("")), "destinations[0].external_key is empty"),
+        (with("from", json!("yesterday")), "destinations[0].from is no time"),
+        (with("private", json!("yes")), "destinations[0].private is neither"),
+        (with("urll", json!("x")), "destinations[0].urll is no field"),
+        (template("{{ unclosed"), "destinations[0].template.body is a template that fails"),
+        (
+            json!([{ "name": "a", "url": "https://example.com", "format": "template" }]),
+            "destinations[0].template is missing",
+        ),
+        (
+            json!([{ "name": "a", "url": "https://example.com", "format": "template", "template": "x" }]),
+            "destinations[0].template is none of the ready",
+        ),
+        (json!([{ "name": "a", "format": "pull" }]), "destinations[0].secret is missing"),
+        (
+            json!([{ "name": "a", "format": "pull", "secret": SECRET, "url": "https://example.com" }]),
+            "destinations[0].url is not for the format pull",
+        ),
+    ];
+    for (case, fault) in cases {
+        let told = faults(&case);
+        assert!(told.iter().any(|told| told.starts_with(fault)), "{case}: {told:?}");
+    }
+    let two =
+        json!([{ "name": "a", "url": "https://example.com" }, { "name": "a", "url": "http://example.com", "x": 1 }]);
+    assert_eq!(faults(&two).len(), 2, "all faults at once, and a URL that is none makes no second destination: {two}");
+    assert!(Destination::read_all("[{\"secret\": \"whsec_").unwrap_err()[0].to_string().contains("line 1"));
+}
+
+#[test]
+fn nothing_secret_is_shown() {
+    let all = json!([
+        { "name": "a", "url": "https://example.com/services/T0/XYZZY?token=XYZZY", "secret": SECRET, "headers": { "x": "XYZZY" } },
+        { "name": "b", "format": "pull", "secret": SECRET },
+    ]);
+    let settings = |text: String| Settings::read(move |name| Ok((name == "destinations").then(|| text.clone())));
+    let shown = format!("{:?}", settings(all.to_string()).unwrap());
+    assert!(shown.contains("https://example.com/…"), "{shown}");
+    let broken = [
+        json!([{ "name": "a", "url": "http://example.com/XYZZY", "secret": "whsec_XYZZY", "headers": { "host": "XYZZY" } }]).to_string(),
+        json!([{ "name": "a", "url": "https://example.com/XYZZY XYZZY", "external_key": 1 }]).to_string(),
+        "[{\"secret\": \"XYZZY\"".to_owned(),
+        "\"XYZZY\"".to_owned(),
+    ];
+    let errors: String = broken.into_iter().map(|text| settings(text).unwrap_err().to_string()).collect();
+    for text in [&shown, &errors] {
+        assert!(!text.contains("XYZZY") && !text.contains(SECRET), "{text}");
+    }
+}
+
+#[test]
+fn a_pulling_destination_takes_its_own_secrets_alone() {
+    let all = json!([{ "name": "b", "format": "pull", "secret": [SECRET] }]);
+    let all = Destination::read_all(&all.to_string()).unwrap();
+    assert_eq!(all[0].way, Way::Pull);
+    assert!(all[0].secrets.contain(SECRET));
+    assert!(!all[0].secrets.contain("whsec_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1v") && !all[0].secrets.contain(""));
+}
