@@ -10,6 +10,8 @@
 //! | an email, and one attempt at the SMTP server | [`email`] |
 //! | `appliance send` and `appliance replay` | [`send`], [`replay`] |
 //! | `appliance run`: the settings page, the queues on disk, the appliance itself | [`config`], [`queue`], [`run`] |
+//! | `appliance receive`: the receiving end of forwarding | [`receive`] |
+//! | `appliance check-destinations` | [`destinations`] |
 //! | `appliance check-template` | [`outbound_events::macros`] |
 //!
 //! Events are made of the library's own types, so what is sent is what the recipient takes for an event.
@@ -17,10 +19,12 @@
 
 pub mod agenda;
 pub mod config;
+pub mod destinations;
 pub mod email;
 pub mod http;
 pub mod people;
 pub mod queue;
+pub mod receive;
 pub mod replay;
 pub mod retry;
 pub mod run;

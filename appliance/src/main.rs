@@ -3,24 +3,30 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
+use ::http::StatusCode;
 use anyhow::{Context as _, Result, bail};
 use appliance::agenda::Agenda;
 use appliance::config::{EmailEventName, Period};
 use appliance::http::{self, HttpRecipient};
+use appliance::receive::{Misbehaviour, Received, Receiver};
 use appliance::retry::Rules;
 use appliance::send::{Pace, Progress, Sender, Tally};
 use appliance::session::Session;
-use appliance::{replay, run, tls};
+use appliance::{destinations, replay, run, tls};
 use clap::{Args, Parser, Subcommand};
+use outbound_events::forward::destination::Destination;
 use outbound_events::macros::{Place, Template, check};
 use reqwest::Url;
 use rustls::pki_types::CertificateDer;
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 /// An emulated BeyondTrust appliance: makes support sessions, and sends their events and emails as the guide says.
@@ -50,6 +56,18 @@ enum Command {
         #[command(flatten)]
         delivery: Delivery,
     },
+    /// Receives what a recipient pushes on, until it is stopped: prints each request, verifies who signed it, and misbehaves on
+    /// demand.
+    Receive(Receive),
+    /// Checks a file of destinations before it becomes the setting `destinations`. Exit code 1 if there is a fault, or if one did not
+    /// take an event.
+    CheckDestinations {
+        /// JSON: an array of destinations.
+        file: PathBuf,
+        /// Sends the events of one invented session to each, and tells what came back.
+        #[arg(long)]
+        send: bool,
+    },
     /// Checks the subject and the body of an email before they go into the settings page. Exit code 1 if there is a fault.
     CheckTemplate {
         /// The event that sends the email, such as "Support Session End".
@@ -62,6 +80,31 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         body: PathBuf,
     },
+}
+
+#[derive(Args)]
+struct Receive {
+    /// The address to listen on. Port 0 takes any that is free.
+    #[arg(long, default_value = "127.0.0.1:4000")]
+    listen: SocketAddr,
+    /// What requests are to be signed with: `whsec_…`. Several while one is being replaced.
+    #[arg(long = "secret", env = "DESTINATION_SECRET", hide_env_values = true)]
+    secrets: Vec<String>,
+    /// What to answer instead of 200.
+    #[arg(long)]
+    status: Option<StatusCode>,
+    /// The seconds that `Retry-After` is to say with it.
+    #[arg(long)]
+    retry_after: Option<u64>,
+    /// How long to wait before each answer.
+    #[arg(long)]
+    delay: Option<Period>,
+    /// For how long to misbehave. Without it, for ever.
+    #[arg(long = "for", value_name = "TIME")]
+    time: Option<Period>,
+    /// Prints the body of each request, too.
+    #[arg(long)]
+    bodies: bool,
 }
 
 #[derive(Args)]
@@ -121,6 +164,8 @@ async fn main() -> ExitCode {
         Command::Send(arguments) => send(arguments).await,
         Command::Run { config } => run_appliance(&config).await,
         Command::Replay { file, delivery } => replay_file(&file, delivery).await,
+        Command::Receive(arguments) => receive(arguments).await,
+        Command::CheckDestinations { file, send } => check_destinations(&file, send).await,
         Command::CheckTemplate { event, subject, body } => check_template(event, &subject, &body),
     };
     match result {
@@ -281,6 +326,79 @@ async fn stop_requested() {
         return;
     }
     let _ = tokio::signal::ctrl_c().await;
+}
+
+async fn receive(arguments: Receive) -> Result<bool> {
+    let Receive { listen, secrets, status, retry_after, delay, time, bodies } = arguments;
+    let misbehaviour = Misbehaviour {
+        status,
+        retry_after,
+        delay: delay.map_or(Duration::ZERO, |delay| delay.0),
+        time: time.map(|time| time.0),
+    };
+    let number = AtomicU64::new(0);
+    let receiver = Receiver::new(secrets, misbehaviour, move |received| {
+        println!("{:>6}  {}", number.fetch_add(1, Ordering::Relaxed) + 1, shown(&received));
+        if bodies {
+            println!("{}", String::from_utf8_lossy(&received.body));
+        }
+    })?;
+    let listener = TcpListener::bind(listen).await.with_context(|| format!("{listen} cannot be listened on"))?;
+    println!("Listening on http://{}; Ctrl-C stops it", listener.local_addr()?);
+    tokio::select! {
+        () = receiver.serve(listener) => {}
+        () = stop_requested() => {}
+    }
+    Ok(true)
+}
+
+/// One line: what came, of which session, who signed it, and how it was answered.
+fn shown(received: &Received) -> String {
+    let event: serde_json::Value = serde_json::from_slice(&received.body).unwrap_or_default();
+    let form: Vec<(String, String)> = serde_urlencoded::from_bytes(&received.body).unwrap_or_default();
+    let of_form = |name: &str| form.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    let of_event = |name: &str| event.pointer(name).and_then(serde_json::Value::as_str);
+    let name = of_event("/data/event").or(of_form("event")).unwrap_or("(no event)");
+    let lsid = of_event("/data/lsid").or(of_form("lsid")).unwrap_or("-");
+    let again = if received.again { ", again" } else { "" };
+    let id = received.id().unwrap_or("-");
+    format!("{} {name} {lsid} {id} {}{again}", received.status.as_u16(), received.signature.as_str())
+}
+
+async fn check_destinations(file: &Path, send: bool) -> Result<bool> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let all = match Destination::read_all(&text) {
+        Ok(all) => all,
+        Err(faults) => {
+            faults.iter().for_each(|fault| println!("{fault}"));
+            return Ok(false);
+        }
+    };
+    let (entries, mut well) = (destinations::trial()?, true);
+    for destination in &all {
+        let (name, origin) = (&destination.name, destination.origin().unwrap_or("it pulls"));
+        println!("{name}: no fault found ({origin})");
+        if !send {
+            continue;
+        }
+        match destinations::send(destination, &entries).await? {
+            None => println!("{name}: nothing is sent to one that pulls"),
+            Some(said) if said.is_empty() => println!("{name}: its filters let none of the session's events through"),
+            Some(said) => {
+                well &= said.iter().all(destinations::Said::is_taken);
+                for said in said {
+                    match said.answer {
+                        Ok(status) => println!("{name}: {status} {}", said.event),
+                        Err(reason) => println!("{name}: no answer to {}: {reason}", said.event),
+                    }
+                }
+            }
+        }
+    }
+    if all.is_empty() {
+        println!("there is no destination in {}", file.display());
+    }
+    Ok(well)
 }
 
 fn check_template(EmailEventName(event): EmailEventName, subject: &str, body: &Path) -> Result<bool> {

@@ -20,6 +20,9 @@ const READ: &str = "a-read-token-of-many-characters";
 const READING: &str = "read_tokens=a-read-token-of-many-characters";
 const ADMIN: &str = "admin_tokens=a-read-token-of-many-characters";
 
+/// A destination where nobody listens.
+const CLOSED: &str = r#"destinations=[{"name": "closed", "url": "http://127.0.0.1:9/XYZZY"}]"#;
+
 /// A browser that is closed when it is dropped.
 struct Browser {
     driver: Child,
@@ -271,7 +274,7 @@ async fn it_says_that_nothing_has_come_and_that_it_cannot_reach_the_component() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn axe_finds_no_fault_in_light_in_dark_and_on_a_phone() {
-    let recipient = Recipient::start(Kind::Host, &[GUARDED, READING, ADMIN]);
+    let recipient = Recipient::start(Kind::Host, &[GUARDED, READING, ADMIN, CLOSED]);
     let address = format!("http://{}/events", recipient.address);
     assert_eq!(send(&address, &["--sessions", "20", "--token", TOKEN]).code, Some(0));
     assert_eq!(recipient.post(&format!("/events?outbound_event_token={TOKEN}"), "no event").result(), "set-aside");
@@ -303,8 +306,44 @@ async fn axe_finds_no_fault_in_light_in_dark_and_on_a_phone() {
         browser.find("a[href='#/set-aside']").await.click().await.unwrap();
         browser.says("no event").await;
         holds("set aside").await;
+        browser.find("a[href='#/destinations']").await.click().await.unwrap();
+        browser.says("Destination closed is failing").await;
+        browser.says("ConnectionRefused").await;
+        holds("destinations").await;
         browser.close().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_says_where_a_destination_fails_and_lets_who_may_pause_it_and_go_on() {
+    let recipient = Recipient::start(
+        Kind::Host,
+        &[GUARDED, "read_tokens=a-read-token-of-many-characters,another-read-token", ADMIN, CLOSED],
+    );
+    let browser = Browser::open(1200).await;
+    browser.enter(&recipient, READ).await;
+    browser.find("a[href='#/destinations']").await.click().await.unwrap();
+    browser.says("working").await;
+    let path = format!("/events?outbound_event_token={TOKEN}");
+    let event = "event=support_conference_begin&version=1&timestamp=1700000000&lsid=one";
+    assert_eq!(recipient.post(&path, event).result(), "stored");
+    browser.says("Destination closed is failing: see what it is owed").await;
+    browser.says("ConnectionRefused").await;
+    assert!(!browser.text().await.contains("XYZZY"));
+    browser.find("[aria-label='Go on with closed']").await.click().await.unwrap();
+    browser.says("closed goes on.").await;
+    let pause = "fetch('/api/destinations/closed/pause', {method: 'POST', headers: {Authorization: 'Bearer ' + sessionStorage.getItem('token')}})";
+    browser.client.execute(pause, vec![]).await.unwrap();
+    browser.says("Destination closed is paused").await;
+    browser.says("an administrator paused it").await;
+    browser.find("[aria-label='Go on with closed']").await.click().await.unwrap();
+    browser.says("What was packed since").await;
+    browser.find("#leave").await.click().await.unwrap();
+    browser.enter(&recipient, "another-read-token").await;
+    browser.find("a[href='#/destinations']").await.click().await.unwrap();
+    browser.says("http://127.0.0.1:9").await;
+    assert_eq!(browser.count("section button").await, 0, "who only reads is shown no button");
+    browser.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,97 @@
+//! A file of destinations, tried before it becomes a setting: what is wrong with it, and what each destination says to the events of
+//! one invented session.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use chrono::Utc;
+use outbound_events::archive::pack::Entry;
+use outbound_events::forward::destination::{Destination, Push, Way};
+use outbound_events::forward::format;
+use outbound_events::identity::Site;
+use outbound_events::keys::KeyParts;
+use outbound_events::parse::parse;
+use outbound_events::record::Record;
+use outbound_events::session::Timeline;
+use reqwest::redirect::Policy;
+use reqwest::{Client, Url};
+
+use crate::session::Session;
+use crate::tls;
+
+/// How long an answer may take: as long as a round waits for it.
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What a destination said to an event.
+#[derive(Debug)]
+pub struct Said {
+    /// The event's name.
+    pub event: String,
+    /// Its answer, or why there was none.
+    pub answer: Result<u16, String>,
+}
+
+impl Said {
+    /// Whether it took the event.
+    pub fn is_taken(&self) -> bool {
+        matches!(self.answer, Ok(200..=299))
+    }
+}
+
+/// The events of one invented session of the site `trial`, which has just been.
+pub fn trial() -> Result<Vec<Entry>> {
+    let now = Utc::now();
+    let seed = now.timestamp().unsigned_abs();
+    let session = Session::make(seed, 0);
+    let began = seed.saturating_sub(session.ended_after());
+    let site = Site::parse("trial").context("a site's name")?;
+    let entry = |step: &crate::session::Step| {
+        let form = step.form(began + step.after, false);
+        let event = parse(form.as_bytes()).map_err(|problems| anyhow::anyhow!("{problems}"))?;
+        let (_, record) = Record::new(event, site.clone(), now);
+        let value = record.to_json().map_err(|problems| anyhow::anyhow!("{problems}"))?;
+        Entry::read(value).map_err(|reason| anyhow::anyhow!(reason))
+    };
+    session.steps.iter().map(entry).collect()
+}
+
+/// Sends those of the events that a destination wants, as a round would. `None` if it pulls.
+pub async fn send(destination: &Destination, entries: &[Entry]) -> Result<Option<Vec<Said>>> {
+    let Way::Push(push) = &destination.way else { return Ok(None) };
+    let url = Url::parse(push.url.origin()).context("its URL is none")?;
+    let client = Client::builder()
+        .redirect(Policy::none())
+        .timeout(TIMEOUT)
+        .tls_backend_preconfigured(tls::config(&url, &[])?)
+        .build()?;
+    let events: Vec<_> = entries.iter().filter_map(|entry| entry.event().ok()).collect();
+    let timeline = Timeline::new(&events);
+    let mut said = Vec::new();
+    for entry in entries {
+        let key = entry.key.to_string();
+        let external_key = entry.event().ok().and_then(|event| event.external_key().map(str::to_owned));
+        let wanted = KeyParts::of(&key).is_some_and(|parts| destination.filter.wants(&parts));
+        if wanted && destination.filter.wants_with(external_key.as_deref()) {
+            let answer = answer(&client, destination, push, entry, &timeline).await;
+            said.push(Said { event: entry.key.event.as_str().to_owned(), answer });
+        }
+    }
+    Ok(Some(said))
+}
+
+async fn answer(
+    client: &Client,
+    destination: &Destination,
+    push: &Push,
+    entry: &Entry,
+    timeline: &Timeline,
+) -> Result<u16, String> {
+    let request = format::request(push, &destination.secrets, entry, Some(timeline), Utc::now())?;
+    let request = reqwest::Request::try_from(request).map_err(|error| error.without_url().to_string())?;
+    let response = client.execute(request).await;
+    response.map(|response| response.status().as_u16()).map_err(|error| {
+        let error = error.without_url();
+        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        format!("{error}{cause}")
+    })
+}
