@@ -54,6 +54,8 @@ struct World {
     versions: RefCell<Vec<Rc<Values>>>,
     writes: RefCell<Vec<Write>>,
     sent: RefCell<Vec<Sent>>,
+    /// The keys that each actor has listed last.
+    listed: RefCell<BTreeMap<usize, Vec<String>>>,
     /// What was broken, if anything was.
     broken: RefCell<Vec<String>>,
     /// Whether every destination takes everything at once.
@@ -100,6 +102,26 @@ impl World {
                 self.sent.borrow().contains(&(number, key.id.to_string())) || is_refused(number, &key.id.to_string());
             if !may_go && !is_settled {
                 self.broken.borrow_mut().push(format!("{key} went, and {name} is owed it"));
+            }
+        }
+    }
+
+    /// Nothing is sent before what is older, was listed too and is still owed.
+    fn sends(&self, actor: usize, number: usize, id: &str) {
+        if self.late > 0 {
+            return;
+        }
+        let (erased, horizon) = covers(self);
+        let now = self.values();
+        let listed: Vec<outbound_events::keys::EventKey> =
+            self.listed.borrow()[&actor].iter().filter_map(|key| key.parse().ok()).collect();
+        let Some(time) = listed.iter().find(|key| key.id.to_string() == id).map(|key| key.timestamp) else { return };
+        for older in listed.iter().filter(|key| key.timestamp < time && now.contains_key(&key.to_string())) {
+            let other = older.id.to_string();
+            let gone = older.timestamp.seconds() < horizon
+                || older.lsid.as_ref().is_some_and(|lsid| erased.contains_key(lsid.as_str()));
+            if !gone && !is_refused(number, &other) && !self.sent.borrow().contains(&(number, other)) {
+                self.broken.borrow_mut().push(format!("{id} was sent to {} before {older}", DESTINATIONS[number]));
             }
         }
     }
@@ -165,7 +187,9 @@ impl Store for Seen<'_> {
 
     async fn get_keys(&self) -> Result<Vec<String>, StoreError> {
         Turn(self.world).await;
-        Ok(self.world.seen(self.actor).into_keys().collect())
+        let keys: Vec<_> = self.world.seen(self.actor).into_keys().collect();
+        self.world.listed.borrow_mut().insert(self.actor, keys.clone());
+        Ok(keys)
     }
 }
 
@@ -182,6 +206,7 @@ impl Deliver for Seen<'_> {
         Turn(self.world).await;
         let number = usize::from(request.uri().host() == Some(DESTINATIONS[1]));
         let id = request.headers()["webhook-id"].to_str().unwrap().to_owned();
+        self.world.sends(self.actor, number, &id);
         let moody = number == 1 && !self.world.calm.get();
         let mood = if moody { self.world.random.borrow_mut().u8(..10) } else { 9 };
         let status = match mood {
@@ -361,6 +386,7 @@ fn run(seed: u64, late: usize) {
         versions: RefCell::new(vec![Rc::default()]),
         writes: RefCell::default(),
         sent: RefCell::default(),
+        listed: RefCell::default(),
         broken: RefCell::default(),
         calm: Cell::new(false),
         late,
@@ -491,6 +517,7 @@ fn sent_on(world: &World, ledger: &Ledger, seed: u64) -> Values {
         versions: RefCell::new(vec![world.values()]),
         writes: RefCell::new(world.writes.borrow().clone()),
         sent: RefCell::new(world.sent.borrow().clone()),
+        listed: RefCell::default(),
         broken: RefCell::default(),
         calm: Cell::new(true),
         late: 0,

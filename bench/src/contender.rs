@@ -187,6 +187,18 @@ impl Contender {
         Self::spawn(folder, command, kind.name().to_owned())
     }
 
+    /// Starts the host with a setting `destinations`.
+    pub fn start_to(destinations: &str, name: &str) -> Result<Self> {
+        Self::start_to_in(folder()?, destinations, name)
+    }
+
+    /// The same in a folder that may hold a store.
+    pub fn start_to_in(folder: TempDir, destinations: &str, name: &str) -> Result<Self> {
+        let mut command = Kind::Host.command(folder.path())?;
+        command.args(["--variable", &format!("destinations={destinations}")]);
+        Self::spawn(folder, command, name.to_owned())
+    }
+
     fn spawn(folder: TempDir, mut command: Command, name: String) -> Result<Self> {
         let log = File::create(log_path(folder.path()))?;
         command.env_remove("RUST_LOG").stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);

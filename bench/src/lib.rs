@@ -9,6 +9,7 @@
 //! | the events that all are sent, and stores that hold many already | [`event`], [`filled`] |
 //! | connections that send as fast as they are answered | [`load`] |
 //! | rounds in which the contenders take turns, and what they come to | [`rounds`] |
+//! | pushing on: what it costs who sends, how soon and how fast it delivers | [`forwarding`] |
 //! | each resource, read from stores of each size | [`reading`] |
 //! | a backlog, drained by `appliance send` | [`backlog`] |
 //! | what one event, one instance and one start cost | [`cost`] |
@@ -25,6 +26,7 @@ pub mod cost;
 pub mod event;
 pub mod filled;
 pub mod floor;
+pub mod forwarding;
 pub mod kills;
 pub mod load;
 pub mod native;

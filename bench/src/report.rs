@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use crate::backlog::Drained;
 use crate::contender::Kind;
 use crate::cost::EventCost;
+use crate::forwarding::Forwarding;
 use crate::kills::Ledger;
 use crate::reading::{Read, Resource};
 use crate::rounds::{Series, median};
@@ -25,6 +26,8 @@ pub struct Figures {
     pub packing: Vec<Series>,
     /// The same on one connection.
     pub packing_serial: Vec<Series>,
+    /// Pushing on to destinations.
+    pub forwarding: Forwarding,
     /// The stores that were read from, the smallest first.
     pub sized: Vec<Sized>,
     /// What reading took on them.
@@ -136,6 +139,8 @@ impl Figures {
             self.reading(),
             rates("32 connections, the host with passes and without", &self.packing),
             rates("One connection, the host with passes and without", &self.packing_serial),
+            rates("One connection, the host with a destination and without", &self.forwarding.serial),
+            self.delivering(),
             rates("32 connections, the host, on a store that holds events already", &self.filled),
             backlog(&self.backlog),
             self.costs(),
@@ -200,7 +205,8 @@ impl Figures {
             ),
             Target::at_most("events answered 200 that kills under load lost or doubled", 0.0, faults),
         ];
-        let rows: String = targets.iter().chain(&self.archive_targets()).map(Target::row).collect();
+        let rows: String =
+            targets.iter().chain(&self.archive_targets()).chain(&self.forwarding_targets()).map(Target::row).collect();
         format!(
             "### Targets\n\n| figure | target | measured | |\n|---|---|---|---|\n{rows}\n{} kills, {} events answered 200; of {} a kill had taken the first 200, after they were stored.\n",
             self.kills.kills, self.kills.acknowledged, self.kills.unanswered
@@ -231,6 +237,33 @@ impl Figures {
             Target::at_most("bytes of the store's file an event, at 1,000,000", 100.0, bytes),
             Target::at_most("KB of the core module", 720.0, Some(module as f64 / 1e3)),
         ]
+    }
+
+    /// What is promised of pushing on.
+    fn forwarding_targets(&self) -> [Target; 4] {
+        let serial = &self.forwarding.serial;
+        let against = |at: usize| serial.get(at).zip(serial.first()).map(|(with, without)| with.time_against(without));
+        [
+            Target::at_most(
+                "one connection: median time with a destination that works, without one being 1",
+                1.1,
+                against(1),
+            ),
+            Target::at_most("the same with a destination that hangs", 1.1, against(2)),
+            Target::at_most("ms from a 200 to its delivery, idle, median", 100.0, Some(self.forwarding.delivered)),
+            Target::at_least(
+                "events a second of a backlog of 10,000 to one destination",
+                1_000.0,
+                Some(self.forwarding.backlog.1),
+            ),
+        ]
+    }
+
+    fn delivering(&self) -> String {
+        let Forwarding { delivered, backlog: (events, rate), .. } = self.forwarding;
+        format!(
+            "From a 200 to its delivery, nothing else going on: {delivered:.0} ms, median. A backlog of {events} owed events: {rate:.0} a second.\n"
+        )
     }
 
     fn reading(&self) -> String {

@@ -11,6 +11,7 @@ use outbound_events_host::store::KeyValueStore;
 use crate::backlog::{self, Drained};
 use crate::contender::{Contender, Kind, folder, store_path};
 use crate::floor::Floor;
+use crate::forwarding::{self, Forwarding};
 use crate::kills::{self, Ledger};
 use crate::load::{self, Work};
 use crate::reading::{self, Filled, Read, Resource};
@@ -33,6 +34,8 @@ pub struct Extent {
     pub packed: u64,
     /// About how many events a backlog has, and how many there are.
     pub backlog: (u64, u64),
+    /// How many events are delivered one by one, and how many are owed at once.
+    pub forwarding: (u32, u64),
     /// How often the host is started, with a compiled component and without.
     pub starts: usize,
     /// How often it is killed.
@@ -48,6 +51,7 @@ impl Extent {
         filled: &[10_000, 100_000, 1_000_000, 10_000_000],
         packed: 1_000_000,
         backlog: (5_000, 2),
+        forwarding: (30, 10_000),
         starts: 9,
         kills: 100,
     };
@@ -60,6 +64,7 @@ impl Extent {
         filled: &[10_000, 100_000, 1_000_000],
         packed: 0,
         backlog: (1_000, 1),
+        forwarding: (10, 10_000),
         starts: 3,
         kills: 20,
     };
@@ -83,6 +88,7 @@ pub async fn measure(extent: &Extent) -> Result<Figures> {
     let memory = contenders.iter().filter_map(|c| Some((c.name().to_owned(), c.peak_memory()?))).collect();
     drop(contenders);
     let [packing, packing_serial] = run.packing().await?;
+    let forwarding = run.forwarding().await?;
     let stores = run.filled_stores().await?;
     let read = run.reading(&stores).await?;
     let filled = run.taking(&stores).await?;
@@ -101,6 +107,7 @@ pub async fn measure(extent: &Extent) -> Result<Figures> {
         together,
         packing,
         packing_serial,
+        forwarding,
         sized,
         read,
         reader_memory,
@@ -186,6 +193,13 @@ impl<'a> Run<'a> {
             *series = take_turns(&subjects, Work::KeptAlive(connections), self.extent.packing, &self.bar).await?;
         }
         Ok(both)
+    }
+
+    /// What pushing on costs who sends, and how fast it is.
+    async fn forwarding(&self) -> Result<Forwarding> {
+        self.begins("pushing on");
+        let Extent { turns, warm_up, forwarding: (events, backlog), .. } = *self.extent;
+        forwarding::measure(turns, warm_up, events, backlog, &self.bar).await
     }
 
     /// Hosts on stores that hold many events, nearly all in packs.
@@ -279,6 +293,7 @@ fn planned(extent: &Extent) -> Duration {
     let (events, drains) = extent.backlog;
     extent.turns.time * (turns * extent.turns.rounds) as u32
         + extent.warm_up * (contenders + 2) as u32
+        + extent.turns.time * (3 * extent.turns.rounds) as u32
         + extent.packing.time * (2 * 2 * extent.packing.rounds) as u32
         + READ * (stores * Resource::ALL.len() * extent.turns.rounds) as u32
         + DRAIN * (events * drains) as u32 * contenders as u32
