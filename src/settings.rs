@@ -10,7 +10,7 @@ use crate::archive::packing::Policy;
 use crate::forward::destination::Destination;
 
 /// The names of all settings. On Spin these are variables of the component.
-pub const NAMES: [&str; 13] = [
+pub const NAMES: [&str; 14] = [
     "ingest_tokens",
     "ingest_open",
     "invalid_events",
@@ -24,6 +24,7 @@ pub const NAMES: [&str; 13] = [
     "destinations",
     "tick_token",
     "max_requests_per_hour",
+    "rounds",
 ];
 
 /// What the service is told by whoever runs it.
@@ -48,6 +49,17 @@ pub struct Settings {
     pub tick_tokens: Option<Tokens>,
     /// From `max_requests_per_hour`: how many requests the platform lets out, all destinations together.
     pub max_requests_per_hour: Option<u32>,
+    /// From `rounds`: when rounds to destinations begin.
+    pub rounds: Begin,
+}
+
+/// When rounds to destinations begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// After each answer, and on ticks.
+    AfterAnswers,
+    /// On ticks alone: whoever ticks does so as soon as an event was taken, and one tick does for many events.
+    OnTicks,
 }
 
 /// Who may send events.
@@ -104,7 +116,7 @@ impl Settings {
         };
         let [tokens, open, invalid, max, read_tokens, admin_tokens, key_budget, loose_events, grace, retention, ..] =
             NAMES;
-        let [.., destinations, tick_token, requests] = NAMES;
+        let [.., destinations, tick_token, requests, rounds] = NAMES;
         let all = destinations_of(destinations, &read(destinations)?)?;
         Ok(Self {
             ingest: ingest(&read(tokens)?, &read(open)?)?,
@@ -122,6 +134,11 @@ impl Settings {
             destinations: all,
             tick_tokens: tokens_if_any(tick_token, &read(tick_token)?)?,
             max_requests_per_hour: number(requests, &read(requests)?, 1..=10_000_000)?,
+            rounds: match read(rounds)?.as_str() {
+                "after-answers" | "" => Begin::AfterAnswers,
+                "on-ticks" => Begin::OnTicks,
+                _ => return Err(error(rounds, "is neither after-answers nor on-ticks")),
+            },
         })
     }
 }

@@ -68,7 +68,7 @@ impl Recipient {
     }
 
     fn tick(&self) -> Value {
-        let reply = self.answer(call("POST", &format!("/tick?tick_token={TOKEN}")));
+        let reply = self.answer(call("GET", &format!("/tick?tick_token={TOKEN}")));
         assert_eq!(reply.status, 200, "{reply:?}");
         serde_json::from_str(&reply.body).unwrap()
     }
@@ -467,6 +467,17 @@ fn who_pulls_gets_what_is_owed_until_it_is_acknowledged() {
         let status = ask("POST", "/api/destinations/puller/sent", SECRET, wrong).status;
         assert_eq!(status, 400, "{wrong}");
     }
+}
+
+#[test]
+fn where_ticks_see_to_rounds_an_answer_begins_none() {
+    let mut recipient = Recipient::one();
+    recipient.more = vec![("rounds", "on-ticks")];
+    let id = recipient.take(&event(1));
+    assert!(recipient.ways.ids().is_empty());
+    let reply = recipient.answer(call("POST", "/tick").header("authorization", format!("Bearer {TOKEN}")));
+    assert_eq!((reply.status, reply.body.as_str()), (200, ""));
+    assert_eq!(recipient.ways.ids(), [id]);
 }
 
 #[test]

@@ -115,8 +115,11 @@ pub struct Guest {
     outgoing: Outgoing,
     /// What `/tick` is asked with.
     pub(crate) tick_token: Arc<str>,
-    /// Told when an event was taken.
+    /// Told when something was taken: who ticks soon, and who ticks in time.
     pub(crate) nudge: Nudge,
+    pub(crate) taken: Nudge,
+    /// Whether there are destinations.
+    forwards: bool,
     pub(crate) limits: Limits,
 }
 
@@ -147,7 +150,7 @@ impl Guest {
     ///
     /// `component` is a component that exports `wasi:http/incoming-handler` 0.2. `variables` are what it can read as
     /// Spin's variables; any other name is undefined. The component can send requests to the origins of the variable
-    /// `destinations`. To `tick_token` a token is added that is made here. An error says what the component wants that is not
+    /// `destinations`. To `tick_token` a token is added that is made here, and `rounds` is `on-ticks` unless it is given. An error says what the component wants that is not
     /// offered.
     pub fn new(
         component: &[u8],
@@ -162,7 +165,10 @@ impl Guest {
         keep_time(&engine).context("no thread can be started")?;
         // What is wrong with the setting, the component says.
         let destinations = variables.get("destinations").map(|text| Destination::read_all(text).unwrap_or_default());
-        let outgoing = Outgoing::to(&destinations.unwrap_or_default())?;
+        let destinations = destinations.unwrap_or_default();
+        let outgoing = Outgoing::to(&destinations)?;
+        // One tick does for many events, and no answer costs a look at what is owed.
+        variables.entry("rounds".to_owned()).or_insert_with(|| "on-ticks".to_owned());
         let tick_token = ticks::token()?;
         let tokens = variables.entry("tick_token".to_owned()).or_default();
         *tokens = if tokens.is_empty() { tick_token.clone() } else { format!("{tokens},{tick_token}") };
@@ -176,6 +182,8 @@ impl Guest {
             outgoing,
             tick_token: tick_token.into(),
             nudge: Nudge::default(),
+            taken: Nudge::default(),
+            forwards: !destinations.is_empty(),
             limits,
         })
     }
@@ -231,6 +239,14 @@ impl Guest {
                 Err(_) => GuestError::Slow,
                 Ok(Ok(())) => GuestError::Silent,
             }),
+        }
+    }
+
+    /// Something was taken: it may be owed to a destination.
+    pub(crate) fn took(&self) {
+        if self.forwards {
+            self.nudge.notify_one();
+            self.taken.notify_one();
         }
     }
 

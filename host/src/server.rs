@@ -93,8 +93,8 @@ async fn answer(guest: &Guest, request: Request<Incoming>) -> Response<WasiBody>
         Ok(response) => response,
         Err(failure) => failure.response(),
     };
-    if method == Method::POST && response.headers().contains_key("event-result") {
-        guest.nudge.notify_one();
+    if method == Method::POST && response.status().is_success() {
+        guest.took();
     }
     tracing::info!(
         %method,

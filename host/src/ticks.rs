@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, header};
+use http::{Method, Request, Response, header};
 use http_body_util::{BodyExt as _, Empty};
 use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
+use wasmtime_wasi_http::WasiBody;
 
 use crate::guest::Guest;
 
@@ -28,39 +29,57 @@ pub(crate) fn token() -> Result<String, getrandom::Error> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
+/// How soon after an event the next tick is: what comes in that time comes with it.
+const SOON: Duration = Duration::from_millis(25);
+
 /// Ticks, for ever.
 pub(crate) async fn tick(guest: Guest) {
+    tokio::join!(tick_after_events(&guest), tick_in_time(&guest));
+}
+
+/// A moment after an event was taken. It is not waited for: where one destination hangs, the next tick serves the others.
+async fn tick_after_events(guest: &Guest) {
+    loop {
+        guest.nudge.notified().await;
+        sleep(SOON).await;
+        let guest = guest.clone();
+        tokio::spawn(async move { ask(&guest, Method::POST).await.map(drop) });
+    }
+}
+
+/// Each second while something is owed, each minute otherwise.
+async fn tick_in_time(guest: &Guest) {
     // What was owed when the last process ended.
     let mut next = OWED;
     loop {
-        match timeout(next, guest.nudge.notified()).await {
-            // An event came: its own round has a moment to send it.
-            Ok(()) if next > OWED => sleep(OWED).await,
-            Ok(()) => sleep(next).await,
-            Err(_) => {}
+        if timeout(next, guest.taken.notified()).await.is_ok() {
+            sleep(OWED).await;
         }
-        next = if tick_once(&guest).await.unwrap_or(false) { OWED } else { NOTHING_OWED };
+        next = if tick_once(guest).await.unwrap_or(false) { OWED } else { NOTHING_OWED };
     }
 }
 
 /// Whether anything is still owed; `None` if the component did not say.
 async fn tick_once(guest: &Guest) -> Option<bool> {
+    let body = ask(guest, Method::GET).await?.into_body().collect().await.ok()?.to_bytes();
+    let ticked: Value = serde_json::from_slice(&body).ok()?;
+    Some(ticked.get("owed")?.as_u64()? > 0)
+}
+
+async fn ask(guest: &Guest, method: Method) -> Option<Response<WasiBody>> {
     let body = Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync();
-    let request = Request::get("/tick")
+    let request = Request::builder()
+        .method(method)
+        .uri("/tick")
         .header(header::HOST, "localhost")
         .header(header::AUTHORIZATION, format!("Bearer {}", guest.tick_token))
         .body(body)
         .ok()?;
-    let response = match guest.handle(request).await {
-        Ok(response) => response,
+    match guest.handle(request).await {
+        Ok(response) => Some(response),
         Err(error) => {
             tracing::warn!("a tick failed: {error}");
-            return None;
+            None
         }
-    };
-    let status = response.status();
-    let body = response.into_body().collect().await.ok()?.to_bytes();
-    tracing::debug!(%status, "tick");
-    let ticked: Value = serde_json::from_slice(&body).ok()?;
-    Some(ticked.get("owed")?.as_u64()? > 0)
+    }
 }

@@ -37,9 +37,11 @@ const LEASE: Duration = Duration::from_secs(5);
 /// How often it is renewed.
 const RENEWAL: Duration = Duration::from_secs(1);
 
-/// How long a round waits for more before it looks for what is owed: what comes together is then written down together. And how long
-/// it waits to see whether the lease is its own.
-const GATHER: Duration = Duration::from_millis(40);
+/// How long who takes the lease waits to see whether it is its own.
+const SETTLE: Duration = Duration::from_millis(40);
+
+/// How long a round waits for more before it looks again for what is owed: what comes together is then written down together.
+const GATHER: Duration = Duration::from_millis(100);
 
 /// How many records are read at a time.
 const AT_A_TIME: usize = 64;
@@ -199,7 +201,7 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Round<'_, S, D, C> {
         }
         self.standing.owner = now.timestamp_nanos_opt().unwrap_or_default();
         self.renew().await?;
-        self.rounds.deliver.wait(GATHER).await;
+        self.rounds.deliver.wait(SETTLE).await;
         if self.is_overtaken().await? {
             return Ok(false);
         }

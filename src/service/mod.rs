@@ -29,7 +29,7 @@ use crate::forward::Deliver;
 use crate::forward::round::Rounds;
 use crate::identity::{Id, Site};
 use crate::keys;
-use crate::settings::{Ingest, Settings, SettingsError};
+use crate::settings::{Begin, Ingest, Settings, SettingsError};
 use crate::store::Store;
 
 pub use problem::Refusal;
@@ -113,10 +113,10 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
         let Ok(settings) = self.settings.as_ref() else { return Vec::new() };
         match after {
             After::Nothing => Vec::new(),
-            After::Round => self.rounds(settings).await,
+            After::Round => self.rounds_now(settings).await,
             After::RoundAndPass => {
                 // What hangs holds up no pass.
-                let (rounds, (_, packing)) = join(self.rounds(settings), self.pass_if_due(settings)).await;
+                let (rounds, (_, packing)) = join(self.rounds_now(settings), self.pass_if_due(settings)).await;
                 rounds.into_iter().chain(packing).collect()
             }
         }
@@ -131,6 +131,14 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
                 (report, line)
             }
             Err(error) => (None, Some(format!("packing broke off, and nothing is lost: {error}"))),
+        }
+    }
+
+    /// Rounds, unless somebody who ticks sees to them.
+    async fn rounds_now(&self, settings: &Settings) -> Vec<String> {
+        match settings.rounds {
+            Begin::AfterAnswers => self.rounds(settings).await,
+            Begin::OnTicks => Vec::new(),
         }
     }
 

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use futures_util::future::join;
-use http::StatusCode;
 use http::request::Parts;
+use http::{Method, Response, StatusCode};
 use serde::Serialize;
 
 use super::{Answer, Refusal, Service, auth, json_response};
@@ -14,11 +14,17 @@ use crate::forward::standing::{self, Told};
 use crate::store::Store;
 
 impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
-    /// A pass, if one is due, and a round to each destination. Tells what is still owed, so that who ticks knows when to come back.
+    /// A pass, if one is due, and a round to each destination. Asked by GET it tells what is still owed, so that who ticks knows when
+    /// to come back; that takes a list.
     pub(super) async fn tick(&self, head: &Parts) -> Result<Answer, Refusal> {
         let settings = self.settings()?;
         auth::scheduler(head, settings.tick_tokens.as_ref())?;
         let (rounds, (pass, packing)) = join(self.rounds(settings), self.pass_if_due(settings)).await;
+        let lines: Vec<_> = rounds.into_iter().chain(packing).collect();
+        let log = (!lines.is_empty()).then(|| lines.join("\n"));
+        if head.method == Method::POST {
+            return Ok(Answer { log, ..Answer::new(Response::new(Vec::new())) });
+        }
         let mut destinations = Vec::new();
         if !settings.destinations.is_empty() {
             let listing = Listing::of(self.store).await?;
@@ -27,12 +33,8 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
             }
         }
         let owed = destinations.iter().map(|told| told.owed + told.replays).sum();
-        let lines: Vec<_> = rounds.into_iter().chain(packing).collect();
         let ticked = Ticked { owed, pass, destinations };
-        Ok(Answer {
-            log: (!lines.is_empty()).then(|| lines.join("\n")),
-            ..Answer::new(json_response(StatusCode::OK, "application/json", &ticked))
-        })
+        Ok(Answer { log, ..Answer::new(json_response(StatusCode::OK, "application/json", &ticked)) })
     }
 }
 
