@@ -158,13 +158,9 @@ fn ingest(tokens: &str, open: &str) -> Result<Ingest, SettingsError> {
 
 fn destinations_of(name: &'static str, text: &str) -> Result<Vec<Destination>, SettingsError> {
     Destination::read_all(text).map_err(|faults| {
-        let faults: Vec<_> = faults.iter().map(|fault| format!("{}{}", fault.place, spaced(&fault.reason))).collect();
-        error(name, faults.join("; ").trim_start().to_owned())
+        let faults: Vec<_> = faults.iter().map(|fault| format!("{} {}", fault.place, fault.reason)).collect();
+        error(name, faults.join("; ").trim_start())
     })
-}
-
-fn spaced(reason: &str) -> String {
-    format!(" {reason}")
 }
 
 fn tokens_if_any(name: &'static str, text: &str) -> Result<Option<Tokens>, SettingsError> {

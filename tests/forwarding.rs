@@ -395,6 +395,21 @@ fn what_was_refused_is_sent_once_more_if_that_is_asked_for() {
 }
 
 #[test]
+fn an_event_that_was_refused_makes_the_others_no_dearer() {
+    let recipient = Recipient::one();
+    recipient.ways.say([Says::Status(400)]);
+    for number in 0..40 {
+        recipient.take_and_die(&event(number));
+    }
+    recipient.store.calls.borrow_mut().clear();
+    recipient.tick();
+    assert_eq!(recipient.ways.ids().len(), 40);
+    let calls = recipient.store.calls.borrow();
+    let writes = calls.iter().filter(|call| ["set", "delete"].contains(call)).count();
+    assert!(writes < 16, "{writes} writes for 39 events that were sent: {calls:?}");
+}
+
+#[test]
 fn a_destination_that_refuses_everything_is_paused() {
     let recipient = Recipient::one();
     *recipient.ways.always.borrow_mut() = Says::Status(401);

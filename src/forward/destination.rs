@@ -16,6 +16,7 @@ use super::template::{self, Template};
 use crate::event::{EventName, Timestamp};
 use crate::identity::{DestinationName, Site};
 use crate::keys::KeyParts;
+use crate::record::Record;
 
 /// Where events are pushed on to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,6 +110,14 @@ impl Filter {
         self.events.as_ref().is_none_or(|events| events.iter().any(|event| key.is(event)))
             && self.sites.as_ref().is_none_or(|sites| sites.iter().any(|site| site.as_str() == key.site))
             && self.from.is_none_or(|from| key.time().is_some_and(|time| from <= time))
+    }
+
+    /// Whether a record is wanted, as far as its external key tells. One that cannot be read is: who sends it says what is wrong.
+    pub fn wants_record(&self, value: &[u8]) -> bool {
+        if self.external_key == ExternalKey::Any {
+            return true;
+        }
+        Record::read(value).map_or(true, |(record, _)| self.wants_with(record.data.external_key.as_deref()))
     }
 
     /// Whether an event with that external key is wanted.

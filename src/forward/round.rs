@@ -6,6 +6,7 @@
 //! platform can compare and set; so who takes the lease writes its name, waits a moment, and looks whether it is still there. A round
 //! is bounded, and who begins it does not matter: it goes on where the last one ended, since what is sent is written down.
 
+use std::collections::HashSet;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -24,7 +25,6 @@ use crate::archive::{self, Listing, View, events};
 use crate::event::Timestamp;
 use crate::identity::Id;
 use crate::keys::{ForwardKey, Forwards, KeyParts};
-use crate::record::Record;
 use crate::session::{self, Timeline};
 use crate::store::{Store, StoreError};
 
@@ -102,7 +102,7 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Rounds<'_, S, D, C> {
             standing: Standing::default(),
             receipt: Receipt::new(destination.name.clone()),
             sent: false,
-            refused: 0,
+            refused: HashSet::new(),
             log: Vec::new(),
         };
         if let Err(error) = round.run().await {
@@ -128,7 +128,8 @@ struct Round<'r, S, D, C> {
     receipt: Receipt,
     /// Whether anything was sent.
     sent: bool,
-    refused: usize,
+    /// What it refuses, as far as that was listed or has just been seen.
+    refused: HashSet<Id>,
     log: Vec<String>,
 }
 
@@ -268,7 +269,7 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Round<'_, S, D, C> {
     async fn work(&mut self) -> Result<End, StoreError> {
         loop {
             let (listing, keys) = self.owed().await?;
-            self.refused = standing::refused_ids(&self.destination.name, &listing).count();
+            self.refused = standing::refused_ids(&self.destination.name, &listing).collect();
             let mut rest = keys.as_slice();
             while !rest.is_empty() {
                 let (some, others) = rest.split_at_checked(seconds(rest)).unwrap_or((rest, &[]));
@@ -316,8 +317,7 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Round<'_, S, D, C> {
     async fn send(&mut self, entry: &Entry) -> Step {
         let key = entry.key.to_string();
         let wanted = KeyParts::of(&key).is_some_and(|parts| self.destination.filter.wants(&parts));
-        let record = Record::read(&entry.value).map(|(record, _)| record.data.external_key);
-        if !wanted || record.is_ok_and(|key| !self.destination.filter.wants_with(key.as_deref())) {
+        if !wanted || !self.destination.filter.wants_record(&entry.value) {
             self.receipt.add(entry.key.id);
             return Ok(None);
         }
@@ -379,8 +379,8 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Round<'_, S, D, C> {
         let key = standing::key(&self.destination.name, Forwards::Refused(entry.key.id));
         self.rounds.store.set(&key, &serde_json::to_vec(&refused).unwrap_or_default()).await?;
         self.standing.error = Some(reason.clone());
-        self.refused += 1;
-        if self.refused >= MOST_REFUSED {
+        self.refused.insert(entry.key.id);
+        if self.refused.len() >= MOST_REFUSED {
             return self.pause(&format!("it refused {MOST_REFUSED} events, the last since {reason}")).await;
         }
         Ok(None)
@@ -394,7 +394,7 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Round<'_, S, D, C> {
 
     /// What was refused and is sent by now is refused no longer. Written down first.
     async fn settle(&mut self, id: Id) -> Result<(), StoreError> {
-        if self.refused > 0 {
+        if self.refused.remove(&id) {
             self.keep().await?;
             let key = standing::key(&self.destination.name, Forwards::Refused(id));
             self.rounds.store.delete(&key).await?;

@@ -14,7 +14,6 @@ use crate::forward::owed::{Owing, Receipt};
 use crate::forward::standing::{self, MOST_REFUSED, Paused, Refused, Told};
 use crate::identity::{DestinationName, Id};
 use crate::parse::Problem;
-use crate::record::Record;
 use crate::service::ingest::read;
 use crate::service::{BrokenOff, Refusal, Service, auth};
 use crate::store::Store;
@@ -109,8 +108,7 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
         for key in keys {
             let Some(value) = self.store.get(&key).await? else { continue };
             let Ok(entry) = Entry::under(&key, value) else { continue };
-            let record = Record::read(&entry.value).map(|(record, _)| record.data.external_key);
-            if record.is_ok_and(|key| !destination.filter.wants_with(key.as_deref())) {
+            if !destination.filter.wants_record(&entry.value) {
                 unwanted.add(entry.key.id);
                 continue;
             }
