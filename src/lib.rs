@@ -2,18 +2,18 @@
 //!
 //! An appliance announces what happens in support sessions by HTTP POST, one event at a time, and holds back every
 //! later event until it is answered exactly 200. This crate is the receiving end: a plain library that decides
-//! everything, and a thin adapter that makes it a Spin component.
+//! everything, and a thin adapter that makes it a component for Spin, or for other hosts.
 //!
 //! The way of a POST, and where each step lives:
 //!
 //! | step | file |
 //! |---|---|
-//! | the platform's request becomes an [`http`] one | `spin.rs` (wasm only) |
+//! | the platform's request becomes an [`http`] one | `component.rs` (wasm only) |
 //! | path, method, who sends, how much may be read | [`service`], with [`settings`] |
 //! | form bytes -> variables -> a checked event | [`parse`] -> [`event`] |
 //! | event -> the CloudEvents record that is stored, and its id | [`record`], [`identity`] |
 //! | the key that it is stored under | [`keys`] |
-//! | stored, once | [`store`], the port to any key-value store |
+//! | stored, once | [`store`], the port to any key-value store: Spin's in `spin.rs`, or that of other hosts in `wasi.rs` (wasm only) |
 //! | 200, or a problem that says what is wrong | [`service`] |
 //! | after the answer: it is pushed on to where people work | [`forward`] |
 //! | sometimes, after that: many records become a pack | [`archive`] |
@@ -27,8 +27,8 @@
 //! `event`; `event` knows nobody. `archive` and `forward` know each other: a pass asks what is owed, a round reads what is stored.
 //! Time, the store and the way out come in as arguments, so the whole service runs in a native test as it does in a component.
 
-// The SDK's macro makes the component's export with unsafe code. So for wasm it is denied by the workspace's lints, which
-// `spin.rs` alone lifts; for everything else it is forbidden, which nothing can lift.
+// Macros make the component's export and its calls with unsafe code. So for wasm it is denied by the workspace's lints, which
+// the adapter alone lifts; for everything else it is forbidden, which nothing can lift.
 #![cfg_attr(not(target_family = "wasm"), forbid(unsafe_code))]
 
 pub mod archive;
@@ -45,4 +45,8 @@ pub mod settings;
 pub mod store;
 
 #[cfg(target_family = "wasm")]
+mod component;
+#[cfg(all(target_family = "wasm", not(feature = "wasi")))]
 mod spin;
+#[cfg(all(target_family = "wasm", feature = "wasi"))]
+mod wasi;

@@ -9,8 +9,8 @@ use subtle::ConstantTimeEq as _;
 use crate::archive::packing::Policy;
 use crate::forward::destination::Destination;
 
-/// The names of all settings. On Spin these are variables of the component.
-pub const NAMES: [&str; 14] = [
+/// The names of all settings. On Spin these are variables of the component, elsewhere values of `wasi:config`.
+pub const NAMES: [&str; 15] = [
     "ingest_tokens",
     "ingest_open",
     "invalid_events",
@@ -25,6 +25,7 @@ pub const NAMES: [&str; 14] = [
     "tick_token",
     "max_requests_per_hour",
     "rounds",
+    "bucket",
 ];
 
 /// What the service is told by whoever runs it.
@@ -51,6 +52,41 @@ pub struct Settings {
     pub max_requests_per_hour: Option<u32>,
     /// From `rounds`: when rounds to destinations begin.
     pub rounds: Begin,
+    /// From `bucket`: which of the host's stores events are kept in.
+    pub bucket: Bucket,
+}
+
+/// The name of one of the host's stores: Spin's label, WASI's bucket. `default` unless it is given, and never empty: to some hosts the
+/// empty name is a store that forgets what it was given when the request ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bucket(String);
+
+impl Bucket {
+    fn read(name: &'static str, text: &str) -> Result<Self, SettingsError> {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+        match text {
+            "" => Ok(Self::default()),
+            text if text.len() <= 64 && text.bytes().all(allowed) => Ok(Self(text.to_owned())),
+            _ => Err(error(name, "is not 1 to 64 characters of A-Z, a-z, 0-9, _ and -")),
+        }
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for Bucket {
+    fn default() -> Self {
+        Self("default".to_owned())
+    }
+}
+
+impl fmt::Display for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// When rounds to destinations begin.
@@ -116,7 +152,7 @@ impl Settings {
         };
         let [tokens, open, invalid, max, read_tokens, admin_tokens, key_budget, loose_events, grace, retention, ..] =
             NAMES;
-        let [.., destinations, tick_token, requests, rounds] = NAMES;
+        let [.., destinations, tick_token, requests, rounds, bucket] = NAMES;
         let all = destinations_of(destinations, &read(destinations)?)?;
         Ok(Self {
             ingest: ingest(&read(tokens)?, &read(open)?)?,
@@ -139,6 +175,7 @@ impl Settings {
                 "on-ticks" => Begin::OnTicks,
                 _ => return Err(error(rounds, "is neither after-answers nor on-ticks")),
             },
+            bucket: Bucket::read(bucket, &read(bucket)?)?,
         })
     }
 }

@@ -3,6 +3,7 @@
 
 mod support;
 
+use outbound_events::settings::Settings;
 use support::{BEGIN, Call, GUARDED, Memory, OPEN, Reply, TOKEN, call, post, seven};
 
 const WITH_TOKEN: &str = "/events?outbound_event_token=a-token-of-24-characters";
@@ -273,7 +274,7 @@ fn until_it_is_configured_nothing_is_taken() {
 
 #[test]
 fn a_setting_that_does_not_parse_is_named_and_never_guessed() {
-    let long_list = format!("{TOKEN},{TOKEN},short");
+    let (long_list, long_name) = (format!("{TOKEN},{TOKEN},short"), "b".repeat(65));
     let cases = [
         ("ingest_tokens", "short"),
         ("ingest_tokens", "a-token-of-24-characters,"),
@@ -292,6 +293,8 @@ fn a_setting_that_does_not_parse_is_named_and_never_guessed() {
         ("max_body_bytes", "128k"),
         ("max_body_bytes", "+100"),
         ("max_body_bytes", "-1"),
+        ("bucket", "a bucket"),
+        ("bucket", long_name.as_str()),
     ];
     for (name, value) in cases {
         let store = Memory::default();
@@ -306,6 +309,14 @@ fn a_setting_that_does_not_parse_is_named_and_never_guessed() {
             let told = format!("{}{:?}", reply.body, reply.log);
             assert!(name != "ingest_tokens" || !told.contains(value), "a token is told: {told}");
         }
+    }
+}
+
+#[test]
+fn the_bucket_has_a_name_whatever_is_configured() {
+    for (configured, name) in [(None, "default"), (Some(""), "default"), (Some("events-2"), "events-2")] {
+        let variable = |name: &str| Ok(configured.filter(|_| name == "bucket").map(str::to_owned));
+        assert_eq!(Settings::read(variable).unwrap().bucket.as_str(), name, "{configured:?}");
     }
 }
 
@@ -344,7 +355,7 @@ fn no_token_is_ever_told() {
     let body = format!("event={TOKEN}&version={TOKEN}&timestamp={TOKEN}&lsid=+{TOKEN}&type={TOKEN}&x={TOKEN}%");
     let reply = post(WITH_TOKEN).body(body).answer(&store, &reject);
     assert_eq!(reply.at_fault(), ["x", "event", "timestamp", "lsid"]);
-    let settings = outbound_events::settings::Settings::read(|name| {
+    let settings = Settings::read(|name| {
         Ok(GUARDED.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned()))
     });
     assert!(!format!("{settings:?}").contains(TOKEN));

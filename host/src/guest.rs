@@ -9,7 +9,7 @@ use http::{Request, Response};
 use outbound_events::forward::destination::Destination;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
-use wasmtime::component::{Component, HasSelf, Linker, Resource, ResourceTable};
+use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::error::Context as _;
 use wasmtime::{
     Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter,
@@ -23,21 +23,11 @@ use wasmtime_wasi_http::{
     RequestOptions, WasiBody, WasiHttp, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
 };
 
-use self::bindings::fermyon::spin::{key_value, variables};
 use crate::log::GuestLog;
+use crate::offer::{self, Offer, OfferView};
 use crate::outgoing::Outgoing;
-use crate::store::{KeyValueStore, StoreError};
+use crate::store::KeyValueStore;
 use crate::ticks::{self, Nudge};
-
-/// Spin's interfaces, as `wit/host.wit` has them.
-mod bindings {
-    wasmtime::component::bindgen!({
-        path: "wit",
-        world: "host",
-        imports: { default: async | trappable },
-        with: { "fermyon:spin/key-value.store": super::OpenStore },
-    });
-}
 
 /// What all instances together, each of them, and a request on its way to one, may use.
 #[derive(Clone, Copy, Debug)]
@@ -149,7 +139,7 @@ impl Guest {
     /// Compiles a component, or finds it compiled in the cache.
     ///
     /// `component` is a component that exports `wasi:http/incoming-handler` 0.2. `variables` are what it can read as
-    /// Spin's variables; any other name is undefined. The component can send requests to the origins of the variable
+    /// Spin's variables, or as WASI's configuration; any other name is undefined. The component can send requests to the origins of the variable
     /// `destinations`. To `tick_token` a token is added that is made here, and `rounds` is `on-ticks` unless it is given. An error says what the component wants that is not
     /// offered.
     pub fn new(
@@ -307,9 +297,11 @@ impl Guest {
             wasi: WasiCtx::builder().stdout(log.clone()).stderr(log).build(),
             http: WasiHttpCtx::new(),
             hooks: WayOut(self.outgoing.clone()),
-            store: self.store.clone(),
-            variables: Arc::clone(&self.variables),
-            list_bytes: self.limits.memory_bytes / 16 * 15,
+            offer: Offer {
+                store: self.store.clone(),
+                variables: Arc::clone(&self.variables),
+                list_bytes: self.limits.memory_bytes / 16 * 15,
+            },
             most_memory: MostMemory(0),
         };
         let mut store = Store::new(self.pre.engine(), state);
@@ -378,8 +370,7 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     wasmtime_wasi::p2::add_to_linker_proxy_interfaces_async(&mut linker)?;
     types::add_to_linker::<_, WasiHttp>(&mut linker, &LinkOptions::default().into(), State::http)?;
     outgoing_handler::add_to_linker::<_, WasiHttp>(&mut linker, State::http)?;
-    key_value::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
-    variables::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+    offer::add_to_linker(&mut linker, State::offer)?;
     Ok(linker)
 }
 
@@ -402,11 +393,14 @@ struct State {
     wasi: WasiCtx,
     http: WasiHttpCtx,
     hooks: WayOut,
-    store: KeyValueStore,
-    variables: Arc<HashMap<String, String>>,
-    /// The most memory that a list of all keys may take in the guest.
-    list_bytes: usize,
+    offer: Offer,
     most_memory: MostMemory,
+}
+
+impl State {
+    fn offer(&mut self) -> OfferView<'_> {
+        OfferView { offer: &self.offer, table: &mut self.table }
+    }
 }
 
 /// The most linear memory that an instance has had, in bytes. It watches and refuses nothing: the pool does.
@@ -424,12 +418,6 @@ impl ResourceLimiter for MostMemory {
         Ok(true)
     }
 }
-
-/// What a key costs a guest beside its own bytes: where it is, how long it is, and what its allocator adds.
-const KEY_COST: usize = 28;
-
-/// A guest's handle on the store.
-pub struct OpenStore;
 
 /// What a component can send requests through.
 struct WayOut(Outgoing);
@@ -461,77 +449,5 @@ impl WasiView for State {
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.hooks }
-    }
-}
-
-impl key_value::Host for State {}
-
-impl key_value::HostStore for State {
-    async fn open(&mut self, label: String) -> wasmtime::Result<Result<Resource<OpenStore>, key_value::Error>> {
-        if label != "default" {
-            return Ok(Err(key_value::Error::NoSuchStore));
-        }
-        Ok(Ok(self.table.push(OpenStore)?))
-    }
-
-    async fn get(
-        &mut self,
-        _: Resource<OpenStore>,
-        key: String,
-    ) -> wasmtime::Result<Result<Option<Vec<u8>>, key_value::Error>> {
-        Ok(self.store.get(&key).await.map_err(Into::into))
-    }
-
-    async fn set(
-        &mut self,
-        _: Resource<OpenStore>,
-        key: String,
-        value: Vec<u8>,
-    ) -> wasmtime::Result<Result<(), key_value::Error>> {
-        Ok(self.store.set(key, value).await.map_err(Into::into))
-    }
-
-    async fn delete(&mut self, _: Resource<OpenStore>, key: String) -> wasmtime::Result<Result<(), key_value::Error>> {
-        Ok(self.store.delete(key).await.map_err(Into::into))
-    }
-
-    async fn exists(
-        &mut self,
-        _: Resource<OpenStore>,
-        key: String,
-    ) -> wasmtime::Result<Result<bool, key_value::Error>> {
-        Ok(self.store.exists(&key).await.map_err(Into::into))
-    }
-
-    async fn get_keys(&mut self, _: Resource<OpenStore>) -> wasmtime::Result<Result<Vec<String>, key_value::Error>> {
-        let keys = self.store.get_keys().await;
-        // More than fits would trap it before it could say so.
-        let bytes = |keys: &Vec<String>| keys.iter().map(|key| key.len() + KEY_COST).sum::<usize>();
-        let listed = keys.map_err(key_value::Error::from).and_then(|keys| match bytes(&keys) {
-            bytes if bytes <= self.list_bytes => Ok(keys),
-            _ => Err(key_value::Error::Other(format!(
-                "its {} keys are more than an instance's memory holds",
-                keys.len()
-            ))),
-        });
-        Ok(listed)
-    }
-
-    async fn drop(&mut self, store: Resource<OpenStore>) -> wasmtime::Result<()> {
-        self.table.delete(store)?;
-        Ok(())
-    }
-}
-
-impl From<StoreError> for key_value::Error {
-    fn from(error: StoreError) -> Self {
-        Self::Other(error.to_string())
-    }
-}
-
-impl variables::Host for State {
-    async fn get(&mut self, name: String) -> wasmtime::Result<Result<String, variables::Error>> {
-        let value = self.variables.get(&name).cloned();
-        Ok(value.ok_or(variables::Error::Undefined(name)))
     }
 }

@@ -1,12 +1,14 @@
-//! A small native host for the outbound-events component, or any that asks for no more: `wasi:http` 0.2 in and out, Spin's
-//! key-value store and variables behind it, and the little of WASI that a component of `wasm32-wasip1` needs.
+//! A small native host for the outbound-events component, or any that asks for no more: `wasi:http` 0.2 in and out, a key-value
+//! store and settings behind it, as Spin or as WASI names them, and the little of WASI that a component of `wasm32-wasip1` needs.
 //!
 //! | file | what lives there |
 //! |---|---|
 //! | [`server`] | sockets and HTTP: reads a body before it takes an instance, times out, shuts down gracefully |
 //! | [`guest`] | wasmtime: a fresh instance a request, its limits, and what it may call |
+//! | `offer` | the store and the settings, behind Spin's interfaces and behind WASI's |
 //! | [`store`] | the key-value store, durable in SQLite or in memory |
 //! | [`port`] | the same behind the library's port, for what needs no component |
+//! | [`lock`] | one host a store's file |
 //! | [`snapshot`] | a store's file as it is at one moment, to be looked at |
 //! | [`mod@backup`] | a copy of it, made while the host runs |
 //! | `outgoing` | the way out: to the origins of destinations, and nowhere else |
@@ -35,12 +37,14 @@
 mod body;
 mod error;
 mod log;
+mod offer;
 mod outgoing;
 mod sqlite;
 mod ticks;
 
 pub mod backup;
 pub mod guest;
+pub mod lock;
 pub mod port;
 pub mod server;
 pub mod snapshot;

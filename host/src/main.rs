@@ -9,11 +9,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 use commands::store::StoreCommand;
-use outbound_events::settings::{self, Settings};
+use outbound_events::settings::{self, Bucket, Ingest, Settings};
 use outbound_events_host::guest::{Guest, Limits};
+use outbound_events_host::lock::HostLock;
 use outbound_events_host::server;
 use outbound_events_host::store::KeyValueStore;
 use tokio::net::TcpListener;
@@ -43,15 +44,18 @@ enum Command {
 
 #[derive(Args)]
 struct Serve {
-    /// The address to listen on. Port 0 takes any that is free.
-    #[arg(long, default_value = "127.0.0.1:3000")]
-    listen: SocketAddr,
+    /// The address to listen on, or a name and a port. Port 0 takes any that is free.
+    #[arg(long, default_value = "127.0.0.1:3000", value_name = "ADDRESS:PORT")]
+    listen: String,
     /// The component, as `cargo xtask build` makes it.
     #[arg(long, default_value = "target/outbound-events.component.wasm")]
     component: PathBuf,
     /// The store's file, made if it is not there, or `memory` for one that is gone with the process.
     #[arg(long, default_value = ".spin/sqlite_key_value.db")]
     store: PathBuf,
+    /// Serves from a store's file that another host serves from already. Both see all events; each has its own limits.
+    #[arg(long)]
+    shared: bool,
     /// A setting, such as `ingest_open=true`. It goes before the environment's `SPIN_VARIABLE_INGEST_OPEN`, which goes
     /// before the file's.
     #[arg(long = "variable", value_name = "NAME=VALUE")]
@@ -83,19 +87,21 @@ async fn serve(arguments: Serve) -> Result<()> {
     start_log(arguments.log_json);
     let variables = variables(&arguments)?;
     let settings = Settings::read(|name| Ok(variables.get(name).cloned()))?;
+    ensure!(settings.bucket == Bucket::default(), "the setting bucket: this host has one store, default");
     let component = std::fs::read(&arguments.component)
         .with_context(|| format!("{} cannot be read; `cargo xtask build` makes it", arguments.component.display()))?;
-    let store = if arguments.store.as_os_str() == "memory" {
+    let (store, _lock) = if arguments.store.as_os_str() == "memory" {
         tracing::warn!("the store is in memory: no event outlives this process");
-        KeyValueStore::memory()
+        (KeyValueStore::memory(), None)
     } else {
-        KeyValueStore::sqlite(&arguments.store)?
+        let lock = HostLock::take(&arguments.store, arguments.shared)?;
+        (KeyValueStore::sqlite(&arguments.store)?, lock)
     };
     let guest = Guest::new(&component, store, variables, Limits::default())
         .map_err(anyhow::Error::from)
         .with_context(|| format!("{} cannot be served", arguments.component.display()))?;
     guest.instantiate().await.with_context(|| format!("{} cannot be started", arguments.component.display()))?;
-    let listener = TcpListener::bind(arguments.listen)
+    let listener = TcpListener::bind(&arguments.listen)
         .await
         .with_context(|| format!("{} cannot be listened on; --listen chooses another address", arguments.listen))?;
     let stop = stop_signal()?;
@@ -111,21 +117,29 @@ async fn serve(arguments: Serve) -> Result<()> {
 
 /// Standard output says where it listens and what to try; everything after that is the log's.
 fn greet(address: SocketAddr, settings: &Settings) {
-    let page = if settings.read_tokens.is_some() { "" } else { "  (closed until read_tokens is set)" };
-    let (token, note) = match settings.ingest.as_str() {
-        "guarded" => ("?outbound_event_token=YOUR-TOKEN", ""),
-        "open" => ("", " (from anyone)"),
-        _ => ("", " (none, until ingest_tokens or ingest_open=true is set)"),
+    let (taking, token) = match settings.ingest {
+        Ingest::Guarded(_) => (", taking events", "?outbound_event_token=YOUR-TOKEN"),
+        Ingest::Open => (", taking events from anyone", ""),
+        Ingest::Shut => ("; it takes no events", ""),
     };
-    println!(
-        "Listening on http://{address}, taking events{note}.
-
-The page:              http://{address}/{page}
-The appliance's URL:   http://{address}/events{token}
-Or send one yourself:  curl -i -d 'event=support_conference_begin&version=1&timestamp=1700000000&lsid=c69a8e10bea9428f816cfababe9815fe' 'http://{address}/events{token}'
-"
-    );
+    println!("Listening on http://{address}{taking}.\n");
+    if settings.ingest == Ingest::Shut {
+        println!("{SHUT}\n");
+    }
+    let page = if settings.read_tokens.is_some() { "" } else { "  (closed until read_tokens is set)" };
+    println!("The page:              http://{address}/{page}");
+    if settings.ingest != Ingest::Shut {
+        println!("The appliance's URL:   http://{address}/events{token}");
+        println!("Or send one yourself:  curl -i -d '{EXAMPLE}' 'http://{address}/events{token}'");
+    }
+    println!();
 }
+
+const EXAMPLE: &str =
+    "event=support_conference_begin&version=1&timestamp=1700000000&lsid=c69a8e10bea9428f816cfababe9815fe";
+
+const SHUT: &str = "To take events, set ingest_tokens (SPIN_VARIABLE_INGEST_TOKENS=… in the environment or in an --env-file; `openssl rand -hex 24`
+makes a token); to take them from anyone, for a trial on this machine: --variable ingest_open=true";
 
 /// Up to `debug`, whatever `RUST_LOG` says: below that, libraries tell what a request holds, and a URL holds a token.
 fn start_log(json: bool) {
@@ -190,15 +204,13 @@ fn variables(arguments: &Serve) -> Result<HashMap<String, String>> {
         for line in lines {
             // The parser's own error repeats the line, which may be a secret.
             let Ok((name, value)) = line else { bail!("{} has a line that is not NAME=VALUE", file.display()) };
-            if let Some(name) = name.strip_prefix(PREFIX) {
-                variables.insert(known(&name.to_lowercase())?, value);
-            }
+            variables.insert(of_environment(&name).with_context(|| format!("in {}", file.display()))?, value);
         }
     }
     for (name, value) in std::env::vars_os() {
-        let Some(name) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
-        let Ok(value) = value.into_string() else { bail!("{PREFIX}{name} in the environment is no text") };
-        variables.insert(known(&name.to_lowercase()).context("in the environment")?, value);
+        let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else { continue };
+        let Ok(value) = value.into_string() else { bail!("{name} in the environment is no text") };
+        variables.insert(of_environment(name).context("in the environment")?, value);
     }
     // Not by the parser of the command: its error repeats the argument, which may be a secret.
     for argument in &arguments.variables {
@@ -206,6 +218,18 @@ fn variables(arguments: &Serve) -> Result<HashMap<String, String>> {
         variables.insert(known(name).context("--variable")?, value.to_owned());
     }
     Ok(variables)
+}
+
+/// The setting that a name in the environment, or in a file like it, stands for.
+fn of_environment(name: &str) -> Result<String> {
+    match name.strip_prefix(PREFIX) {
+        Some(setting) if setting.bytes().any(|b| b.is_ascii_lowercase()) => bail!(
+            "there is no setting {name}: names are in capitals there, such as {PREFIX}{}",
+            setting.to_ascii_uppercase()
+        ),
+        Some(setting) => known(&setting.to_ascii_lowercase()),
+        None => bail!("there is no setting {name}: there a setting's name begins with {PREFIX}"),
+    }
 }
 
 /// A mistyped name would leave the setting at its default, and nobody would know.

@@ -27,19 +27,24 @@ fn bad_arguments_say_what_is_expected() {
     let (component, no_component) = (component().display().to_string(), file("not.wasm", "no component"));
     let mistyped = file("mistyped.env", "SPIN_VARIABLE_INGEST_TOKEN=a-token-of-24-characters\n");
     let broken = file("broken.env", "SPIN_VARIABLE_INGEST_TOKENS\n");
+    let no_prefix = file("no-prefix.env", &format!("INGEST_TOKENS={TOKEN}\n"));
+    let lower_case = file("lower-case.env", &format!("SPIN_VARIABLE_ingest_tokens={TOKEN}\n"));
     let taken = Recipient::start(Kind::Host, &[OPEN]);
     let address = taken.address.to_string();
     let cases: &[(&[&str], &str)] = &[
         (&["serve", "--variable", "ingest_token=x"], "there are ingest_tokens, ingest_open"),
         (&["serve", "--variable", "ingest_open"], "is not NAME=VALUE"),
         (&["serve", "--variable", "max_body_bytes=1e5"], "max_body_bytes"),
-        (&["serve", "--listen", "localhost"], "--listen"),
+        (&["serve", "--store", "memory", "--component", &component, "--listen", "localhost"], "--listen"),
         (&["serve", "--component", "nowhere.wasm"], "cargo xtask build"),
         (&["serve", "--store", "memory", "--component", &no_component], "not.wasm cannot be served"),
         (&["serve", "--store", "memory", "--component", &component, "--listen", &address], "--listen chooses another"),
         (&["serve", "--env-file", "nowhere.env"], "nowhere.env cannot be read"),
         (&["serve", "--env-file", &mistyped], "there are ingest_tokens"),
         (&["serve", "--env-file", &broken], "broken.env"),
+        (&["serve", "--env-file", &no_prefix], "there is no setting INGEST_TOKENS"),
+        (&["serve", "--env-file", &lower_case], "SPIN_VARIABLE_INGEST_TOKENS"),
+        (&["serve", "--variable", "bucket=other"], "one store, default"),
         (&["serve", "--bogus"], "--bogus"),
     ];
     for (arguments, expected) in cases {
@@ -62,7 +67,7 @@ fn settings_come_from_the_command_the_environment_and_a_file_in_that_order() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("settings.env");
     let of = |place: &str| format!("the-token-of-the-{place}");
-    std::fs::write(&file, format!("# a comment\nSPIN_VARIABLE_INGEST_TOKENS={}\nPATH=x\n", of("file"))).unwrap();
+    std::fs::write(&file, format!("# a comment\nSPIN_VARIABLE_INGEST_TOKENS={}\n\n", of("file"))).unwrap();
     let argument = format!("ingest_tokens={}", of("command"));
     let cases = [(true, true, "command"), (false, true, "environment"), (false, false, "file")];
     for (in_command, in_environment, expected) in cases {
@@ -92,6 +97,43 @@ fn it_says_where_it_listens_and_what_to_try() {
     let address = recipient.address;
     assert!(log.contains(&format!("The appliance's URL:   http://{address}/events")), "{log}");
     assert!(log.contains("curl -i -d 'event=support_conference_begin&"), "{log}");
+}
+
+#[test]
+fn one_that_is_shut_says_what_to_set_and_not_what_to_send() {
+    let log = Recipient::start(Kind::Host, &[]).log();
+    assert!(log.contains("it takes no events") && log.contains("ingest_open=true"), "{log}");
+    assert!(!log.contains("curl") && !log.contains("/events"), "what would be answered 503: {log}");
+}
+
+#[test]
+fn it_listens_on_what_a_name_leads_to() {
+    let component = component();
+    let recipient = Recipient::start_host(&[], |_| {
+        let mut command = host();
+        command.args(["serve", "--listen", "localhost:0", "--store", "memory", "--variable", OPEN, "--component"]);
+        command.arg(component);
+        command
+    });
+    assert!(recipient.address.ip().is_loopback(), "{}", recipient.address);
+    assert_eq!(recipient.post("/", numbered(1)).status, 200);
+}
+
+#[test]
+fn a_second_host_on_a_store_is_refused_with_the_first_ones_process_unless_they_are_to_share() {
+    let first = Recipient::start(Kind::Host, &[OPEN]);
+    let component = component().display().to_string();
+    let store = first.store_path().display().to_string();
+    let second = ["serve", "--listen", "127.0.0.1:0", "--component", &component, "--store", &store];
+    let says = fails(&second);
+    assert!(says.contains(&format!("another host serves from it, process {}", first.child.id())), "{says}");
+    let shared = Recipient::start_host(&[], |_| {
+        let mut command = host();
+        command.args(second).args(["--shared", "--variable", OPEN]);
+        command
+    });
+    assert_eq!(first.post("/", numbered(1)).result(), "stored");
+    assert_eq!(shared.post("/", numbered(1)).result(), "duplicate");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::path::Path;
+
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
@@ -23,21 +25,29 @@ fn spin_toml_names_the_core_module_where_it_is_built() {
 }
 
 #[test]
-fn the_component_asks_for_no_files_and_no_sockets() {
-    let engine = Engine::default();
-    let component = Component::from_file(&engine, support::component()).unwrap();
-    let imports: Vec<_> = component.component_type().imports(&engine).map(|(name, _)| name.to_owned()).collect();
-    let offered = [
-        "fermyon:spin/",
-        "wasi:http/types@",
-        "wasi:http/outgoing-handler@",
-        "wasi:io/",
-        "wasi:cli/std",
-        "wasi:clocks/",
-        "wasi:random/",
-    ];
-    for import in &imports {
-        assert!(offered.iter().any(|prefix| import.starts_with(prefix)), "{import}");
+fn the_components_ask_for_no_files_and_no_sockets_and_each_for_its_own_store() {
+    let spins = ["fermyon:spin/key-value@2.0.0", "fermyon:spin/variables@2.0.0"];
+    let wasis = ["wasi:config/store@0.2.0-rc.1", "wasi:keyvalue/store@0.2.0-draft"];
+    for (component, own) in [(support::component(), spins), (support::wasi_component(), wasis)] {
+        let imports = imports(&component);
+        let common = [
+            "wasi:http/types@",
+            "wasi:http/outgoing-handler@",
+            "wasi:io/",
+            "wasi:cli/std",
+            "wasi:clocks/",
+            "wasi:random/",
+        ];
+        let others: Vec<_> =
+            imports.iter().filter(|import| !common.iter().any(|prefix| import.starts_with(prefix))).collect();
+        assert_eq!(others, own, "{}", component.display());
     }
-    assert!(imports.iter().any(|import| import == "fermyon:spin/key-value@2.0.0"), "{imports:?}");
+}
+
+fn imports(component: &Path) -> Vec<String> {
+    let engine = Engine::default();
+    let component = Component::from_file(&engine, component).unwrap();
+    let mut imports: Vec<_> = component.component_type().imports(&engine).map(|(name, _)| name.to_owned()).collect();
+    imports.sort();
+    imports
 }

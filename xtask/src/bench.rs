@@ -13,7 +13,7 @@ use crate::python;
 /// Measures, quickly or well, and puts the tables into the page `record`.
 pub fn bench(quick: bool, record: Option<&Path>) -> Result<()> {
     let record = record.map(absolute).transpose()?;
-    build(Package::Recipient)?;
+    build(Package::Spin)?;
     build(Package::Bare)?;
     python::environment()?;
     // One by one, as `run` and `test` build them: together, their dependencies would be compiled anew.

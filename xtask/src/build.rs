@@ -10,49 +10,68 @@ use wit_component::ComponentEncoder;
 use crate::command::{Command, root};
 use crate::setup::{self, DEBIAN_CARGO, DEBIAN_RUSTC, TARGET, WASI_LIBC, WasmToolchain};
 
-/// The recipient, and with it what the benchmark holds it against: a component that only keeps the body.
+/// What is built for wasm.
 #[derive(Clone, Copy)]
 pub enum Package {
-    Recipient,
+    /// The recipient, for Spin.
+    Spin,
+    /// The recipient, for hosts with `wasi:keyvalue`.
+    Wasi,
+    /// What the benchmark holds it against: a component that only keeps the body.
     Bare,
 }
 
 impl Package {
     fn name(self) -> &'static str {
         match self {
-            Self::Recipient => "outbound-events",
+            Self::Spin | Self::Wasi => "outbound-events",
             Self::Bare => "bare-recipient",
         }
     }
 
-    /// Where cargo puts the core module, and spin.toml expects it.
-    fn core_module(self) -> String {
-        format!("target/wasm32-wasip1/component/{}.wasm", self.name().replace('-', "_"))
+    /// Not `build`: cargo optimizes across crates only where nothing but the module is made. The target folder by name: spin.toml
+    /// names it too, so no setting may move it.
+    fn arguments(self) -> impl Iterator<Item = &'static str> {
+        let arguments = ["rustc", "--profile", "component", "--lib", "--crate-type", "cdylib", "--target", TARGET];
+        let features: &[_] = if matches!(self, Self::Wasi) { &["--features", "wasi"] } else { &[] };
+        let place = ["--target-dir", self.target_folder(), "--package", self.name()];
+        arguments.into_iter().chain(features.iter().copied()).chain(place)
     }
 
-    fn component(self) -> String {
-        format!("target/{}.component.wasm", self.name())
+    /// A folder of its own for the second recipient: both modules have one name.
+    fn target_folder(self) -> &'static str {
+        if matches!(self, Self::Wasi) { "target/wasi" } else { "target" }
+    }
+
+    /// Where cargo puts the core module, and spin.toml expects it.
+    fn core_module(self) -> String {
+        format!("{}/{TARGET}/component/{}.wasm", self.target_folder(), self.name().replace('-', "_"))
+    }
+
+    fn component(self) -> &'static str {
+        match self {
+            Self::Spin => "target/outbound-events.component.wasm",
+            Self::Wasi => "target/outbound-events.wasi.component.wasm",
+            Self::Bare => "target/bare-recipient.component.wasm",
+        }
     }
 }
 
-/// Builds both, and gives the component's path.
+/// Builds a core module and the component that it becomes, and gives the component's path.
 pub fn build(package: Package) -> Result<PathBuf> {
     let toolchain = setup::wasm_toolchain()?;
     let (core_module, component) = (package.core_module(), package.component());
     compile(&toolchain, package)?;
     let core = fs::read(root().join(&core_module)).with_context(|| format!("{core_module} cannot be read"))?;
     let encoded = encode(&core).with_context(|| format!("{core_module} cannot be made a component"))?;
-    let path = root().join(&component);
+    let path = root().join(component);
     write(&path, &encoded)?;
     eprintln!("    {core_module}: {} bytes\n    {component}: {} bytes", core.len(), encoded.len());
     Ok(path)
 }
 
 fn compile(toolchain: &WasmToolchain, package: Package) -> Result<()> {
-    // The target folder by name: spin.toml names it too, so no setting may move it.
-    let place = ["--target", TARGET, "--target-dir", "target", "--package", package.name()];
-    // Not `build`: cargo optimizes across crates only where nothing but the module is made.
-    let arguments = ["rustc", "--profile", "component", "--lib", "--crate-type", "cdylib"].into_iter().chain(place);
+    let arguments = package.arguments();
     let cargo = match toolchain {
         WasmToolchain::Own => Command::cargo(arguments),
         WasmToolchain::Debian { linker } => Command::new(DEBIAN_CARGO)

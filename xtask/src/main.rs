@@ -15,12 +15,12 @@ mod test;
 mod tool;
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::ToSocketAddrs as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, bail};
 use clap::{Parser, Subcommand, ValueEnum as _};
 
 use build::Package;
@@ -38,13 +38,13 @@ struct Arguments {
 enum Task {
     /// Makes a compiler for wasm32-wasip1 available, installing it where it may.
     Setup,
-    /// Builds the core module for Spin, and the component for other hosts.
+    /// Builds the core module for Spin, the component that our host runs, and the one for hosts with `wasi:keyvalue`.
     Build,
     /// Sets up, builds, and serves on 127.0.0.1:3000 with ingest open.
     Run {
-        /// The address to listen on. Ingest is open only if none but this machine can reach it.
-        #[arg(long, default_value = "127.0.0.1:3000")]
-        listen: SocketAddr,
+        /// The address to listen on, or a name and a port. Ingest is open only if none but this machine can reach it.
+        #[arg(long, default_value = "127.0.0.1:3000", value_name = "ADDRESS:PORT")]
+        listen: String,
         /// The store's file, or `memory`. Without it, the project's `.spin/sqlite_key_value.db`, which `spin up` uses too.
         #[arg(long)]
         store: Option<PathBuf>,
@@ -125,24 +125,56 @@ fn minutes(text: &str) -> Result<Duration> {
     Ok(Duration::try_from_secs_f64(text.parse::<f64>()? * 60.0)?)
 }
 
+/// What is given to the host, but is this command's to give, is told before anything is built.
+fn must_be_the_hosts(arguments: &[String]) -> Result<()> {
+    for argument in arguments {
+        let option = argument.split('=').next().unwrap_or_default();
+        match option {
+            "--listen" | "--store" => {
+                bail!("{option} stands before the --, as an option of `cargo xtask run`: cargo xtask run {option} …")
+            }
+            "--component" => {
+                bail!("`cargo xtask run` serves the component that it builds; --component is for the host itself")
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether a name leads to this machine alone.
+fn is_local(listen: &str) -> Result<bool> {
+    let addresses = listen.to_socket_addrs().with_context(|| {
+        format!("{listen} cannot be listened on; --listen takes an address or a name, and a port: 127.0.0.1:3000")
+    })?;
+    Ok(addresses.into_iter().all(|address| address.ip().is_loopback()))
+}
+
+fn build_both() -> Result<()> {
+    build::build(Package::Spin)?;
+    build::build(Package::Wasi).map(drop)
+}
+
 fn run(task: Task) -> Result<()> {
     match task {
         Task::Setup => setup::wasm_toolchain().map(drop),
-        Task::Build => build::build(Package::Recipient).map(drop),
+        Task::Build => build_both(),
         Task::Run { listen, store, host } => {
-            let component = build::build(Package::Recipient)?;
+            must_be_the_hosts(&host)?;
+            let local = is_local(&listen)?;
+            let component = build::build(Package::Spin)?;
             Command::cargo(["build", "--release", "--package", "outbound-events-host"]).run("building the host")?;
             let store = store.unwrap_or_else(|| command::root().join(".spin/sqlite_key_value.db"));
-            let serve = Command::host(["serve", "--listen"]).arg(listen.to_string());
+            let serve = Command::host(["serve", "--listen"]).arg(listen);
             let serve = serve.arg("--component").arg(component).arg("--store").arg(store);
             // Anyone may send, as long as anyone is on this machine.
-            let open = listen.ip().is_loopback().then_some(["--variable", "ingest_open=true"]);
+            let open = local.then_some(["--variable", "ingest_open=true"]);
             let serve = with_token(serve, &host)?;
             // What the user adds may be a token, which is not for the screen.
             serve.args(open.into_iter().flatten()).become_it("serving; Ctrl-C stops it", &host)
         }
         Task::Test { cargo } => {
-            build::build(Package::Recipient)?;
+            build_both()?;
             python::environment()?;
             browser::browser()?;
             strace::strace()?;

@@ -22,20 +22,43 @@ pub const TOKEN: &str = "a-token-of-24-characters";
 pub const OPEN: &str = "ingest_open=true";
 pub const GUARDED: &str = "ingest_tokens=a-token-of-24-characters";
 
-/// What runs the component. Every promise that is not the host's own holds for all of them.
+/// What runs the recipient. Every promise that is not the host's own holds for all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// Our host, with the component for Spin.
     Host,
+    /// Our host, with the component for hosts with `wasi:keyvalue`.
+    HostWasi,
     /// Where `spin` is on PATH.
     Spin,
 }
 
-pub fn kinds() -> Vec<Kind> {
-    let spin = Command::new("spin").arg("--version").output().is_ok_and(|output| output.status.success());
-    if !spin {
-        eprintln!("spin is not on PATH: only the host is tried");
+impl Kind {
+    pub const ALL: [Self; 3] = [Self::Host, Self::HostWasi, Self::Spin];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::HostWasi => "host, wasi",
+            Self::Spin => "spin",
+        }
     }
-    if spin { vec![Kind::Host, Kind::Spin] } else { vec![Kind::Host] }
+
+    /// Why it cannot be tried here.
+    pub fn missing(self) -> Option<String> {
+        match self {
+            Self::Host | Self::HostWasi => None,
+            Self::Spin => {
+                let spin = Command::new("spin").arg("--version").output().is_ok_and(|output| output.status.success());
+                (!spin).then(|| "spin is not on PATH".to_owned())
+            }
+        }
+    }
+
+    /// Whether our host is what is reached.
+    fn is_host(self) -> bool {
+        matches!(self, Self::Host | Self::HostWasi)
+    }
 }
 
 /// A recipient that runs until it is dropped, on a store that outlives it.
@@ -64,7 +87,8 @@ impl Recipient {
         let spins = free_address();
         let mut command = match kind {
             // Any port that is free, which it then says.
-            Kind::Host => host_command(folder.path()),
+            Kind::Host => host_command(folder.path(), &component()),
+            Kind::HostWasi => host_command(folder.path(), &wasi_component()),
             Kind::Spin => spin_command(folder.path(), spins),
         };
         for variable in &variables {
@@ -106,10 +130,10 @@ impl Recipient {
     fn wait_until_it_listens(&mut self) {
         let started = Instant::now();
         loop {
-            if self.kind == Kind::Host {
+            if self.kind.is_host() {
                 self.address = self.said_address().unwrap_or(self.address);
             }
-            if (self.kind == Kind::Spin || self.said_address().is_some()) && TcpStream::connect(self.address).is_ok() {
+            if (!self.kind.is_host() || self.said_address().is_some()) && TcpStream::connect(self.address).is_ok() {
                 return;
             }
             let ended = self.child.try_wait().unwrap();
@@ -122,7 +146,7 @@ impl Recipient {
     fn said_address(&self) -> Option<SocketAddr> {
         let log = self.log();
         let said = log.lines().find_map(|line| line.strip_prefix("Listening on http://"))?;
-        said.split(',').next()?.parse().ok()
+        said.split([',', ';']).next()?.parse().ok()
     }
 
     pub fn connect(&self) -> Connection {
@@ -200,15 +224,25 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
+/// The component for Spin, which is the host's usual one.
 pub fn component() -> PathBuf {
-    let path = root().join("target/outbound-events.component.wasm");
+    built("target/outbound-events.component.wasm")
+}
+
+/// The component for hosts with `wasi:keyvalue`.
+pub fn wasi_component() -> PathBuf {
+    built("target/outbound-events.wasi.component.wasm")
+}
+
+fn built(component: &str) -> PathBuf {
+    let path = root().join(component);
     assert!(path.is_file(), "{} is not there; `cargo xtask build` makes it", path.display());
     path
 }
 
-fn host_command(folder: &Path) -> Command {
+fn host_command(folder: &Path, component: &Path) -> Command {
     let mut command = host();
-    command.args(["serve", "--listen", "127.0.0.1:0", "--component"]).arg(component());
+    command.args(["serve", "--listen", "127.0.0.1:0", "--component"]).arg(component);
     command.arg("--store").arg(store_path(folder));
     command
 }
