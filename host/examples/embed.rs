@@ -6,7 +6,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use outbound_events_host::guest::{Guest, Limits};
-use outbound_events_host::server;
+use outbound_events_host::server::{self, Options};
 use outbound_events_host::store::KeyValueStore;
 use tokio::net::TcpListener;
 
@@ -31,5 +31,5 @@ async fn main() -> anyhow::Result<()> {
 
     let listener = TcpListener::bind("127.0.0.1:3001").await?;
     println!("Taking events at http://{}/events", listener.local_addr()?);
-    server::serve(listener, guest, pending()).await
+    server::serve(listener, guest, Options::default(), pending()).await
 }

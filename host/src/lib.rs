@@ -6,6 +6,7 @@
 //! | [`server`] | sockets and HTTP: reads a body before it takes an instance, times out, shuts down gracefully |
 //! | [`guest`] | wasmtime: a fresh instance a request, its limits, and what it may call |
 //! | `offer` | the store and the settings, behind Spin's interfaces and behind WASI's |
+//! | [`client`] | where a request comes from, also behind a proxy |
 //! | [`store`] | the key-value store, durable in SQLite or in memory |
 //! | [`port`] | the same behind the library's port, for what needs no component |
 //! | [`lock`] | one host a store's file |
@@ -28,7 +29,7 @@
 //! let component = std::fs::read("target/outbound-events.component.wasm")?;
 //! let guest = Guest::new(&component, store, [("ingest_open".into(), "true".into())].into(), Limits::default())?;
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-//! server::serve(listener, guest, std::future::pending()).await?;
+//! server::serve(listener, guest, server::Options::default(), std::future::pending()).await?;
 //! # Ok(())
 //! # }
 //! ```
@@ -43,6 +44,7 @@ mod sqlite;
 mod ticks;
 
 pub mod backup;
+pub mod client;
 pub mod guest;
 pub mod lock;
 pub mod port;

@@ -12,10 +12,12 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 use commands::store::StoreCommand;
+use ipnet::IpNet;
 use outbound_events::settings::{self, Bucket, Ingest, Settings};
+use outbound_events_host::client::{self, Proxies};
 use outbound_events_host::guest::{Guest, Limits};
 use outbound_events_host::lock::HostLock;
-use outbound_events_host::server;
+use outbound_events_host::server::{self, Options};
 use outbound_events_host::store::KeyValueStore;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
@@ -63,6 +65,10 @@ struct Serve {
     /// A file of lines such as `SPIN_VARIABLE_INGEST_TOKENS=…`, so that no secret stands in a command.
     #[arg(long)]
     env_file: Option<PathBuf>,
+    /// A proxy in front, or a network of them, such as 127.0.0.1 or 10.0.0.0/8: where its X-Forwarded-For says that a request
+    /// comes from is believed. Several are joined by commas.
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',', value_parser = client::network)]
+    trust_forwarded: Vec<IpNet>,
     /// Writes log lines as JSON.
     #[arg(long)]
     log_json: bool,
@@ -112,7 +118,8 @@ async fn serve(arguments: Serve) -> Result<()> {
         "serving"
     );
     greet(listener.local_addr()?, &settings);
-    server::serve(listener, guest, stop).await
+    let options = Options { proxies: Proxies::new(arguments.trust_forwarded) };
+    server::serve(listener, guest, options, stop).await
 }
 
 /// Standard output says where it listens and what to try; everything after that is the log's.

@@ -3,7 +3,9 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -21,6 +23,7 @@ use tokio::time::{Sleep, sleep, timeout};
 use wasmtime_wasi_http::WasiBody;
 
 use crate::body::{self, Unread};
+use crate::client::Proxies;
 use crate::guest::{Guest, GuestError};
 use crate::ticks;
 
@@ -33,15 +36,31 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long what goes on after answers may take then.
 const ROUND_TIMEOUT: Duration = Duration::from_secs(12);
 
+/// How it serves, beside what.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The proxies whose word is taken for where requests come from.
+    pub proxies: Proxies,
+}
+
 /// Serves until `stop` is ready, then finishes what was accepted. An error if that took too long.
-pub async fn serve(listener: TcpListener, guest: Guest, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    guest: Guest,
+    options: Options,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let options = Arc::new(options);
     let graceful = GracefulShutdown::new();
     let ticks = tokio::spawn(ticks::tick(guest.clone()));
     tokio::pin!(stop);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => _ = tokio::spawn(connection(stream, guest.clone(), graceful.watcher())),
+                Ok((stream, peer)) => {
+                    let watcher = graceful.watcher();
+                    tokio::spawn(connection(stream, peer.ip(), guest.clone(), Arc::clone(&options), watcher));
+                }
                 Err(error) => {
                     // Out of file descriptors, most likely: those in use will be given back.
                     tracing::error!("a connection was not accepted: {error}");
@@ -64,14 +83,15 @@ pub async fn serve(listener: TcpListener, guest: Guest, stop: impl Future<Output
     Ok(())
 }
 
-async fn connection(stream: TcpStream, guest: Guest, watcher: Watcher) {
+async fn connection(stream: TcpStream, peer: IpAddr, guest: Guest, options: Arc<Options>, watcher: Watcher) {
     // The answer leaves at once, whatever the last one's acknowledgement does.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!("TCP_NODELAY: {error}");
     }
     let service = service_fn(move |request| {
         let guest = guest.clone();
-        async move { Ok::<_, Infallible>(answer(&guest, request).await) }
+        let client = options.proxies.client(peer, request.headers());
+        async move { Ok::<_, Infallible>(answer(&guest, client, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -85,7 +105,7 @@ async fn connection(stream: TcpStream, guest: Guest, watcher: Watcher) {
 }
 
 /// Answers one request, and logs one line: no query, no token, no body.
-async fn answer(guest: &Guest, request: Request<Incoming>) -> Response<WasiBody> {
+async fn answer(guest: &Guest, client: IpAddr, request: Request<Incoming>) -> Response<WasiBody> {
     let started = Instant::now();
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
@@ -97,12 +117,14 @@ async fn answer(guest: &Guest, request: Request<Incoming>) -> Response<WasiBody>
         guest.took();
     }
     tracing::info!(
+        %client,
         %method,
         path = %shown(&path),
         status = response.status().as_u16(),
         event = text(response.headers(), "event-id"),
         result = text(response.headers(), "event-result"),
-        microseconds = started.elapsed().as_micros(),
+        // Of 128 bits it would be text in JSON.
+        microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
         "request"
     );
     response

@@ -6,6 +6,7 @@ mod support;
 use std::net::TcpStream;
 use std::process::Command;
 
+use serde_json::{Value, json};
 use support::{GUARDED, Kind, OPEN, Recipient, TOKEN, component, host, numbered};
 
 /// Runs the host to its end, which must be a failure, and gives what it says about that.
@@ -45,6 +46,7 @@ fn bad_arguments_say_what_is_expected() {
         (&["serve", "--env-file", &no_prefix], "there is no setting INGEST_TOKENS"),
         (&["serve", "--env-file", &lower_case], "SPIN_VARIABLE_INGEST_TOKENS"),
         (&["serve", "--variable", "bucket=other"], "one store, default"),
+        (&["serve", "--trust-forwarded", "proxy"], "neither an address nor a network"),
         (&["serve", "--bogus"], "--bogus"),
     ];
     for (arguments, expected) in cases {
@@ -152,6 +154,45 @@ fn a_request_is_one_log_line_without_token_query_or_body() {
     assert!(lines.iter().all(|line| line.contains("/events/hq")), "{log}");
     for secret in [TOKEN, "a-query", "a-body", "a-wrong-token-of-mine"] {
         assert!(!log.contains(secret), "{secret} is in the log: {log}");
+    }
+}
+
+/// The log lines of requests, which are JSON.
+fn request_lines(recipient: &Recipient) -> Vec<Value> {
+    let log = recipient.log();
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.filter(|line| line["fields"]["message"] == "request").map(|mut line| line["fields"].take()).collect()
+}
+
+#[test]
+fn a_log_of_json_has_numbers_that_are_numbers() {
+    let recipient = Recipient::start_host(&[OPEN], |mut host| {
+        host.arg("--log-json");
+        host
+    });
+    recipient.post("/events/hq", numbered(1));
+    let lines = request_lines(&recipient);
+    let [line] = lines.as_slice() else { panic!("{}", recipient.log()) };
+    assert!(line["status"] == 200 && line["microseconds"].is_u64(), "{line}");
+    assert_eq!(
+        (&line["client"], &line["method"], &line["path"]),
+        (&json!("127.0.0.1"), &json!("POST"), &json!("/events/hq"))
+    );
+}
+
+#[test]
+fn the_log_has_the_address_that_a_trusted_proxy_names_and_no_other() {
+    for (trusted, expected) in
+        [(Some("127.0.0.1"), "198.51.100.1"), (Some("10.0.0.0/8"), "127.0.0.1"), (None, "127.0.0.1")]
+    {
+        let recipient = Recipient::start_host(&[OPEN], |mut host| {
+            host.arg("--log-json").args(trusted.iter().flat_map(|proxy| ["--trust-forwarded", *proxy]));
+            host
+        });
+        let mut connection = recipient.connect();
+        connection.send("GET /health HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.66, 198.51.100.1\r\n\r\n");
+        assert_eq!(connection.receive().status, 200);
+        assert_eq!(request_lines(&recipient)[0]["client"], expected, "{trusted:?} is trusted: {}", recipient.log());
     }
 }
 

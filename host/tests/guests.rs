@@ -60,7 +60,7 @@ fn serve(guest: impl FnOnce() -> Guest + Send + 'static) -> SocketAddr {
         Runtime::new().unwrap().block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             address.send(listener.local_addr().unwrap()).unwrap();
-            server::serve(listener, guest(), std::future::pending()).await.unwrap();
+            server::serve(listener, guest(), server::Options::default(), std::future::pending()).await.unwrap();
         });
     });
     bound.recv().unwrap()
