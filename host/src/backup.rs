@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 use tempfile::NamedTempFile;
 
-use crate::error::StoreError;
+use crate::error::{StoreError, told};
 use crate::snapshot::{Snapshot, log_of};
 
 /// How many pages are copied at once: 4 MiB of a store.
@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub fn backup(from: &Path, new: &Path, progress: impl FnMut(u64, u64)) -> Result<(), StoreError> {
     let snapshot = Snapshot::open(from)?;
     make(&snapshot, from, new, progress)
-        .map_err(|error| StoreError::Backup { path: new.display().to_string(), reason: format!("{error:#}") })
+        .map_err(|error| StoreError::Backup { path: new.display().to_string(), reason: told(&error) })
 }
 
 fn make(snapshot: &Snapshot, from: &Path, new: &Path, progress: impl FnMut(u64, u64)) -> anyhow::Result<()> {

@@ -35,3 +35,36 @@ impl From<rusqlite::Error> for StoreError {
         Self::Sqlite(error.to_string())
     }
 }
+
+/// An error with its causes, each told once: some libraries repeat a cause in what they say themselves.
+pub fn told(error: &anyhow::Error) -> String {
+    let mut told: Vec<String> = Vec::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !told.iter().any(|before| before.contains(&cause) || cause.contains(before)) {
+            told.push(cause);
+        }
+    }
+    told.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::told;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let cases: [(&[&str], &str); 4] = [
+            (&["no such file", "settings.env cannot be read"], "settings.env cannot be read: no such file"),
+            (&["no such file", "no such file", "it cannot be read"], "it cannot be read: no such file"),
+            (&["Error code 26: not a database", "not a database"], "not a database"),
+            (&["locked", "it is locked by another"], "it is locked by another"),
+        ];
+        for (causes, expected) in cases {
+            let first = anyhow!(causes[0]);
+            let error = causes[1..].iter().fold(first, |error, context| error.context(context.to_string()));
+            assert_eq!(told(&error), expected);
+        }
+    }
+}

@@ -15,7 +15,7 @@
 //! | `outgoing` | the way out: to the origins of destinations, and nowhere else |
 //! | `ticks` | has the component do what is due, also where no event comes |
 //! | `sqlite` | one commit for all writes that wait |
-//! | `error` | what can be wrong with a store |
+//! | [`error`] | what can be wrong with a store, and how errors are told |
 //! | `body` | a body that is read up to a limit, and what is left of it |
 //! | `log` | a guest's lines on standard error become log lines |
 //!
@@ -36,7 +36,6 @@
 #![forbid(unsafe_code)]
 
 mod body;
-mod error;
 mod log;
 mod offer;
 mod outgoing;
@@ -45,6 +44,7 @@ mod ticks;
 
 pub mod backup;
 pub mod client;
+pub mod error;
 pub mod guest;
 pub mod lock;
 pub mod port;

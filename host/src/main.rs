@@ -15,6 +15,7 @@ use commands::store::StoreCommand;
 use ipnet::IpNet;
 use outbound_events::settings::{self, Bucket, Ingest, Settings};
 use outbound_events_host::client::{self, Proxies};
+use outbound_events_host::error::told;
 use outbound_events_host::guest::{Guest, Limits};
 use outbound_events_host::lock::HostLock;
 use outbound_events_host::server::{self, Options};
@@ -82,7 +83,7 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", told(&error));
             ExitCode::FAILURE
         }
     }
@@ -107,9 +108,9 @@ async fn serve(arguments: Serve) -> Result<()> {
         .map_err(anyhow::Error::from)
         .with_context(|| format!("{} cannot be served", arguments.component.display()))?;
     guest.instantiate().await.with_context(|| format!("{} cannot be started", arguments.component.display()))?;
-    let listener = TcpListener::bind(&arguments.listen)
-        .await
-        .with_context(|| format!("{} cannot be listened on; --listen chooses another address", arguments.listen))?;
+    let listener = TcpListener::bind(&arguments.listen).await.with_context(|| {
+        format!("{} cannot be listened on; --listen takes an address or a name, and a port", arguments.listen)
+    })?;
     let stop = stop_signal()?;
     tracing::info!(
         component = %arguments.component.display(),

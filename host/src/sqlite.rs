@@ -16,7 +16,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::error::StoreError;
+use crate::error::{StoreError, told};
 
 /// Spin keeps its stores in one table, by their labels. Ours is the default one.
 pub const STORE: &str = "default";
@@ -207,16 +207,17 @@ pub fn check_pages(connection: &Connection) -> anyhow::Result<()> {
 
 /// Why a file cannot be a store, and what to do about it where SQLite finds it damaged.
 pub fn explain(path: &Path, error: &anyhow::Error) -> String {
+    let told = told(error);
     match error.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code) {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => format!(
-            "{error:#}. Keep the file: `sqlite3 {} .recover | sqlite3 NEW-FILE` may save what it holds. Or put back a copy",
+            "{told}. Keep the file: `sqlite3 {} .recover | sqlite3 NEW-FILE` may save what it holds. Or put back a copy",
             path.display()
         ),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            format!("{error:#}: another process holds it. Try again when that has let go")
+            format!("{told}: another process holds it. Try again when that has let go")
         }
         Some(ErrorCode::ReadOnly) => "its folder cannot be written, where SQLite's log stands beside it".to_owned(),
-        _ => format!("{error:#}"),
+        _ => told,
     }
 }
 

@@ -39,7 +39,10 @@ fn bad_arguments_say_what_is_expected() {
         (&["serve", "--store", "memory", "--component", &component, "--listen", "localhost"], "--listen"),
         (&["serve", "--component", "nowhere.wasm"], "cargo xtask build"),
         (&["serve", "--store", "memory", "--component", &no_component], "not.wasm cannot be served"),
-        (&["serve", "--store", "memory", "--component", &component, "--listen", &address], "--listen chooses another"),
+        (
+            &["serve", "--store", "memory", "--component", &component, "--listen", &address],
+            "an address or a name, and a port",
+        ),
         (&["serve", "--env-file", "nowhere.env"], "nowhere.env cannot be read"),
         (&["serve", "--env-file", &mistyped], "there are ingest_tokens"),
         (&["serve", "--env-file", &broken], "broken.env"),
@@ -53,6 +56,8 @@ fn bad_arguments_say_what_is_expected() {
         let says = fails(arguments);
         assert!(says.contains(expected), "{arguments:?}: {says}");
         assert!(!says.contains(TOKEN), "a token is told: {says}");
+        let parts: Vec<_> = says.trim().split(": ").collect();
+        assert!(parts.windows(2).all(|two| two[0] != two[1]), "told twice: {says}");
     }
 }
 

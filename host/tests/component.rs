@@ -5,6 +5,7 @@ mod support;
 
 use std::path::Path;
 
+use support::{Kind, OPEN, Recipient, numbered};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
@@ -42,6 +43,18 @@ fn the_components_ask_for_no_files_and_no_sockets_and_each_for_its_own_store() {
             imports.iter().filter(|import| !common.iter().any(|prefix| import.starts_with(prefix))).collect();
         assert_eq!(others, own, "{}", component.display());
     }
+}
+
+#[test]
+fn on_our_host_each_component_finds_what_the_other_stored() {
+    let recipient = Recipient::start(Kind::Host, &[OPEN]);
+    assert_eq!(recipient.post("/", numbered(1)).result(), "stored");
+    let recipient = recipient.kill_and_restart_as(Kind::HostWasi, |command| command);
+    assert_eq!(recipient.post("/", numbered(1)).result(), "duplicate");
+    assert_eq!(recipient.post("/", numbered(2)).result(), "stored");
+    let recipient = recipient.kill_and_restart_as(Kind::Host, |command| command);
+    assert_eq!(recipient.post("/", numbered(2)).result(), "duplicate");
+    assert_eq!(recipient.stored().len(), 2);
 }
 
 fn imports(component: &Path) -> Vec<String> {

@@ -110,9 +110,15 @@ impl Recipient {
         self.kill_and_restart_by(|command| command)
     }
 
-    pub fn kill_and_restart_by(mut self, change: impl FnOnce(Command) -> Command) -> Self {
+    pub fn kill_and_restart_by(self, change: impl FnOnce(Command) -> Command) -> Self {
+        let kind = self.kind;
+        self.kill_and_restart_as(kind, change)
+    }
+
+    /// The same, as another kind that keeps events in the same place.
+    pub fn kill_and_restart_as(mut self, kind: Kind, change: impl FnOnce(Command) -> Command) -> Self {
         self.kill();
-        let (kind, variables) = (self.kind, std::mem::take(&mut self.variables));
+        let variables = std::mem::take(&mut self.variables);
         let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
         drop(self);
         Self::start_in(folder, kind, variables, change)
