@@ -1,5 +1,6 @@
 //! Every test of the workspace, and how many ran.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
@@ -11,12 +12,13 @@ use crate::command::Command;
 /// wasmtime is compiled, and `cargo xtask run` would have to compile it again.
 const PACKAGES: [&str; 5] = ["outbound-events", "outbound-events-host", "appliance", "bench", "xtask"];
 
-/// What the closing lines of the tests add up to.
+/// What the closing lines of the tests add up to, and why how many were skipped.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Count {
     passed: u64,
     failed: u64,
     ignored: u64,
+    reasons: BTreeMap<String, u64>,
 }
 
 /// Runs every test and prints how many ran. An error if one failed, or if none ran.
@@ -28,7 +30,11 @@ pub fn test(arguments: &[String]) -> Result<()> {
             unsuccessful.push(package);
         }
     }
-    println!("\n{} passed, {} failed, {} skipped", count.passed, count.failed, count.ignored);
+    println!();
+    for (reason, tests) in &count.reasons {
+        println!("{tests} skipped: {reason}");
+    }
+    println!("{} passed, {} failed, {} skipped", count.passed, count.failed, count.ignored);
     if !unsuccessful.is_empty() {
         bail!("the tests of {} failed", unsuccessful.join(" and "));
     }
@@ -52,8 +58,13 @@ fn test_package(package: &str, arguments: &[String], count: &mut Count) -> Resul
 }
 
 impl Count {
-    /// Reads a closing line: `test result: ok. 3 passed; 0 failed; 0 ignored; …`
+    /// Reads a closing line: `test result: ok. 3 passed; 0 failed; 0 ignored; …`, or that of a test that was skipped:
+    /// `test [spin] events_outlive_the_recipient (spin is not on PATH) ... ignored`.
     fn add(&mut self, line: &str) {
+        if let Some(skipped) = line.strip_prefix("test ").and_then(|line| line.strip_suffix("... ignored")) {
+            let reason = skipped.trim().strip_suffix(')').and_then(|skipped| skipped.split_once('('));
+            *self.reasons.entry(reason.map_or(skipped.trim(), |(_, reason)| reason).to_owned()).or_default() += 1;
+        }
         let Some(result) = line.strip_prefix("test result: ") else { return };
         for part in result.split([';', '.']) {
             match part.trim().split_once(' ').map(|(number, what)| (number.parse::<u64>(), what)) {
@@ -78,9 +89,12 @@ mod tests {
             "test result: FAILED. 13 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.11s",
             "test 5 passed; and so on ... ok",
             "running 7 tests",
+            "test [spin]  events_outlive_the_recipient (spin is not on PATH) ... ignored",
+            "test [spin]  the_token_decides (spin is not on PATH)            ... ignored",
         ] {
             count.add(line);
         }
-        assert_eq!(count, Count { passed: 37, failed: 1, ignored: 2 });
+        let reasons = [("spin is not on PATH".to_owned(), 2)].into();
+        assert_eq!(count, Count { passed: 37, failed: 1, ignored: 2, reasons });
     }
 }
