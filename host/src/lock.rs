@@ -16,15 +16,12 @@ pub struct HostLock {
 }
 
 impl HostLock {
-    /// Takes the lock of a store's file, which lies beside it and says whose it is. `None` where another host holds it and they are to
+    /// Takes the lock of a store's file that is there; it lies beside it and says whose it is. `None` where another host holds it and they are to
     /// share the store; an error with the other's process where they are not.
     pub fn take(store: &Path, shared: bool) -> Result<Option<Self>, StoreError> {
         let unusable = |reason: String| StoreError::Open { path: store.display().to_string(), reason };
         let path = lock_of(store);
         let named = |error: std::io::Error| unusable(format!("{}: {error}", path.display()));
-        if let Some(folder) = store.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder).map_err(|error| unusable(error.to_string()))?;
-        }
         let mut file = open(&path).map_err(named)?;
         match file.try_lock() {
             Ok(()) => {

@@ -101,8 +101,9 @@ async fn serve(arguments: Serve) -> Result<()> {
         tracing::warn!("the store is in memory: no event outlives this process");
         (KeyValueStore::memory(), None)
     } else {
-        let lock = HostLock::take(&arguments.store, arguments.shared)?;
-        (KeyValueStore::sqlite(&arguments.store)?, lock)
+        // What is wrong with the file is told before whose it is.
+        let store = KeyValueStore::sqlite(&arguments.store)?;
+        (store, HostLock::take(&arguments.store, arguments.shared)?)
     };
     let guest = Guest::new(&component, store, variables, Limits::default())
         .map_err(anyhow::Error::from)
