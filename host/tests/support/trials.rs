@@ -1,5 +1,6 @@
-//! Promises that are tried on every kind of recipient, each as a test of its own. One that cannot be tried here counts as ignored:
-//! that is not known before the test runs, which the harness of the standard library has no word for.
+//! Promises that can be tried only where something is installed, on every kind of recipient or on our host. One that cannot be tried
+//! here counts as ignored: that is not known before the tests run, which the harness of the standard library has no word for.
+#![allow(dead_code, reason = "shared by tests that use a part")]
 
 use std::process::ExitCode;
 
@@ -8,7 +9,7 @@ use libtest_mimic::{Arguments, Trial};
 use crate::support::Kind;
 
 /// A promise's name, and what holds a kind of recipient to it.
-pub type Promise = (&'static str, fn(Kind));
+pub type Promise<T = fn(Kind)> = (&'static str, T);
 
 /// Functions as promises, by their names.
 macro_rules! promises {
@@ -25,11 +26,21 @@ pub fn run(promises: &[Promise]) -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
 }
 
+/// Holds our host to promises, unless there is a reason why that cannot be tried here.
+pub fn run_unless(missing: Option<&str>, promises: &[Promise<fn()>]) -> ExitCode {
+    let trials = promises.iter().map(|&(name, promise)| skippable(name, missing, promise));
+    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
+}
+
 fn trial(kind: Kind, missing: Option<&str>, name: &str, promise: fn(Kind)) -> Trial {
+    skippable(name, missing, move || promise(kind)).with_kind(kind.name())
+}
+
+fn skippable(name: &str, missing: Option<&str>, promise: impl FnOnce() + Send + 'static) -> Trial {
     let why = missing.map(|why| format!(" ({why})")).unwrap_or_default();
     let trial = Trial::test(format!("{name}{why}"), move || {
-        promise(kind);
+        promise();
         Ok(())
     });
-    trial.with_kind(kind.name()).with_ignored_flag(missing.is_some())
+    trial.with_ignored_flag(missing.is_some())
 }
