@@ -1,7 +1,7 @@
 //! A copy of a store's file, made while others work on it.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,14 +20,14 @@ const PAGES: i32 = 1024;
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Copies a store's file to a new one, which holds all that was stored when this began, and which is there only once it is whole,
-/// looked at and on disk. `progress` is told how many pages are copied, of how many.
+/// looked at and on disk. It is its owner's alone, whoever may read the store. `progress` is told how many pages are copied, of how many.
 pub fn backup(from: &Path, new: &Path, progress: impl FnMut(u64, u64)) -> Result<(), StoreError> {
     let snapshot = Snapshot::open(from)?;
-    make(&snapshot, from, new, progress)
+    make(&snapshot, new, progress)
         .map_err(|error| StoreError::Backup { path: new.display().to_string(), reason: told(&error) })
 }
 
-fn make(snapshot: &Snapshot, from: &Path, new: &Path, progress: impl FnMut(u64, u64)) -> anyhow::Result<()> {
+fn make(snapshot: &Snapshot, new: &Path, progress: impl FnMut(u64, u64)) -> anyhow::Result<()> {
     ensure!(!new.try_exists()?, "it is there already, and was not touched");
     // SQLite would take it for the copy's own.
     let log = log_of(new);
@@ -36,8 +36,6 @@ fn make(snapshot: &Snapshot, from: &Path, new: &Path, progress: impl FnMut(u64, 
     let unfinished = beside(new, folder).with_context(|| format!("nothing can be made in {}", folder.display()))?;
     copy(snapshot, unfinished.path(), unfinished.as_file(), progress)?;
     Snapshot::open(unfinished.path())?.check_pages()?;
-    // Who may read the store may read its copy, and nobody else.
-    fs::set_permissions(unfinished.path(), fs::metadata(from)?.permissions())?;
     unfinished.as_file().sync_all()?;
     unfinished.persist_noclobber(new).map_err(|error| error.error)?;
     sync_folder(folder)?;

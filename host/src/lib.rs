@@ -14,6 +14,7 @@
 //! | [`mod@backup`] | a copy of it, made while the host runs |
 //! | `outgoing` | the way out: to the origins of destinations, and nowhere else |
 //! | `ticks` | has the component do what is due, also where no event comes |
+//! | `private` | files that are their owner's alone |
 //! | `sqlite` | one commit for all writes that wait |
 //! | [`error`] | what can be wrong with a store, and how errors are told |
 //! | `body` | a body that is read up to a limit, and what is left of it |
@@ -39,6 +40,7 @@ mod body;
 mod log;
 mod offer;
 mod outgoing;
+mod private;
 mod sqlite;
 mod ticks;
 

@@ -17,6 +17,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params}
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{StoreError, told};
+use crate::private;
 
 /// Spin keeps its stores in one table, by their labels. Ours is the default one.
 pub const STORE: &str = "default";
@@ -63,6 +64,8 @@ impl SqliteStore {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|error| unusable(error.to_string()))?;
         }
+        private::make(path);
+        private::warn_if_shared(path);
         let mut connection = prepare(path).map_err(|error| unusable(explain(path, &error)))?;
         let (writes, mut waiting) = mpsc::channel(MAX_WAITING);
         let writer = std::thread::Builder::new()
