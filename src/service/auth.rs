@@ -7,7 +7,7 @@ use http::header;
 use http::request::Parts;
 
 use super::Refusal;
-use crate::forward::destination::Secrets;
+use crate::forward::destination::{Secrets, Way};
 use crate::settings::{Ingest, Settings, Tokens};
 
 /// The query parameter that carries a sender's token.
@@ -36,6 +36,17 @@ pub(super) fn sender(head: &Parts, ingest: &Ingest) -> Result<Sender, Refusal> {
             false => Err(Refusal::Token),
         },
     }
+}
+
+/// Whether the request shows a token that is worth something here, whichever it is and whatever for. For who serves this and limits
+/// what strangers may ask of it: it costs little, and nobody is let in by it.
+pub fn shows_a_token(head: &Parts, settings: &Settings) -> bool {
+    let bears = |tokens: Option<&Tokens>| tokens.is_some_and(|tokens| bearers(head).any(|token| tokens.contain(token)));
+    sender(head, &settings.ingest) == Ok(Sender::Trusted)
+        || bears(settings.read_tokens.as_ref())
+        || bears(settings.admin_tokens.as_ref())
+        || scheduler(head, settings.tick_tokens.as_ref()).is_ok()
+        || settings.destinations.iter().any(|one| one.way == Way::Pull && destination(head, &one.secrets).is_ok())
 }
 
 /// Lets a reader in, or says why not. A browser keeps a URL in its history: the header alone counts.

@@ -32,6 +32,7 @@ use crate::keys;
 use crate::settings::{Begin, Ingest, Settings, SettingsError};
 use crate::store::Store;
 
+pub use auth::shows_a_token;
 pub use problem::Refusal;
 
 use api::Resource;
