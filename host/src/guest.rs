@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use outbound_events::forward::destination::Destination;
+use outbound_events::settings::Settings;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 use wasmtime::component::{Component, Linker, ResourceTable};
@@ -230,6 +231,11 @@ impl Guest {
                 Ok(Ok(())) => GuestError::Silent,
             }),
         }
+    }
+
+    /// What the component is set to, if its variables are those of this one.
+    pub(crate) fn settings(&self) -> Option<Settings> {
+        Settings::read(|name| Ok(self.variables.get(name).cloned())).ok()
     }
 
     /// Something was taken: it may be owed to a destination.

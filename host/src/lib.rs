@@ -4,6 +4,7 @@
 //! | file | what lives there |
 //! |---|---|
 //! | [`server`] | sockets and HTTP: reads a body before it takes an instance, times out, shuts down gracefully |
+//! | [`tls`] | a certificate and its key, read again when they change, and the handshake |
 //! | [`guest`] | wasmtime: a fresh instance a request, its limits, and what it may call |
 //! | `offer` | the store and the settings, behind Spin's interfaces and behind WASI's |
 //! | [`client`] | where a request comes from, also behind a proxy |
@@ -17,6 +18,10 @@
 //! | `private` | files that are their owner's alone |
 //! | `sqlite` | one commit for all writes that wait |
 //! | [`error`] | what can be wrong with a store, and how errors are told |
+//! | `connections` | how many there may be, and who goes when there are more |
+//! | `strangers` | what who has no token may ask for in a second |
+//! | `lingering` | a connection that lets a sender finish |
+//! | `seldom` | log lines that a stranger could have written by the thousand |
 //! | `body` | a body that is read up to a limit, and what is left of it |
 //! | `log` | a guest's lines on standard error become log lines |
 //!
@@ -37,11 +42,15 @@
 #![forbid(unsafe_code)]
 
 mod body;
+mod connections;
+mod lingering;
 mod log;
 mod offer;
 mod outgoing;
 mod private;
+mod seldom;
 mod sqlite;
+mod strangers;
 mod ticks;
 
 pub mod backup;
@@ -53,3 +62,4 @@ pub mod port;
 pub mod server;
 pub mod snapshot;
 pub mod store;
+pub mod tls;

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod commands;
+mod limits;
 
 use std::collections::HashMap;
 use std::io::IsTerminal as _;
@@ -20,6 +21,7 @@ use outbound_events_host::guest::{Guest, Limits};
 use outbound_events_host::lock::HostLock;
 use outbound_events_host::server::{self, Options};
 use outbound_events_host::store::KeyValueStore;
+use outbound_events_host::tls::Tls;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -70,6 +72,15 @@ struct Serve {
     /// comes from is believed. Several are joined by commas.
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',', value_parser = client::network)]
     trust_forwarded: Vec<IpNet>,
+    /// Speaks https with the certificate of this file: PEM, the server's own first, then those above it. Both files are read
+    /// again at SIGHUP, and when they change.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's key: PEM, in PKCS#8, PKCS#1 or SEC1.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    #[command(flatten)]
+    limits: limits::Limits,
     /// Writes log lines as JSON.
     #[arg(long)]
     log_json: bool,
@@ -95,6 +106,12 @@ async fn serve(arguments: Serve) -> Result<()> {
     let variables = variables(&arguments)?;
     let settings = Settings::read(|name| Ok(variables.get(name).cloned()))?;
     ensure!(settings.bucket == Bucket::default(), "the setting bucket: this host has one store, default");
+    let tls = match (&arguments.tls_cert, &arguments.tls_key) {
+        (Some(certificate), Some(key)) => Some(Tls::read(certificate, key)?),
+        _ => None,
+    };
+    let mut options = Options { tls, proxies: Proxies::new(arguments.trust_forwarded.clone()), ..Options::default() };
+    arguments.limits.set(&mut options, &settings.ingest)?;
     let component = std::fs::read(&arguments.component)
         .with_context(|| format!("{} cannot be read; `cargo xtask build` makes it", arguments.component.display()))?;
     let (store, _lock) = if arguments.store.as_os_str() == "memory" {
@@ -113,33 +130,35 @@ async fn serve(arguments: Serve) -> Result<()> {
         format!("{} cannot be listened on; --listen takes an address or a name, and a port", arguments.listen)
     })?;
     let stop = stop_signal()?;
+    #[cfg(unix)]
+    options.tls.clone().map(renew_on_hangup).transpose()?;
     tracing::info!(
         component = %arguments.component.display(),
         store = %arguments.store.display(),
         ingest = settings.ingest.as_str(),
         "serving"
     );
-    greet(listener.local_addr()?, &settings);
-    let options = Options { proxies: Proxies::new(arguments.trust_forwarded) };
+    let scheme = if options.tls.is_some() { "https" } else { "http" };
+    greet(scheme, listener.local_addr()?, &settings);
     server::serve(listener, guest, options, stop).await
 }
 
 /// Standard output says where it listens and what to try; everything after that is the log's.
-fn greet(address: SocketAddr, settings: &Settings) {
+fn greet(scheme: &str, address: SocketAddr, settings: &Settings) {
     let (taking, token) = match settings.ingest {
         Ingest::Guarded(_) => (", taking events", "?outbound_event_token=YOUR-TOKEN"),
         Ingest::Open => (", taking events from anyone", ""),
         Ingest::Shut => ("; it takes no events", ""),
     };
-    println!("Listening on http://{address}{taking}.\n");
+    println!("Listening on {scheme}://{address}{taking}.\n");
     if settings.ingest == Ingest::Shut {
         println!("{SHUT}\n");
     }
     let page = if settings.read_tokens.is_some() { "" } else { "  (closed until read_tokens is set)" };
-    println!("The page:              http://{address}/{page}");
+    println!("The page:              {scheme}://{address}/{page}");
     if settings.ingest != Ingest::Shut {
-        println!("The appliance's URL:   http://{address}/events{token}");
-        println!("Or send one yourself:  curl -i -d '{EXAMPLE}' 'http://{address}/events{token}'");
+        println!("The appliance's URL:   {scheme}://{address}/events{token}");
+        println!("Or send one yourself:  curl -i -d '{EXAMPLE}' '{scheme}://{address}/events{token}'");
     }
     println!();
 }
@@ -175,6 +194,18 @@ fn stop_signal() -> Result<impl Future<Output = ()>> {
             std::process::exit(1);
         });
     })
+}
+
+/// At each SIGHUP the certificate is read again.
+#[cfg(unix)]
+fn renew_on_hangup(tls: Tls) -> Result<()> {
+    let mut hangups = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangups.recv().await.is_some() {
+            tls.renew();
+        }
+    });
+    Ok(())
 }
 
 /// What asks a process to stop.

@@ -1,15 +1,15 @@
-//! Sockets and HTTP/1.1: what stands between a sender and the guest.
+//! Sockets, TLS and HTTP/1.1: what stands between a sender and the guest.
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::IpAddr;
-use std::pin::Pin;
+use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -17,15 +17,22 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 use wasmtime_wasi_http::WasiBody;
 
 use crate::body::{self, Unread};
 use crate::client::Proxies;
+pub use crate::connections::PerAddress;
+use crate::connections::{Connections, Place};
 use crate::guest::{Guest, GuestError};
+use crate::lingering::Lingering;
+use crate::seldom::Seldom;
+use crate::strangers::{Strangers, TooMany};
 use crate::ticks;
+use crate::tls::Tls;
 
 /// How long a connection is kept that sends no request, or sends its head slowly.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
@@ -36,11 +43,19 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long what goes on after answers may take then.
 const ROUND_TIMEOUT: Duration = Duration::from_secs(12);
 
-/// How it serves, beside what.
+/// How it serves, beside what. By default: http, for anyone, without limits.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// The proxies whose word is taken for where requests come from.
+    /// Speaks https with this, and nothing else. Its files are read again when they change.
+    pub tls: Option<Tls>,
+    /// The proxies whose word is taken for where requests come from. No limit for an address is for them.
     pub proxies: Proxies,
+    /// How many connections there may be. Those on which no valid token was shown make room for who comes.
+    pub max_connections: Option<NonZeroU32>,
+    /// How many connections an address may have on which no valid token was shown.
+    pub max_connections_per_address: Option<PerAddress>,
+    /// How many requests without a valid token an address may send in a second.
+    pub stranger_requests_per_second: Option<PerAddress>,
 }
 
 /// Serves until `stop` is ready, then finishes what was accepted. An error if that took too long.
@@ -50,16 +65,16 @@ pub async fn serve(
     options: Options,
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
-    let options = Arc::new(options);
+    let (stopping, stopped) = watch::channel(());
+    let server = Arc::new(Server::new(guest, options, stopped));
     let graceful = GracefulShutdown::new();
-    let ticks = tokio::spawn(ticks::tick(guest.clone()));
+    let beside = tokio::spawn(Arc::clone(&server).see_to_the_rest());
     tokio::pin!(stop);
     loop {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    let watcher = graceful.watcher();
-                    tokio::spawn(connection(stream, peer.ip(), guest.clone(), Arc::clone(&options), watcher));
+            accepted = server.accept(&listener) => match accepted {
+                Ok((stream, peer, place)) => {
+                    tokio::spawn(Arc::clone(&server).connection(stream, peer, place, graceful.watcher()));
                 }
                 Err(error) => {
                     // Out of file descriptors, most likely: those in use will be given back.
@@ -70,64 +85,147 @@ pub async fn serve(
             () = &mut stop => break,
         }
     }
-    drop(listener);
-    ticks.abort();
+    drop((listener, stopping));
+    beside.abort();
     tracing::info!(connections = graceful.count(), "stopping; what was accepted is finished first");
     timeout(SHUTDOWN_TIMEOUT, graceful.shutdown()).await.map_err(|_| {
         anyhow::anyhow!("some requests were not finished within {} seconds", SHUTDOWN_TIMEOUT.as_secs())
     })?;
     // A round that is cut short sends again what it had not written down.
-    if !guest.finish(ROUND_TIMEOUT).await {
+    if !server.guest.finish(ROUND_TIMEOUT).await {
         tracing::warn!("a round to a destination was cut short: what it had just sent may be sent again");
     }
     Ok(())
 }
 
-async fn connection(stream: TcpStream, peer: IpAddr, guest: Guest, options: Arc<Options>, watcher: Watcher) {
-    // The answer leaves at once, whatever the last one's acknowledgement does.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!("TCP_NODELAY: {error}");
-    }
-    let service = service_fn(move |request| {
-        let guest = guest.clone();
-        let client = options.proxies.client(peer, request.headers());
-        async move { Ok::<_, Infallible>(answer(&guest, client, request).await) }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        // A sender that closes its half after the request still gets its answer.
-        .half_close(true)
-        .serve_connection(TokioIo::new(Lingering::new(stream)), service);
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!("a connection ended early: {error}");
-    }
+/// What all connections share.
+struct Server {
+    guest: Guest,
+    options: Options,
+    connections: Arc<Connections>,
+    strangers: Strangers,
+    no_http: Seldom,
+    /// Its other end is dropped when the host is told to stop.
+    stopped: watch::Receiver<()>,
 }
 
-/// Answers one request, and logs one line: no query, no token, no body.
-async fn answer(guest: &Guest, client: IpAddr, request: Request<Incoming>) -> Response<WasiBody> {
-    let started = Instant::now();
-    let method = request.method().clone();
-    let path = request.uri().path().to_owned();
-    let response = match handle(guest, request).await {
-        Ok(response) => response,
-        Err(failure) => failure.response(),
-    };
-    if method == Method::POST && response.status().is_success() {
-        guest.took();
+impl Server {
+    fn new(guest: Guest, options: Options, stopped: watch::Receiver<()>) -> Self {
+        let connections = Connections::new(options.max_connections, options.max_connections_per_address);
+        let strangers = Strangers::new(guest.settings(), options.stranger_requests_per_second);
+        Self { guest, options, connections: Arc::new(connections), strangers, no_http: Seldom::default(), stopped }
     }
-    tracing::info!(
-        %client,
-        %method,
-        path = %shown(&path),
-        status = response.status().as_u16(),
-        event = text(response.headers(), "event-id"),
-        result = text(response.headers(), "event-result"),
-        // Of 128 bits it would be text in JSON.
-        microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
-        "request"
-    );
-    response
+
+    /// What is done beside serving, for ever.
+    async fn see_to_the_rest(self: Arc<Self>) {
+        let follow = async {
+            if let Some(tls) = &self.options.tls {
+                tls.follow().await;
+            }
+        };
+        tokio::join!(ticks::tick(self.guest.clone()), self.connections.enforce(), follow);
+    }
+
+    /// Who comes, with a place: at once, while a stranger holds one.
+    async fn accept(&self, listener: &TcpListener) -> io::Result<(TcpStream, IpAddr, Place)> {
+        let (stream, peer) = listener.accept().await?;
+        let peer = peer.ip().to_canonical();
+        self.connections.room().await;
+        let place = self.connections.enter(peer, self.options.proxies.trusts(peer));
+        Ok((stream, peer, place))
+    }
+
+    async fn connection(self: Arc<Self>, stream: TcpStream, peer: IpAddr, place: Place, watcher: Watcher) {
+        // The answer leaves at once, whatever the last one's acknowledgement does.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!("TCP_NODELAY: {error}");
+        }
+        tokio::select! {
+            () = self.converse(stream, peer, &place, watcher) => {}
+            () = place.must_go() => {}
+        }
+    }
+
+    async fn converse(self: &Arc<Self>, stream: TcpStream, peer: IpAddr, place: &Place, watcher: Watcher) {
+        let Some(tls) = &self.options.tls else {
+            let server = Arc::clone(self);
+            let stream = Lingering::plain(stream, move || server.hears_tls(peer));
+            return self.speak(stream, peer, place, watcher).await;
+        };
+        let mut stopped = self.stopped.clone();
+        let shaken = tokio::select! {
+            shaken = tls.accept(stream, peer) => shaken,
+            // Who has not shaken hands has asked for nothing.
+            _ = stopped.changed() => None,
+        };
+        if let Some(stream) = shaken {
+            self.speak(stream, peer, place, watcher).await;
+        }
+    }
+
+    async fn speak(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        peer: IpAddr,
+        place: &Place,
+        watcher: Watcher,
+    ) {
+        let service = service_fn(async |request| Ok::<_, Infallible>(self.answer(peer, place, request).await));
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            // A sender that closes its half after the request still gets its answer.
+            .half_close(true)
+            .serve_connection(TokioIo::new(stream), service);
+        if let Err(error) = watcher.watch(connection).await {
+            tracing::debug!("a connection ended early: {error}");
+        }
+    }
+
+    fn hears_tls(&self, peer: IpAddr) {
+        self.no_http.say(|unsaid| {
+            tracing::warn!(
+                client = %peer,
+                unsaid,
+                "a sender speaks https, and this is http: its URL must begin with http:, or this needs --tls-cert and --tls-key"
+            );
+        });
+    }
+
+    /// Answers one request, and logs one line: no query, no token, no body. What is one too many is not logged here: there may be
+    /// very many of them.
+    async fn answer(&self, peer: IpAddr, place: &Place, request: Request<Incoming>) -> Response<WasiBody> {
+        let started = Instant::now();
+        let client = self.options.proxies.client(peer, request.headers());
+        let (head, body) = request.into_parts();
+        let shows_a_token = match self.strangers.admit(&head, client) {
+            Ok(shows_a_token) => shows_a_token,
+            Err(too_many) => return Failure::from(too_many).response(),
+        };
+        place.begins(shows_a_token);
+        let method = head.method.clone();
+        let path = head.uri.path().to_owned();
+        let response = match handle(&self.guest, head, body).await {
+            Ok(response) => response,
+            Err(failure) => failure.response(),
+        };
+        place.ended();
+        if method == Method::POST && response.status().is_success() {
+            self.guest.took();
+        }
+        tracing::info!(
+            %client,
+            %method,
+            path = %shown(&path),
+            status = response.status().as_u16(),
+            event = text(response.headers(), "event-id"),
+            result = text(response.headers(), "event-result"),
+            // Of 128 bits it would be text in JSON.
+            microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+            "request"
+        );
+        response
+    }
 }
 
 /// The path for the log, as far as it is made of what the paths here are made of. A mistyped URL such as
@@ -142,13 +240,12 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-async fn handle(guest: &Guest, request: Request<Incoming>) -> Result<Response<WasiBody>, Failure> {
-    let (mut head, incoming) = request.into_parts();
+async fn handle(guest: &Guest, mut head: Parts, body: Incoming) -> Result<Response<WasiBody>, Failure> {
     // HTTP/1.0 knows no Host; a guest is always given one.
     if head.uri.authority().is_none() {
         head.headers.entry(header::HOST).or_insert(HeaderValue::from_static("localhost"));
     }
-    let body = body::read(incoming, guest.limits.body).await?;
+    let body = body::read(body, guest.limits.body).await?;
     Ok(guest.handle(Request::from_parts(head, body)).await?)
 }
 
@@ -159,6 +256,8 @@ enum Failure {
     Body(#[from] Unread),
     #[error(transparent)]
     Guest(#[from] GuestError),
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
 }
 
 impl Failure {
@@ -168,6 +267,7 @@ impl Failure {
             Self::Body(Unread::BrokenOff(_)) | Self::Guest(GuestError::Request(_)) => StatusCode::BAD_REQUEST,
             Self::Guest(GuestError::Busy | GuestError::Slow) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Guest(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
         }
     }
 
@@ -196,81 +296,16 @@ impl Failure {
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-        }
+        let retry_after = match status {
+            StatusCode::SERVICE_UNAVAILABLE => Some("5"),
+            StatusCode::TOO_MANY_REQUESTS => Some("1"),
+            _ => None,
+        };
+        headers.extend(retry_after.map(|seconds| (header::RETRY_AFTER, HeaderValue::from_static(seconds))));
         if matches!(self, Self::Body(_)) {
             // What the sender still owes cannot be told from a next request.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
-    }
-}
-
-/// A connection that reads on for a moment when it is shut down.
-///
-/// A body that is refused without being read is still on its way. To close at once would reset the connection, and the
-/// sender might never see why. So what it still sends is dropped, within bounds.
-struct Lingering {
-    stream: TcpStream,
-    until: Option<Pin<Box<Sleep>>>,
-    left: usize,
-}
-
-impl Lingering {
-    const TIME: Duration = Duration::from_secs(2);
-    const BYTES: usize = 4 << 20;
-
-    fn new(stream: TcpStream) -> Self {
-        Self { stream, until: None, left: Self::BYTES }
-    }
-}
-
-impl AsyncRead for Lingering {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Lingering {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        if this.until.is_none() {
-            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
-        }
-        let until = this.until.get_or_insert_with(|| Box::pin(sleep(Self::TIME)));
-        let mut dropped = [0; 16 * 1024];
-        while this.left > 0 && until.as_mut().poll(cx).is_pending() {
-            let mut buffer = ReadBuf::new(&mut dropped);
-            match Pin::new(&mut this.stream).poll_read(cx, &mut buffer) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
-                    this.left = this.left.saturating_sub(buffer.filled().len());
-                }
-                // The sender is done, or gone.
-                Poll::Ready(_) => break,
-            }
-        }
-        Poll::Ready(Ok(()))
     }
 }

@@ -1,4 +1,5 @@
 //! Certificate authorities, made for one test.
+#![allow(dead_code, clippy::unwrap_used, reason = "shared by tests that use a part")]
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,11 @@ impl Authority {
         let path = folder.join(name);
         std::fs::write(&path, self.0.pem()).unwrap();
         path
+    }
+
+    /// The same, for who signs with it, trusts it, or shows it.
+    pub fn issuer(&self) -> &CertifiedIssuer<'static, KeyPair> {
+        &self.0
     }
 
     /// A certificate for 127.0.0.1, and its key.

@@ -8,7 +8,7 @@
 )]
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -151,7 +151,7 @@ impl Recipient {
     /// Where the host says that it listens.
     fn said_address(&self) -> Option<SocketAddr> {
         let log = self.log();
-        let said = log.lines().find_map(|line| line.strip_prefix("Listening on http://"))?;
+        let said = log.lines().find_map(|line| line.strip_prefix("Listening on "))?.split_once("://")?.1;
         said.split([',', ';']).next()?.parse().ok()
     }
 
@@ -288,7 +288,7 @@ fn free_address() -> SocketAddr {
 }
 
 /// A connection that is kept alive.
-pub struct Connection(BufReader<TcpStream>);
+pub struct Connection<S = TcpStream>(BufReader<S>);
 
 #[derive(Clone, Debug)]
 pub struct Response {
@@ -303,10 +303,16 @@ impl Connection {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        Self::over(stream)
+    }
+}
+
+impl<S: Read + Write> Connection<S> {
+    pub fn over(stream: S) -> Self {
         Self(BufReader::new(stream))
     }
 
-    pub fn stream(&self) -> &TcpStream {
+    pub fn stream(&self) -> &S {
         self.0.get_ref()
     }
 

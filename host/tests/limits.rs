@@ -1,0 +1,308 @@
+//! What strangers may have, and that an appliance gets through them: who shows a valid token is never limited for their sake.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use std::net::{Shutdown, TcpStream};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use support::{Connection, GUARDED, OPEN, Recipient, Response, TOKEN, host, numbered};
+
+const WITH_TOKEN: &str = "/events/hq?outbound_event_token=a-token-of-24-characters";
+
+fn start(variables: &[&str], arguments: &[&str]) -> Recipient {
+    Recipient::start_host(variables, |mut host| {
+        host.args(arguments);
+        host
+    })
+}
+
+/// Waits for what must happen some time. How long it takes is nobody's promise; that it happens is.
+fn wait_until(what: &str, happened: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !happened() {
+        assert!(started.elapsed() < Duration::from_secs(60), "it never happened: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+type Does = fn(&mut Connection);
+
+/// What strangers do with a connection.
+const STRANGERS: [(&str, Does); 4] = [
+    ("silent", |_| {}),
+    ("in the middle of a head", |connection| connection.send("POST /events?outbound_event_token=")),
+    ("in the middle of a body", |connection| {
+        connection.send("POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nevent=");
+    }),
+    ("answered, and kept alive", |connection| assert_eq!(connection.post("/events", numbered(0)).status, 401)),
+];
+
+fn stranger(recipient: &Recipient, does: Does) -> Connection {
+    let mut connection = recipient.connect();
+    does(&mut connection);
+    connection
+}
+
+/// How many are closed by now. It is not waited for.
+fn closed(connections: &[Connection]) -> usize {
+    connections.iter().filter(|connection| is_closed(connection.stream())).count()
+}
+
+fn is_closed(stream: &TcpStream) -> bool {
+    stream.set_nonblocking(true).unwrap();
+    let closed = match stream.peek(&mut [0]) {
+        Ok(bytes) => bytes == 0,
+        Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
+    };
+    stream.set_nonblocking(false).unwrap();
+    closed
+}
+
+#[test]
+fn where_strangers_hold_all_places_an_appliance_gets_through_and_keeps_its_connection() {
+    for (what, does) in STRANGERS {
+        let recipient = start(&[GUARDED], &["--max-connections", "500"]);
+        let mut strangers: Vec<_> = (0..500).map(|_| stranger(&recipient, does)).collect();
+        // They hold all of them: nobody was asked to go.
+        assert!(!recipient.log().contains("made room"), "{what}: {}", recipient.log());
+        let mut appliance = recipient.connect();
+        assert_eq!(appliance.post(WITH_TOKEN, numbered(1)).result(), "stored", "{what}");
+        // As many as there are places come again, one after the other; and the appliance comes with a second and a third connection.
+        for n in 0..500 {
+            strangers.push(stranger(&recipient, does));
+            if n % 50 == 0 {
+                assert_eq!(recipient.post(WITH_TOKEN, numbered(10 + n)).result(), "stored", "{what}");
+            }
+        }
+        assert_eq!(appliance.post(WITH_TOKEN, numbered(2)).result(), "stored", "{what}");
+        wait_until("as many strangers went as there came too many", || closed(&strangers) >= 501);
+        assert_eq!(recipient.stored().len(), 12, "{what}");
+        assert!(recipient.log().contains("all 500 connections are taken"), "{what}: {}", recipient.log());
+    }
+}
+
+/// The same while they come as fast as they can, each with a new connection for each that is closed.
+#[test]
+fn a_flood_of_connections_keeps_no_appliance_out() {
+    let recipient = start(&[GUARDED], &["--max-connections", "500"]);
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut held = Vec::new();
+                while !over.load(Ordering::SeqCst) {
+                    held.push(TcpStream::connect(recipient.address));
+                    if held.len() == 600 {
+                        held.clear();
+                    }
+                }
+            });
+        }
+        wait_until("places run out", || recipient.log().contains("made room"));
+        let mut kept = recipient.connect();
+        for n in 0..100 {
+            assert_eq!(kept.post(WITH_TOKEN, numbered(n)).result(), "stored");
+            assert_eq!(recipient.post(WITH_TOKEN, numbered(n)).result(), "duplicate");
+        }
+        over.store(true, Ordering::SeqCst);
+    });
+    assert_eq!(recipient.stored().len(), 100);
+}
+
+#[test]
+fn where_senders_with_a_token_hold_all_places_who_comes_waits_for_one() {
+    let recipient = start(&[GUARDED], &["--max-connections", "2"]);
+    let (mut first, mut second) = (recipient.connect(), recipient.connect());
+    for appliance in [&mut first, &mut second] {
+        assert_eq!(appliance.post(WITH_TOKEN, numbered(1)).status, 200);
+    }
+    let mut third = recipient.connect();
+    let body = numbered(2);
+    third.send(format!("POST {WITH_TOKEN} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
+    wait_until("it is told that all are held", || recipient.log().contains("all 2 connections are held by senders"));
+    for appliance in [&mut first, &mut second] {
+        assert_eq!(appliance.post(WITH_TOKEN, numbered(1)).result(), "duplicate");
+    }
+    third.stream().set_nonblocking(true).unwrap();
+    assert!(third.stream().peek(&mut [0]).is_err(), "it was answered");
+    third.stream().set_nonblocking(false).unwrap();
+    drop(first);
+    assert_eq!(third.receive().result(), "stored");
+    assert_eq!(second.post(WITH_TOKEN, numbered(1)).result(), "duplicate");
+}
+
+#[test]
+fn an_address_keeps_so_many_connections_without_a_token_and_as_many_as_it_likes_with_one() {
+    let recipient = start(&[GUARDED], &["--max-connections-per-address", "3"]);
+    let mut appliances: Vec<_> = (0..10).map(|_| recipient.connect()).collect();
+    for appliance in &mut appliances {
+        assert_eq!(appliance.post(WITH_TOKEN, numbered(1)).status, 200);
+    }
+    let strangers: Vec<_> =
+        STRANGERS.iter().flat_map(|(_, does)| [stranger(&recipient, *does), stranger(&recipient, *does)]).collect();
+    wait_until("all but three went", || closed(&strangers) >= 5);
+    // Those whose body is under way are not idle, and one more is left.
+    assert_eq!((closed(&strangers[4..6]), closed(&strangers)), (0, 5), "{}", recipient.log());
+    for appliance in &mut appliances {
+        assert_eq!(appliance.post(WITH_TOKEN, numbered(1)).result(), "duplicate");
+    }
+}
+
+fn get(connection: &mut Connection, path: &str, more: &str) -> Response {
+    connection.send(format!("GET {path} HTTP/1.1\r\nHost: x\r\n{more}\r\n"));
+    connection.receive()
+}
+
+#[test]
+fn a_flood_of_requests_gets_429_and_an_appliance_from_the_same_address_200() {
+    let recipient = start(&[GUARDED], &["--stranger-requests-per-second", "5"]);
+    let (over, refused) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for sender in 0..4 {
+            let (recipient, over, refused) = (&recipient, &over, &refused);
+            scope.spawn(move || {
+                let wrong =
+                    ["/events?outbound_event_token=a-wrong-token-of-mine", "/events", "/health", "/nowhere"][sender];
+                let mut connection = recipient.connect();
+                while !over.load(Ordering::SeqCst) {
+                    let response = connection.post(wrong, numbered(1));
+                    match response.status {
+                        429 => {
+                            assert_eq!(response.header("retry-after"), "1");
+                            assert_eq!(response.header("content-type"), "application/problem+json");
+                            assert!(response.text().contains("without a valid token"), "{}", response.text());
+                            refused.fetch_add(1, Ordering::SeqCst);
+                        }
+                        status => assert!([401, 404, 405].contains(&status), "{response:?}"),
+                    }
+                }
+            });
+        }
+        wait_until("some are refused", || refused.load(Ordering::SeqCst) > 100);
+        let mut appliance = recipient.connect();
+        for n in 0..200 {
+            assert_eq!(appliance.post(WITH_TOKEN, numbered(n)).result(), "stored");
+        }
+        over.store(true, Ordering::SeqCst);
+    });
+    assert_eq!(recipient.stored().len(), 200);
+    // They do not fill the log.
+    let log = recipient.log();
+    let refused = refused.into_inner();
+    let lines = log.lines().filter(|line| line.contains("429")).count();
+    assert!(lines > 0 && lines < 20 && refused > 100, "{lines} lines of {refused}: {log}");
+}
+
+#[test]
+fn whoever_has_a_token_of_any_kind_is_not_limited() {
+    let destinations =
+        r#"destinations=[{"name": "puller", "format": "pull", "secret": "whsec_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1u"}]"#;
+    let settings = [
+        GUARDED,
+        "read_tokens=a-read-token-of-many-characters",
+        "admin_tokens=an-admin-token-of-many",
+        "tick_token=a-tick-token-of-many",
+        destinations,
+    ];
+    let recipient = start(&settings, &["--stranger-requests-per-second", "1"]);
+    let bearer = |token: &str| format!("Authorization: Bearer {token}\r\n");
+    let mut connection = recipient.connect();
+    for (path, more) in [
+        ("/api/stats", bearer("a-read-token-of-many-characters")),
+        ("/tick", bearer("a-tick-token-of-many")),
+        ("/tick?tick_token=a-tick-token-of-many", String::new()),
+        ("/api/destinations/puller/owed", bearer("whsec_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1u")),
+        ("/health", bearer(TOKEN)),
+    ] {
+        for _ in 0..20 {
+            let response = get(&mut connection, path, &more);
+            assert_eq!(response.status, 200, "{path}: {response:?}");
+        }
+    }
+    for _ in 0..20 {
+        connection.send(format!("POST /api/pack HTTP/1.1\r\nHost: x\r\n{}\r\n", bearer("an-admin-token-of-many")));
+        assert_eq!(connection.receive().status, 200);
+    }
+    let wrong = (0..20).map(|_| get(&mut connection, "/health", &bearer("a-wrong-token-of-many")).status);
+    assert!(wrong.filter(|status| *status == 429).count() > 10);
+}
+
+#[test]
+fn behind_a_proxy_that_is_trusted_each_client_is_limited_and_the_proxy_is_not() {
+    let arguments = ["--trust-forwarded", "127.0.0.1", "--stranger-requests-per-second", "3"];
+    let recipient = start(&[GUARDED], &[&arguments[..], &["--max-connections-per-address", "1"]].concat());
+    let mut from_proxy: Vec<_> = (0..5).map(|_| recipient.connect()).collect();
+    for client in 1..4 {
+        let forwarded = format!("X-Forwarded-For: 198.51.100.{client}\r\n");
+        let statuses: Vec<_> = (0..20).map(|n| get(&mut from_proxy[n % 5], "/nowhere", &forwarded).status).collect();
+        assert_eq!(statuses[..3], [404; 3], "client {client}: {statuses:?}");
+        assert!(statuses.contains(&429), "client {client}: {statuses:?}");
+    }
+}
+
+#[test]
+fn a_trial_on_this_machine_is_not_limited() {
+    for (variables, status) in [(&[GUARDED][..], 401), (&[OPEN], 200), (&[], 503)] {
+        let recipient = start(variables, &[]);
+        let mut connections: Vec<_> = (0..100).map(|_| recipient.connect()).collect();
+        for connection in &mut connections {
+            assert_eq!(connection.post("/events", numbered(1)).status, status, "{variables:?}");
+        }
+    }
+}
+
+#[test]
+fn where_ingest_is_open_a_limit_that_is_asked_for_is_for_all() {
+    let recipient = start(&[OPEN], &["--stranger-requests-per-second", "3"]);
+    let mut connection = recipient.connect();
+    let statuses: Vec<_> = (0..20).map(|_| connection.post("/events", numbered(1)).status).collect();
+    assert!(statuses[..3] == [200; 3] && statuses.contains(&429), "{statuses:?}");
+}
+
+#[test]
+fn a_refused_request_s_body_is_not_waited_for_and_is_not_taken_for_the_next_request() {
+    let recipient = start(&[GUARDED], &["--stranger-requests-per-second", "1"]);
+    let mut connection = recipient.connect();
+    while connection.post("/events", numbered(1)).status != 429 {}
+    connection
+        .send("POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_eq!(connection.receive().status, 429);
+    connection.stream().shutdown(Shutdown::Write).unwrap();
+    assert!(connection.is_at_its_end());
+}
+
+/// The host in a shell that has set limits for it.
+fn limited(recipient_limits: &str, host: &Command) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{recipient_limits}; exec \"$0\" \"$@\"")]);
+    command.arg(host.get_program()).args(host.get_args());
+    command
+}
+
+#[test]
+fn the_limit_for_open_files_is_raised_and_what_does_not_fit_is_said() {
+    let recipient = Recipient::start_host(&[GUARDED], |host| limited("ulimit -Sn 64", &host));
+    let mut strangers: Vec<_> = (0..300).map(|_| recipient.connect()).collect();
+    for stranger in &mut strangers {
+        assert_eq!(stranger.post("/events", numbered(1)).status, 401, "{}", recipient.log());
+    }
+    // The process may have no more than these.
+    let appliance_comes_through = |limits: &str, places: usize| {
+        let recipient = Recipient::start_host(&[GUARDED], |host| limited(limits, &host));
+        assert!(recipient.log().contains(&format!("no more than {places} connections")), "{}", recipient.log());
+        let strangers: Vec<_> = (0..2 * places).map(|_| recipient.connect()).collect();
+        assert_eq!(recipient.post(WITH_TOKEN, numbered(1)).status, 200, "{}", recipient.log());
+        drop(strangers);
+        assert!(!recipient.log().contains("was not accepted"), "{}", recipient.log());
+    };
+    appliance_comes_through("ulimit -n 600", 88);
+    let mut asked = host();
+    asked.args(["serve", "--variable", GUARDED, "--max-connections", "100", "--store", "memory"]);
+    let output = limited("ulimit -n 600", &asked).output().unwrap();
+    let says = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{says}");
+    assert!(says.contains("--max-connections 100 needs 612 open files, and this process may have 600"), "{says}");
+}
