@@ -5,13 +5,14 @@ mod support;
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use support::authority::Authority;
-use support::recipient::{Kind, OPEN, Recipient};
-use support::{send, stored_ids};
+use support::recipient::{GUARDED, Kind, OPEN, Recipient, TOKEN};
+use support::{send, stored_ids, wait_until};
 use tokio_rustls::TlsAcceptor;
 
 /// Ends TLS in front of a recipient, with a certificate for 127.0.0.1 by this authority.
@@ -62,6 +63,51 @@ async fn the_recipients_own_ca_is_honoured_and_any_other_refused() {
     let accepted = with_ca(&own_file);
     assert_eq!(accepted.code, Some(0), "{accepted:?}");
     assert_eq!(stored_ids(&recipient).len() as u64, accepted.figure("stored"));
+}
+
+/// The host ends TLS itself; its certificate is replaced as fast as that goes, while others connect and send.
+#[test]
+fn the_hosts_own_https_takes_all_that_is_sent_also_while_its_certificate_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = Authority::new("own");
+    let ca = own.file(folder.path(), "own.pem");
+    let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    let replace = || {
+        let (new, its_key) = own.certificate();
+        std::fs::write(&certificate, new.pem()).unwrap();
+        std::fs::write(&key, its_key.serialize_pem()).unwrap();
+    };
+    replace();
+    let recipient = Recipient::start_host(&[GUARDED], |mut host| {
+        host.arg("--tls-cert").arg(&certificate).arg("--tls-key").arg(&key);
+        host
+    });
+    let url = format!("https://{}/events", recipient.address);
+    let times_read = || recipient.log().matches("the certificate was read again").count();
+    let (mut stored, mut reads) = (0, 0);
+    std::thread::scope(|scope| {
+        let sending = scope.spawn(|| {
+            let sends = (1..=8).map(|seed| {
+                let seed = seed.to_string();
+                let arguments = ["--sessions", "40", "--appliances", "4", "--seed", &seed, "--token", TOKEN];
+                let sent = send(&url, &[&arguments[..], &["--ca-certificate", ca.to_str().unwrap()]].concat());
+                assert_eq!((sent.code, sent.figure("retries")), (Some(0), 0), "{sent:?}");
+                sent.figure("stored")
+            });
+            sends.sum::<u64>()
+        });
+        while !sending.is_finished() {
+            replace();
+            let hangup = Command::new("kill").args(["-HUP", &recipient.child.id().to_string()]).status();
+            assert!(hangup.unwrap().success());
+            reads += 1;
+            wait_until("it is read again", || times_read() >= reads);
+        }
+        stored = sending.join().unwrap();
+    });
+    assert!(stored > 1_000 && reads > 3, "{stored} events, {reads} certificates");
+    assert_eq!(stored_ids(&recipient).len() as u64, stored);
+    assert!(!recipient.log().contains("ERROR"), "{}", recipient.log());
 }
 
 #[test]
