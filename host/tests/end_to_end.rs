@@ -296,13 +296,13 @@ fn health_is_told_to_get_and_to_head(kind: Kind) {
 
 fn a_setting_that_does_not_parse_is_named(kind: Kind) {
     match kind {
-        // The host can look before it starts; Spin can not.
+        // Our host can look before it starts; others can not.
         Kind::Host | Kind::HostWasi => {
             let refused = support::host().args(["serve", "--variable", "ingest_open=yes"]).output().unwrap();
             let says = String::from_utf8_lossy(&refused.stderr);
             assert!(!refused.status.success() && says.contains("ingest_open"), "{says}");
         }
-        Kind::Spin => {
+        Kind::Spin | Kind::Wash => {
             let recipient = Recipient::start(kind, &["ingest_open=yes"]);
             assert_eq!(recipient.post("/", numbered(1)).status, 503);
             assert!(recipient.log().contains("ingest_open"), "{}", recipient.log());

@@ -16,7 +16,13 @@ use std::time::{Duration, Instant};
 
 use outbound_events::archive::pack::Pack;
 use outbound_events::keys::{ForwardKey, PackKey};
+use serde_json::Value;
 use tempfile::TempDir;
+
+use self::nats::Nats;
+
+pub mod nats;
+pub mod wash;
 
 pub const TOKEN: &str = "a-token-of-24-characters";
 pub const OPEN: &str = "ingest_open=true";
@@ -31,16 +37,19 @@ pub enum Kind {
     HostWasi,
     /// Where `spin` is on PATH.
     Spin,
+    /// wasmCloud's `wash`, with NATS.
+    Wash,
 }
 
 impl Kind {
-    pub const ALL: [Self; 3] = [Self::Host, Self::HostWasi, Self::Spin];
+    pub const ALL: [Self; 4] = [Self::Host, Self::HostWasi, Self::Spin, Self::Wash];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Host => "host",
             Self::HostWasi => "host, wasi",
             Self::Spin => "spin",
+            Self::Wash => "wash",
         }
     }
 
@@ -52,6 +61,7 @@ impl Kind {
                 let spin = Command::new("spin").arg("--version").output().is_ok_and(|output| output.status.success());
                 (!spin).then(|| "spin is not on PATH".to_owned())
             }
+            Self::Wash => wash::missing(),
         }
     }
 
@@ -68,6 +78,8 @@ pub struct Recipient {
     pub child: Child,
     variables: Vec<String>,
     folder: TempDir,
+    /// Where wash has its store.
+    nats: Option<Nats>,
 }
 
 impl Recipient {
@@ -82,7 +94,24 @@ impl Recipient {
         Self::start_in(tempfile::tempdir().unwrap(), Kind::Host, variables, change)
     }
 
+    /// wash, with a NATS that runs already.
+    pub fn start_wash(variables: &[&str], nats: Nats) -> Self {
+        let variables = variables.iter().map(|v| (*v).to_owned()).collect();
+        Self::start_with(tempfile::tempdir().unwrap(), Kind::Wash, variables, Some(nats), |command| command)
+    }
+
     fn start_in(folder: TempDir, kind: Kind, variables: Vec<String>, change: impl FnOnce(Command) -> Command) -> Self {
+        let nats = (kind == Kind::Wash).then(|| Nats::start(folder.path()));
+        Self::start_with(folder, kind, variables, nats, change)
+    }
+
+    fn start_with(
+        folder: TempDir,
+        kind: Kind,
+        variables: Vec<String>,
+        nats: Option<Nats>,
+        change: impl FnOnce(Command) -> Command,
+    ) -> Self {
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
         let spins = free_address();
         let mut command = match kind {
@@ -90,8 +119,9 @@ impl Recipient {
             Kind::Host => host_command(folder.path(), &component()),
             Kind::HostWasi => host_command(folder.path(), &wasi_component()),
             Kind::Spin => spin_command(folder.path(), spins),
+            Kind::Wash => wash::dev(folder.path(), spins, nats.as_ref().unwrap(), &variables),
         };
-        for variable in &variables {
+        for variable in variables.iter().filter(|_| kind != Kind::Wash) {
             command.args(["--variable", variable]);
         }
         let mut command = change(command);
@@ -100,7 +130,7 @@ impl Recipient {
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let child = command.spawn().expect("the recipient cannot be started");
-        let mut recipient = Self { kind, address: spins, child, variables, folder };
+        let mut recipient = Self { kind, address: spins, child, variables, folder, nats };
         recipient.wait_until_it_listens();
         recipient
     }
@@ -118,6 +148,7 @@ impl Recipient {
     /// The same, as another kind that keeps events in the same place.
     pub fn kill_and_restart_as(mut self, kind: Kind, change: impl FnOnce(Command) -> Command) -> Self {
         self.kill();
+        self.nats = None;
         let variables = std::mem::take(&mut self.variables);
         let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
         drop(self);
@@ -139,7 +170,14 @@ impl Recipient {
             if self.kind.is_host() {
                 self.address = self.said_address().unwrap_or(self.address);
             }
-            if (!self.kind.is_host() || self.said_address().is_some()) && TcpStream::connect(self.address).is_ok() {
+            let is_there = match self.kind {
+                Kind::Host | Kind::HostWasi => {
+                    self.said_address().is_some() && TcpStream::connect(self.address).is_ok()
+                }
+                Kind::Spin => TcpStream::connect(self.address).is_ok(),
+                Kind::Wash => wash::answers(self.address),
+            };
+            if is_there {
                 return;
             }
             let ended = self.child.try_wait().unwrap();
@@ -175,7 +213,15 @@ impl Recipient {
     /// What the store holds, read past the recipient: keys and values in the order of their keys, those in packs as if they were
     /// loose.
     pub fn stored(&self) -> Vec<(String, Vec<u8>)> {
-        stored(&self.store_path())
+        match &self.nats {
+            Some(nats) => unpacked(nats.connect().bucket("default")),
+            None => stored(&self.store_path()),
+        }
+    }
+
+    /// What wash has its store in.
+    pub fn nats(&mut self) -> &mut Nats {
+        self.nats.as_mut().expect("only wash has one")
     }
 
     /// The most memory that the process ever had, in bytes. Linux only.
@@ -210,8 +256,13 @@ pub fn stored(path: &Path) -> Vec<(String, Vec<u8>)> {
     let mut statement =
         connection.prepare("SELECT key, value FROM spin_key_value WHERE store = 'default' ORDER BY key").unwrap();
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    unpacked(rows.map(Result::unwrap))
+}
+
+/// Those in packs as if they were loose.
+fn unpacked(rows: impl IntoIterator<Item = (String, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
     let mut stored = BTreeMap::new();
-    for (key, value) in rows.map(Result::<(String, Vec<u8>), _>::unwrap) {
+    for (key, value) in rows {
         match key.parse::<PackKey>() {
             Ok(pack) => {
                 let entries = Pack::open(&pack, &value).unwrap().all().unwrap();
@@ -228,6 +279,24 @@ pub fn stored(path: &Path) -> Vec<(String, Vec<u8>)> {
 
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// A file of `deploy/`.
+pub fn deploy(file: &str) -> PathBuf {
+    root().join("deploy").join(file)
+}
+
+/// A program of the environment for Python that `cargo xtask test` makes.
+pub fn python(program: &str) -> PathBuf {
+    root().join("target/python/bin").join(program)
+}
+
+/// The documents of a YAML file.
+pub fn yaml(file: &Path) -> Vec<Value> {
+    let script = "import json, sys, yaml; json.dump(list(yaml.safe_load_all(open(sys.argv[1]))), sys.stdout)";
+    let output = Command::new(python("python")).args(["-c", script]).arg(file).output().unwrap();
+    assert!(output.status.success(), "{}: {}", file.display(), String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 /// The component for Spin, which is the host's usual one.
