@@ -237,6 +237,31 @@ impl Route {
             },
         }
     }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Front => "/",
+            // Both spellings of it.
+            Self::Ingest(_) => "/events/{site}",
+            Self::Api(resource) => resource.name(),
+            Self::OpenApi => "/openapi.yaml",
+            Self::Health => "/health",
+            Self::Tick => "/tick",
+        }
+    }
+}
+
+/// What a path leads to, by its name in `openapi.yaml`, and the site whose events are taken there: for who counts requests, since paths
+/// are without end and these names are few. `None` where nothing is.
+pub fn named(path: &str) -> Option<(&'static str, Option<Site>)> {
+    let route = Route::of(path).ok()?;
+    let name = route.name();
+    let site = match route {
+        Route::Ingest(site) => Some(site),
+        Route::Front => Some(Site::default()),
+        _ => None,
+    };
+    Some((name, site))
 }
 
 /// A response with a JSON body. With `Content-Length` it leaves in one piece.

@@ -91,6 +91,30 @@ impl Resource {
         }
     }
 
+    /// As `openapi.yaml` has it.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Sessions => "/api/sessions",
+            Self::Session(..) => "/api/sessions/{site}/{lsid}",
+            Self::Events => "/api/events",
+            Self::Event(_) => "/api/events/{id}",
+            Self::SetAsides => "/api/set-aside",
+            Self::SetAside(_) => "/api/set-aside/{id}",
+            Self::Retry(_) => "/api/set-aside/{id}/retry",
+            Self::Destinations => "/api/destinations",
+            Self::Refused(_) => "/api/destinations/{name}/refused",
+            Self::Act(_, Action::RetryAll) => "/api/destinations/{name}/refused/retry",
+            Self::Act(_, Action::Retry(_)) => "/api/destinations/{name}/refused/{id}/retry",
+            Self::Act(_, Action::Pause) => "/api/destinations/{name}/pause",
+            Self::Act(_, Action::Resume) => "/api/destinations/{name}/resume",
+            Self::Act(_, Action::Replay) => "/api/destinations/{name}/replay",
+            Self::Owed(_) => "/api/destinations/{name}/owed",
+            Self::Sent(_) => "/api/destinations/{name}/sent",
+            Self::Stats => "/api/stats",
+            Self::Pack => "/api/pack",
+        }
+    }
+
     fn allow(&self) -> &'static str {
         match self {
             Self::Sessions | Self::Event(_) | Self::SetAsides | Self::Stats => "GET, HEAD",
