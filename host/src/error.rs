@@ -1,5 +1,7 @@
 //! What can be wrong with a store, for all that work on one.
 
+use rusqlite::ErrorCode;
+
 /// A store that did not do as asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -19,7 +21,10 @@ pub enum StoreError {
         /// What is in the way.
         reason: String,
     },
-    /// SQLite says so: the disk is full, the file is locked by another process, or worse.
+    /// There is no room for it.
+    #[error("the store's file: database or disk is full")]
+    Full,
+    /// SQLite says so: the file is locked by another process, or worse.
     #[error("the store's file: {0}")]
     Sqlite(String),
     /// The disk did not answer in time. The write may or may not be kept.
@@ -32,7 +37,10 @@ pub enum StoreError {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error.to_string())
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full,
+            _ => Self::Sqlite(error.to_string()),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::{Request, Response};
 use outbound_events::forward::destination::Destination;
 use outbound_events::settings::Settings;
+use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 use wasmtime::component::{Component, Linker, ResourceTable};
@@ -25,6 +26,7 @@ use wasmtime_wasi_http::{
 };
 
 use crate::log::GuestLog;
+use crate::metrics::{AtWork, Work};
 use crate::offer::{self, Offer, OfferView};
 use crate::outgoing::Outgoing;
 use crate::store::KeyValueStore;
@@ -101,9 +103,11 @@ pub struct Guest {
     ready: Arc<Mutex<Vec<Ready>>>,
     /// The places of those that are ready or being made: beside those of requests, so that no request goes without.
     ahead: Arc<Semaphore>,
-    store: KeyValueStore,
+    pub(crate) store: KeyValueStore,
     variables: Arc<HashMap<String, String>>,
     outgoing: Outgoing,
+    /// Where it is measured how long instances are at work.
+    pub(crate) work: Work,
     /// What `/tick` is asked with.
     pub(crate) tick_token: Arc<str>,
     /// Told when something was taken: who ticks soon, and who ticks in time.
@@ -111,6 +115,8 @@ pub struct Guest {
     pub(crate) taken: Nudge,
     /// Whether there are destinations.
     forwards: bool,
+    /// How they do, as the last tick told.
+    destinations: Arc<Mutex<Vec<Value>>>,
     pub(crate) limits: Limits,
 }
 
@@ -131,6 +137,18 @@ struct Spent {
     store: Store<State>,
     #[expect(dead_code, reason = "held, not read")]
     permit: OwnedSemaphorePermit,
+    #[expect(dead_code, reason = "held, not read")]
+    at_work: AtWork,
+}
+
+/// How many instances there are.
+pub(crate) struct Instances {
+    /// At work.
+    pub(crate) in_use: u64,
+    /// Made ahead.
+    pub(crate) ready: u64,
+    /// How many may be at work.
+    pub(crate) limit: u64,
 }
 
 /// How long a guest may compute before others get a turn.
@@ -175,6 +193,8 @@ impl Guest {
             nudge: Nudge::default(),
             taken: Nudge::default(),
             forwards: !destinations.is_empty(),
+            destinations: Arc::default(),
+            work: Work::default(),
             limits,
         })
     }
@@ -186,7 +206,7 @@ impl Guest {
     pub async fn handle(&self, request: Request<WasiBody>) -> Result<Response<WasiBody>, GuestError> {
         let permit = self.permit().await?;
         let Instance { store, proxy } = self.instance().await?;
-        let mut spent = Spent { store, permit };
+        let mut spent = Spent { store, permit, at_work: AtWork::new(&self.work) };
         let (sender, mut response) = oneshot::channel();
         let mut http = spent.store.data_mut().http();
         let request = http.new_incoming_request(Scheme::Http, request).map_err(GuestError::Request)?;
@@ -236,6 +256,17 @@ impl Guest {
     /// What the component is set to, if its variables are those of this one.
     pub(crate) fn settings(&self) -> Option<Settings> {
         Settings::read(|name| Ok(self.variables.get(name).cloned())).ok()
+    }
+
+    pub(crate) fn instances(&self) -> Instances {
+        let limit = self.limits.instances as usize;
+        let in_use = limit.saturating_sub(self.instances.available_permits());
+        Instances { in_use: in_use as u64, ready: self.ready().len() as u64, limit: limit as u64 }
+    }
+
+    /// How destinations do, as the last tick told: a name and figures each.
+    pub(crate) fn destinations(&self) -> MutexGuard<'_, Vec<Value>> {
+        self.destinations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Something was taken: it may be owed to a destination.

@@ -8,6 +8,7 @@
 //! | [`guest`] | wasmtime: a fresh instance a request, its limits, and what it may call |
 //! | `offer` | the store and the settings, behind Spin's interfaces and behind WASI's |
 //! | [`client`] | where a request comes from, also behind a proxy |
+//! | [`metrics`] | what is counted and measured, for Prometheus |
 //! | [`store`] | the key-value store, durable in SQLite or in memory |
 //! | [`port`] | the same behind the library's port, for what needs no component |
 //! | [`lock`] | one host a store's file |
@@ -23,6 +24,7 @@
 //! | `lingering` | a connection that lets a sender finish |
 //! | `seldom` | log lines that a stranger could have written by the thousand |
 //! | `body` | a body that is read up to a limit, and what is left of it |
+//! | `health` | what the host adds to `/health`: whether its store takes writes |
 //! | `log` | a guest's lines on standard error become log lines |
 //!
 //! To embed it, see `examples/embed.rs`:
@@ -43,6 +45,7 @@
 
 mod body;
 mod connections;
+mod health;
 mod lingering;
 mod log;
 mod offer;
@@ -58,6 +61,7 @@ pub mod client;
 pub mod error;
 pub mod guest;
 pub mod lock;
+pub mod metrics;
 pub mod port;
 pub mod server;
 pub mod snapshot;

@@ -19,6 +19,7 @@ use outbound_events_host::client::{self, Proxies};
 use outbound_events_host::error::told;
 use outbound_events_host::guest::{Guest, Limits};
 use outbound_events_host::lock::HostLock;
+use outbound_events_host::metrics::{self, Metrics};
 use outbound_events_host::server::{self, Options};
 use outbound_events_host::store::KeyValueStore;
 use outbound_events_host::tls::Tls;
@@ -81,6 +82,9 @@ struct Serve {
     tls_key: Option<PathBuf>,
     #[command(flatten)]
     limits: limits::Limits,
+    /// An address for `/metrics`, such as 127.0.0.1:9464, for who may know them: no token is asked for there. None by default.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    metrics: Option<String>,
     /// Writes log lines as JSON.
     #[arg(long)]
     log_json: bool,
@@ -129,6 +133,9 @@ async fn serve(arguments: Serve) -> Result<()> {
     let listener = TcpListener::bind(&arguments.listen).await.with_context(|| {
         format!("{} cannot be listened on; --listen takes an address or a name, and a port", arguments.listen)
     })?;
+    if let Some(address) = &arguments.metrics {
+        options.metrics = Some(serve_metrics(address, &guest).await?);
+    }
     let stop = stop_signal()?;
     #[cfg(unix)]
     options.tls.clone().map(renew_on_hangup).transpose()?;
@@ -141,6 +148,17 @@ async fn serve(arguments: Serve) -> Result<()> {
     let scheme = if options.tls.is_some() { "https" } else { "http" };
     greet(scheme, listener.local_addr()?, &settings);
     server::serve(listener, guest, options, stop).await
+}
+
+/// Counts from now on, and tells it to who asks at that address.
+async fn serve_metrics(address: &str, guest: &Guest) -> Result<Metrics> {
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!("{address} cannot be listened on for metrics; --metrics takes an address or a name, and a port")
+    })?;
+    let metrics = Metrics::of(guest);
+    tracing::info!("metrics are at http://{}/metrics", listener.local_addr()?);
+    tokio::spawn(metrics::serve(listener, metrics.clone()));
+    Ok(metrics)
 }
 
 /// Standard output says where it listens and what to try; everything after that is the log's.

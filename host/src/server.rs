@@ -28,7 +28,9 @@ use crate::client::Proxies;
 pub use crate::connections::PerAddress;
 use crate::connections::{Connections, Place};
 use crate::guest::{Guest, GuestError};
+use crate::health;
 use crate::lingering::Lingering;
+use crate::metrics::{Limit, Metrics};
 use crate::seldom::Seldom;
 use crate::strangers::{Strangers, TooMany};
 use crate::ticks;
@@ -56,6 +58,8 @@ pub struct Options {
     pub max_connections_per_address: Option<PerAddress>,
     /// How many requests without a valid token an address may send in a second.
     pub stranger_requests_per_second: Option<PerAddress>,
+    /// Where requests and connections are counted.
+    pub metrics: Option<Metrics>,
 }
 
 /// Serves until `stop` is ready, then finishes what was accepted. An error if that took too long.
@@ -136,13 +140,14 @@ impl Server {
     }
 
     async fn connection(self: Arc<Self>, stream: TcpStream, peer: IpAddr, place: Place, watcher: Watcher) {
+        let _open = self.options.metrics.as_ref().map(Metrics::connection);
         // The answer leaves at once, whatever the last one's acknowledgement does.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!("TCP_NODELAY: {error}");
         }
         tokio::select! {
             () = self.converse(stream, peer, &place, watcher) => {}
-            () = place.must_go() => {}
+            () = place.must_go() => self.limited(Limit::Connections),
         }
     }
 
@@ -192,6 +197,12 @@ impl Server {
         });
     }
 
+    fn limited(&self, limit: Limit) {
+        if let Some(metrics) = &self.options.metrics {
+            metrics.limited(limit);
+        }
+    }
+
     /// Answers one request, and logs one line: no query, no token, no body. What is one too many is not logged here: there may be
     /// very many of them.
     async fn answer(&self, peer: IpAddr, place: &Place, request: Request<Incoming>) -> Response<WasiBody> {
@@ -200,7 +211,10 @@ impl Server {
         let (head, body) = request.into_parts();
         let shows_a_token = match self.strangers.admit(&head, client) {
             Ok(shows_a_token) => shows_a_token,
-            Err(too_many) => return Failure::from(too_many).response(),
+            Err(too_many) => {
+                self.limited(Limit::Requests);
+                return Failure::from(too_many).response();
+            }
         };
         place.begins(shows_a_token);
         let method = head.method.clone();
@@ -213,6 +227,10 @@ impl Server {
         if method == Method::POST && response.status().is_success() {
             self.guest.took();
         }
+        let time = started.elapsed();
+        if let Some(metrics) = &self.options.metrics {
+            metrics.answered(&method, &path, &response, time);
+        }
         tracing::info!(
             %client,
             %method,
@@ -221,7 +239,7 @@ impl Server {
             event = text(response.headers(), "event-id"),
             result = text(response.headers(), "event-result"),
             // Of 128 bits it would be text in JSON.
-            microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+            microseconds = u64::try_from(time.as_micros()).unwrap_or(u64::MAX),
             "request"
         );
         response
@@ -245,8 +263,10 @@ async fn handle(guest: &Guest, mut head: Parts, body: Incoming) -> Result<Respon
     if head.uri.authority().is_none() {
         head.headers.entry(header::HOST).or_insert(HeaderValue::from_static("localhost"));
     }
+    let asks_for_health = head.uri.path() == health::PATH;
     let body = body::read(body, guest.limits.body).await?;
-    Ok(guest.handle(Request::from_parts(head, body)).await?)
+    let response = guest.handle(Request::from_parts(head, body)).await?;
+    Ok(if asks_for_health { health::answer(&guest.store, response).await } else { response })
 }
 
 /// Why the host answers instead of its guest.

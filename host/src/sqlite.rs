@@ -8,15 +8,17 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{StoreError, told};
+use crate::metrics::{Commits, Watch};
 use crate::private;
 
 /// Spin keeps its stores in one table, by their labels. Ours is the default one.
@@ -45,6 +47,15 @@ pub struct SqliteStore {
     writes: Option<mpsc::Sender<Write>>,
     writer: Option<JoinHandle<()>>,
     readers: Mutex<Vec<Connection>>,
+    committed: Committed,
+}
+
+/// What became of commits, as the one who writes tells it.
+#[derive(Clone, Default)]
+struct Committed {
+    /// Whether the last one failed.
+    failed: Arc<AtomicBool>,
+    watch: Watch<Commits>,
 }
 
 /// A write that waits to be on disk.
@@ -56,7 +67,15 @@ struct Write {
 enum Change {
     Set(String, Vec<u8>),
     Delete(String),
+    /// Writes as much as an event does, and leaves nothing.
+    Try,
 }
+
+/// A store that nobody reads, and that is always empty.
+const NOBODYS: &str = "outbound-events-host.try";
+
+/// More than most events take, and what is written besides: ready is who can take the next ones too.
+const TRIED_BYTES: i32 = 16 << 10;
 
 impl SqliteStore {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
@@ -68,12 +87,19 @@ impl SqliteStore {
         private::warn_if_shared(path);
         let mut connection = prepare(path).map_err(|error| unusable(explain(path, &error)))?;
         let (writes, mut waiting) = mpsc::channel(MAX_WAITING);
+        let committed = Committed::default();
+        let told = committed.clone();
         let writer = std::thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || write_all(&mut connection, &mut waiting))
+            .spawn(move || write_all(&mut connection, &mut waiting, &told))
             .map_err(|error| unusable(error.to_string()))?;
-        let store =
-            Self { path: path.to_owned(), writes: Some(writes), writer: Some(writer), readers: Mutex::default() };
+        let store = Self {
+            path: path.to_owned(),
+            writes: Some(writes),
+            writer: Some(writer),
+            readers: Mutex::default(),
+            committed,
+        };
         // What cannot be read is found out now, not at the first event.
         store.exists("").map_err(|error| unusable(error.to_string()))?;
         Ok(store)
@@ -108,6 +134,58 @@ impl SqliteStore {
 
     pub async fn delete(&self, key: String) -> Result<(), StoreError> {
         self.write(Change::Delete(key)).await
+    }
+
+    /// An error if nothing can be written now. That is tried only where the last commit failed: what is free on the disk does not
+    /// tell, since the log has room of its own, and a disk fails in other ways than by being full.
+    pub async fn takes_writes(&self) -> Result<(), StoreError> {
+        match self.committed.failed.load(Ordering::Relaxed) {
+            true => self.write(Change::Try).await,
+            false => Ok(()),
+        }
+    }
+
+    /// Where commits are measured.
+    pub(crate) fn commits(&self) -> &Watch<Commits> {
+        &self.committed.watch
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The keys from one on and before another, in their order.
+    pub fn keys_between(&self, from: &str, before: &str) -> Result<Vec<String>, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT key FROM spin_key_value WHERE store = ?1 AND key >= ?2 AND key < ?3 ORDER BY key",
+            )?;
+            statement.query_map([STORE, from, before], |row| row.get(0))?.collect()
+        })
+    }
+
+    /// The last of them.
+    pub fn last_key(&self, from: &str, before: &str) -> Result<Option<String>, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT key FROM spin_key_value WHERE store = ?1 AND key >= ?2 AND key < ?3 ORDER BY key DESC LIMIT 1",
+            )?;
+            statement.query_row([STORE, from, before], |row| row.get(0)).optional()
+        })
+    }
+
+    /// How many they are, or that they are at least `most`.
+    pub fn count_between(&self, from: &str, before: &str, most: u64) -> Result<u64, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT count(*) FROM (
+                     SELECT 1 FROM spin_key_value WHERE store = ?1 AND key >= ?2 AND key < ?3 LIMIT ?4
+                 )",
+            )?;
+            let count: i64 = statement.query_row(params![STORE, from, before, most as i64], |row| row.get(0))?;
+            Ok(count.unsigned_abs())
+        })
     }
 
     async fn write(&self, change: Change) -> Result<(), StoreError> {
@@ -232,10 +310,15 @@ fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-fn write_all(connection: &mut Connection, waiting: &mut mpsc::Receiver<Write>) {
+fn write_all(connection: &mut Connection, waiting: &mut mpsc::Receiver<Write>, committed: &Committed) {
     let mut batch = Vec::new();
     while waiting.blocking_recv_many(&mut batch, MAX_WAITING) > 0 {
+        let started = Instant::now();
         let result = commit(connection, &batch).map_err(StoreError::from);
+        committed.failed.store(result.is_err(), Ordering::Relaxed);
+        if let Some(commits) = committed.watch.get() {
+            commits.ended(batch.len(), started.elapsed(), result.is_err());
+        }
         for write in batch.drain(..) {
             // Who no longer waits will ask again, and find it.
             let _ = write.done.send(result.clone());
@@ -257,6 +340,12 @@ fn commit(connection: &mut Connection, batch: &[Write]) -> rusqlite::Result<()> 
             Change::Delete(key) => transaction
                 .prepare_cached("DELETE FROM spin_key_value WHERE store = ?1 AND key = ?2")?
                 .execute([STORE, key])?,
+            Change::Try => {
+                let values = params![NOBODYS, TRIED_BYTES];
+                transaction
+                    .execute("INSERT INTO spin_key_value (store, key, value) VALUES (?1, '', zeroblob(?2))", values)?;
+                transaction.execute("DELETE FROM spin_key_value WHERE store = ?1", [NOBODYS])?
+            }
         };
     }
     transaction.commit()

@@ -1,11 +1,13 @@
 //! The key-value store that the host gives to its guest.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use crate::error::StoreError;
-use crate::snapshot::Snapshot;
+use crate::metrics::{Commits, Watch};
+use crate::snapshot::{Snapshot, log_of};
 use crate::sqlite::SqliteStore;
 
 /// A key-value store. Cheap to clone; all clones are one store.
@@ -72,6 +74,14 @@ impl KeyValueStore {
         }
     }
 
+    /// An error if it is known that nothing can be written now.
+    pub async fn takes_writes(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(store) => store.takes_writes().await,
+            Self::Memory(_) => Ok(()),
+        }
+    }
+
     /// All keys, in no order. Runs beside the server's work: there may be many.
     pub async fn get_keys(&self) -> Result<Vec<String>, StoreError> {
         match self {
@@ -81,6 +91,88 @@ impl KeyValueStore {
             }
             Self::Memory(values) => Ok(lock(values).keys().cloned().collect()),
         }
+    }
+}
+
+/// What is looked at to be told as metrics. Blocks.
+impl KeyValueStore {
+    /// Where commits are measured. None are made in memory.
+    pub(crate) fn commits(&self) -> Option<&Watch<Commits>> {
+        match self {
+            Self::Sqlite(store) => Some(store.commits()),
+            Self::Memory(_) => None,
+        }
+    }
+
+    /// How large the files are. There are none in memory.
+    pub(crate) fn files(&self) -> Option<Files> {
+        match self {
+            Self::Sqlite(store) => Some(Files::of(store.path())),
+            Self::Memory(_) => None,
+        }
+    }
+
+    /// The keys from one on and before another, in their order.
+    pub(crate) fn keys_between(&self, from: &str, before: &str) -> Result<Vec<String>, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.keys_between(from, before),
+            Self::Memory(values) => Ok(lock(values).range::<str, _>(between(from, before)).map(key).collect()),
+        }
+    }
+
+    /// The last of them.
+    pub(crate) fn last_key(&self, from: &str, before: &str) -> Result<Option<String>, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.last_key(from, before),
+            Self::Memory(values) => Ok(lock(values).range::<str, _>(between(from, before)).next_back().map(key)),
+        }
+    }
+
+    /// How many they are, or that they are at least `most`.
+    pub(crate) fn count_between(&self, from: &str, before: &str, most: u64) -> Result<u64, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.count_between(from, before, most),
+            Self::Memory(values) => {
+                let count = lock(values).range::<str, _>(between(from, before)).count();
+                Ok(most.min(count as u64))
+            }
+        }
+    }
+}
+
+fn between<'k>(from: &'k str, before: &'k str) -> (Bound<&'k str>, Bound<&'k str>) {
+    (Bound::Included(from), Bound::Excluded(before))
+}
+
+fn key((key, _): (&String, &Vec<u8>)) -> String {
+    key.clone()
+}
+
+/// The files of a store, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Files {
+    pub(crate) database: u64,
+    /// The log beside it.
+    pub(crate) log: u64,
+    /// None where the system does not say.
+    pub(crate) disk: Option<Disk>,
+}
+
+/// The disk that they are on, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Disk {
+    /// What this process may still use.
+    pub(crate) free: u64,
+    pub(crate) size: u64,
+}
+
+impl Files {
+    fn of(path: &Path) -> Self {
+        // Without a log there is none to be measured.
+        let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+        let disk = fs4::statvfs(path).ok();
+        let disk = disk.map(|disk| Disk { free: disk.available_space(), size: disk.total_space() });
+        Self { database: bytes(path), log: bytes(&log_of(path)), disk }
     }
 }
 

@@ -62,7 +62,10 @@ async fn tick_in_time(guest: &Guest) {
 /// Whether anything is still owed; `None` if the component did not say.
 async fn tick_once(guest: &Guest) -> Option<bool> {
     let body = ask(guest, Method::GET).await?.into_body().collect().await.ok()?.to_bytes();
-    let ticked: Value = serde_json::from_slice(&body).ok()?;
+    let mut ticked: Value = serde_json::from_slice(&body).ok()?;
+    if let Some(Value::Array(told)) = ticked.get_mut("destinations").map(Value::take) {
+        *guest.destinations() = told;
+    }
     Some(ticked.get("owed")?.as_u64()? > 0)
 }
 

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use outbound_events_host::store::KeyValueStore;
-use support::{Connection, Kind, OPEN, Recipient, host, numbered, store_path, stored};
+use support::{Connection, Kind, OPEN, Recipient, Response, host, numbered, store_path, stored};
 
 fn succeeds(command: &mut Command) -> bool {
     command.output().is_ok_and(|output| output.status.success())
@@ -53,6 +53,12 @@ fn ids(store: &Path) -> BTreeSet<String> {
     stored(store).into_iter().map(|(key, _)| key.rsplit('.').next().unwrap().to_owned()).collect()
 }
 
+fn health(recipient: &Recipient) -> Response {
+    let mut connection = recipient.connect();
+    connection.send("GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+    connection.receive()
+}
+
 /// Sends events until there is no room for one, and again once there is.
 fn fill(recipient: &Recipient, more_room: impl FnOnce()) -> BTreeSet<String> {
     let mut connection = recipient.connect();
@@ -68,11 +74,17 @@ fn fill(recipient: &Recipient, more_room: impl FnOnce()) -> BTreeSet<String> {
     };
     let first_refused = acknowledged.len();
     assert_eq!((refused.status, refused.header("retry-after")), (503, "5"), "{refused:?}");
+    let full = health(recipient);
+    assert_eq!((full.status, full.header("retry-after")), (503, "5"), "{full:?}");
+    assert!(full.text().contains(r#""ready":false"#) && full.text().contains(r#""ingest":"open""#), "{full:?}");
     assert_eq!(connection.post("/", numbered(first_refused)).status, 503);
     for n in 0..first_refused {
         assert_eq!(connection.post("/", numbered(n)).result(), "duplicate", "event {n} of {first_refused}");
     }
+    assert_eq!(health(recipient).status, 503, "a repeat is no sign of room");
     more_room();
+    // Nobody has sent anything since.
+    assert_eq!(health(recipient).status, 200, "it is ready again by itself");
     for n in first_refused..2 * first_refused {
         let response = connection.post("/", numbered(n));
         assert_eq!(response.result(), "stored", "{response:?}");
