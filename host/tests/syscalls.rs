@@ -10,17 +10,17 @@ use std::collections::BTreeSet;
 use std::process::{Command, ExitCode};
 
 use support::{Kind, OPEN, Recipient, children, numbered};
-use trials::promises;
+use trials::{Promise, promises};
+
+const PROMISES: &[Promise<fn()>] = promises![
+    no_200_leaves_before_the_fsync_that_covers_its_write,
+    what_a_killed_host_left_is_synced_before_it_makes_a_duplicate,
+];
 
 fn main() -> ExitCode {
     let strace = Command::new("strace").args(["-o", "/dev/null", "true"]).status().is_ok_and(|status| status.success());
-    trials::run_unless(
-        (!strace).then_some("strace is not to be had"),
-        promises![
-            no_200_leaves_before_the_fsync_that_covers_its_write,
-            what_a_killed_host_left_is_synced_before_it_makes_a_duplicate,
-        ],
-    )
+    let missing = (!strace).then_some("strace is not to be had");
+    trials::run_here(PROMISES.iter().map(|promise| (*promise, missing)))
 }
 
 /// What a system call did, in the order in which strace saw it.

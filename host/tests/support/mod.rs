@@ -332,6 +332,26 @@ pub fn host() -> Command {
     command
 }
 
+pub fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
+}
+
+/// The host, run by another program.
+pub fn run_by(program: &str, arguments: &[&str], host: &Command) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).arg(host.get_program()).args(host.get_args());
+    command
+}
+
+pub fn succeeds(command: &mut Command) -> bool {
+    command.output().is_ok_and(|output| output.status.success())
+}
+
+/// Where the host is told to keep its store.
+pub fn store_of(host: &Command) -> PathBuf {
+    host.get_args().skip_while(|argument| *argument != "--store").nth(1).unwrap().into()
+}
+
 /// Cargo names it for the host's own tests. For those of another package it is where cargo puts it, above the test itself.
 fn host_binary() -> PathBuf {
     let beside = || {

@@ -12,9 +12,11 @@ use crate::support::Kind;
 pub type Promise<T = fn(Kind)> = (&'static str, T);
 
 /// Functions as promises, by their names.
+#[allow(unused_macros, reason = "shared by tests that use a part")]
 macro_rules! promises {
-    ($($promise:ident),* $(,)?) => { &[$((stringify!($promise), $promise)),*] };
+    ($($promise:ident),* $(,)?) => { &[$((stringify!($promise), $promise as _)),*] };
 }
+#[allow(unused_imports, reason = "shared by tests that use a part")]
 pub(crate) use promises;
 
 /// Holds every kind to every promise.
@@ -26,9 +28,9 @@ pub fn run(promises: &[Promise]) -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
 }
 
-/// Holds our host to promises, unless there is a reason why that cannot be tried here.
-pub fn run_unless(missing: Option<&str>, promises: &[Promise<fn()>]) -> ExitCode {
-    let trials = promises.iter().map(|&(name, promise)| skippable(name, missing, promise));
+/// Holds what is here to promises, but for those that there is a reason not to try.
+pub fn run_here(promises: impl IntoIterator<Item = (Promise<fn()>, Option<&'static str>)>) -> ExitCode {
+    let trials = promises.into_iter().map(|((name, promise), missing)| skippable(name, missing, promise));
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
 }
 
