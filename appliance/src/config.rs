@@ -417,7 +417,8 @@ fn rules(interval: Option<Period>, duration: Option<Period>) -> Rules {
 
 fn authorities(path: Option<&Spanned<PathBuf>>, folder: &Path) -> Result<Vec<CertificateDer<'static>>, Fault> {
     let Some(path) = path else { return Ok(Vec::new()) };
-    tls::read(&folder.join(path.get_ref())).map_err(|error| Fault::at(path, error.to_string()))
+    tls::read(&folder.join(path.get_ref()))
+        .map_err(|error| Fault::at(path, format!("{:#}", anyhow::Error::from(error))))
 }
 
 /// A time such as `30s`, `10m` or `1day`: 10 milliseconds to 366 days.

@@ -17,7 +17,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 
 use crate::session::Session;
-use crate::tls;
+use crate::{http, tls};
 
 /// How long an answer may take: as long as a round waits for it.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -58,11 +58,12 @@ pub fn trial() -> Result<Vec<Entry>> {
 /// Sends those of the events that a destination wants, as a round would. `None` if it pulls.
 pub async fn send(destination: &Destination, entries: &[Entry]) -> Result<Option<Vec<Said>>> {
     let Way::Push(push) = &destination.way else { return Ok(None) };
-    let url = Url::parse(push.url.origin()).context("its URL is none")?;
+    // All that may be shown of it.
+    let origin = Url::parse(push.url.origin()).context("its URL is none")?;
     let client = Client::builder()
         .redirect(Policy::none())
         .timeout(TIMEOUT)
-        .tls_backend_preconfigured(tls::config(&url, &[])?)
+        .tls_backend_preconfigured(tls::config(&origin, &[])?)
         .build()?;
     let events: Vec<_> = entries.iter().filter_map(|entry| entry.event().ok()).collect();
     let timeline = Timeline::new(&events);
@@ -72,7 +73,7 @@ pub async fn send(destination: &Destination, entries: &[Entry]) -> Result<Option
         let external_key = entry.event().ok().and_then(|event| event.external_key().map(str::to_owned));
         let wanted = KeyParts::of(&key).is_some_and(|parts| destination.filter.wants(&parts));
         if wanted && destination.filter.wants_with(external_key.as_deref()) {
-            let answer = answer(&client, destination, push, entry, &timeline).await;
+            let answer = answer(&client, &origin, destination, push, entry, &timeline).await;
             said.push(Said { event: entry.key.event.as_str().to_owned(), answer });
         }
     }
@@ -81,6 +82,7 @@ pub async fn send(destination: &Destination, entries: &[Entry]) -> Result<Option
 
 async fn answer(
     client: &Client,
+    origin: &Url,
     destination: &Destination,
     push: &Push,
     entry: &Entry,
@@ -89,9 +91,5 @@ async fn answer(
     let request = format::request(push, &destination.secrets, entry, Some(timeline), Utc::now())?;
     let request = reqwest::Request::try_from(request).map_err(|error| error.without_url().to_string())?;
     let response = client.execute(request).await;
-    response.map(|response| response.status().as_u16()).map_err(|error| {
-        let error = error.without_url();
-        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-        format!("{error}{cause}")
-    })
+    response.map(|response| response.status().as_u16()).map_err(|error| http::unanswered(&error, origin))
 }

@@ -27,11 +27,11 @@ pub struct Email {
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "each is the error that it holds")]
 pub enum EmailError {
-    #[error("the email cannot be made: {0}")]
+    #[error("the email cannot be made")]
     Message(#[from] lettre::error::Error),
-    #[error("the email is no text: {0}")]
+    #[error("the email is no text")]
     Text(#[from] std::string::FromUtf8Error),
-    #[error("the email cannot be queued: {0}")]
+    #[error("the email cannot be queued")]
     Json(#[from] serde_json::Error),
 }
 
@@ -65,7 +65,14 @@ pub struct Relay {
 /// Why no connection to a server could be prepared.
 #[derive(Debug, thiserror::Error)]
 #[error("TLS with the SMTP server cannot be prepared: {0}")]
-pub struct RelayError(#[from] smtp::Error);
+pub struct RelayError(smtp::Error);
+
+/// Not its source: the words of such an error hold those of its cause.
+impl From<smtp::Error> for RelayError {
+    fn from(error: smtp::Error) -> Self {
+        Self(error)
+    }
+}
 
 impl Relay {
     /// A relay that connects anew for each email, and gives the server `timeout` for all of it.

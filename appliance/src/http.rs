@@ -1,5 +1,6 @@
 //! One attempt at an HTTP recipient. Status 200 is success and nothing else is (guide, "HTTP Recipients").
 
+use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,7 +28,7 @@ pub enum HttpError {
     #[error("begins with {0}:; a recipient's URL begins with https: or http:")]
     Scheme(String),
     /// The client could not be made.
-    #[error("no HTTP client can be made: {0}")]
+    #[error("no HTTP client can be made")]
     Client(#[from] reqwest::Error),
 }
 
@@ -97,7 +98,7 @@ impl HttpRecipient {
         let started = Instant::now();
         let request = self.client.post(self.url.clone()).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
         let answer = tokio::time::timeout(self.timeout, request.body(form).send()).await;
-        let answer = answer.map_err(|_| self.late())?.map_err(|error| unsent(&error))?;
+        let answer = answer.map_err(|_| self.late())?.map_err(|error| Failure::new(unanswered(&error, &self.url)))?;
         let (status, took, result) = (answer.status(), started.elapsed(), header(&answer, "event-result"));
         // The status decides. A body that never ends changes nothing, and costs the next event no more than this.
         let patience = if status == StatusCode::OK { GRACE } else { self.timeout.saturating_sub(took) };
@@ -117,9 +118,40 @@ impl HttpRecipient {
     }
 }
 
-fn unsent(error: &reqwest::Error) -> Failure {
-    let cause = Failure::cause(error);
-    Failure::new(if error.is_connect() { format!("cannot connect: {cause}") } else { format!("no answer: {cause}") })
+/// Why a request had no answer.
+pub fn unanswered(error: &reqwest::Error, url: &Url) -> String {
+    let cause = another_protocol(error, url).unwrap_or_else(|| Failure::cause(error));
+    if error.is_connect() { format!("cannot connect: {cause}") } else { format!("no answer: {cause}") }
+}
+
+/// Two ends that speak past each other hear noise, and who reads of noise does not think of the URL.
+fn another_protocol(error: &reqwest::Error, url: &Url) -> Option<String> {
+    let (spoken, other, scheme) = match url.scheme() {
+        "https" if has_cause(error, is_no_tls) => ("TLS", "plain HTTP", "http"),
+        "http" if has_cause(error, is_no_http) => ("HTTP", "TLS", "https"),
+        _ => return None,
+    };
+    let mut url = url.clone();
+    // From one of the two to the other, which cannot fail.
+    let _ = url.set_scheme(scheme);
+    Some(format!("the other end does not speak {spoken}; if it speaks {other}, use {}", shown(&url)))
+}
+
+/// Whether it is one of an error and its causes.
+fn has_cause(error: &reqwest::Error, is_it: fn(&(dyn Error + 'static)) -> bool) -> bool {
+    std::iter::successors(Some(error as &(dyn Error + 'static)), |error| (**error).source()).any(is_it)
+}
+
+/// What an error of input and output holds is not among its causes, and may be another such error.
+fn is_no_tls(mut error: &(dyn Error + 'static)) -> bool {
+    while let Some(held) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        error = held;
+    }
+    matches!(error.downcast_ref(), Some(rustls::Error::InvalidMessage(_)))
+}
+
+fn is_no_http(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref().is_some_and(hyper::Error::is_parse)
 }
 
 fn header(answer: &Response, name: &str) -> Option<String> {

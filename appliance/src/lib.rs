@@ -9,7 +9,7 @@
 //! | one attempt at an HTTP recipient | [`http`], with [`tls`] |
 //! | an email, and one attempt at the SMTP server | [`email`] |
 //! | `appliance send` and `appliance replay` | [`send`], [`replay`] |
-//! | `appliance run`: the settings page, the queues on disk, the appliance itself | [`config`], [`queue`], [`run`] |
+//! | `appliance run`: the settings page, the queues on disk, the appliance itself | [`config`], [`queue`], [`run`], with its table in [`board`] |
 //! | `appliance receive`: the receiving end of forwarding | [`receive`] |
 //! | `appliance check-destinations` | [`destinations`] |
 //! | `appliance check-template` | [`outbound_events::macros`] |
@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 pub mod agenda;
+pub mod board;
 pub mod config;
 pub mod destinations;
 pub mod email;

@@ -307,6 +307,7 @@ async fn run_appliance(config: &Path) -> Result<bool> {
         result = Arc::clone(&appliance).run() => result?,
         () = stop_requested() => {}
     }
+    appliance.close_board();
     let (queued, kept) = appliance.remaining()?;
     eprintln!("stopped; {queued} queued, which the next start will send");
     if kept > 0 {
@@ -389,7 +390,7 @@ async fn check_destinations(file: &Path, send: bool) -> Result<bool> {
                 for said in said {
                     match said.answer {
                         Ok(status) => println!("{name}: {status} {}", said.event),
-                        Err(reason) => println!("{name}: no answer to {}: {reason}", said.event),
+                        Err(reason) => println!("{name}: {}: {reason}", said.event),
                     }
                 }
             }

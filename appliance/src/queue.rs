@@ -41,7 +41,7 @@ pub enum QueueError {
     #[error("{} holds no queues of an appliance; set another `queue`", .0.display())]
     Foreign(PathBuf),
     /// A damaged file could not be moved away.
-    #[error("{} is damaged and cannot be set aside: {source}", path.display())]
+    #[error("{} is damaged and cannot be set aside", path.display())]
     NotSetAside {
         /// The file.
         path: PathBuf,
@@ -50,7 +50,14 @@ pub enum QueueError {
     },
     /// Anything else that SQLite says, such as a full disk.
     #[error("the queues cannot be written: {0}")]
-    Store(#[from] rusqlite::Error),
+    Store(rusqlite::Error),
+}
+
+/// Not its source: what SQLite says has the cause in its own words already, which would be told twice.
+impl From<rusqlite::Error> for QueueError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Store(error)
+    }
 }
 
 /// Whose queue an item is in: a recipient, by its kind and name.

@@ -2,15 +2,12 @@
 //! settings say.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
-use comfy_table::Table;
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use lettre::message::Mailbox;
 use outbound_events::event::EventName;
 use outbound_events::macros::{EmailEvent, render};
@@ -18,6 +15,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::board::{Board, Row, UNTRIED};
 use crate::config::{Config, EmailRecipient, HttpRecipient, Sessions, Smtp};
 use crate::email::{Email, EmailError, Relay, RelayError};
 use crate::http::{self, HttpError};
@@ -43,15 +41,15 @@ const ALERT_RULES: Rules = Rules { interval: Duration::from_secs(60), duration: 
 pub enum RunError {
     #[error(transparent)]
     Queue(#[from] QueueError),
-    #[error("{0}: {1}")]
-    Recipient(String, HttpError),
+    #[error("{0}")]
+    Recipient(String, #[source] HttpError),
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error(transparent)]
     Relay(#[from] RelayError),
     #[error(transparent)]
     Email(#[from] EmailError),
-    #[error("a part of the appliance ended unexpectedly: {0}")]
+    #[error("a part of the appliance ended unexpectedly")]
     Ended(#[from] tokio::task::JoinError),
 }
 
@@ -82,6 +80,13 @@ pub struct Appliance {
     wake: BTreeMap<Lane, Notify>,
     /// What each queue's last attempt came to: OK, or the failure in words.
     status: Mutex<BTreeMap<Lane, String>>,
+    /// Where all of it is shown.
+    board: Mutex<Board>,
+}
+
+/// A lock that is taken for a few instructions. A thread that died within them has left nothing half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Appliance {
@@ -91,7 +96,7 @@ impl Appliance {
         let email = config.email.iter().filter(|r| r.enabled).map(|recipient| Lane::email(&recipient.name));
         let alerts = config.smtp.iter().map(|_| Lane::alerts());
         let wake = http.chain(email).chain(alerts).map(|lane| (lane, Notify::new())).collect();
-        Self { config, queues, wake, status: Mutex::default() }
+        Self { config, queues, wake, status: Mutex::default(), board: Mutex::default() }
     }
 
     /// Runs until something fails that is not a recipient.
@@ -114,6 +119,11 @@ impl Appliance {
             Some(ended) => ended?,
             None => Ok(()),
         }
+    }
+
+    /// Shows nothing more: what the screen has stays, and other words come below it.
+    pub fn close_board(&self) {
+        lock(&self.board).close();
     }
 
     /// How many events and emails are queued, and how many more for recipients that are disabled or no longer there.
@@ -155,20 +165,13 @@ impl Appliance {
 
     fn drop_item(&self, lane: &Lane, item: &Item, failure: &Failure) -> Result<(), RunError> {
         let what = if lane.as_str().starts_with("http/") { named(&item.bytes) } else { "an email".to_owned() };
-        eprintln!(
-            "{} {}: dropped {what}: {failure}",
-            Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
-            lane.as_str()
-        );
+        let time = Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true);
+        lock(&self.board).say(&format!("{time} {}: dropped {what}: {failure}", lane.as_str()));
         Ok(self.queues.dropped(item)?)
     }
 
-    fn statuses(&self) -> MutexGuard<'_, BTreeMap<Lane, String>> {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn set_status(&self, lane: &Lane, status: String) {
-        self.statuses().insert(lane.clone(), status);
+        lock(&self.status).insert(lane.clone(), status);
     }
 
     /// Everything that is a matter of time.
@@ -176,7 +179,6 @@ impl Appliance {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut next_start = Instant::now();
-        let mut printed = String::new();
         loop {
             tick.tick().await;
             if let Some(sessions) = self.config.sessions {
@@ -184,12 +186,8 @@ impl Appliance {
             }
             self.let_happen().await?;
             self.tell_contacts()?;
-            let table = self.table()?;
-            if table != printed {
-                // An appliance whose table nobody reads goes on.
-                let _ = writeln!(std::io::stdout(), "{table}\n");
-                printed = table;
-            }
+            let rows = self.rows()?;
+            lock(&self.board).show(&rows);
         }
     }
 
@@ -238,10 +236,10 @@ impl Appliance {
     fn items(&self, coming: &Coming) -> Result<Vec<(Lane, Vec<u8>)>, RunError> {
         let session = Session::make(coming.seed, coming.session);
         let Some(step) = session.steps.get(coming.step as usize) else {
-            eprintln!(
+            lock(&self.board).say(&format!(
                 "the queues hold a step of session {} that this version does not make; it is left out",
                 session.lsid
-            );
+            ));
             return Ok(Vec::new());
         };
         let event = &step.event;
@@ -275,7 +273,7 @@ impl Appliance {
             let Some((recipient, alert)) = recipient.and_then(|r| Some((r, r.alert.as_ref()?))) else { continue };
             let Some(smtp) = &self.config.smtp else { continue };
             // Since it was last stopped, it may have recovered: what counts is an attempt of this run.
-            let Some(status) = self.statuses().get(&failing.lane).cloned() else { continue };
+            let Some(status) = lock(&self.status).get(&failing.lane).cloned() else { continue };
             if !alert.is_due(elapsed(failing.since, now())) {
                 continue;
             }
@@ -287,27 +285,25 @@ impl Appliance {
         Ok(())
     }
 
-    /// The settings page's table.
-    fn table(&self) -> Result<String, RunError> {
+    /// The rows of the settings page's table.
+    fn rows(&self) -> Result<Vec<Row>, RunError> {
         let lengths = self.queues.lengths()?;
-        let statuses = self.statuses();
-        let mut table = Table::new();
-        table.load_style(UTF8_HORIZONTAL_ONLY).set_header(["Name", "URL", "Status", "Queued events"]);
-        let mut row = |name: &str, to: String, enabled: bool, lane: &Lane| {
-            let status = if enabled { statuses.get(lane).map_or("-", String::as_str) } else { "Disabled" };
-            table.add_row([name, &to, status, &lengths.get(lane).copied().unwrap_or_default().to_string()]);
+        let statuses = lock(&self.status);
+        let row = |name: &str, to: String, enabled: bool, lane: &Lane| {
+            let status = if enabled { statuses.get(lane).map_or(UNTRIED, String::as_str) } else { "Disabled" };
+            let queued = lengths.get(lane).copied().unwrap_or_default();
+            Row { name: name.to_owned(), to, status: status.to_owned(), queued }
         };
-        for recipient in &self.config.http {
-            row(&recipient.name, http::shown(&recipient.url), recipient.enabled, &Lane::http(&recipient.name));
-        }
-        for recipient in &self.config.email {
+        let http = self.config.http.iter().map(|recipient| {
+            row(&recipient.name, http::shown(&recipient.url), recipient.enabled, &Lane::http(&recipient.name))
+        });
+        let email = self.config.email.iter().map(|recipient| {
             let addresses: Vec<_> = recipient.addresses.iter().map(|address| address.email.to_string()).collect();
-            row(&recipient.name, addresses.join(", "), recipient.enabled, &Lane::email(&recipient.name));
-        }
-        if self.config.http.iter().any(|recipient| recipient.alert.is_some()) {
-            row("email contacts", String::new(), true, &Lane::alerts());
-        }
-        Ok(table.to_string())
+            row(&recipient.name, addresses.join(", "), recipient.enabled, &Lane::email(&recipient.name))
+        });
+        let contacts = self.config.http.iter().any(|recipient| recipient.alert.is_some());
+        let alerts = contacts.then(|| row("email contacts", String::new(), true, &Lane::alerts()));
+        Ok(http.chain(email).chain(alerts).collect())
     }
 }
 

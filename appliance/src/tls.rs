@@ -14,7 +14,7 @@ use rustls_platform_verifier::BuilderVerifierExt as _;
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// The file cannot be read.
-    #[error("the CA certificate {} cannot be read: {source}", path.display())]
+    #[error("the CA certificate {} cannot be read", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -25,7 +25,7 @@ pub enum TlsError {
     #[error("{} holds no CA certificate in PEM (-----BEGIN CERTIFICATE-----)", .0.display())]
     NoCertificate(PathBuf),
     /// It holds something else beside.
-    #[error("{} holds what is no CA certificate: {source}", path.display())]
+    #[error("{} holds what is no CA certificate", path.display())]
     Invalid {
         /// The file.
         path: PathBuf,
@@ -36,7 +36,7 @@ pub enum TlsError {
     #[error("a CA certificate is for https:, and the URL begins with http:")]
     NoTls,
     /// The machine's own certificates cannot be used.
-    #[error("this machine's certificate authorities cannot be used: {0}")]
+    #[error("this machine's certificate authorities cannot be used")]
     Machine(#[from] rustls::Error),
 }
 

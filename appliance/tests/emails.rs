@@ -86,7 +86,7 @@ fn an_email_holds_what_its_macros_stand_for() {
         }
     }
     assert!(with_key > 0 && with_key < emails.len(), "{with_key} of {}", emails.len());
-    wait_until("the status is OK", || running.row("Desk").is_some_and(|[_, status, _]| status == "OK"));
+    wait_until("the status is OK", || running.status("Desk").is_some_and(|status| status == "OK"));
 }
 
 #[test]
@@ -120,14 +120,12 @@ fn a_server_that_is_down_and_then_up_gets_every_email() {
     let desk = recipient("Support Session End", "%LSID%", "ended", "");
     let running = Running::start(folder.path(), &[SESSIONS, &smtp(port, PLAIN), &desk].concat());
     wait_until("emails are queued", || running.queued("Desk") > 5);
-    let status = running.row("Desk").unwrap()[1].clone();
+    let status = running.status("Desk").unwrap();
     assert!(status.contains("Connection refused"), "{status}");
     assert_eq!(running.stop(), Some(0));
     let server = SmtpServer::start_with(folder.path(), port, &[]);
     let running = Running::start(folder.path(), &[&smtp(port, PLAIN), desk.as_str()].concat());
-    wait_until("the queue is empty", || {
-        running.row("Desk").is_some_and(|[_, status, queued]| (status.as_str(), queued.as_str()) == ("OK", "0"))
-    });
+    wait_until("the queue is empty", || running.said("Desk").pop() == Some(("OK".to_owned(), 0)));
     let emails = server.emails();
     let lsids: std::collections::BTreeSet<_> = emails.iter().map(|email| email["subject"].to_string()).collect();
     assert_eq!(lsids.len(), emails.len(), "an email came twice");
@@ -143,7 +141,7 @@ fn the_status_is_in_the_servers_words_and_what_fails_for_too_long_is_dropped() {
     let running = Running::start(folder.path(), &[SESSIONS, &smtp(server.port, PLAIN), &desk].concat());
     wait_until("an email is dropped", || running.stderr().contains("email/Desk: dropped an email: "));
     let words = "permanent error (550): 5.1.1 There is nobody of that name";
-    wait_until("the status says why", || running.row("Desk").is_some_and(|[_, status, _]| status == words));
+    wait_until("the status says why", || running.status("Desk").is_some_and(|status| status == words));
     assert_eq!(server.emails().len(), 0);
 }
 
@@ -157,7 +155,7 @@ fn a_server_that_says_nothing_is_given_up() {
     let running = Running::start(folder.path(), &config);
     wait_until("an email is dropped", || running.stderr().contains("dropped an email: no answer within 200ms"));
     wait_until("the status says why", || {
-        running.row("Desk").is_some_and(|[_, status, _]| status == "no answer within 200ms")
+        running.status("Desk").is_some_and(|status| status == "no answer within 200ms")
     });
 }
 
@@ -186,7 +184,7 @@ fn starttls_and_credentials_are_what_they_must_be() {
         (format!("{}{}", starttls(&ca), login("wrong")), "535"),
     ] {
         let running = Running::start(folder.path(), &[SESSIONS, &smtp(server.port, &more), &desk].concat());
-        wait_until(expected, || running.row("Desk").is_some_and(|[_, status, _]| status.contains(expected)));
+        wait_until(expected, || running.status("Desk").is_some_and(|status| status.contains(expected)));
         running.kill();
         assert_eq!(server.emails().len(), 0);
     }

@@ -14,6 +14,7 @@ use outbound_events::event::EventName;
 use outbound_events::parse::parse;
 use support::recipient::{Kind, OPEN, Recipient};
 use support::smtp::SmtpServer;
+use support::terminal::Terminal;
 use support::way::{Fault, Way};
 use support::{Running, appliance, wait_until};
 
@@ -46,7 +47,7 @@ fn started(folder: &Path) -> u64 {
 }
 
 fn is_drained(running: &Running, name: &str) -> bool {
-    running.row(name).is_some_and(|[_, status, queued]| (status.as_str(), queued.as_str()) == ("OK", "0"))
+    running.said(name).pop() == Some(("OK".to_owned(), 0))
 }
 
 #[test]
@@ -107,14 +108,11 @@ fn recipients_are_served_apart_with_the_events_and_fields_that_they_chose() {
     .concat();
     let running = Running::start(folder.path(), &config);
     wait_until("events arrive", || all.count() > 200 && ends.count() > 50);
-    wait_until("the table says how they stand", || {
-        let words = "HTTP 500 Internal Server Error broken";
-        let is_stuck = running.row("Stuck").is_some_and(|[url, status, _]| url == stuck.url() && status == words);
-        is_stuck
-            && running.queued("Stuck") > 100
-            && running.row("Off").is_some_and(|[_, status, _]| status == "Disabled")
+    wait_until("it says how they are", || {
+        let is_stuck = running.status("Stuck").is_some_and(|status| status == "HTTP 500 Internal Server Error broken");
+        is_stuck && running.queued("Stuck") > 100
     });
-    assert_eq!(running.queued("Off"), 0);
+    assert_eq!(running.said("Off"), [("Disabled".to_owned(), 0)]);
     let events = |way: &Way| way.bodies().iter().map(|body| parse(body.as_bytes()).unwrap()).collect::<Vec<_>>();
     assert!(events(&all).iter().all(|event| event.variables().len() == 2));
     assert!(events(&ends).iter().all(|event| event.variables().is_empty()));
@@ -123,6 +121,48 @@ fn recipients_are_served_apart_with_the_events_and_fields_that_they_chose() {
     // It is still the first that is tried.
     let first = events(&stuck)[0].clone();
     assert!(events(&stuck).iter().all(|event| *event == first));
+}
+
+#[test]
+fn elsewhere_than_on_a_terminal_it_prints_what_changed_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let way = Way::to(None);
+    way.always(Fault::Answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+    let running = Running::start(folder.path(), &[SESSIONS, &http("HQ", &way, "")].concat());
+    wait_until("events arrive", || way.count() > 300);
+    way.always(Fault::Close);
+    wait_until("it is told that it fails", || running.status("HQ").is_some_and(|status| status != "OK"));
+    wait_until("it is told that events wait", || running.queued("HQ") >= 10);
+    let said = running.said("HQ");
+    assert!(said.windows(2).all(|two| two[0] != two[1]), "{said:?}");
+    // Of hundreds of events, each of which changed the table twice.
+    assert!(said.len() < 30, "{said:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn on_a_terminal_the_table_stays_in_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let (well, failing) = (Way::to(None), Way::to(None));
+    well.always(Fault::Answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+    // Longer than the terminal is wide.
+    failing.always(Fault::Answer(
+        "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 119\r\n\r\nthe database is away, and nobody knows when it will be back; ask the administrator, who may be away as well, or wait it out",
+    ));
+    let dropping = http("Dropping", &failing, "retry_duration = \"100ms\"");
+    let config = [SESSIONS, &http("Well", &well, ""), &dropping].concat();
+    let mut terminal = Terminal::start(folder.path(), &config);
+    wait_until("events arrive", || well.count() > 200);
+    wait_until("something is dropped", || terminal.lines().iter().any(|line| line.contains(": dropped ")));
+    wait_until("the table is there", || terminal.lines().iter().any(|line| line.contains("Well")));
+    terminal.stop();
+    let lines = terminal.lines();
+    assert!(lines.iter().all(|line| line.chars().count() <= 80), "{lines:#?}");
+    assert!(lines.iter().filter(|line| line.starts_with('─')).count() == 3, "{lines:#?}");
+    let with = |words: &str| lines.iter().filter(|line| line.contains(words)).count();
+    assert_eq!((with("Queued events"), with(" Well "), with("stopped; ")), (1, 1, 1), "{lines:#?}");
+    assert!(with(": dropped ") > 0, "{lines:#?}");
+    assert!(lines.last().unwrap().starts_with("stopped; "), "{lines:#?}");
 }
 
 #[test]
@@ -146,7 +186,9 @@ fn the_contact_of_a_recipient_that_fails_is_told_once() {
     assert!(subject.starts_with("Outbound events: Failing has been failing since "), "{subject}");
     let body = emails[0]["body"].as_str().unwrap();
     assert!(body.contains(&failing.url()) && body.contains("Status: no answer: "), "{body}");
-    // Not again, neither now nor after a restart.
+    // Not again, neither now nor after a restart, once it is written down that the server has it.
+    let tried = failing.count();
+    wait_until("it goes on trying", || failing.count() > tried + 20);
     running.kill();
     let tried = failing.count();
     let running = Running::start(folder.path(), &config);
@@ -154,7 +196,7 @@ fn the_contact_of_a_recipient_that_fails_is_told_once() {
     assert_eq!(server.emails().len(), 1);
     // Recovered and failing again, it is told again.
     failing.always(Fault::Answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
-    wait_until("it recovers", || running.row("Failing").is_some_and(|[_, status, _]| status == "OK"));
+    wait_until("it recovers", || running.status("Failing").is_some_and(|status| status == "OK"));
     failing.always(Fault::Close);
     let emails = server.wait_for_emails(2);
     assert_eq!(emails[1]["to"], serde_json::json!(["failing@example.com"]));
@@ -213,7 +255,7 @@ fn two_appliances_do_not_share_their_queues() {
     let folder = tempfile::tempdir().unwrap();
     let way = Way::to(None);
     let running = Running::start(folder.path(), &http("HQ", &way, ""));
-    wait_until("it runs", || running.row("HQ").is_some());
+    wait_until("it runs", || running.status("HQ").is_some());
     let output = appliance().args(["run", "--config"]).arg(folder.path().join("appliance.toml")).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2));
@@ -242,7 +284,7 @@ fn a_damaged_queue_file_is_set_aside_and_reported() {
             std::fs::write(path.with_extension("db-wal"), log).unwrap();
         }
         let running = Running::start(folder.path(), &config);
-        wait_until("it runs", || running.row("HQ").is_some());
+        wait_until("it runs", || running.status("HQ").is_some());
         let said = running.stderr();
         let aside = folder.path().join(format!("appliance.queue.db.damaged-{}", number + 1));
         assert!(said.contains(&format!("was damaged: it is now {}", aside.display())), "{said}");

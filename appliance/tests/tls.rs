@@ -110,6 +110,29 @@ fn the_hosts_own_https_takes_all_that_is_sent_also_while_its_certificate_is_repl
     assert!(!recipient.log().contains("ERROR"), "{}", recipient.log());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_speaks_past_the_other_end_is_told_which_url_to_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new("own");
+    let ca = authority.file(folder.path(), "own.pem");
+    let recipient = Recipient::start(Kind::Host, &[OPEN]);
+    let (plain, tls) = (recipient.address, end_tls(&authority, recipient.address).await);
+    let to_plain = format!(
+        "cannot connect: the other end does not speak TLS; if it speaks plain HTTP, use http://{plain}/events?…"
+    );
+    let to_tls = format!("no answer: the other end does not speak HTTP; if it speaks TLS, use https://{tls}/events?…");
+    for (url, more, said) in [
+        (format!("https://{plain}/events"), &["--ca-certificate", ca.to_str().unwrap()][..], to_plain),
+        (format!("http://{tls}/events"), &[], to_tls),
+    ] {
+        let arguments = ["--sessions", "1", "--token", "a-token-of-24-characters", "--retry-duration", "10ms"];
+        let sent = send(&url, &[&arguments[..], &["--retry-interval", "10ms"], more].concat());
+        assert_eq!((sent.code, sent.figure("accepted")), (Some(1), 0), "{sent:?}");
+        assert!(sent.stderr.contains(&said), "{sent:?}");
+        assert!(!sent.stderr.contains("a-token-of"), "{sent:?}");
+    }
+}
+
 #[test]
 fn a_ca_file_that_is_none_is_refused_before_anything_is_sent() {
     let folder = tempfile::tempdir().unwrap();

@@ -53,8 +53,8 @@ struct Serve {
     /// The address to listen on, or a name and a port. Port 0 takes any that is free.
     #[arg(long, default_value = "127.0.0.1:3000", value_name = "ADDRESS:PORT")]
     listen: String,
-    /// The component, as `cargo xtask build` makes it.
-    #[arg(long, default_value = "target/outbound-events.component.wasm")]
+    /// The component: without this the one beside this program, or else where `cargo xtask build` puts it.
+    #[arg(long, default_value_os_t = component())]
     component: PathBuf,
     /// The store's file, made if it is not there, or `memory` for one that is gone with the process.
     #[arg(long, default_value = ".spin/sqlite_key_value.db")]
@@ -90,6 +90,15 @@ struct Serve {
     log_json: bool,
 }
 
+/// Beside the program, where it was unpacked from an archive. The folder is the program's own, also if a link leads to it.
+fn component() -> PathBuf {
+    let beside = std::env::current_exe().map(|program| program.with_file_name("outbound-events.component.wasm"));
+    match beside {
+        Ok(path) if path.is_file() => path,
+        _ => PathBuf::from("target/outbound-events.component.wasm"),
+    }
+}
+
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Serve(arguments) => serve(arguments).map(|()| ExitCode::SUCCESS),
@@ -99,7 +108,8 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {}", told(&error));
-            ExitCode::FAILURE
+            // 1 is for what was done and is not well.
+            ExitCode::from(2)
         }
     }
 }

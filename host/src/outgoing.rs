@@ -50,7 +50,7 @@ pub struct Outgoing {
 
 /// This machine's certificate authorities cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("this machine's certificate authorities cannot be used, which https destinations need: {0}")]
+#[error("this machine's certificate authorities cannot be used, which https destinations need")]
 pub struct NoAuthorities(#[from] rustls::Error);
 
 impl Outgoing {

@@ -97,6 +97,21 @@ fn settings_come_from_the_command_the_environment_and_a_file_in_that_order() {
 }
 
 #[test]
+fn the_component_beside_the_program_is_served_if_none_is_named() {
+    let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let program = folder.path().join("outbound-events-host");
+    std::fs::copy(host().get_program(), &program).unwrap();
+    std::fs::copy(component(), folder.path().join("outbound-events.component.wasm")).unwrap();
+    let recipient = Recipient::start_host(&[], |_| {
+        let mut command = Command::new(&program);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--store", "memory", "--variable", OPEN]);
+        command.env_clear().current_dir(elsewhere.path());
+        command
+    });
+    assert_eq!(recipient.post("/", numbered(1)).result(), "stored");
+}
+
+#[test]
 fn it_says_where_it_listens_and_what_to_try() {
     let recipient = Recipient::start(Kind::Host, &[OPEN]);
     recipient.post("/", numbered(1));

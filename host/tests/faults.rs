@@ -28,7 +28,7 @@ fn refusal(mut host: Command, store: &Path) -> String {
     host.args(["serve", "--listen", "127.0.0.1:0", "--component", "/dev/null", "--store"]).arg(store);
     let output = host.output().unwrap();
     let says = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{says}");
+    assert_eq!(output.status.code(), Some(2), "{says}");
     assert!(output.stdout.is_empty() && says.contains(store.to_str().unwrap()), "{says}");
     says
 }

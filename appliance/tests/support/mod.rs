@@ -14,6 +14,8 @@ pub mod recipient;
 
 pub mod authority;
 pub mod smtp;
+#[cfg(unix)]
+pub mod terminal;
 pub mod way;
 
 use std::collections::BTreeSet;
@@ -107,25 +109,28 @@ impl Running {
         Self { child, folder: folder.to_owned() }
     }
 
-    /// The status table as it was printed last.
-    pub fn table(&self) -> String {
+    /// All that it has said of a recipient, without the times: status, and how many wait.
+    pub fn said(&self, name: &str) -> Vec<(String, u64)> {
         // It may be in the middle of printing.
         let printed = String::from_utf8_lossy(&std::fs::read(self.folder.join("stdout")).unwrap()).into_owned();
-        printed.split("\n\n").filter(|table| table.ends_with('─')).last().unwrap_or_default().to_owned()
+        let whole = printed.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        let read = |line: &str| {
+            let (time, rest) = line.split_once(' ').unwrap();
+            assert!(chrono::DateTime::parse_from_rfc3339(time).is_ok(), "{line}");
+            let (status, queued) = rest.strip_prefix(name)?.strip_prefix(": ")?.rsplit_once(", ")?;
+            Some((status.to_owned(), queued.strip_suffix(" queued")?.parse().unwrap()))
+        };
+        whole.lines().filter_map(read).collect()
     }
 
-    /// The cells of a recipient's row: URL, status, queued events.
-    pub fn row(&self, name: &str) -> Option<[String; 3]> {
-        let table = self.table();
-        let row = table.lines().find(|line| line.trim_start().starts_with(name))?;
-        let mut cells =
-            row.trim().split("  ").map(str::trim).filter(|cell| !cell.is_empty()).skip(1).map(str::to_owned);
-        Some([cells.next()?, cells.next()?, cells.next()?])
+    /// How a recipient was when it was spoken of last.
+    pub fn status(&self, name: &str) -> Option<String> {
+        Some(self.said(name).pop()?.0)
     }
 
-    /// How many events wait for a recipient.
+    /// How many events waited for it then.
     pub fn queued(&self, name: &str) -> u64 {
-        self.row(name).map_or(0, |[_, _, queued]| queued.parse().unwrap())
+        self.said(name).pop().map_or(0, |(_, queued)| queued)
     }
 
     pub fn stderr(&self) -> String {
