@@ -8,6 +8,7 @@ mod command;
 mod debian;
 mod deny;
 mod fuzz;
+mod prometheus;
 mod python;
 mod setup;
 mod strace;
@@ -178,6 +179,7 @@ fn run(task: Task) -> Result<()> {
             python::environment()?;
             browser::browser()?;
             strace::strace()?;
+            prometheus::prometheus();
             test::test(&cargo)?;
             // Who asks for some tests does not ask for this.
             if cargo.is_empty() { fuzz(None, FUZZ_IN_TESTS) } else { Ok(()) }

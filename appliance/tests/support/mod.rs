@@ -13,6 +13,7 @@
 pub mod recipient;
 
 pub mod authority;
+pub mod prometheus;
 pub mod smtp;
 #[cfg(unix)]
 pub mod terminal;
