@@ -30,6 +30,15 @@ fn wait_until(what: &str, happened: impl Fn() -> bool) {
 
 type Does = fn(&mut Connection);
 
+/// Ends what goes on meanwhile, also where the test fails.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 /// What strangers do with a connection.
 const STRANGERS: [(&str, Does); 4] = [
     ("silent", |_| {}),
@@ -90,6 +99,7 @@ fn a_flood_of_connections_keeps_no_appliance_out() {
     let recipient = start(&[GUARDED], &["--max-connections", "500"]);
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let _over = Over(&over);
         for _ in 0..2 {
             scope.spawn(|| {
                 let mut held = Vec::new();
@@ -107,7 +117,6 @@ fn a_flood_of_connections_keeps_no_appliance_out() {
             assert_eq!(kept.post(WITH_TOKEN, numbered(n)).result(), "stored");
             assert_eq!(recipient.post(WITH_TOKEN, numbered(n)).result(), "duplicate");
         }
-        over.store(true, Ordering::SeqCst);
     });
     assert_eq!(recipient.stored().len(), 100);
 }
@@ -161,6 +170,7 @@ fn a_flood_of_requests_gets_429_and_an_appliance_from_the_same_address_200() {
     let recipient = start(&[GUARDED], &["--stranger-requests-per-second", "5"]);
     let (over, refused) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
+        let _over = Over(&over);
         for sender in 0..4 {
             let (recipient, over, refused) = (&recipient, &over, &refused);
             scope.spawn(move || {
@@ -186,7 +196,6 @@ fn a_flood_of_requests_gets_429_and_an_appliance_from_the_same_address_200() {
         for n in 0..200 {
             assert_eq!(appliance.post(WITH_TOKEN, numbered(n)).result(), "stored");
         }
-        over.store(true, Ordering::SeqCst);
     });
     assert_eq!(recipient.stored().len(), 200);
     // They do not fill the log.
