@@ -1,4 +1,5 @@
 //! What the command does besides serving.
 
+pub mod health;
 mod progress;
 pub mod store;

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
+use commands::health::Health;
 use commands::store::StoreCommand;
 use ipnet::IpNet;
 use outbound_events::settings::{self, Bucket, Ingest, Settings};
@@ -41,6 +42,8 @@ struct Arguments {
 enum Command {
     /// Serves the component over HTTP.
     Serve(Serve),
+    /// Asks a host that runs how it is; succeeds if it is ready.
+    Health(Health),
     /// Works on store files.
     Store {
         #[command(subcommand)]
@@ -102,6 +105,7 @@ fn component() -> PathBuf {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Serve(arguments) => serve(arguments).map(|()| ExitCode::SUCCESS),
+        Command::Health(health) => health.run(),
         Command::Store { command } => command.run(),
     };
     match result {

@@ -265,3 +265,23 @@ fn a_sender_that_is_refused_can_finish_its_body_and_read_why() {
     assert_eq!(connection.receive().status, 413);
     assert!(connection.is_at_its_end());
 }
+
+#[test]
+fn who_cannot_ask_by_http_asks_by_command() {
+    let health = |address: &str| {
+        let output = host().args(["health", &format!("{address}/health")]).output().unwrap();
+        let says = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        (output.status.success(), says)
+    };
+    let (open, shut) = (Recipient::start(Kind::Host, &[OPEN]), Recipient::start(Kind::Host, &[]));
+    let (ready, says) = health(&format!("http://{}", open.address));
+    assert!(ready && says.contains("\"ready\":true"), "{says}");
+    let (ready, says) = health(&format!("http://{}", shut.address));
+    assert!(!ready && says.contains("ingest_tokens"), "{says}");
+    let (ready, says) = health(&format!("https://{}", open.address));
+    assert!(!ready && says.contains("does not begin with http://"), "{says}");
+    let address = format!("http://{}", open.address);
+    drop(open);
+    let (ready, says) = health(&address);
+    assert!(!ready && says.contains(&address), "{says}");
+}
