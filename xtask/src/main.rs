@@ -9,9 +9,11 @@ mod debian;
 mod deny;
 mod fuzz;
 mod prometheus;
+mod proxies;
 mod python;
 mod setup;
 mod strace;
+mod systemd;
 mod test;
 mod tool;
 
@@ -177,9 +179,12 @@ fn run(task: Task) -> Result<()> {
         Task::Test { cargo } => {
             build_both()?;
             python::environment()?;
+            python::optional()?;
             browser::browser()?;
             strace::strace()?;
             prometheus::prometheus();
+            proxies::proxies();
+            systemd::analyze();
             test::test(&cargo)?;
             // Who asks for some tests does not ask for this.
             if cargo.is_empty() { fuzz(None, FUZZ_IN_TESTS) } else { Ok(()) }

@@ -372,7 +372,7 @@ fn spin_command(folder: &Path, address: SocketAddr) -> Command {
 }
 
 /// Free when it was asked for, for Spin, which does not say what port it was given.
-fn free_address() -> SocketAddr {
+pub fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 

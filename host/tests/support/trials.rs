@@ -38,7 +38,8 @@ fn trial(kind: Kind, missing: Option<&str>, name: &str, promise: fn(Kind)) -> Tr
     skippable(name, missing, move || promise(kind)).with_kind(kind.name())
 }
 
-fn skippable(name: &str, missing: Option<&str>, promise: impl FnOnce() + Send + 'static) -> Trial {
+/// A trial that is ignored if there is a reason why it cannot be tried, which its name then tells.
+pub fn skippable(name: &str, missing: Option<&str>, promise: impl FnOnce() + Send + 'static) -> Trial {
     let why = missing.map(|why| format!(" ({why})")).unwrap_or_default();
     let trial = Trial::test(format!("{name}{why}"), move || {
         promise();
