@@ -11,6 +11,7 @@ mod fuzz;
 mod prometheus;
 mod proxies;
 mod python;
+mod registry;
 mod setup;
 mod strace;
 mod systemd;
@@ -184,6 +185,7 @@ fn run(task: Task) -> Result<()> {
             strace::strace()?;
             prometheus::prometheus();
             proxies::proxies();
+            registry::registry();
             systemd::analyze();
             test::test(&cargo)?;
             // Who asks for some tests does not ask for this.
