@@ -8,6 +8,7 @@ use wasi_preview1_component_adapter_provider as adapter;
 use wit_component::ComponentEncoder;
 
 use crate::command::{Command, root};
+use crate::remap;
 use crate::setup::{self, DEBIAN_CARGO, DEBIAN_RUSTC, TARGET, WASI_LIBC, WasmToolchain};
 
 /// What is built for wasm.
@@ -44,7 +45,7 @@ impl Package {
     }
 
     /// Where cargo puts the core module, and spin.toml expects it.
-    fn core_module(self) -> String {
+    pub fn core_module(self) -> String {
         format!("{}/{TARGET}/component/{}.wasm", self.target_folder(), self.name().replace('-', "_"))
     }
 
@@ -88,6 +89,7 @@ fn compile(toolchain: &WasmToolchain, package: Package) -> Result<()> {
             .without(library_path()),
     };
     // Flags for the user's machine are none for wasm, and would hide those that are.
+    let cargo = cargo.arg("--config").arg(remap::cargo_setting(TARGET)?);
     cargo.without("RUSTFLAGS").without("CARGO_ENCODED_RUSTFLAGS").run("building the core module")
 }
 

@@ -7,11 +7,13 @@ mod build;
 mod command;
 mod debian;
 mod deny;
+mod dist;
 mod fuzz;
 mod prometheus;
 mod proxies;
 mod python;
 mod registry;
+mod remap;
 mod setup;
 mod strace;
 mod systemd;
@@ -82,6 +84,12 @@ enum Task {
     },
     /// Checks the dependencies: advisories, licences, bans, sources.
     Deny,
+    /// Builds what an operator unpacks, and tries it: host, components, licences, what they are made of; in target/dist.
+    Dist {
+        /// Makes it once more in another folder, and ends with an error unless it is the same bytes.
+        #[arg(long)]
+        check: bool,
+    },
     /// Works on store files: packs, prunes, checks, copies them; `cargo xtask store --help` says how.
     #[command(disable_help_flag = true)]
     Store {
@@ -194,6 +202,7 @@ fn run(task: Task) -> Result<()> {
         Task::Bench { quick, record } => bench::bench(quick, record.as_deref()),
         Task::Fuzz { minutes, target } => fuzz(target, minutes),
         Task::Deny => deny::deny(),
+        Task::Dist { check } => dist::dist(check),
         // The host's help is the help, its exit code the exit code.
         Task::Store { host } => Command::host(["store"]).args(host).become_it("working on a store file", &[]),
     }

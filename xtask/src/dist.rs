@@ -1,0 +1,217 @@
+//! What an operator unpacks: the host, the components, and all that goes with them, in an archive that is the same bytes in whatever
+//! folder it is made.
+
+mod archive;
+mod elsewhere;
+mod glibc;
+mod licences;
+mod sbom;
+mod trial;
+
+use std::env::consts::EXE_SUFFIX;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::build::{Package, build};
+use crate::command::{Command, root};
+use crate::{remap, setup};
+
+use archive::{CHECKSUMS, Files, sha256};
+
+/// The project's, which is every package's.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+const HOST: &str = "outbound-events-host";
+
+/// Away from `target/release`: with other flags, all else would have to be compiled again.
+const BUILD_FOLDER: &str = "target/dist-build";
+
+/// What is tracked and goes along as it is.
+const TRACKED: [&str; 5] = ["README.md", "SECURITY.md", "CHANGELOG.md", "docs", "deploy"];
+
+/// A program that is inside, with what others gave for it.
+#[derive(Clone, Copy)]
+enum Contents {
+    Host,
+    Components,
+}
+
+impl Contents {
+    fn package(self) -> &'static str {
+        match self {
+            Self::Host => HOST,
+            Self::Components => "outbound-events",
+        }
+    }
+
+    /// Where its manifest is.
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Components => ".",
+        }
+    }
+
+    fn target(self) -> Result<String> {
+        match self {
+            Self::Host => host_target(),
+            Self::Components => Ok(setup::TARGET.to_owned()),
+        }
+    }
+
+    /// Those of both components.
+    fn features(self) -> &'static [&'static str] {
+        match self {
+            Self::Host => &[],
+            Self::Components => &["--features", "wasi"],
+        }
+    }
+}
+
+/// Makes the archive, and tries what is in it. With `check`, makes it once more in another folder, which must give the same bytes.
+pub fn dist(check: bool) -> Result<()> {
+    if check {
+        ensure!(
+            changes()?.is_empty(),
+            "what is not committed is in no other folder: commit it, or stash it, then try again"
+        );
+    }
+    let time = time()?;
+    let folder = format!("outbound-events-{VERSION}-{}", host_target()?);
+    let files = files(time)?;
+    let packed = files.pack(&folder, time)?;
+    let path = root().join("target/dist").join(format!("{folder}.tar.gz"));
+    write(&path, &packed)?;
+    trial::trial(&path, &folder, &files)?;
+    if check {
+        elsewhere::make_and_compare(&path)?;
+    }
+    println!("{}: {} bytes, SHA-256 {}", path.display(), packed.len(), sha256(&packed));
+    if let Some(version) = glibc::needed(&root().join(host_program()))? {
+        println!("The host runs where there is glibc {version} or a newer one");
+    }
+    Ok(())
+}
+
+fn host_target() -> Result<String> {
+    Command::new("rustc").args(["--print", "host-tuple"]).output().context("rustc does not tell for what it compiles")
+}
+
+/// Of what is packed: the commit's, unless `SOURCE_DATE_EPOCH` says another.
+fn time() -> Result<u64> {
+    let set = std::env::var("SOURCE_DATE_EPOCH").ok();
+    let time = set.or_else(|| Command::new("git").args(["log", "-1", "--format=%ct"]).output());
+    let time = time.context("this is no clone: set SOURCE_DATE_EPOCH to the seconds that files are to be dated")?;
+    time.parse().with_context(|| format!("{time:?} is no time in seconds"))
+}
+
+fn changes() -> Result<String> {
+    Command::new("git").args(["status", "--porcelain"]).output().context("git does not tell what has changed")
+}
+
+/// All that is packed.
+fn files(time: u64) -> Result<Files> {
+    let mut files = Files::default();
+    let read = |path: &Path| fs::read(root().join(path)).with_context(|| format!("{} cannot be read", path.display()));
+    build_host()?;
+    files.add_program(format!("{HOST}{EXE_SUFFIX}"), read(&host_program())?)?;
+    for package in [Package::Spin, Package::Wasi] {
+        let component = build(package)?;
+        let name = component.file_name().context("a component has no name")?.to_string_lossy().into_owned();
+        files.add(name, read(&component)?)?;
+    }
+    files.add("outbound_events.wasm", read(&PathBuf::from(Package::Spin.core_module()))?)?;
+    files.add("spin.toml", spin_manifest(&fs::read_to_string(root().join("spin.toml"))?)?)?;
+    no_folder_of_this_machine(&files)?;
+    for path in tracked()? {
+        let bytes = read(Path::new(&path))?;
+        files.add(path, bytes)?;
+    }
+    for contents in [Contents::Host, Contents::Components] {
+        let package = contents.package();
+        files.add(format!("licences/{package}.txt"), licences::licences(contents)?)?;
+        files.add(format!("{package}.cdx.json"), sbom::sbom(contents, time)?)?;
+    }
+    files.add("licences/rust-standard-library.html", licences::of_standard_library()?)?;
+    let sums = files.checksums();
+    files.add(CHECKSUMS, sums)?;
+    Ok(files)
+}
+
+fn host_program() -> PathBuf {
+    Path::new(BUILD_FOLDER).join("release").join(format!("{HOST}{EXE_SUFFIX}"))
+}
+
+fn build_host() -> Result<()> {
+    Command::cargo(["build", "--release", "--locked", "--package", HOST, "--target-dir", BUILD_FOLDER])
+        .arg("--config")
+        .arg(remap::cargo_setting(&host_target()?)?)
+        .env("CFLAGS", remap::c_flags()?)
+        .env("CC_SHELL_ESCAPED_FLAGS", "1")
+        .without("RUSTFLAGS")
+        .without("CARGO_ENCODED_RUSTFLAGS")
+        .run("building the host, for any folder")
+}
+
+/// Spin's manifest, for a core module beside it that is built already.
+fn spin_manifest(text: &str) -> Result<String> {
+    let source = format!("source = \"{}\"", Package::Spin.core_module());
+    let Some((rest, _)) = text.split_once("\n[component.outbound-events.build]\n") else {
+        bail!("spin.toml does not end with how its component is built");
+    };
+    ensure!(rest.matches(&source).count() == 1, "spin.toml has no line {source}");
+    Ok(rest.replace(&source, "source = \"outbound_events.wasm\""))
+}
+
+/// Of what goes along, the files that git knows. What else is in these folders is nobody's.
+fn tracked() -> Result<Vec<String>> {
+    let list = Command::new("git").args(["-c", "core.quotePath=false", "ls-files", "--"]).args(TRACKED).output();
+    let paths: Vec<_> = list.context("git does not list the files")?.lines().map(str::to_owned).collect();
+    for expected in TRACKED {
+        ensure!(paths.iter().any(|path| path.starts_with(expected)), "git does not know {expected}");
+    }
+    Ok(paths)
+}
+
+/// What is built must not know where it was.
+fn no_folder_of_this_machine(files: &Files) -> Result<()> {
+    for (folder, name) in remap::folders()? {
+        let inside = ["target", "src", "host", "index.crates.io"].map(|part| folder.join(part));
+        let traces = if name == "/outbound-events" { inside.to_vec() } else { vec![folder] };
+        for trace in traces.iter().map(|trace| trace.as_os_str().as_encoded_bytes()) {
+            let has = files.0.iter().find(|(_, file)| file.bytes.windows(trace.len()).any(|bytes| bytes == trace));
+            if let Some((path, _)) = has {
+                bail!("{path} knows the folder {} of this machine", String::from_utf8_lossy(trace));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The archive, and its checksum beside it.
+fn write(path: &Path, packed: &[u8]) -> Result<()> {
+    let name = path.file_name().context("the archive has no name")?.to_string_lossy();
+    fs::create_dir_all(path.parent().context("the archive has no folder")?)?;
+    fs::write(path, packed).with_context(|| format!("{} cannot be written", path.display()))?;
+    fs::write(format!("{}.sha256", path.display()), format!("{}  {name}\n", sha256(packed)))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Package, spin_manifest};
+    use crate::command::root;
+
+    #[test]
+    fn spins_manifest_names_the_module_beside_it_and_builds_nothing() {
+        let ours = std::fs::read_to_string(root().join("spin.toml")).unwrap();
+        let packed = spin_manifest(&ours).unwrap();
+        assert!(packed.contains("\nsource = \"outbound_events.wasm\"\n"), "{packed}");
+        assert!(!packed.contains("target/") && !packed.contains("cargo"), "{packed}");
+        assert!(packed.contains("\nrounds = \"{{ rounds }}\"\n"), "{packed}");
+        let moved = ours.replace(&Package::Spin.core_module(), "elsewhere.wasm");
+        assert!(spin_manifest(&moved).is_err());
+    }
+}

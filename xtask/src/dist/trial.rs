@@ -1,0 +1,128 @@
+//! The archive, tried as an operator would: unpacked into an empty folder, on a machine that has nothing.
+
+use std::collections::BTreeSet;
+use std::env::consts::EXE_SUFFIX;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use super::archive::{CHECKSUMS, Files, sha256};
+use super::{HOST, VERSION};
+use crate::command::Command;
+
+/// An event, which is stored once.
+const EVENT: &str =
+    "event=support_conference_begin&version=1&timestamp=1700000000&lsid=c69a8e10bea9428f816cfababe9815fe";
+
+/// An error unless everything is there, is what its checksum says, and works.
+pub fn trial(archive: &Path, folder: &str, files: &Files) -> Result<()> {
+    let temporary = tempfile::tempdir()?;
+    Command::new("tar")
+        .args(["--extract", "--gzip", "--file"])
+        .arg(archive)
+        .arg("--directory")
+        .arg(temporary.path())
+        .run("unpacking the archive, to try it")?;
+    let folder = temporary.path().join(folder);
+    everything_is_there(&folder, files)?;
+    checksums_hold(&folder)?;
+    let unpacked = Unpacked(folder);
+    unpacked.tells_its_version()?;
+    unpacked.takes_an_event(&[])?;
+    unpacked.takes_an_event(&["--component", "outbound-events.wasi.component.wasm", "--store", "memory"])
+}
+
+fn everything_is_there(folder: &Path, files: &Files) -> Result<()> {
+    let mut found = BTreeSet::new();
+    let mut next = vec![folder.to_owned()];
+    while let Some(inner) = next.pop() {
+        for entry in fs::read_dir(&inner)? {
+            let path = entry?.path();
+            match path.is_dir() {
+                true => next.push(path),
+                false => _ = found.insert(path.strip_prefix(folder)?.to_string_lossy().into_owned()),
+            }
+        }
+    }
+    let packed: BTreeSet<_> = files.0.keys().cloned().collect();
+    ensure!(found == packed, "unpacked, it is other files: {:?}", found.symmetric_difference(&packed));
+    Ok(())
+}
+
+fn checksums_hold(folder: &Path) -> Result<()> {
+    for line in fs::read_to_string(folder.join(CHECKSUMS))?.lines() {
+        let (sum, path) = line.split_once("  ").with_context(|| format!("{CHECKSUMS} has a line {line:?}"))?;
+        ensure!(sha256(&fs::read(folder.join(path))?) == sum, "{path} is not what {CHECKSUMS} says");
+    }
+    Ok(())
+}
+
+struct Unpacked(PathBuf);
+
+/// A host that is killed when it is dropped.
+struct Serving(Child);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Unpacked {
+    /// In its folder, with nothing in the environment.
+    fn host(&self, arguments: &[&str]) -> std::process::Command {
+        let mut host = std::process::Command::new(self.0.join(format!("{HOST}{EXE_SUFFIX}")));
+        host.args(arguments).current_dir(&self.0).env_clear().stdin(Stdio::null());
+        host
+    }
+
+    fn tells_its_version(&self) -> Result<()> {
+        let output = self.host(&["--version"]).output().context("the host that was unpacked cannot be started")?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        ensure!(said.trim() == format!("{HOST} {VERSION}"), "the host that was unpacked says {said:?}");
+        Ok(())
+    }
+
+    fn takes_an_event(&self, arguments: &[&str]) -> Result<()> {
+        let serve = ["serve", "--listen", "127.0.0.1:0", "--variable", "ingest_open=true"];
+        eprintln!("    ./{HOST} {} {}", serve.join(" "), arguments.join(" "));
+        let mut host = self.host(&serve);
+        let mut serving = Serving(host.args(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?);
+        let stdout = serving.0.stdout.take().context("the host has no standard output")?;
+        let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
+        let Some(address) = lines.find_map(|line| said_address(&line)) else {
+            bail!("the host that was unpacked ended")
+        };
+        for result in ["stored", "duplicate"] {
+            let answer = post(&address)?;
+            let expected = format!("event-result: {result}\r\n");
+            ensure!(answer.starts_with("HTTP/1.1 200 ") && answer.contains(&expected), "the answer is {answer:?}");
+        }
+        Ok(())
+    }
+}
+
+/// `Listening on http://127.0.0.1:40000, taking events (from anyone).`
+fn said_address(line: &str) -> Option<String> {
+    let address = line.strip_prefix("Listening on http://")?.split([',', ' ', '/']).next()?;
+    Some(address.to_owned())
+}
+
+fn post(address: &str) -> Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    write!(
+        stream,
+        "POST /events HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{EVENT}",
+        EVENT.len()
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
