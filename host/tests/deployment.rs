@@ -48,7 +48,10 @@ const STRACE: Needs = Needs::Program("strace");
 const KUBERNETES_VALIDATE: Needs = Needs::Python("kubernetes-validate");
 const HADOLINT: Needs = Needs::Python("hadolint");
 
-const PROMISES: [(&[Needs], &[Promise<fn()>]); 5] = [
+/// What is needed, and what can be held with it.
+type Held = (&'static [Needs], &'static [Promise<fn()>]);
+
+const PROMISES: [Held; 5] = [
     (
         &[ANALYZE],
         promises![
