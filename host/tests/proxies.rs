@@ -13,7 +13,6 @@ mod forms;
 use std::net::{Ipv4Addr, Shutdown};
 use std::process::ExitCode;
 
-use libtest_mimic::Arguments;
 use proxy::{Front, Proxy, Way};
 use support::{Connection, GUARDED, Kind, Recipient, Response, TOKEN, numbered};
 use trials::{Promise, promises};
@@ -39,14 +38,9 @@ const PROMISES: &[Promise<fn(Front)>] = promises![
 const OF_NGINX: &[Promise<fn(Front)>] = promises![who_holds_many_requests_is_refused_more_and_nobody_else_is];
 
 fn main() -> ExitCode {
-    let trials = Front::ALL.into_iter().flat_map(|front| {
-        let missing = front.missing();
-        let of_nginx = if front == Front::Nginx { OF_NGINX } else { &[] };
-        PROMISES.iter().chain(of_nginx).map(move |&(name, promise)| {
-            trials::skippable(name, missing.as_deref(), move || promise(front)).with_kind(front.name())
-        })
-    });
-    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
+    let every = Front::ALL.into_iter().flat_map(|front| trials::of(front, front.name(), front.missing(), PROMISES));
+    let nginx = Front::Nginx;
+    trials::run(every.chain(trials::of(nginx, nginx.name(), nginx.missing(), OF_NGINX)))
 }
 
 fn assert_accepted(response: &Response, result: &str) {
