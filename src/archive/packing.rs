@@ -744,8 +744,10 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
             |key: &&String| packed.get(*key).is_some_and(|entry| !self.covers.cover(&entry.key, entry.recorded));
         let keys: Vec<_> = keys.filter(stands).cloned().collect();
         let store = self.store;
-        // What is left is found to be packed by a later pass.
-        self.report.packed += delete(store, &keys, || !self.is_over()).await?;
+        // What is left is found to be packed by a later pass. Some goes whatever the time: where a list takes longer than a pass may,
+        // nothing would ever go.
+        let mut begins = true;
+        self.report.packed += delete(store, &keys, || std::mem::take(&mut begins) || !self.is_over()).await?;
         Ok(())
     }
 
