@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::command::{Command, is_on_path, root};
 
 /// Where packages are unpacked that are not installed.
-const UNPACKED: &str = "target/debian";
+pub const UNPACKED: &str = "target/debian";
 
 /// Whether there are such packages here.
 pub fn is_here() -> bool {

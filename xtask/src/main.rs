@@ -9,14 +9,10 @@ mod debian;
 mod deny;
 mod dist;
 mod fuzz;
-mod prometheus;
-mod proxies;
+mod optional;
 mod python;
-mod registry;
 mod remap;
 mod setup;
-mod strace;
-mod systemd;
 mod test;
 mod tool;
 
@@ -190,11 +186,7 @@ fn run(task: Task) -> Result<()> {
             python::environment()?;
             python::optional()?;
             browser::browser()?;
-            strace::strace()?;
-            prometheus::prometheus();
-            proxies::proxies();
-            registry::registry();
-            systemd::analyze();
+            optional::programs();
             test::test(&cargo)?;
             // Who asks for some tests does not ask for this.
             if cargo.is_empty() { fuzz(None, FUZZ_IN_TESTS) } else { Ok(()) }
