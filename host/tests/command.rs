@@ -7,11 +7,13 @@ use std::net::TcpStream;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use support::{GUARDED, Kind, OPEN, Recipient, TOKEN, component, host, numbered};
+use support::{GUARDED, Kind, OPEN, Recipient, TOKEN, component, host, numbered, to_its_end};
 
 /// Runs the host to its end, which must be a failure, and gives what it says about that.
 fn fails(arguments: &[&str]) -> String {
-    let output = host().args(arguments).output().unwrap();
+    let mut host = host();
+    host.args(arguments);
+    let output = to_its_end(host);
     assert!(!output.status.success(), "{arguments:?} succeeded");
     assert!(output.stdout.is_empty(), "{arguments:?}");
     String::from_utf8_lossy(&output.stderr).into_owned()
@@ -63,7 +65,9 @@ fn bad_arguments_say_what_is_expected() {
 
 #[test]
 fn a_mistyped_setting_in_the_environment_is_named() {
-    let output = host().arg("serve").env("SPIN_VARIABLE_INGEST_TOKEN", TOKEN).output().unwrap();
+    let mut host = host();
+    host.arg("serve").env("SPIN_VARIABLE_INGEST_TOKEN", TOKEN);
+    let output = to_its_end(host);
     let says = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && says.contains("there is no setting \"ingest_token\""), "{says}");
     assert!(!says.contains(TOKEN), "a token is told: {says}");

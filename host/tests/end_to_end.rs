@@ -373,7 +373,9 @@ fn a_setting_that_does_not_parse_is_named(kind: Kind) {
     match kind {
         // Our host can look before it starts; others can not.
         Kind::Host | Kind::HostWasi => {
-            let refused = support::host().args(["serve", "--variable", "ingest_open=yes"]).output().unwrap();
+            let mut host = support::host();
+            host.args(["serve", "--variable", "ingest_open=yes"]);
+            let refused = support::to_its_end(host);
             let says = String::from_utf8_lossy(&refused.stderr);
             assert!(!refused.status.success() && says.contains("ingest_open"), "{says}");
         }

@@ -16,6 +16,7 @@ use std::time::Duration;
 use outbound_events_host::store::KeyValueStore;
 use support::{
     Connection, Kind, OPEN, Recipient, host, is_root, numbered, run_by, store_of, store_path, stored, succeeds,
+    to_its_end,
 };
 
 fn ids(store: &Path) -> BTreeSet<String> {
@@ -26,7 +27,7 @@ fn ids(store: &Path) -> BTreeSet<String> {
 fn refusal(mut host: Command, store: &Path) -> String {
     // The component is not looked at before the store is open: any file will do.
     host.args(["serve", "--listen", "127.0.0.1:0", "--component", "/dev/null", "--store"]).arg(store);
-    let output = host.output().unwrap();
+    let output = to_its_end(host);
     let says = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{says}");
     assert!(output.stdout.is_empty() && says.contains(store.to_str().unwrap()), "{says}");

@@ -310,7 +310,7 @@ fn the_limit_for_open_files_is_raised_and_what_does_not_fit_is_said() {
     appliance_comes_through("ulimit -n 600", 88);
     let mut asked = host();
     asked.args(["serve", "--variable", GUARDED, "--max-connections", "100", "--store", "memory"]);
-    let output = limited("ulimit -n 600", &asked).output().unwrap();
+    let output = support::to_its_end(limited("ulimit -n 600", &asked));
     let says = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success(), "{says}");
     assert!(says.contains("--max-connections 100 needs 612 open files, and this process may have 600"), "{says}");

@@ -125,7 +125,8 @@ fn without_the_option_there_are_none() {
     let taken = recipient.address.to_string();
     let mut host = support::host();
     host.args(["serve", "--listen", "127.0.0.1:0", "--store", "memory", "--metrics", &taken]);
-    let output = host.arg("--component").arg(support::component()).output().unwrap();
+    host.arg("--component").arg(support::component());
+    let output = support::to_its_end(host);
     let says = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && says.contains("--metrics takes an address or a name"), "{says}");
 }

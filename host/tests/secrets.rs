@@ -138,13 +138,16 @@ fn what_is_wrong_with_the_settings_is_told_without_what_they_hold() {
         &["--env-file", &short],
     ];
     for arguments in cases {
-        let output = host().arg("serve").args(arguments).env("RUST_LOG", "trace").output().unwrap();
+        let mut host = host();
+        host.arg("serve").args(arguments).env("RUST_LOG", "trace");
+        let output = support::to_its_end(host);
         let says = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(!output.status.success() && says.contains("error: "), "{arguments:?}: {says}");
         assert_untold(&format!("{arguments:?}"), &says);
     }
-    let environment =
-        host().arg("serve").env("SPIN_VARIABLE_INGEST_TOKENS", format!("{TOKEN},short")).output().unwrap();
+    let mut host = host();
+    host.arg("serve").env("SPIN_VARIABLE_INGEST_TOKENS", format!("{TOKEN},short"));
+    let environment = support::to_its_end(host);
     let says = String::from_utf8_lossy(&environment.stderr);
     assert!(says.contains("ingest_tokens"), "{says}");
     assert_untold("the environment", &says);

@@ -6,7 +6,7 @@ mod authority;
 mod support;
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -188,14 +188,11 @@ fn what_cannot_be_used_is_an_error_at_the_start_that_says_which_file_and_why() {
             "is not that of the first certificate in",
         ),
     ];
-    // One that would be used would end here, and not serve until the test is killed.
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let taken = listener.local_addr().unwrap().to_string();
     for (certificate, key, expected) in cases {
         let mut command = host();
-        command.args(["serve", "--listen", &taken, "--store", "memory", "--variable", OPEN, "--component"]);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--store", "memory", "--variable", OPEN, "--component"]);
         command.arg(component()).arg("--tls-cert").arg(&certificate).arg("--tls-key").arg(&key);
-        let output = command.output().unwrap();
+        let output = support::to_its_end(command);
         let says = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && output.stdout.is_empty(), "{expected}: {says}");
         let expected = expected.replace("{}", &format!("{}/", folder.path().display()));

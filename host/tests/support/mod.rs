@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use outbound_events::archive::pack::Pack;
@@ -350,6 +350,18 @@ pub fn succeeds(command: &mut Command) -> bool {
 /// Where the host is told to keep its store.
 pub fn store_of(host: &Command) -> PathBuf {
     host.get_args().skip_while(|argument| *argument != "--store").nth(1).unwrap().into()
+}
+
+/// Runs a host to its end that must come by itself. One that serves all the same says so, and is killed, or the test would never end.
+pub fn to_its_end(mut host: Command) -> Output {
+    let mut child =
+        host.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it cannot be started");
+    let mut said = Vec::new();
+    BufReader::new(child.stdout.take().unwrap()).read_until(b'\n', &mut said).unwrap();
+    if !said.is_empty() {
+        child.kill().unwrap();
+    }
+    Output { stdout: said, ..child.wait_with_output().unwrap() }
 }
 
 /// Cargo names it for the host's own tests. For those of another package it is where cargo puts it, above the test itself.
