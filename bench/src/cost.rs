@@ -42,9 +42,13 @@ pub fn sizes() -> Result<[u64; 2]> {
 
 /// A guest on a store in memory: what is counted is its own work.
 fn guest(component: &str, limits: Limits) -> Result<Guest> {
+    guest_on(KeyValueStore::memory(), component, limits)
+}
+
+fn guest_on(store: KeyValueStore, component: &str, limits: Limits) -> Result<Guest> {
     let component = std::fs::read(root().join(component)).with_context(|| component.to_owned())?;
     let open = [("ingest_open".to_owned(), "true".to_owned())].into();
-    Guest::new(&component, KeyValueStore::memory(), open, limits).map_err(anyhow::Error::from)
+    Guest::new(&component, store, open, limits).map_err(anyhow::Error::from)
 }
 
 fn request(form: &str) -> Result<Parts> {
@@ -61,8 +65,8 @@ async fn take(guest: &Guest, form: String) -> Result<Option<Used>> {
 }
 
 /// What the first event of each of the guide's seven kinds costs a fresh instance.
-pub async fn of_kinds() -> Result<Vec<EventCost>> {
-    let guest = guest(RECIPIENT, Limits { measure: true, ..Limits::default() })?;
+pub async fn of_kinds(component: &str) -> Result<Vec<EventCost>> {
+    let guest = guest(component, Limits { measure: true, ..Limits::default() })?;
     let mut costs = Vec::new();
     for form in event::seven() {
         let (event, body) = (parse(form.as_bytes())?.kind().name().as_str().to_owned(), form.len());
@@ -71,9 +75,23 @@ pub async fn of_kinds() -> Result<Vec<EventCost>> {
     Ok(costs)
 }
 
+/// Has a component take events one after the other, for `perf` to look at. None of them stays: there is nothing to be packed.
+pub async fn under_perf(component: &str, events: u64) -> Result<()> {
+    let store = KeyValueStore::memory();
+    let guest = guest_on(store.clone(), component, Limits { perf_map: true, ..Limits::default() })?;
+    for number in 0..events {
+        take(&guest, event::form(number)).await?;
+        yield_now().await;
+        for key in store.get_keys().await? {
+            store.delete(key).await?;
+        }
+    }
+    Ok(())
+}
+
 /// What an event passes through on its way, each part by itself, in microseconds: the median of `times`.
-pub async fn of_steps(times: u64) -> Result<Vec<(&'static str, f64)>> {
-    let full = guest(RECIPIENT, Limits::default())?;
+pub async fn of_steps(component: &str, times: u64) -> Result<Vec<(&'static str, f64)>> {
+    let full = guest(component, Limits::default())?;
     let bare = guest(BARE, Limits::default())?;
     let in_memory = NativeStore(KeyValueStore::memory());
     let folder = folder()?;

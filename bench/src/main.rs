@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use bench::contender::RECIPIENT;
 use bench::report::record;
 use bench::run::{Extent, measure};
-use bench::{filled, native};
+use bench::{cost, filled, native};
 use clap::{Args, Parser, Subcommand};
 
 /// Measures the recipient. `cargo xtask bench` builds what this needs first.
@@ -35,6 +36,21 @@ enum Command {
         #[arg(long)]
         packed: bool,
     },
+    /// Has a component take events, one after the other on a store in memory, for `perf record` to look at.
+    Take {
+        /// The component, from the project's top folder.
+        #[arg(long)]
+        component: String,
+        /// How many events.
+        #[arg(long, default_value_t = 100_000)]
+        events: u64,
+    },
+    /// Tells what an event costs a component: instructions of each of the guide's seven, and microseconds.
+    Cost {
+        /// The component, from the project's top folder.
+        #[arg(long, default_value = RECIPIENT)]
+        component: String,
+    },
     /// Serves the library without wasm: one of the contenders.
     Native {
         /// The store's file.
@@ -60,6 +76,8 @@ async fn main() -> ExitCode {
         Command::Run(arguments) => run(arguments).await,
         Command::Fill { store, events, packed: true } => filled::packed(&store, events, |_| ()).await,
         Command::Fill { store, events, packed: false } => filled::fill(&store, events, |_| ()),
+        Command::Take { component, events } => cost::under_perf(&component, events).await,
+        Command::Cost { component } => costs(&component).await,
         Command::Native { store } => {
             tracing_subscriber::fmt().with_target(false).with_writer(std::io::stderr).with_ansi(false).init();
             native::serve(&store).await
@@ -72,6 +90,16 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+async fn costs(component: &str) -> Result<()> {
+    for cost in cost::of_kinds(component).await? {
+        println!("{:>8} instructions: {}", cost.used.map_or(0, |used| used.fuel), cost.event);
+    }
+    for (step, microseconds) in cost::of_steps(component, 2_000).await? {
+        println!("{microseconds:>8.1} µs: {step}");
+    }
+    Ok(())
 }
 
 async fn run(arguments: Run) -> Result<()> {

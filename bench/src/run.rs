@@ -9,7 +9,7 @@ use outbound_events_host::port::NativeStore;
 use outbound_events_host::store::KeyValueStore;
 
 use crate::backlog::{self, Drained};
-use crate::contender::{Contender, Kind, folder, store_path};
+use crate::contender::{Contender, Kind, RECIPIENT, folder, store_path};
 use crate::floor::Floor;
 use crate::forwarding::{self, Forwarding};
 use crate::kills::{self, Ledger};
@@ -98,7 +98,7 @@ pub async fn measure(extent: &Extent) -> Result<Figures> {
     drop(stores);
     let packed = run.packed().await?;
     run.begins("one event at a time, step by step");
-    let (steps, events) = (cost::of_steps(2_000).await?, cost::of_kinds().await?);
+    let (steps, events) = (cost::of_steps(RECIPIENT, 2_000).await?, cost::of_kinds(RECIPIENT).await?);
     let starts = run.starts().await?;
     let kills = run.kills().await?;
     Ok(Figures {

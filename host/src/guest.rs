@@ -14,8 +14,8 @@ use tokio::time::timeout;
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::error::Context as _;
 use wasmtime::{
-    Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter,
-    Store, UpdateDeadline,
+    Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
+    ProfilingStrategy, ResourceLimiter, Store, UpdateDeadline,
 };
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::p2::bindings::http::outgoing_handler;
@@ -47,6 +47,8 @@ pub struct Limits {
     pub time: Duration,
     /// Whether to count what an instance uses, which makes it slower. Then [`Used`] is among the response's extensions.
     pub measure: bool,
+    /// Whether `perf` is told where each function of the component is, in a file of its own.
+    pub perf_map: bool,
 }
 
 impl Default for Limits {
@@ -59,6 +61,7 @@ impl Default for Limits {
             // What both clouds give; and with a round's ten seconds and its last request's fifteen there is room left.
             time: Duration::from_secs(30),
             measure: false,
+            perf_map: false,
         }
     }
 }
@@ -394,6 +397,9 @@ fn config(limits: &Limits) -> Config {
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config.epoch_interruption(true);
     config.consume_fuel(limits.measure);
+    if limits.perf_map {
+        config.profiler(ProfilingStrategy::PerfMap);
+    }
     match Cache::new(CacheConfig::new()) {
         Ok(cache) => _ = config.cache(Some(cache)),
         Err(error) => tracing::warn!("compiled components are not kept, so every start is slow: {error:#}"),

@@ -18,6 +18,8 @@ pub enum Package {
     Spin,
     /// The recipient, for hosts with `wasi:keyvalue`.
     Wasi,
+    /// The recipient for Spin, with its functions' names, for who looks where its time goes.
+    Named,
     /// What the benchmark holds it against: a component that only keeps the body.
     Bare,
 }
@@ -25,7 +27,7 @@ pub enum Package {
 impl Package {
     fn name(self) -> &'static str {
         match self {
-            Self::Spin | Self::Wasi => "outbound-events",
+            Self::Spin | Self::Wasi | Self::Named => "outbound-events",
             Self::Bare => "bare-recipient",
         }
     }
@@ -34,14 +36,22 @@ impl Package {
     /// names it too, so no setting may move it.
     fn arguments(self) -> impl Iterator<Item = &'static str> {
         let arguments = ["rustc", "--profile", "component", "--lib", "--crate-type", "cdylib", "--target", TARGET];
-        let features: &[_] = if matches!(self, Self::Wasi) { &["--features", "wasi"] } else { &[] };
+        let further: &[_] = match self {
+            Self::Wasi => &["--features", "wasi"],
+            Self::Named => &["--config", "profile.component.strip='none'"],
+            Self::Spin | Self::Bare => &[],
+        };
         let place = ["--target-dir", self.target_folder(), "--package", self.name()];
-        arguments.into_iter().chain(features.iter().copied()).chain(place)
+        arguments.into_iter().chain(further.iter().copied()).chain(place)
     }
 
-    /// A folder of its own for the second recipient: both modules have one name.
+    /// A folder of its own for each recipient but the first: their modules have one name.
     fn target_folder(self) -> &'static str {
-        if matches!(self, Self::Wasi) { "target/wasi" } else { "target" }
+        match self {
+            Self::Wasi => "target/wasi",
+            Self::Named => "target/named",
+            Self::Spin | Self::Bare => "target",
+        }
     }
 
     /// Where cargo puts the core module, and spin.toml expects it.
@@ -53,6 +63,7 @@ impl Package {
         match self {
             Self::Spin => "target/outbound-events.component.wasm",
             Self::Wasi => "target/outbound-events.wasi.component.wasm",
+            Self::Named => "target/outbound-events.named.component.wasm",
             Self::Bare => "target/bare-recipient.component.wasm",
         }
     }

@@ -10,6 +10,7 @@ mod deny;
 mod dist;
 mod fuzz;
 mod optional;
+mod profile;
 mod python;
 mod remap;
 mod setup;
@@ -68,6 +69,12 @@ enum Task {
         /// A page whose tables are replaced by those of this run, such as `docs/performance.md`.
         #[arg(long)]
         record: Option<PathBuf>,
+    },
+    /// Tells where the component's time goes, function by function; needs `perf`.
+    Profile {
+        /// How many events it takes meanwhile.
+        #[arg(long, default_value_t = 100_000)]
+        events: u64,
     },
     /// Looks for inputs that break a promise. What it learns stays in target/fuzz, what it finds in fuzz/crashes.
     Fuzz {
@@ -192,6 +199,7 @@ fn run(task: Task) -> Result<()> {
             if cargo.is_empty() { fuzz(None, FUZZ_IN_TESTS) } else { Ok(()) }
         }
         Task::Bench { quick, record } => bench::bench(quick, record.as_deref()),
+        Task::Profile { events } => profile::profile(events),
         Task::Fuzz { minutes, target } => fuzz(target, minutes),
         Task::Deny => deny::deny(),
         Task::Dist { check } => dist::dist(check),
