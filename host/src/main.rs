@@ -25,8 +25,7 @@ use outbound_events_host::server::{self, Options};
 use outbound_events_host::store::KeyValueStore;
 use outbound_events_host::tls::Tls;
 use tokio::net::TcpListener;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -203,15 +202,16 @@ makes a token); to take them from anyone, for a trial on this machine: --variabl
 
 /// Up to `debug`, whatever `RUST_LOG` says: below that, libraries tell what a request holds, and a URL holds a token.
 fn start_log(json: bool) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let asked_for = std::env::var("RUST_LOG").ok().and_then(|targets| targets.parse().ok());
+    let filter = asked_for.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
     let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_max_level(LevelFilter::DEBUG)
         .with_target(false)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
     match json {
-        true => log.json().finish().with(LevelFilter::DEBUG).init(),
-        false => log.finish().with(LevelFilter::DEBUG).init(),
+        true => log.json().finish().with(filter).init(),
+        false => log.finish().with(filter).init(),
     }
 }
 

@@ -41,7 +41,7 @@ fn guest(code: &str, limits: Limits) -> Guest {
             (instance $handler (export "handle" (func $handle)))
             (export "wasi:http/incoming-handler@0.2.0" (instance $handler)))"#
     );
-    Guest::new(text.as_bytes(), KeyValueStore::memory(), [].into(), limits).unwrap()
+    Guest::new(&wat::parse_str(text).unwrap(), KeyValueStore::memory(), [].into(), limits).unwrap()
 }
 
 async fn run(guest: &Guest) -> GuestError {
@@ -202,7 +202,8 @@ fn a_body_that_never_stalls_and_never_ends_is_given_up() {
 #[test]
 fn what_is_not_offered_is_named_at_the_start() {
     let text = r#"(component (import "wasi:filesystem/preopens@0.2.0" (instance (export "get-directories" (func)))))"#;
-    let error = Guest::new(text.as_bytes(), KeyValueStore::memory(), [].into(), Limits::default());
+    let component = wat::parse_str(text).unwrap();
+    let error = Guest::new(&component, KeyValueStore::memory(), [].into(), Limits::default());
     let error = format!("{:#}", error.err().unwrap());
     assert!(error.contains("wasi:filesystem/preopens"), "{error}");
 }

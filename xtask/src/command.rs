@@ -3,6 +3,9 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -75,7 +78,16 @@ impl Command {
     /// Says what it does, and does it. An error if it cannot be started or fails.
     pub fn run(mut self, purpose: &str) -> Result<()> {
         eprintln!("==> {purpose}\n    {}", self.line());
-        let status = self.0.status().with_context(|| format!("{} cannot be started", self.line()))?;
+        let mut child = self.0.spawn().with_context(|| format!("{} cannot be started", self.line()))?;
+        let ended = AtomicBool::new(false);
+        let status = thread::scope(|scope| {
+            let telling = scope.spawn(|| tell_how_long(purpose, &ended));
+            let status = child.wait();
+            ended.store(true, Ordering::Relaxed);
+            telling.thread().unpark();
+            status
+        });
+        let status = status.with_context(|| format!("{} was lost", self.line()))?;
         if !status.success() {
             bail!("{} ended with {status}", self.line());
         }
@@ -112,6 +124,22 @@ impl Command {
     /// The same program as the standard library knows it, to be run in some other way.
     pub fn into_inner(self) -> process::Command {
         self.0
+    }
+}
+
+/// How often it is told that something is still under way.
+const TOLD_EVERY: Duration = Duration::from_secs(30);
+
+/// Where what is run says nothing for a while, as cargo does outside a terminal while it links, nobody should think that it hangs.
+fn tell_how_long(purpose: &str, ended: &AtomicBool) {
+    let started = Instant::now();
+    let mut told = started;
+    while !ended.load(Ordering::Relaxed) {
+        thread::park_timeout(TOLD_EVERY.saturating_sub(told.elapsed()));
+        if told.elapsed() >= TOLD_EVERY {
+            told = Instant::now();
+            eprintln!("    {purpose}: {} s so far", started.elapsed().as_secs());
+        }
     }
 }
 

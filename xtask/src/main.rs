@@ -165,6 +165,21 @@ fn is_local(listen: &str) -> Result<bool> {
     Ok(addresses.into_iter().all(|address| address.ip().is_loopback()))
 }
 
+/// The host and the component, side by side: where one waits for a single processor, the other goes on. Of the two, cargo speaks of
+/// the host, which takes longer.
+fn build_what_serves() -> Result<PathBuf> {
+    // What may have to be installed first is seen to alone.
+    setup::wasm_toolchain()?;
+    if !command::root().join("target/release/outbound-events-host").is_file() {
+        eprintln!("==> compiling everything, this first time: about five minutes where there are two processors");
+    }
+    std::thread::scope(|scope| {
+        let component = scope.spawn(|| build::build(Package::Spin));
+        Command::cargo(["build", "--release", "--package", "outbound-events-host"]).run("building the host")?;
+        component.join().map_err(|_| anyhow::anyhow!("building the core module broke off"))?
+    })
+}
+
 fn build_both() -> Result<()> {
     build::build(Package::Spin)?;
     build::build(Package::Wasi).map(drop)
@@ -177,8 +192,7 @@ fn run(task: Task) -> Result<()> {
         Task::Run { listen, store, host } => {
             must_be_the_hosts(&host)?;
             let local = is_local(&listen)?;
-            let component = build::build(Package::Spin)?;
-            Command::cargo(["build", "--release", "--package", "outbound-events-host"]).run("building the host")?;
+            let component = build_what_serves()?;
             let store = store.unwrap_or_else(|| command::root().join(".spin/sqlite_key_value.db"));
             let serve = Command::host(["serve", "--listen"]).arg(listen);
             let serve = serve.arg("--component").arg(component).arg("--store").arg(store);
