@@ -6,12 +6,10 @@
 #![allow(unsafe_code, reason = "the SDK's macro makes the component's export with it")]
 
 use std::future::poll_fn;
-use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
 use chrono::Utc;
-use futures_util::StreamExt as _;
 use http::request::Parts;
 use spin_executor::{CancelOnDropToken, push_waker_and_get_token};
 use spin_sdk::http::{
@@ -20,10 +18,11 @@ use spin_sdk::http::{
 };
 use spin_sdk::http_component;
 use wasi::clocks::monotonic_clock;
+use wasi::io::streams::StreamError;
 
 use crate::forward::{Deliver, NotSent};
-use crate::service::{BrokenOff, Service};
-use crate::settings::Settings;
+use crate::service::{self, BrokenOff, Service};
+use crate::settings::Variables;
 #[cfg(not(feature = "wasi"))]
 use crate::spin::{HostStore, variable};
 #[cfg(feature = "wasi")]
@@ -31,13 +30,11 @@ use crate::wasi::{HostStore, variable};
 
 #[http_component]
 async fn handle(request: IncomingRequest, out: ResponseOutparam) {
-    let head = head(&request);
-    let mut body = pin!(request.into_body_stream());
-    let settings = Settings::read(variable);
-    // Without settings, the store is not asked for.
-    let store = HostStore::named(settings.as_ref().map(|settings| settings.bucket.clone()).unwrap_or_default());
-    let service = Service { store: &store, deliver: &HttpDeliver, settings, clock: Utc::now };
-    let answer = service.handle(head, async || body.next().await.transpose().map_err(|_| BrokenOff)).await;
+    let variables = Variables::new(&variable);
+    let store = HostStore::of(&variables);
+    let service = Service { store: &store, deliver: &HttpDeliver, variables: &variables, clock: Utc::now };
+    let mut chunk = chunks(&request);
+    let answer = service.handle(head(&request), async || chunk()).await;
     if let Some(line) = answer.log {
         eprintln!("{line}");
     }
@@ -52,22 +49,48 @@ async fn handle(request: IncomingRequest, out: ResponseOutparam) {
 
 fn head(request: &IncomingRequest) -> Result<Parts, http::Error> {
     let method = match request.method() {
-        Method::Get => "GET".to_owned(),
-        Method::Head => "HEAD".to_owned(),
-        Method::Post => "POST".to_owned(),
-        Method::Put => "PUT".to_owned(),
-        Method::Delete => "DELETE".to_owned(),
-        Method::Connect => "CONNECT".to_owned(),
-        Method::Options => "OPTIONS".to_owned(),
-        Method::Trace => "TRACE".to_owned(),
-        Method::Patch => "PATCH".to_owned(),
-        Method::Other(name) => name,
+        Method::Get => http::Method::GET,
+        Method::Head => http::Method::HEAD,
+        Method::Post => http::Method::POST,
+        Method::Put => http::Method::PUT,
+        Method::Delete => http::Method::DELETE,
+        Method::Connect => http::Method::CONNECT,
+        Method::Options => http::Method::OPTIONS,
+        Method::Trace => http::Method::TRACE,
+        Method::Patch => http::Method::PATCH,
+        Method::Other(name) => http::Method::from_bytes(name.as_bytes())?,
     };
-    let mut head = http::Request::builder().method(method.as_str()).uri(request.path_with_query().unwrap_or_default());
+    let (mut head, ()) = http::Request::new(()).into_parts();
+    head.method = method;
+    head.uri = request.path_with_query().unwrap_or_default().try_into()?;
     for (name, value) in request.headers().entries() {
-        head = head.header(name, value);
+        if let Some(read) = service::HEADERS.iter().find(|read| read.as_str().eq_ignore_ascii_case(&name)) {
+            head.headers.append(read, value.try_into()?);
+        }
     }
-    Ok(head.body(())?.into_parts().0)
+    Ok(head)
+}
+
+/// The most bytes of a body that come at once: more than most events have.
+const CHUNK: u64 = 16 * 1024;
+
+/// A request's body, opened when it is first asked for: one that is refused costs no stream. Waits for each part of it, since there is
+/// nothing else to be done meanwhile.
+fn chunks(request: &IncomingRequest) -> impl FnMut() -> Result<Option<Vec<u8>>, BrokenOff> {
+    let mut open = None;
+    move || {
+        if open.is_none() {
+            let body = request.consume().map_err(|()| BrokenOff)?;
+            // The stream is a part of the body, and must be gone before it.
+            open = Some((body.stream().map_err(|()| BrokenOff)?, body));
+        }
+        let Some((stream, _)) = &open else { return Ok(None) };
+        match stream.blocking_read(CHUNK) {
+            Ok(chunk) => Ok(Some(chunk)),
+            Err(StreamError::Closed) => Ok(None),
+            Err(StreamError::LastOperationFailed(_)) => Err(BrokenOff),
+        }
+    }
 }
 
 /// jco wants every response's body taken before the response is set, also one that stays empty. Spin's hosts do not, and there each
@@ -79,7 +102,10 @@ async fn respond(response: http::Response<Vec<u8>>, out: ResponseOutparam) -> an
     let (head, body) = response.into_parts();
     let headers = head.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()));
     let outgoing = OutgoingResponse::new(Fields::from_list(&headers.collect::<Vec<_>>())?);
-    outgoing.set_status_code(head.status.as_u16()).map_err(|()| anyhow::anyhow!("{} is no status", head.status))?;
+    // That is what it is from the start.
+    if head.status != http::StatusCode::OK {
+        outgoing.set_status_code(head.status.as_u16()).map_err(|()| anyhow::anyhow!("{} is no status", head.status))?;
+    }
     if body.is_empty() {
         let nothing = TAKES_EVERY_BODY.then(|| outgoing.body().ok()).flatten();
         out.set(outgoing);

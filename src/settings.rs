@@ -1,5 +1,8 @@
 //! Configuration, read from variables by name. One that does not parse is an error that names it, never a guess.
+//!
+//! [`Settings`] are all of them, for who looks at all at once; [`Variables`] are read one by one, as a request comes to need them.
 
+use std::cell::OnceCell;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -146,54 +149,118 @@ impl Settings {
     /// Reads all settings through `variable`, which knows a variable's value by its name, `None` where it is not
     /// configured, or says why it cannot tell. An empty value counts as not configured.
     pub fn read(variable: impl Fn(&str) -> Result<Option<String>, String>) -> Result<Self, SettingsError> {
-        let read = |name| match variable(name) {
-            Ok(value) => Ok(value.unwrap_or_default()),
-            Err(reason) => Err(SettingsError { name, reason: format!("cannot be read: {reason}") }),
-        };
-        let [tokens, open, invalid, max, read_tokens, admin_tokens, key_budget, loose_events, grace, retention, ..] =
-            NAMES;
-        let [.., destinations, tick_token, requests, rounds, bucket] = NAMES;
-        let all = destinations_of(destinations, &read(destinations)?)?;
+        let variables = Variables::new(&variable);
+        let destinations = variables.destinations()?;
+        // Where there are tokens it decides nothing, and is a mistake all the same.
+        variables.open()?;
         Ok(Self {
-            ingest: ingest(&read(tokens)?, &read(open)?)?,
-            invalid_events: invalid_events(&read(invalid)?)?,
-            max_body_bytes: max_body_bytes(&read(max)?)?,
-            read_tokens: tokens_if_any(read_tokens, &read(read_tokens)?)?,
-            admin_tokens: tokens_if_any(admin_tokens, &read(admin_tokens)?)?,
+            ingest: variables.ingest()?,
+            invalid_events: variables.invalid_events()?,
+            max_body_bytes: variables.max_body_bytes()?,
+            read_tokens: variables.tokens("read_tokens")?,
+            admin_tokens: variables.tokens("admin_tokens")?,
             packing: Policy {
-                loose_events: number(loose_events, &read(loose_events)?, 0..=10_000_000)?.unwrap_or(512) as usize,
-                key_budget: number(key_budget, &read(key_budget)?, 1..=u32::MAX)?.map(|keys| keys as usize),
-                grace: Duration::from_secs(number(grace, &read(grace)?, 0..=86_400)?.unwrap_or(0).into()),
-                retention_days: number(retention, &read(retention)?, 1..=36_500)?,
-                destinations: all.clone(),
+                loose_events: variables.number("loose_events", 0..=10_000_000)?.unwrap_or(512) as usize,
+                key_budget: variables.number("key_budget", 1..=u32::MAX)?.map(|keys| keys as usize),
+                grace: Duration::from_secs(variables.number("packing_grace", 0..=86_400)?.unwrap_or(0).into()),
+                retention_days: variables.number("retention_days", 1..=36_500)?,
+                destinations: destinations.clone(),
             },
-            destinations: all,
-            tick_tokens: tokens_if_any(tick_token, &read(tick_token)?)?,
-            max_requests_per_hour: number(requests, &read(requests)?, 1..=10_000_000)?,
-            rounds: match read(rounds)?.as_str() {
-                "after-answers" | "" => Begin::AfterAnswers,
-                "on-ticks" => Begin::OnTicks,
-                _ => return Err(error(rounds, "is neither after-answers nor on-ticks")),
-            },
-            bucket: Bucket::read(bucket, &read(bucket)?)?,
+            destinations,
+            tick_tokens: variables.tokens("tick_token")?,
+            max_requests_per_hour: variables.number("max_requests_per_hour", 1..=10_000_000)?,
+            rounds: variables.rounds()?,
+            bucket: variables.bucket()?.clone(),
         })
     }
 }
 
-fn ingest(tokens: &str, open: &str) -> Result<Ingest, SettingsError> {
-    let open = match open {
-        "true" => true,
-        "false" | "" => false,
-        _ => return Err(error("ingest_open", "is neither true nor false")),
-    };
-    match (tokens, open) {
-        ("", true) => Ok(Ingest::Open),
-        ("", false) => Ok(Ingest::Shut),
-        (tokens, _) => Tokens::parse("ingest_tokens", tokens).map(Ingest::Guarded),
+/// Tells a variable's value by its name, `None` where it is not configured, or why it cannot tell.
+pub type Variable<'a> = dyn Fn(&str) -> Result<Option<String>, String> + 'a;
+
+/// The variables that settings are read from, each when it is asked for: in a component that is a call to its host, and an event needs
+/// few of them. A wrong one is told by whatever needs it.
+pub struct Variables<'a> {
+    variable: &'a Variable<'a>,
+    bucket: OnceCell<Result<Bucket, SettingsError>>,
+    all: OnceCell<Result<Settings, SettingsError>>,
+}
+
+impl<'a> Variables<'a> {
+    /// Reads through `variable`. An empty value counts as not configured.
+    pub fn new(variable: &'a Variable<'a>) -> Self {
+        Self { variable, bucket: OnceCell::new(), all: OnceCell::new() }
+    }
+
+    /// All settings, read the first time.
+    pub fn all(&self) -> Result<&Settings, SettingsError> {
+        self.all.get_or_init(|| Settings::read(self.variable)).as_ref().map_err(Clone::clone)
+    }
+
+    /// [`Settings::bucket`], read the first time.
+    pub fn bucket(&self) -> Result<&Bucket, SettingsError> {
+        let read = || Bucket::read("bucket", &self.read("bucket")?);
+        self.bucket.get_or_init(read).as_ref().map_err(Clone::clone)
+    }
+
+    /// [`Settings::ingest`].
+    pub fn ingest(&self) -> Result<Ingest, SettingsError> {
+        match self.read("ingest_tokens")?.as_str() {
+            "" if self.open()? => Ok(Ingest::Open),
+            "" => Ok(Ingest::Shut),
+            tokens => Tokens::parse("ingest_tokens", tokens).map(Ingest::Guarded),
+        }
+    }
+
+    fn open(&self) -> Result<bool, SettingsError> {
+        match self.read("ingest_open")?.as_str() {
+            "true" => Ok(true),
+            "false" | "" => Ok(false),
+            _ => Err(error("ingest_open", "is neither true nor false")),
+        }
+    }
+
+    /// [`Settings::invalid_events`].
+    pub fn invalid_events(&self) -> Result<InvalidEvents, SettingsError> {
+        invalid_events(&self.read("invalid_events")?)
+    }
+
+    /// [`Settings::max_body_bytes`].
+    pub fn max_body_bytes(&self) -> Result<usize, SettingsError> {
+        max_body_bytes(&self.read("max_body_bytes")?)
+    }
+
+    /// [`Settings::destinations`].
+    pub fn destinations(&self) -> Result<Vec<Destination>, SettingsError> {
+        destinations("destinations", &self.read("destinations")?)
+    }
+
+    /// [`Settings::rounds`].
+    pub fn rounds(&self) -> Result<Begin, SettingsError> {
+        match self.read("rounds")?.as_str() {
+            "after-answers" | "" => Ok(Begin::AfterAnswers),
+            "on-ticks" => Ok(Begin::OnTicks),
+            _ => Err(error("rounds", "is neither after-answers nor on-ticks")),
+        }
+    }
+
+    fn tokens(&self, name: &'static str) -> Result<Option<Tokens>, SettingsError> {
+        tokens_if_any(name, &self.read(name)?)
+    }
+
+    fn number(&self, name: &'static str, range: RangeInclusive<u32>) -> Result<Option<u32>, SettingsError> {
+        number(name, &self.read(name)?, range)
+    }
+
+    fn read(&self, name: &'static str) -> Result<String, SettingsError> {
+        match (self.variable)(name) {
+            Ok(value) => Ok(value.unwrap_or_default()),
+            Err(reason) => Err(SettingsError { name, reason: format!("cannot be read: {reason}") }),
+        }
     }
 }
 
-fn destinations_of(name: &'static str, text: &str) -> Result<Vec<Destination>, SettingsError> {
+fn destinations(name: &'static str, text: &str) -> Result<Vec<Destination>, SettingsError> {
     Destination::read_all(text).map_err(|faults| {
         let faults: Vec<_> = faults.iter().map(|fault| format!("{} {}", fault.place, fault.reason)).collect();
         error(name, faults.join("; ").trim_start())

@@ -4,30 +4,30 @@ use std::cell::OnceCell;
 
 use spin_sdk::{key_value, variables};
 
-use crate::settings::Bucket;
+use crate::settings::Variables;
 use crate::store::{Store, StoreError};
 
-/// Spin's store of that label, opened when it is first asked for: who is refused costs no store.
-pub struct HostStore {
-    label: Bucket,
+/// Spin's store whose label the setting `bucket` is, opened when it is first asked for: who is refused costs no store.
+pub struct HostStore<'a> {
+    variables: &'a Variables<'a>,
     open: OnceCell<key_value::Store>,
 }
 
-impl HostStore {
-    pub fn named(label: Bucket) -> Self {
-        Self { label, open: OnceCell::new() }
+impl<'a> HostStore<'a> {
+    pub fn of(variables: &'a Variables<'a>) -> Self {
+        Self { variables, open: OnceCell::new() }
     }
 
     fn open(&self) -> Result<&key_value::Store, StoreError> {
         if let Some(open) = self.open.get() {
             return Ok(open);
         }
-        let opened = key_value::Store::open(self.label.as_str())?;
+        let opened = key_value::Store::open(self.variables.bucket()?.as_str())?;
         Ok(self.open.get_or_init(|| opened))
     }
 }
 
-impl Store for HostStore {
+impl Store for HostStore<'_> {
     async fn exists(&self, key: &str) -> Result<bool, StoreError> {
         Ok(self.open()?.exists(key)?)
     }

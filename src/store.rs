@@ -3,6 +3,8 @@
 //! No platform has them all, so no atomics, transactions, prefixes or expiry: keys come from identity, values are
 //! written once, and nothing is read, changed and written back.
 
+use crate::settings::SettingsError;
+
 /// A key-value store. Implemented by the adapter for Spin's, and by tests.
 ///
 /// Asynchronous, because some platforms' stores are; one that is not simply answers at once.
@@ -30,6 +32,13 @@ pub trait Store {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the store failed: {0}")]
 pub struct StoreError(pub String);
+
+impl From<SettingsError> for StoreError {
+    /// A store whose name is not known is none.
+    fn from(error: SettingsError) -> Self {
+        Self(error.to_string())
+    }
+}
 
 /// What became of a value to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

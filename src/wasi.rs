@@ -9,34 +9,34 @@ use std::collections::BTreeSet;
 
 use self::wit::wasi::config::store as config;
 use self::wit::wasi::keyvalue::store as keyvalue;
-use crate::settings::Bucket;
+use crate::settings::Variables;
 use crate::store::{Store, StoreError};
 
 mod wit {
     wit_bindgen::generate!({ path: "wit", world: "wasi", generate_all });
 }
 
-/// The host's store of that name, opened when it is first asked for: who is refused costs no store.
-pub struct HostStore {
-    name: Bucket,
+/// The host's store whose name the setting `bucket` is, opened when it is first asked for: who is refused costs no store.
+pub struct HostStore<'a> {
+    variables: &'a Variables<'a>,
     open: OnceCell<keyvalue::Bucket>,
 }
 
-impl HostStore {
-    pub fn named(name: Bucket) -> Self {
-        Self { name, open: OnceCell::new() }
+impl<'a> HostStore<'a> {
+    pub fn of(variables: &'a Variables<'a>) -> Self {
+        Self { variables, open: OnceCell::new() }
     }
 
     fn open(&self) -> Result<&keyvalue::Bucket, StoreError> {
         if let Some(open) = self.open.get() {
             return Ok(open);
         }
-        let opened = keyvalue::open(self.name.as_str())?;
+        let opened = keyvalue::open(self.variables.bucket()?.as_str())?;
         Ok(self.open.get_or_init(|| opened))
     }
 }
 
-impl Store for HostStore {
+impl Store for HostStore<'_> {
     async fn exists(&self, key: &str) -> Result<bool, StoreError> {
         Ok(self.open()?.exists(key)?)
     }

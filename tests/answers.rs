@@ -3,8 +3,12 @@
 
 mod support;
 
-use outbound_events::settings::Settings;
-use support::{BEGIN, Call, GUARDED, Memory, OPEN, Reply, TOKEN, call, post, seven};
+use std::cell::RefCell;
+
+use outbound_events::forward::NoWayOut;
+use outbound_events::service::{After, Service};
+use outbound_events::settings::{Settings, Variables};
+use support::{BEGIN, Call, GUARDED, Memory, OPEN, Reply, TOKEN, call, now, post, seven};
 
 const WITH_TOKEN: &str = "/events?outbound_event_token=a-token-of-24-characters";
 
@@ -283,11 +287,6 @@ fn a_setting_that_does_not_parse_is_named_and_never_guessed() {
         ("ingest_tokens", long_list.as_str()),
         ("ingest_open", "yes"),
         ("ingest_open", "True"),
-        ("invalid_events", "drop"),
-        ("read_tokens", "short"),
-        ("read_tokens", "a-token-of-24-characters,"),
-        ("key_budget", "0"),
-        ("key_budget", "1k"),
         ("max_body_bytes", "0"),
         ("max_body_bytes", "262145"),
         ("max_body_bytes", "128k"),
@@ -310,6 +309,54 @@ fn a_setting_that_does_not_parse_is_named_and_never_guessed() {
             assert!(name != "ingest_tokens" || !told.contains(value), "a token is told: {told}");
         }
     }
+}
+
+/// An event is not held back for what it does not need. It is told wherever it counts, and by `/health`.
+#[test]
+fn a_wrong_setting_that_no_event_needs_holds_none_back_and_is_told_where_it_counts() {
+    let invalid = || post(WITH_TOKEN).body("no event");
+    let stats = || call("GET", "/api/stats").header("authorization", format!("Bearer {TOKEN}"));
+    let cases: [(&str, &str, &dyn Fn() -> Call); 6] = [
+        ("invalid_events", "drop", &invalid),
+        ("read_tokens", "short", &stats),
+        ("read_tokens", "a-token-of-24-characters,", &stats),
+        ("key_budget", "0", &stats),
+        ("key_budget", "1k", &stats),
+        ("destinations", "nobody", &stats),
+    ];
+    for (name, value, counts) in cases {
+        let store = Memory::default();
+        let settings = [("ingest_tokens", TOKEN), (name, value)];
+        let stored = post(WITH_TOKEN).body(BEGIN).answer(&store, &settings);
+        assert_accepted(&stored, "stored");
+        // What was to be done after the answer was not.
+        assert!(name != "destinations" || stored.log.is_some_and(|line| line.contains(name)));
+        for reply in [counts().answer(&store, &settings), call("GET", "/health").answer(&store, &settings)] {
+            assert_eq!((reply.status, reply.header("retry-after")), (503, "5"), "{name}");
+            assert!(reply.body.contains(name), "{}", reply.body);
+            assert!(reply.log.as_ref().is_some_and(|line| line.contains(name)), "{:?}", reply.log);
+        }
+        assert_eq!(store.keys().len(), 1, "{name}: {:?}", store.keys());
+    }
+}
+
+/// In a component each is a call to its host.
+#[test]
+fn an_event_reads_the_settings_that_it_needs_and_no_others() {
+    let read = RefCell::new(Vec::new());
+    let variable = |name: &str| {
+        read.borrow_mut().push(name.to_owned());
+        Ok((name == "ingest_tokens").then(|| TOKEN.to_owned()))
+    };
+    let (store, variables) = (Memory::default(), Variables::new(&variable));
+    let service = Service { store: &store, deliver: &NoWayOut, variables: &variables, clock: now };
+    let head = http::Request::post(WITH_TOKEN).body(()).unwrap().into_parts().0;
+    let mut body = Some(BEGIN.as_bytes().to_vec());
+    let answer = pollster::block_on(service.handle(Ok(head), async || Ok(body.take())));
+    assert_eq!(answer.response.status(), 200);
+    assert_eq!(read.take(), ["ingest_tokens", "max_body_bytes", "bucket"]);
+    pollster::block_on(service.go_on(After::Round));
+    assert_eq!(read.take(), ["rounds", "destinations"]);
 }
 
 #[test]

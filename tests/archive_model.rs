@@ -31,7 +31,7 @@ use outbound_events::forward::round::Rounds;
 use outbound_events::forward::{Deliver, NoWayOut, NotSent};
 use outbound_events::identity::Site;
 use outbound_events::service::Service;
-use outbound_events::settings::Settings;
+use outbound_events::settings::Variables;
 use outbound_events::store::{Store, StoreError};
 use support::now;
 
@@ -306,8 +306,10 @@ fn taker<'w>(store: Seen<'w>, ledger: &'w RefCell<Ledger>, mut random: Rng, busy
         for _ in 0..random.usize(4..16) {
             let mut body = Some(form(random.u64(..EVENTS)).into_bytes());
             let head = http::Request::post("/events/hq").body(()).unwrap().into_parts().0;
-            let settings = Settings::read(|name| Ok((name == "ingest_open").then(|| "true".to_owned())));
-            let service = Service { store: &store, deliver: &NoWayOut, settings, clock: || store.world.now() };
+            let variable = |name: &str| Ok((name == "ingest_open").then(|| "true".to_owned()));
+            let variables = Variables::new(&variable);
+            let clock = || store.world.now();
+            let service = Service { store: &store, deliver: &NoWayOut, variables: &variables, clock };
             let before = busy.get();
             let answer = service.handle(Ok(head), async || Ok(body.take())).await;
             assert_eq!(answer.response.status(), 200);

@@ -15,7 +15,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use outbound_events::forward::NoWayOut;
 use outbound_events::service::{After, BrokenOff, Service};
-use outbound_events::settings::{Settings, SettingsError};
+use outbound_events::settings::Variables;
 use outbound_events_host::port::NativeStore;
 use outbound_events_host::store::KeyValueStore;
 use tokio::net::{TcpListener, TcpStream};
@@ -94,7 +94,8 @@ pub async fn take(
     head: Parts,
     mut body: Result<Option<Vec<u8>>, BrokenOff>,
 ) -> (Response<Vec<u8>>, After) {
-    let service = Service { store, deliver: &NoWayOut, settings: settings(), clock: Utc::now };
+    let variables = Variables::new(&variable);
+    let service = Service { store, deliver: &NoWayOut, variables: &variables, clock: Utc::now };
     let answer = service.handle(Ok(head), async || std::mem::replace(&mut body, Ok(None))).await;
     (answer.response, answer.after)
 }
@@ -104,7 +105,8 @@ fn go_on(store: &NativeStore, after: After) {
     let store = store.clone();
     if after != After::Nothing {
         tokio::task::spawn_local(async move {
-            let service = Service { store: &store, deliver: &NoWayOut, settings: settings(), clock: Utc::now };
+            let variables = Variables::new(&variable);
+            let service = Service { store: &store, deliver: &NoWayOut, variables: &variables, clock: Utc::now };
             for line in service.go_on(after).await {
                 tracing::warn!("{line}");
             }
@@ -112,6 +114,6 @@ fn go_on(store: &NativeStore, after: After) {
     }
 }
 
-fn settings() -> Result<Settings, SettingsError> {
-    Settings::read(|name| Ok((name == "ingest_open").then(|| "true".to_owned())))
+fn variable(name: &str) -> Result<Option<String>, String> {
+    Ok((name == "ingest_open").then(|| "true".to_owned()))
 }

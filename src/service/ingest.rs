@@ -12,8 +12,8 @@ use crate::identity::{Id, Site};
 use crate::keys::EventKey;
 use crate::parse::{self, Problem, Problems};
 use crate::record::{Record, SetAside};
-use crate::settings::{InvalidEvents, Settings};
-use crate::store::{self, Kept, Store, StoreError};
+use crate::settings::InvalidEvents;
+use crate::store::{self, Kept, Store};
 
 /// Carries the id of what was kept.
 const EVENT_ID: HeaderName = HeaderName::from_static("event-id");
@@ -28,37 +28,39 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
         head: &Parts,
         chunk: impl AsyncFnMut() -> Result<Option<Vec<u8>>, BrokenOff>,
     ) -> Result<Answer, Refusal> {
-        let settings = self.settings()?;
-        let sender = auth::sender(head, &settings.ingest)?;
+        let sender = auth::sender(head, &self.variables.ingest()?)?;
         let form = is_form(head);
         if sender == Sender::Stranger && !form {
             return Err(Refusal::Type);
         }
-        let body = read(head, settings.max_body_bytes, chunk).await?;
+        // Before anything is read: an event that cannot be stored need not be sent.
+        let (max, _) = (self.variables.max_body_bytes()?, self.variables.bucket()?);
+        let body = read(head, max, chunk).await?;
         match (self.record(&site, &body), sender) {
             (Ok((key, record)), _) => {
-                let kept = self.keep(settings, &key.to_string(), &record).await?;
+                let kept = self.keep(&key.to_string(), &record).await?;
                 let response = accepted(&key.id, if kept == Kept::New { "stored" } else { "duplicate" });
                 Ok(Answer { after: After::event(key.id), ..Answer::new(response) })
             }
             (Err(problems), Sender::Stranger) => Err(Refusal::Invalid { problems, set_aside: None }),
             (Err(problems), Sender::Trusted) => {
                 let problems = if form { problems } else { problems.and(Problem::of_body(OTHER_TYPE)) };
-                self.set_aside(settings, site, head, &body, problems).await.map(Answer::new)
+                self.set_aside(site, head, &body, problems).await.map(Answer::new)
             }
         }
     }
 
     /// Keeps a value. A store that does not take it may be full: then what is loose is packed, and it is tried once more.
-    async fn keep(&self, settings: &Settings, key: &str, value: &[u8]) -> Result<Kept, StoreError> {
+    async fn keep(&self, key: &str, value: &[u8]) -> Result<Kept, Refusal> {
         if store::holds(self.store, key).await? {
             return Ok(Kept::Before);
         }
         if let Err(refused) = self.store.set(key, value).await {
+            // What the store said first is what is wrong with it.
+            let Ok(settings) = self.variables.all() else { return Err(refused.into()) };
             let room = packing::make_room(self.store, &settings.packing, &Bound::default(), &self.clock).await;
             if room != Ok(true) {
-                // What the store said first is what is wrong with it.
-                return Err(refused);
+                return Err(refused.into());
             }
             self.store.set(key, value).await?;
         }
@@ -74,17 +76,17 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
     /// Keeps a trusted sender's body as it came. The settings decide the answer, not whether it is kept.
     async fn set_aside(
         &self,
-        settings: &Settings,
         site: Site,
         head: &Parts,
         body: &[u8],
         problems: Problems,
     ) -> Result<Response<Vec<u8>>, Refusal> {
+        let answer = self.variables.invalid_events()?;
         let content_type = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
         let (key, set_aside) = SetAside::new(site, body, content_type, &problems, (self.clock)());
         let value = set_aside.to_json().map_err(|problems| Refusal::Invalid { problems, set_aside: None })?;
-        self.keep(settings, &key.to_string(), &value).await?;
-        match settings.invalid_events {
+        self.keep(&key.to_string(), &value).await?;
+        match answer {
             InvalidEvents::SetAside => Ok(accepted(&key.id, "set-aside")),
             InvalidEvents::Reject => Err(Refusal::Invalid { problems, set_aside: Some(key.id) }),
         }
@@ -112,11 +114,17 @@ pub(super) async fn read(
         return Err(Refusal::Length { max });
     }
     let mut body = Vec::new();
-    while let Some(more) = chunk().await.map_err(|BrokenOff| Refusal::BrokenOff)? {
+    // What is as long as was announced is whole: HTTP has no more of it, and to ask is a call.
+    while announced.is_none_or(|length| (body.len() as u64) < length) {
+        let Some(more) = chunk().await.map_err(|BrokenOff| Refusal::BrokenOff)? else { break };
         if more.len() > max.saturating_sub(body.len()) {
             return Err(Refusal::Length { max });
         }
-        body.extend_from_slice(&more);
+        if body.is_empty() {
+            body = more;
+        } else {
+            body.extend_from_slice(&more);
+        }
     }
     // A platform that takes a broken connection for the end must not make half an event of it.
     if announced.is_some_and(|length| (body.len() as u64) < length) {
@@ -128,7 +136,7 @@ pub(super) async fn read(
 /// Exactly 200, and no body: under Spin a body leaves as a second packet and costs a serial sender 40 ms.
 fn accepted(id: &Id, result: &'static str) -> Response<Vec<u8>> {
     let mut response = Response::new(Vec::new());
-    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(0));
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     response.headers_mut().extend(outcome(id, result));
     response
 }

@@ -21,7 +21,7 @@ mod tick;
 use chrono::{DateTime, Utc};
 use futures_util::future::join;
 use http::request::Parts;
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use serde::Serialize;
 
 use crate::archive::packing::{self, Bound, Report};
@@ -29,7 +29,7 @@ use crate::forward::Deliver;
 use crate::forward::round::Rounds;
 use crate::identity::{Id, Site};
 use crate::keys;
-use crate::settings::{Begin, Ingest, Settings, SettingsError};
+use crate::settings::{Begin, Ingest, Settings, SettingsError, Variables};
 use crate::store::Store;
 
 pub use auth::shows_a_token;
@@ -37,15 +37,18 @@ pub use problem::Refusal;
 
 use api::Resource;
 
+/// The headers that are looked at: an adapter need hand on no others.
+pub const HEADERS: [HeaderName; 4] =
+    [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::AUTHORIZATION, header::ACCEPT];
+
 /// What one request is answered with, and everything that the answer depends on besides the request.
-#[derive(Debug)]
 pub struct Service<'a, S, D, C> {
     /// Where events are kept.
     pub store: &'a S,
     /// What sends events on.
     pub deliver: &'a D,
-    /// The settings, or why there are none.
-    pub settings: Result<Settings, SettingsError>,
+    /// Where settings are read from.
+    pub variables: &'a Variables<'a>,
     /// Tells the time: what to record, and how long work takes that is bounded by time.
     pub clock: C,
 }
@@ -111,16 +114,20 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
     /// Does what is left to do after an answer, once the response is on its way: who sent the event does not wait for it. Bounded,
     /// and harmless if it breaks off. Gives lines for the log.
     pub async fn go_on(&self, after: After) -> Vec<String> {
-        let Ok(settings) = self.settings.as_ref() else { return Vec::new() };
-        match after {
-            After::Nothing => Vec::new(),
-            After::Round => self.rounds_now(settings).await,
-            After::RoundAndPass => {
-                // What hangs holds up no pass.
-                let (rounds, (_, packing)) = join(self.rounds_now(settings), self.pass_if_due(settings)).await;
-                rounds.into_iter().chain(packing).collect()
-            }
-        }
+        let went_on = match after {
+            After::Nothing => Ok(Vec::new()),
+            After::Round => self.rounds_now().await,
+            After::RoundAndPass => self.rounds_now_and_pass().await,
+        };
+        // The event is stored, whatever is wrong with what else there is to do.
+        went_on.unwrap_or_else(|wrong| vec![wrong.to_string()])
+    }
+
+    async fn rounds_now_and_pass(&self) -> Result<Vec<String>, SettingsError> {
+        let settings = self.variables.all()?;
+        // What hangs holds up no pass.
+        let (rounds, (_, packing)) = join(self.rounds_now(), self.pass_if_due(settings)).await;
+        Ok(rounds?.into_iter().chain(packing).collect())
     }
 
     /// What a pass did if one was due, and a line for the log if something is wrong.
@@ -135,12 +142,12 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
         }
     }
 
-    /// Rounds, unless somebody who ticks sees to them.
-    async fn rounds_now(&self, settings: &Settings) -> Vec<String> {
-        match settings.rounds {
-            Begin::AfterAnswers => self.rounds(settings).await,
-            Begin::OnTicks => Vec::new(),
+    /// Rounds, unless somebody who ticks sees to them, or there is nobody to send to: most need no more settings than these.
+    async fn rounds_now(&self) -> Result<Vec<String>, SettingsError> {
+        if self.variables.rounds()? == Begin::OnTicks || self.variables.destinations()?.is_empty() {
+            return Ok(Vec::new());
         }
+        Ok(self.rounds(self.variables.all()?).await)
     }
 
     async fn rounds(&self, settings: &Settings) -> Vec<String> {
@@ -176,13 +183,13 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
     }
 
     fn settings(&self) -> Result<&Settings, Refusal> {
-        self.settings.as_ref().map_err(|error| Refusal::Settings(error.clone()))
+        Ok(self.variables.all()?)
     }
 
     /// 200 if the settings are in order and the store answers. Otherwise the status that an event would get, and why. Whether
     /// the store has room left is not known before it is asked to write.
     async fn health(&self) -> Answer {
-        let ingest = self.settings.as_ref().ok().map(|settings| settings.ingest.as_str());
+        let ingest = self.variables.all().ok().map(|settings| settings.ingest.as_str());
         let refusal = self.not_ready().await.err();
         let status = refusal.as_ref().map_or(StatusCode::OK, Refusal::status);
         let health = Health { ready: refusal.is_none(), ingest, detail: refusal.as_ref().map(Refusal::to_string) };

@@ -28,8 +28,8 @@ pub enum Refusal {
         allow: &'static str,
     },
     /// A setting cannot be used.
-    #[error("{0}; nothing is taken until it is mended")]
-    Settings(SettingsError),
+    #[error("{0}; until it is mended this cannot be done")]
+    Settings(#[from] SettingsError),
     /// Nobody may send events yet.
     #[error("no events are taken until ingest_tokens is set, or ingest_open=true to take them from anyone")]
     Shut,

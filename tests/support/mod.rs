@@ -18,7 +18,7 @@ use std::task::{Context, Poll, Waker};
 use chrono::{DateTime, Utc};
 use outbound_events::forward::{Deliver, NoWayOut};
 use outbound_events::service::{BrokenOff, Service};
-use outbound_events::settings::Settings;
+use outbound_events::settings::Variables;
 use outbound_events::store::{Store, StoreError};
 
 pub use destination::{Says, Ways};
@@ -115,7 +115,8 @@ impl Call {
         settings: &[(&str, &str)],
     ) -> Reply {
         let variable = |name: &str| Ok(settings.iter().find(|(n, _)| *n == name).map(|(_, value)| value.to_string()));
-        let service = Service { store, deliver, settings: Settings::read(variable), clock };
+        let variables = Variables::new(&variable);
+        let service = Service { store, deliver, variables: &variables, clock };
         let asked = Cell::new(0);
         let mut chunks = self.chunks.into_iter();
         let next = async || {
