@@ -10,7 +10,7 @@
 //! |---|---|
 //! | the platform's request becomes an [`http`] one | `component.rs` (wasm only) |
 //! | path, method, who sends, how much may be read | [`service`], with [`settings`] |
-//! | form bytes -> variables -> a checked event | [`parse`] -> [`event`] |
+//! | form bytes -> variables -> a checked event | [`parse`] -> [`event`], in `event/`, a crate of its own |
 //! | event -> the CloudEvents record that is stored, and its id | [`record`], [`identity`] |
 //! | the key that it is stored under | [`keys`] |
 //! | stored, once | [`store`], the port to any key-value store: Spin's in `spin.rs`, or that of other hosts in `wasi.rs` (wasm only) |
@@ -31,14 +31,11 @@
 // the adapter alone lifts; for everything else it is forbidden, which nothing can lift.
 #![cfg_attr(not(target_family = "wasm"), forbid(unsafe_code))]
 
+pub use outbound_event::{event, identity, keys, parse, record};
+
 pub mod archive;
-pub mod event;
 pub mod forward;
-pub mod identity;
-pub mod keys;
 pub mod macros;
-pub mod parse;
-pub mod record;
 pub mod service;
 pub mod session;
 pub mod settings;

@@ -16,7 +16,16 @@ mod bindings {
     wasmtime::component::bindgen!({
         path: "../wit",
         world: "host",
-        imports: { default: async | trappable },
+        // What only looks answers at once, and need not be made a future.
+        imports: {
+            "fermyon:spin/key-value.[method]store.set": async | trappable,
+            "fermyon:spin/key-value.[method]store.delete": async | trappable,
+            "fermyon:spin/key-value.[method]store.get-keys": async | trappable,
+            "wasi:keyvalue/store.[method]bucket.set": async | trappable,
+            "wasi:keyvalue/store.[method]bucket.delete": async | trappable,
+            "wasi:keyvalue/store.[method]bucket.list-keys": async | trappable,
+            default: trappable,
+        },
         with: {
             "fermyon:spin/key-value.store": super::OpenStore,
             "wasi:keyvalue/store.bucket": super::OpenStore,
@@ -76,19 +85,19 @@ impl Offer {
 impl key_value::Host for OfferView<'_> {}
 
 impl key_value::HostStore for OfferView<'_> {
-    async fn open(&mut self, label: String) -> wasmtime::Result<Result<Resource<OpenStore>, key_value::Error>> {
+    fn open(&mut self, label: String) -> wasmtime::Result<Result<Resource<OpenStore>, key_value::Error>> {
         if label != BUCKET {
             return Ok(Err(key_value::Error::NoSuchStore));
         }
         Ok(Ok(self.table.push(OpenStore)?))
     }
 
-    async fn get(
+    fn get(
         &mut self,
         _: Resource<OpenStore>,
         key: String,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, key_value::Error>> {
-        Ok(self.offer.store.get(&key).await.map_err(Into::into))
+        Ok(self.offer.store.get(&key).map_err(Into::into))
     }
 
     async fn set(
@@ -104,19 +113,15 @@ impl key_value::HostStore for OfferView<'_> {
         Ok(self.offer.store.delete(key).await.map_err(Into::into))
     }
 
-    async fn exists(
-        &mut self,
-        _: Resource<OpenStore>,
-        key: String,
-    ) -> wasmtime::Result<Result<bool, key_value::Error>> {
-        Ok(self.offer.store.exists(&key).await.map_err(Into::into))
+    fn exists(&mut self, _: Resource<OpenStore>, key: String) -> wasmtime::Result<Result<bool, key_value::Error>> {
+        Ok(self.offer.store.exists(&key).map_err(Into::into))
     }
 
     async fn get_keys(&mut self, _: Resource<OpenStore>) -> wasmtime::Result<Result<Vec<String>, key_value::Error>> {
         Ok(self.offer.keys().await.map_err(key_value::Error::Other))
     }
 
-    async fn drop(&mut self, store: Resource<OpenStore>) -> wasmtime::Result<()> {
+    fn drop(&mut self, store: Resource<OpenStore>) -> wasmtime::Result<()> {
         self.table.delete(store)?;
         Ok(())
     }
@@ -129,14 +134,14 @@ impl From<StoreError> for key_value::Error {
 }
 
 impl variables::Host for OfferView<'_> {
-    async fn get(&mut self, name: String) -> wasmtime::Result<Result<String, variables::Error>> {
+    fn get(&mut self, name: String) -> wasmtime::Result<Result<String, variables::Error>> {
         let value = self.offer.variables.get(&name).cloned();
         Ok(value.ok_or(variables::Error::Undefined(name)))
     }
 }
 
 impl keyvalue::Host for OfferView<'_> {
-    async fn open(&mut self, identifier: String) -> wasmtime::Result<Result<Resource<OpenStore>, keyvalue::Error>> {
+    fn open(&mut self, identifier: String) -> wasmtime::Result<Result<Resource<OpenStore>, keyvalue::Error>> {
         if identifier != BUCKET {
             return Ok(Err(keyvalue::Error::NoSuchStore));
         }
@@ -145,12 +150,12 @@ impl keyvalue::Host for OfferView<'_> {
 }
 
 impl keyvalue::HostBucket for OfferView<'_> {
-    async fn get(
+    fn get(
         &mut self,
         _: Resource<OpenStore>,
         key: String,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, keyvalue::Error>> {
-        Ok(self.offer.store.get(&key).await.map_err(Into::into))
+        Ok(self.offer.store.get(&key).map_err(Into::into))
     }
 
     async fn set(
@@ -166,8 +171,8 @@ impl keyvalue::HostBucket for OfferView<'_> {
         Ok(self.offer.store.delete(key).await.map_err(Into::into))
     }
 
-    async fn exists(&mut self, _: Resource<OpenStore>, key: String) -> wasmtime::Result<Result<bool, keyvalue::Error>> {
-        Ok(self.offer.store.exists(&key).await.map_err(Into::into))
+    fn exists(&mut self, _: Resource<OpenStore>, key: String) -> wasmtime::Result<Result<bool, keyvalue::Error>> {
+        Ok(self.offer.store.exists(&key).map_err(Into::into))
     }
 
     /// All of them on one page, as Spin's interface tells them.
@@ -180,7 +185,7 @@ impl keyvalue::HostBucket for OfferView<'_> {
         Ok(keys.map(|keys| keyvalue::KeyResponse { keys, cursor: None }))
     }
 
-    async fn drop(&mut self, bucket: Resource<OpenStore>) -> wasmtime::Result<()> {
+    fn drop(&mut self, bucket: Resource<OpenStore>) -> wasmtime::Result<()> {
         self.table.delete(bucket)?;
         Ok(())
     }
@@ -193,11 +198,11 @@ impl From<StoreError> for keyvalue::Error {
 }
 
 impl config::Host for OfferView<'_> {
-    async fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<String>, config::Error>> {
+    fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<String>, config::Error>> {
         Ok(Ok(self.offer.variables.get(&key).cloned()))
     }
 
-    async fn get_all(&mut self) -> wasmtime::Result<Result<Vec<(String, String)>, config::Error>> {
+    fn get_all(&mut self) -> wasmtime::Result<Result<Vec<(String, String)>, config::Error>> {
         Ok(Ok(self.offer.variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect()))
     }
 }

@@ -11,11 +11,11 @@ pub struct NativeStore(pub KeyValueStore);
 
 impl Store for NativeStore {
     async fn exists(&self, key: &str) -> Result<bool, StoreError> {
-        self.0.exists(key).await.map_err(failed)
+        self.0.exists(key).map_err(failed)
     }
 
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.0.get(key).await.map_err(failed)
+        self.0.get(key).map_err(failed)
     }
 
     async fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {

@@ -37,7 +37,7 @@ impl KeyValueStore {
     }
 
     /// The value under `key`.
-    pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         match self {
             Self::Sqlite(store) => store.get(key),
             Self::Memory(values) => Ok(lock(values).get(key).cloned()),
@@ -45,7 +45,7 @@ impl KeyValueStore {
     }
 
     /// Whether there is a value under `key`.
-    pub async fn exists(&self, key: &str) -> Result<bool, StoreError> {
+    pub fn exists(&self, key: &str) -> Result<bool, StoreError> {
         match self {
             Self::Sqlite(store) => store.exists(key),
             Self::Memory(values) => Ok(lock(values).contains_key(key)),

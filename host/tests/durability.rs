@@ -12,21 +12,21 @@ const SPINS_TABLE: &str = "CREATE TABLE IF NOT EXISTS spin_key_value (
 
 async fn hold_to_the_contract(store: &KeyValueStore) {
     let value = |text: &str| Ok(Some(text.as_bytes().to_vec()));
-    assert_eq!(store.get("k").await, Ok(None));
-    assert_eq!(store.exists("k").await, Ok(false));
+    assert_eq!(store.get("k"), Ok(None));
+    assert_eq!(store.exists("k"), Ok(false));
     store.set("k".into(), b"1".to_vec()).await.unwrap();
-    assert_eq!(store.get("k").await, value("1"));
-    assert_eq!(store.exists("k").await, Ok(true));
+    assert_eq!(store.get("k"), value("1"));
+    assert_eq!(store.exists("k"), Ok(true));
     store.set("k".into(), b"2".to_vec()).await.unwrap();
     store.set("empty".into(), Vec::new()).await.unwrap();
-    assert_eq!(store.get("k").await, value("2"));
-    assert_eq!(store.get("empty").await, value(""));
+    assert_eq!(store.get("k"), value("2"));
+    assert_eq!(store.get("empty"), value(""));
     let mut keys = store.get_keys().await.unwrap();
     keys.sort();
     assert_eq!(keys, ["empty", "k"]);
     store.delete("k".into()).await.unwrap();
     store.delete("was never there".into()).await.unwrap();
-    assert_eq!(store.exists("k").await, Ok(false));
+    assert_eq!(store.exists("k"), Ok(false));
     assert_eq!(store.get_keys().await.unwrap(), ["empty"]);
 }
 
@@ -48,7 +48,7 @@ async fn writes_that_wait_together_are_all_kept() {
             tokio::spawn(async move {
                 store.set(format!("k{n}"), vec![n as u8; 100]).await.unwrap();
                 // Who is told that it is kept can read it.
-                assert_eq!(store.get(&format!("k{n}")).await, Ok(Some(vec![n as u8; 100])));
+                assert_eq!(store.get(&format!("k{n}")), Ok(Some(vec![n as u8; 100])));
             })
         })
         .collect();

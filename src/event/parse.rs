@@ -27,7 +27,7 @@ pub fn parse(form: &[u8]) -> Result<Event, Problems> {
 }
 
 /// Checks variables that are already decoded, such as those of a stored record, each by the rules of [`parse`].
-pub fn check(variables: BTreeMap<String, String>) -> Result<Event, Problems> {
+pub fn check(variables: impl IntoIterator<Item = (String, String)>) -> Result<Event, Problems> {
     let mut form = Form::default();
     for (name, value) in variables {
         form.give(canonical(name), value);
@@ -118,6 +118,9 @@ impl Form {
 
     fn add(&mut self, pair: &[u8], position: usize) {
         let (name, value) = halves(pair);
+        if let (Some(name), Some(value)) = (plain(name), plain(value)) {
+            return self.give(canonical(name.to_owned()), value.to_owned());
+        }
         if let Err(fault) = decodable(name) {
             self.nameless += 1;
             return self.problems.push(Problem::of_body(format!("variable {position} has a name that {fault}")));
@@ -247,6 +250,11 @@ fn canonical(name: String) -> String {
 fn halves(pair: &[u8]) -> (&[u8], &[u8]) {
     let mut halves = pair.splitn(2, |&b| b == b'=');
     (halves.next().unwrap_or_default(), halves.next().unwrap_or_default())
+}
+
+/// What stands for itself, as most do.
+fn plain(encoded: &[u8]) -> Option<&str> {
+    if encoded.iter().any(|byte| matches!(byte, b'%' | b'+')) { None } else { str::from_utf8(encoded).ok() }
 }
 
 /// Whether decoding keeps every byte: the checks that the decoder does not make.

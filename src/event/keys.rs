@@ -7,12 +7,12 @@
 //! |---|---|
 //! | `event.<site>.<timestamp, 12 digits>.<lsid>.<event>.<id>` | a [`crate::record::Record`] |
 //! | `setaside.<site>.<id>` | a [`crate::record::SetAside`] |
-//! | `pack.<site>.<first time>.<last time>.<id>` | a [`crate::archive::pack`]: many records, named by their hash |
+//! | `pack.<site>.<first time>.<last time>.<id>` | a pack (`archive/pack.rs`): many records, named by their hash |
 //! | `erased.<site>.<lsid>.<milliseconds, 15 digits>` | a tombstone: what the session had recorded until then is gone |
 //! | `horizon.<timestamp>` | all events before it are gone; the latest counts |
-//! | `index.sessions.<id>`, `index.events.<id>` | a [`crate::archive::index`], made of packs and of nothing else |
+//! | `index.sessions.<id>`, `index.events.<id>` | an index (`archive/index.rs`), made of packs and of nothing else |
 //! | `lease.pass` | until when nobody else needs to begin a pass |
-//! | `sent.<destination>.<id>` | a receipt: which events that destination has got ([`crate::forward::owed`]) |
+//! | `sent.<destination>.<id>` | a receipt: which events that destination has got (`forward/owed.rs`) |
 //! | `refused.<destination>.<event's id>` | that the destination refused the event, and how |
 //! | `again.<destination>.<event's id>` | that what was refused is to be sent once more |
 //! | `replay.<destination>.<from>.<to>` | that what is stored of that time is to be sent again, and how far that is |
@@ -415,9 +415,15 @@ const NO_LSID: &str = "_";
 /// `[A-Za-z0-9-]` as they are, any other byte as `_` and two hexadecimal digits, a lone `_` where there is none.
 fn write_lsid(f: &mut fmt::Formatter<'_>, lsid: Option<&Lsid>) -> fmt::Result {
     let Some(lsid) = lsid else { return f.write_str(NO_LSID) };
-    lsid.as_str().bytes().try_for_each(|byte| match Lsid::keeps(byte) {
-        true => write!(f, "{}", char::from(byte)),
-        false => write!(f, "_{byte:02x}"),
+    // Nearly always all of it at once. What is not kept is ASCII, so this cuts no character.
+    lsid.as_str().split_inclusive(|c: char| !u8::try_from(c).is_ok_and(Lsid::keeps)).try_for_each(|part| {
+        match part.chars().next_back().filter(|last| !u8::try_from(*last).is_ok_and(Lsid::keeps)) {
+            Some(odd) => {
+                f.write_str(part.strip_suffix(odd).unwrap_or_default())?;
+                write!(f, "_{:02x}", u32::from(odd))
+            }
+            None => f.write_str(part),
+        }
     })
 }
 
