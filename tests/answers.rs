@@ -1,14 +1,11 @@
 //! Every answer to every kind of request.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
 
 use std::cell::RefCell;
 
+use crate::support::{BEGIN, Call, GUARDED, Memory, OPEN, Reply, TOKEN, call, now, post, seven};
 use outbound_events::forward::NoWayOut;
 use outbound_events::service::{After, Service};
 use outbound_events::settings::{Settings, Variables};
-use support::{BEGIN, Call, GUARDED, Memory, OPEN, Reply, TOKEN, call, now, post, seven};
 
 const WITH_TOKEN: &str = "/events?outbound_event_token=a-token-of-24-characters";
 

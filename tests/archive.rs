@@ -1,13 +1,11 @@
 //! Packs: what readers see stays the same, few keys hold much, and a pack that is not one is named and left alone.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
+use crate::support::{Limited, Memory, Reply, TOKEN, call, now, post, seven};
 use chrono::{DateTime, TimeDelta, Utc};
 use flate2::Compression;
 use flate2::read::{GzDecoder, MultiGzDecoder};
@@ -17,7 +15,6 @@ use outbound_events::archive::packing::{Bound, Policy, Report, pass, pass_if_due
 use outbound_events::identity::Id;
 use outbound_events::store::{Store, StoreError};
 use serde_json::{Value, json};
-use support::{Limited, Memory, Reply, TOKEN, call, now, post, seven};
 
 const SETTINGS: &[(&str, &str)] = &[("ingest_tokens", TOKEN), ("read_tokens", TOKEN), ("admin_tokens", TOKEN)];
 

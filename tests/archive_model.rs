@@ -7,9 +7,6 @@
 //!
 //! One thing is left open on purpose (`docs/architecture.md`): an event of a session that is erased, and that is sent twice while a
 //! pass or the erasing is under way, may go with the erasing. It is the same event, and it was to be gone.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +14,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use crate::support::now;
 use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
 use http::{Request, Response};
@@ -33,7 +31,6 @@ use outbound_events::identity::Site;
 use outbound_events::service::Service;
 use outbound_events::settings::Variables;
 use outbound_events::store::{Store, StoreError};
-use support::now;
 
 /// Seeds that once failed, each with what was wrong then.
 const KEPT: [u64; 0] = [];
@@ -459,8 +456,8 @@ fn turn(world: &World, actor: &mut Actor) -> bool {
 }
 
 /// The store as it is, without turns and without being late.
-fn settled(world: &World) -> support::Memory {
-    support::Memory { values: RefCell::new((*world.values()).clone()), calls: RefCell::default() }
+fn settled(world: &World) -> crate::support::Memory {
+    crate::support::Memory { values: RefCell::new((*world.values()).clone()), calls: RefCell::default() }
 }
 
 /// Until when what was recorded of a session was erased, and the horizon, by all that was ever written.

@@ -1,16 +1,12 @@
 //! What the fuzz targets hold the code to, held without a fuzzer: for every seed, and for every input that ever broke it.
 //!
 //! `cargo xtask fuzz` puts what it finds into `fuzz/crashes/`, where it stays.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
-mod promises;
-mod support;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use support::seven;
+use crate::support::seven;
 
 /// The files of a folder, or none where there is no such folder.
 fn files(folder: &str) -> Vec<PathBuf> {
@@ -33,13 +29,13 @@ fn read(file: &Path) -> Vec<u8> {
 #[test]
 fn what_once_broke_a_promise_no_longer_does() {
     for file in files("crashes/parse") {
-        promises::form::hold(&read(&file));
+        crate::promises::form::hold(&read(&file));
     }
     for file in files("crashes/service") {
-        promises::visit::hold(&read(&file));
+        crate::promises::visit::hold(&read(&file));
     }
     for file in files("crashes/packs") {
-        promises::pack::hold(&read(&file));
+        crate::promises::pack::hold(&read(&file));
     }
 }
 
@@ -47,7 +43,7 @@ fn what_once_broke_a_promise_no_longer_does() {
 fn packs_that_the_fuzzer_starts_from_are_read_or_named() {
     let seeds = files("seeds/packs");
     assert!(!seeds.is_empty());
-    seeds.iter().for_each(|file| promises::pack::hold(&read(file)));
+    seeds.iter().for_each(|file| crate::promises::pack::hold(&read(file)));
 }
 
 #[test]
@@ -56,13 +52,13 @@ fn forms_that_the_fuzzer_starts_from_are_the_guides_seven_and_more() {
     for (event, form) in seven() {
         assert!(forms.contains(&form.into_bytes()), "{event} is not among them");
     }
-    forms.iter().for_each(|form| promises::form::hold(form));
+    forms.iter().for_each(|form| crate::promises::form::hold(form));
 }
 
 #[test]
 fn visits_that_the_fuzzer_starts_from_meet_every_answer_there_is() {
     let visits: Vec<_> = files("seeds/service").iter().map(|file| read(file)).collect();
-    let met: BTreeSet<_> = visits.iter().flat_map(|visit| promises::visit::hold(visit)).collect();
+    let met: BTreeSet<_> = visits.iter().flat_map(|visit| crate::promises::visit::hold(visit)).collect();
     let met: Vec<_> = met.iter().map(|(status, result)| (*status, result.as_str())).collect();
     let expected = [
         (200, ""),

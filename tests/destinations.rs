@@ -1,5 +1,4 @@
 //! The setting `destinations`: what is taken, what is refused and where, and that nothing secret in it is ever shown.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use outbound_events::forward::destination::{Destination, Way};
 use outbound_events::settings::Settings;

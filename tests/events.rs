@@ -1,12 +1,9 @@
 //! Every event, and every rule for its variables.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
 
 use outbound_events::event::{Event, Kind, Role};
 use outbound_events::parse::parse;
 
-use support::{BEGIN, seven};
+use crate::support::{BEGIN, seven};
 
 /// A valid member event, to which a case adds or from which it replaces.
 const MEMBER: [(&str, &str); 6] = [

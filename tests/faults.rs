@@ -2,15 +2,12 @@
 //!
 //! Each fault strikes each call to the store in turn, for every request that asks it for something. What a request does
 //! without a fault is the measure: once the fault has passed, the same request leaves the store exactly so.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
 
 use std::collections::BTreeMap;
 
+use crate::support::{BEGIN, Call, Failing, Fault, Limited, Memory, OPEN, Reply, TOKEN, call, post};
 use outbound_events::store::{Store, StoreError};
 use serde_json::json;
-use support::{BEGIN, Call, Failing, Fault, Limited, Memory, OPEN, Reply, TOKEN, call, post};
 
 type Values = BTreeMap<String, Vec<u8>>;
 

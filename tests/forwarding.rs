@@ -1,18 +1,15 @@
 //! Forwarding, from a taken event to a request: what is owed, in which order, what each answer means, and what is done about it.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::support::{BEGIN, Memory, Reply, Says, TOKEN, Ways, call, post, seven};
 use outbound_events::archive::packing::{Bound, pass};
 use outbound_events::forward::outcome::wait;
 use outbound_events::settings::Settings;
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
-use support::{BEGIN, Memory, Reply, Says, TOKEN, Ways, call, post, seven};
 
 const SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1u";
 const OTHER_SECRET: &str = "whsec_bm1sa2ppaGdmZWRjYmE5ODc2NTQzMjEw";
@@ -47,7 +44,7 @@ impl Recipient {
         all.map(|(name, value)| (name.to_owned(), value.to_owned())).chain([destinations]).collect()
     }
 
-    fn answer(&self, call: support::Call) -> Reply {
+    fn answer(&self, call: crate::support::Call) -> Reply {
         let settings = self.settings();
         let settings: Vec<_> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         call.answer_with(&self.store, &self.ways, &settings)
@@ -119,7 +116,7 @@ fn an_event_that_was_answered_200_is_sent_after_the_answer_signed_and_once() {
     assert_eq!(header("content-type"), "application/cloudevents+json; charset=utf-8");
     assert_eq!((header("webhook-id"), header("x-key")), (id.as_str(), "abc"));
     let timestamp: i64 = header("webhook-timestamp").parse().unwrap();
-    assert!((timestamp - support::now().timestamp()).abs() < 2);
+    assert!((timestamp - crate::support::now().timestamp()).abs() < 2);
     let signatures: Vec<_> = [SECRET, OTHER_SECRET]
         .iter()
         .map(|secret| Webhook::new(secret).unwrap().sign(&id, timestamp, request.body()).unwrap())
@@ -514,7 +511,7 @@ fn who_may_do_what_is_asked_first() {
     assert_eq!(recipient.api("POST", "/api/destinations/nobody/pause").status, 404);
     assert_eq!(recipient.api("DELETE", "/api/destinations").status, 405);
     assert_eq!(recipient.api("PUT", "/tick").status, 405);
-    let closed = call("GET", "/tick").answer(&Memory::default(), support::OPEN);
+    let closed = call("GET", "/tick").answer(&Memory::default(), crate::support::OPEN);
     assert_eq!(closed.status, 503);
     assert_eq!(recipient.api("POST", "/api/destinations/desk/pause").status, 202);
     recipient.take(&event(1));
@@ -532,7 +529,7 @@ fn a_form_is_byte_for_byte_what_was_sent() {
     }
     let again = Memory::default();
     for request in recipient.ways.got.borrow().iter() {
-        let reply = post("/events/hq").body(request.body()).answer_alone(&again, support::OPEN);
+        let reply = post("/events/hq").body(request.body()).answer_alone(&again, crate::support::OPEN);
         assert_eq!(reply.header("event-id"), request.headers()["webhook-id"], "{reply:?}");
     }
     let events = |store: &Memory| store.keys().into_iter().filter(|key| key.starts_with("event.")).collect::<Vec<_>>();

@@ -1,5 +1,4 @@
 //! The guide's email macros: its table, cell by cell, and what becomes of a template.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::borrow::Cow;
 

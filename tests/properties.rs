@@ -1,11 +1,9 @@
 //! What holds for every form, tried on forms that are almost right: random bytes would all fail at the first rule.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use crate::support::{GUARDED, Memory, now, post};
 use outbound_events::event::{EventName, Lsid, Timestamp};
 use outbound_events::identity::{Id, Site};
 use outbound_events::keys::{EventKey, SetAsideKey};
@@ -16,7 +14,6 @@ use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use support::{GUARDED, Memory, now, post};
 
 type Form = BTreeMap<String, String>;
 

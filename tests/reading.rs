@@ -1,15 +1,12 @@
 //! `/api`: what came in is read, tried again and removed, by who has a read token.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
+use crate::support::{Memory, Reply, TOKEN, call, post, seven};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use outbound_events::service::named;
 use outbound_events::store::Store as _;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use support::{Memory, Reply, TOKEN, call, post, seven};
 
 const READ: &str = "a-read-token-of-many-characters";
 const SETTINGS: &[(&str, &str)] = &[

@@ -1,12 +1,9 @@
 //! What is stored: the record, its id and its key.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
+use crate::support::{BEGIN, GUARDED, Memory, OPEN, post, seven};
 use outbound_events::keys::{EventKey, SetAsideKey};
 use outbound_events::record::SetAside;
 use serde_json::json;
-use support::{BEGIN, GUARDED, Memory, OPEN, post, seven};
 
 /// The one key and value that a body leaves.
 fn stored(site: &str, body: &str) -> (String, serde_json::Value) {

@@ -1,12 +1,9 @@
 //! What the service asks of a store, and what it promises to one: keys and values that every platform takes.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
 
 use std::collections::BTreeMap;
 
+use crate::support::{BEGIN, Failing, Fault, Limited, Memory, post, seven};
 use outbound_events::store::{Kept, Store, keep};
-use support::{BEGIN, Failing, Fault, Limited, Memory, post, seven};
 
 fn hold_to_the_contract(store: &impl Store) {
     pollster::block_on(async {

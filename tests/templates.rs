@@ -1,8 +1,6 @@
 //! The ready templates against what each service documents, and what no event may do to them.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
+use crate::support::seven;
 use chrono::Utc;
 use outbound_events::archive::pack::Entry;
 use outbound_events::forward::destination::{Destination, Way};
@@ -12,7 +10,6 @@ use outbound_events::parse::parse;
 use outbound_events::record::Record;
 use outbound_events::session::Timeline;
 use serde_json::{Value, json};
-use support::seven;
 
 /// What an event may hold that means something to someone.
 const HOSTILE: [&str; 9] = [

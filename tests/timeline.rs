@@ -1,5 +1,4 @@
 //! What the events of one session tell, in whatever order they come and whichever of them are missing.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use outbound_events::event::{Event, Timestamp};
 use outbound_events::identity::Id;

@@ -98,7 +98,7 @@ impl CargoFuzz {
         match found.as_slice() {
             [] => bail!("{} could not be fuzzed, or breaks on what broke it before", target.name()),
             found => bail!(
-                "{} broke a promise. Keep what broke it:\n    {}\nThis replays it:\n    cargo test --release --package outbound-events --test crashes",
+                "{} broke a promise. Keep what broke it:\n    {}\nThis replays it:\n    cargo test --release --package outbound-events crashes",
                 target.name(),
                 found.join("\n    ")
             ),

@@ -1,0 +1,20 @@
+//! The library's promises, kept to an outsider. One program: each of its own would be compiled with the whole library in it.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod answers;
+mod archive;
+mod archive_model;
+mod crashes;
+mod destinations;
+mod events;
+mod faults;
+mod forwarding;
+mod macros;
+mod promises;
+mod properties;
+mod reading;
+mod records;
+mod store_port;
+mod support;
+mod templates;
+mod timeline;
