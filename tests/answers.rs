@@ -246,13 +246,25 @@ fn the_default_limit_is_131072_bytes() {
 }
 
 #[test]
-fn a_body_that_broke_off_leaves_nothing() {
+fn a_body_that_broke_off_or_is_longer_than_announced_leaves_nothing() {
     for (settings, uri) in [(OPEN, "/events"), (GUARDED, WITH_TOKEN)] {
         let store = Memory::default();
         assert_refused("an error", &post(uri).body(BEGIN).broken_off().answer(&store, settings), 400, &store);
-        let short = post(uri).header("content-length", (BEGIN.len() + 1).to_string()).body(BEGIN);
-        assert_refused("an end too soon", &short.answer(&store, settings), 400, &store);
+        for (what, announced) in [("an end too soon", BEGIN.len() + 1), ("more than was announced", BEGIN.len() - 1)] {
+            let other = post(uri).header("content-length", announced.to_string()).body(BEGIN);
+            assert_refused(what, &other.answer(&store, settings), 400, &store);
+        }
     }
+}
+
+/// What comes in chunks has no length: a host that hands on both must not have half of it kept.
+#[test]
+fn a_body_in_chunks_is_read_to_its_end_whatever_length_is_announced() {
+    let [first, rest] = ["event=support_conference_begin&version=1&timestamp=1700000000&lsid=1", "23"];
+    let call = post("/events").header("transfer-encoding", "chunked").header("content-length", first.len().to_string());
+    let store = Memory::default();
+    assert_accepted(&call.body(first).body(rest).answer(&store, OPEN), "stored");
+    assert_eq!(store.only()["data"]["lsid"], "123");
 }
 
 #[test]

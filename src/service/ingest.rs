@@ -108,9 +108,9 @@ pub(super) async fn read(
     max: usize,
     mut chunk: impl AsyncFnMut() -> Result<Option<Vec<u8>>, BrokenOff>,
 ) -> Result<Vec<u8>, Refusal> {
-    let announced = head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let announced = announced(head);
     // 64 bits: a component's usize has 32.
-    if announced.is_some_and(|length: u64| length > max as u64) {
+    if announced.is_some_and(|length| length > max as u64) {
         return Err(Refusal::Length { max });
     }
     let mut body = Vec::new();
@@ -126,11 +126,18 @@ pub(super) async fn read(
             body.extend_from_slice(&more);
         }
     }
-    // A platform that takes a broken connection for the end must not make half an event of it.
-    if announced.is_some_and(|length| (body.len() as u64) < length) {
+    // A platform that takes a broken connection for the end must not make half an event of it, nor one of two.
+    if announced.is_some_and(|length| body.len() as u64 != length) {
         return Err(Refusal::BrokenOff);
     }
     if body.is_empty() { Err(Refusal::Empty) } else { Ok(body) }
+}
+
+/// How many bytes the body has, if the head tells. In chunks it has what it has, whatever else is said (RFC 9112, 6.3).
+fn announced(head: &Parts) -> Option<u64> {
+    let length =
+        head.headers.get(header::CONTENT_LENGTH).filter(|_| !head.headers.contains_key(header::TRANSFER_ENCODING));
+    length?.to_str().ok()?.parse().ok()
 }
 
 /// Exactly 200, and no body: under Spin a body leaves as a second packet and costs a serial sender 40 ms.

@@ -98,8 +98,8 @@ pub enum Refusal {
     /// There is no body.
     #[error("the body is empty")]
     Empty,
-    /// The body ended before its end.
-    #[error("the body broke off; nothing was stored")]
+    /// The body ended before its end, or went on after it.
+    #[error("the body broke off, or is not as long as was announced; nothing was stored")]
     BrokenOff,
     /// The body is no valid event.
     #[error("the body is not a valid event")]
