@@ -31,6 +31,8 @@ pub enum Kind {
     Flask,
     /// The component in Spin, on a store file in WAL mode.
     SpinWal,
+    /// A component that only keeps the body, in Spin, on a store file in WAL mode.
+    SpinBare,
     /// The component in Spin, on the store file that it makes.
     Spin,
 }
@@ -40,7 +42,7 @@ impl Kind {
     pub fn all() -> Vec<Self> {
         let spin = Command::new("spin").arg("--version").output().is_ok_and(|output| output.status.success());
         let mut all = vec![Self::Host, Self::Native, Self::Bare, Self::Flask];
-        all.extend([Self::SpinWal, Self::Spin].into_iter().filter(|_| spin));
+        all.extend([Self::SpinWal, Self::SpinBare, Self::Spin].into_iter().filter(|_| spin));
         all
     }
 
@@ -53,6 +55,7 @@ impl Kind {
             Self::Bare => "bare component in the host",
             Self::Flask => "Flask, gunicorn, SQLite",
             Self::SpinWal => "spin up, store in WAL mode",
+            Self::SpinBare => "bare component under spin up, store in WAL mode",
             Self::Spin => "spin up, store as Spin makes it",
         }
     }
@@ -75,9 +78,13 @@ impl Kind {
             Self::Flask => flask(&store),
             Self::SpinWal => {
                 KeyValueStore::sqlite(store)?;
-                spin(folder)?
+                recipient_in_spin(folder)?
             }
-            Self::Spin => spin(folder)?,
+            Self::SpinBare => {
+                KeyValueStore::sqlite(store)?;
+                spin(&root().join("bench/bare/spin.toml"), folder)?
+            }
+            Self::Spin => recipient_in_spin(folder)?,
         })
     }
 }
@@ -109,12 +116,18 @@ fn flask(store: &Path) -> Command {
     command
 }
 
-fn spin(folder: &Path) -> Result<Command> {
+fn recipient_in_spin(folder: &Path) -> Result<Command> {
+    let mut command = spin(&root().join("spin.toml"), folder)?;
+    command.args(["--variable", "ingest_open=true"]);
+    Ok(command)
+}
+
+fn spin(manifest: &Path, folder: &Path) -> Result<Command> {
     // Spin is not asked for any port: not every version says which it was given.
     let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let mut command = Command::new("spin");
-    command.args(["up", "--variable", "ingest_open=true", "--listen", &address.to_string(), "--from"]);
-    command.arg(root().join("spin.toml")).arg("--state-dir").arg(folder);
+    command.args(["up", "--listen", &address.to_string(), "--from"]);
+    command.arg(manifest).arg("--state-dir").arg(folder);
     Ok(command)
 }
 
@@ -261,6 +274,12 @@ impl Contender {
         processes.iter().map(|process| peak_memory(*process)).sum()
     }
 
+    /// How long its processes have been on a processor, in the kernel and out of it. `None` where `/proc` does not tell.
+    pub fn processor_time(&self) -> Option<Duration> {
+        let processes = with_descendants(self.child.id());
+        processes.iter().map(|process| processor_time(*process)).sum()
+    }
+
     /// Kills it, as a power cut would its process, and gives back its folder.
     pub fn kill(mut self) -> Result<TempDir> {
         let folder = std::mem::replace(&mut self.folder, TempDir::new()?);
@@ -304,4 +323,17 @@ fn peak_memory(process: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
+/// How many of the kernel's ticks are a second, in what it tells programs: so on each architecture that Rust is known to run on.
+const TICKS: u64 = 100;
+
+/// Of a process, threads that have ended included.
+fn processor_time(process: u32) -> Option<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // A program's name may hold anything. After it come its state and ten more, and then the two times (proc_pid_stat(5)).
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let mut times = after_name.split_whitespace().skip(11).map(|ticks| ticks.parse::<u64>().ok());
+    let ticks = times.next()?? + times.next()??;
+    Some(Duration::from_millis(ticks * 1000 / TICKS))
 }

@@ -42,6 +42,6 @@ impl Floor {
             took.push(begun.elapsed());
         }
         let elapsed = took.iter().sum();
-        Ok(Slice { took, elapsed, busy: None })
+        Ok(Slice { took, elapsed, busy: None, processor: None })
     }
 }

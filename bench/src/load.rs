@@ -39,6 +39,8 @@ pub struct Slice {
     pub elapsed: Duration,
     /// The share of this time that the sender was busy, where that is known.
     pub busy: Option<f64>,
+    /// How long the recipient was on a processor meanwhile, where that is known.
+    pub processor: Option<Duration>,
 }
 
 /// Sends new events for `time`. An error if one of them is not answered 200, or was there before.
@@ -47,7 +49,7 @@ pub async fn slice(contender: &Contender, work: Work, time: Duration) -> Result<
     for _ in 0..work.connections() {
         kept.push(Some(Connection::to(contender.address()).await?).filter(|_| work != Work::Reconnecting));
     }
-    let (started, busy_before) = (Instant::now(), busy());
+    let (started, busy_before, processor_before) = (Instant::now(), busy(), contender.processor_time());
     let mut senders = JoinSet::new();
     for connection in kept {
         senders.spawn(send(contender.address(), contender.numbers(), connection, started + time));
@@ -59,7 +61,9 @@ pub async fn slice(contender: &Contender, work: Work, time: Duration) -> Result<
     }
     let elapsed = started.elapsed();
     let busy = busy().zip(busy_before).map(|(after, before)| (after - before).as_secs_f64() / elapsed.as_secs_f64());
-    Ok(Slice { took, elapsed, busy })
+    let processor =
+        contender.processor_time().zip(processor_before).map(|(after, before)| after.saturating_sub(before));
+    Ok(Slice { took, elapsed, busy, processor })
 }
 
 /// Sends until `end`, and gives what each event took. Without a connection that is kept, each event has its own.

@@ -22,6 +22,8 @@ pub struct Figures {
     pub reconnecting: Vec<Series>,
     /// 32 connections.
     pub together: Vec<Series>,
+    /// 256 connections.
+    pub crowd: Vec<Series>,
     /// A host that packs, and one that does not: 32 connections.
     pub packing: Vec<Series>,
     /// The same on one connection.
@@ -89,9 +91,17 @@ struct Target {
 
 const SPIN: &str = "no `spin` on PATH";
 
+/// What the disk must take at least for an append and its sync, in ms, where an answer is compared with it: on a faster one it is
+/// everything else that is compared.
+const SLOW_DISK: f64 = 0.2;
+
+/// What the guide's seven events took of instructions, and the core module of bytes, before both were made less.
+const INSTRUCTIONS_BEFORE: [u64; 7] = [173_982, 218_052, 240_028, 240_044, 173_600, 186_699, 184_900];
+const MODULE_BEFORE: f64 = 1_718_668.0;
+
 impl Target {
-    fn in_a_full_run(self) -> Self {
-        Self { missing: "only in a full run", ..self }
+    fn unless(self, missing: &'static str) -> Self {
+        Self { missing, ..self }
     }
 
     fn at_least(figure: &'static str, bound: f64, measured: Option<f64>) -> Self {
@@ -136,6 +146,7 @@ impl Figures {
             rates("One connection, kept alive", &self.serial),
             rates("A connection an event", &self.reconnecting),
             rates("32 connections", &self.together),
+            rates("256 connections", &self.crowd),
             self.reading(),
             rates("32 connections, the host with passes and without", &self.packing),
             rates("One connection, the host with passes and without", &self.packing_serial),
@@ -149,15 +160,18 @@ impl Figures {
     }
 
     fn targets(&self) -> String {
-        let rate =
-            |all: &[Series], other: Kind| Some(named(all, Kind::Host.name())?.rate_against(named(all, other.name())?));
+        let rate_of = |all: &[Series], one: Kind, other: Kind| {
+            Some(named(all, one.name())?.rate_against(named(all, other.name())?))
+        };
+        let rate = |all: &[Series], other: Kind| rate_of(all, Kind::Host, other);
         let floor = named(&self.serial, Kind::Host.name())
-            .zip(self.serial.last())
+            .zip(self.serial.last().filter(|floor| floor.middle() >= SLOW_DISK))
             .map(|(host, floor)| host.time_against(floor));
         let filled = self.filled.first().zip(self.filled.last()).map(|(empty, full)| full.rate_against(empty));
         let faults = Some((self.kills.lost + self.kills.doubled) as f64);
         let targets = [
-            Target::at_most("one connection: the host's median time, append and fdatasync being 1", 2.0, floor),
+            Target::at_most("one connection: the host's median time, append and fdatasync being 1", 2.0, floor)
+                .unless("they take this disk less than 0.2 ms"),
             Target::at_least(
                 "one connection: the host's rate, the native library's being 1",
                 0.85,
@@ -185,9 +199,20 @@ impl Figures {
             ),
             Target::at_least(
                 "32 connections: the host's rate, that of the bare component being 1",
-                0.9,
+                0.8,
                 rate(&self.together, Kind::Bare),
             ),
+            Target::at_least(
+                "32 connections: the host's rate, the native library's being 1",
+                0.5,
+                rate(&self.together, Kind::Native),
+            ),
+            Target::at_least(
+                "one connection: the rate under `spin up`, in WAL mode, that of the bare component there being 1",
+                0.9,
+                rate_of(&self.serial, Kind::SpinWal, Kind::SpinBare),
+            ),
+            Target::at_least("32 connections: the same", 0.9, rate_of(&self.together, Kind::SpinWal, Kind::SpinBare)),
             Target::at_least(
                 "32 connections: the host's rate on the largest store, on one that began empty being 1",
                 0.9,
@@ -205,12 +230,33 @@ impl Figures {
             ),
             Target::at_most("events answered 200 that kills under load lost or doubled", 0.0, faults),
         ];
-        let rows: String =
-            targets.iter().chain(&self.archive_targets()).chain(&self.forwarding_targets()).map(Target::row).collect();
+        let (costs, archive, forwarding) = (self.cost_targets(), self.archive_targets(), self.forwarding_targets());
+        let rows: String = targets.iter().chain(&costs).chain(&archive).chain(&forwarding).map(Target::row).collect();
         format!(
             "### Targets\n\n| figure | target | measured | |\n|---|---|---|---|\n{rows}\n{} kills, {} events answered 200; of {} a kill had taken the first 200, after they were stored.\n",
             self.kills.kills, self.kills.acknowledged, self.kills.unanswered
         )
+    }
+
+    /// What is promised of an event's way through the component, and of a newcomer's first minutes.
+    fn cost_targets(&self) -> [Target; 4] {
+        let fuel = self.events.iter().map(|cost| cost.used.map(|used| used.fuel as f64));
+        let shares = fuel.zip(INSTRUCTIONS_BEFORE).map(|(fuel, before)| Some(fuel? / before as f64));
+        let most = shares.collect::<Option<Vec<_>>>().and_then(|shares| shares.into_iter().max_by(f64::total_cmp));
+        let step = |at: usize| self.steps.get(at).map(|(_, microseconds)| microseconds);
+        let [module, _] = self.sizes;
+        [
+            Target::at_most("instructions of an event, the most of the seven, 2026-11-24's being 1", 0.5, most)
+                .unless("an instance went on after its answer"),
+            Target::at_most(
+                "an event in an instance that was made ahead, the bare component's being 1",
+                2.0,
+                step(1).zip(step(2)).map(|(recipient, bare)| recipient / bare),
+            ),
+            Target::at_most("the core module, 2026-11-24's being 1", 1.0, Some(module as f64 / MODULE_BEFORE)),
+            Target::at_most("minutes from a clone to its first 200, nothing compiled or fetched", 4.0, None)
+                .unless("`time cargo xtask run` shows it"),
+        ]
     }
 
     /// What is promised of packs.
@@ -222,7 +268,6 @@ impl Figures {
         let page = of(Resource::Sessions).zip(million).and_then(|(read, at)| read.took.get(at).copied());
         let bytes = million.and_then(|at| self.sized.get(at)).map(|store| store.bytes as f64 / store.events as f64);
         let keys = self.packed.as_ref().map(|packed| packed.keys as f64);
-        let [module, _] = self.sizes;
         vec![
             grows("a page of 50 sessions: time on the largest store, at 10,000 events being 1", Resource::Sessions),
             grows("a page of 50 events: the same", Resource::Events),
@@ -233,9 +278,9 @@ impl Figures {
                 1_655.0,
                 page,
             ),
-            Target::at_most("keys for 1,000,000 events that passes have packed", 1_024.0, keys).in_a_full_run(),
+            Target::at_most("keys for 1,000,000 events that passes have packed", 1_024.0, keys)
+                .unless("only in a full run"),
             Target::at_most("bytes of the store's file an event, at 1,000,000", 100.0, bytes),
-            Target::at_most("KB of the core module", 720.0, Some(module as f64 / 1e3)),
         ]
     }
 
@@ -331,17 +376,18 @@ fn pair(all: &[Series]) -> Option<(&Series, &Series)> {
 /// The first is what the others are compared with.
 fn rates(title: &str, all: &[Series]) -> String {
     let mut text = format!(
-        "### {title}\n\n| | events/s | median ms | p99 ms | the first's rate, this one's being 1 | the sender busy |\n|---|---|---|---|---|---|\n"
+        "### {title}\n\n| | events/s | median ms | p99 ms | the first's rate, this one's being 1 | processor µs | the sender busy |\n|---|---|---|---|---|---|---|\n"
     );
     for series in all {
         let against = all.first().map_or(f64::NAN, |first| first.rate_against(series));
         let _ = writeln!(
             text,
-            "| {} | {:.0} | {:.2} | {:.2} | {against:.2} | {} |",
+            "| {} | {:.0} | {:.2} | {:.2} | {against:.2} | {} | {} |",
             series.name,
             series.rate(),
             series.middle(),
             series.late(),
+            series.processor().map_or("-".to_owned(), |processor| format!("{processor:.0}")),
             series.busy().map_or("-".to_owned(), |busy| format!("{:.0} %", busy * 100.0))
         );
     }

@@ -93,6 +93,14 @@ impl Series {
         Some(median(self.slices.iter().map(|slice| slice.busy).collect::<Option<Vec<_>>>()?))
     }
 
+    /// Microseconds of processor time that the recipient took an event, of all its slices together: what is counted is too coarse
+    /// for one.
+    pub fn processor(&self) -> Option<f64> {
+        let spent: Duration = self.slices.iter().map(|slice| slice.processor).sum::<Option<_>>()?;
+        let events: usize = self.slices.iter().map(|slice| slice.took.len()).sum();
+        Some(spent.as_secs_f64() * 1e6 / events as f64)
+    }
+
     /// Its rate as a multiple of another's, round by round: the median.
     pub fn rate_against(&self, other: &Self) -> f64 {
         median(self.slices.iter().zip(&other.slices).map(|(own, other)| own.rate() / other.rate()))

@@ -84,6 +84,7 @@ pub async fn measure(extent: &Extent) -> Result<Figures> {
     let all: Vec<_> = all().collect();
     let reconnecting = run.rounds("a connection an event", &all, Work::Reconnecting).await?;
     let together = run.rounds("32 connections", &all, Work::KeptAlive(32)).await?;
+    let crowd = run.rounds("256 connections", &all, Work::KeptAlive(256)).await?;
     let backlog = run.backlog(&contenders)?;
     let memory = contenders.iter().filter_map(|c| Some((c.name().to_owned(), c.peak_memory()?))).collect();
     drop(contenders);
@@ -105,6 +106,7 @@ pub async fn measure(extent: &Extent) -> Result<Figures> {
         serial,
         reconnecting,
         together,
+        crowd,
         packing,
         packing_serial,
         forwarding,
@@ -289,7 +291,7 @@ const KILL: Duration = Duration::from_millis(200);
 fn planned(extent: &Extent) -> Duration {
     let contenders = Kind::all().len();
     let stores = extent.filled.len();
-    let turns = 3 * contenders + 1 + 1 + stores;
+    let turns = 4 * contenders + 1 + 1 + stores;
     let (events, drains) = extent.backlog;
     extent.turns.time * (turns * extent.turns.rounds) as u32
         + extent.warm_up * (contenders + 2) as u32
