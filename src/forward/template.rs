@@ -3,14 +3,16 @@
 //! A template sees `event` (the record: `id`, `source`, `type`, `subject`, `time`, `data` …), `title` (what the guide calls the event),
 //! `site` and `session` (its timeline: `state`, `start`, `end`, `duration_seconds`, `owners`, `participants`, `external_keys`, `surveys`).
 //! What a placeholder gives is escaped for what it stands in: as JSON, with its quotes, where the content type is JSON's; percent-
-//! encoded in a form and in a URL's path and query. In any other text it stands as it is. Beside minijinja's own filters there are
-//! `chat`, for text that must call nobody, and `text`, which makes of JSON a text that is escaped as any other.
+//! encoded in a form and in a URL's path and query. In any other text it stands as it is.
+//!
+//! Of minijinja's filters there are those that words and short lists need (`add_words`): what is not named there is no part of the component. Two
+//! are added: `chat`, for text that must call nobody, and `text`, which makes of JSON a text that is escaped as any other.
 
 use std::borrow::Cow;
 
 use http::{HeaderValue, Method};
 use minijinja::value::{Serde, Value};
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, filters, tests};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
@@ -118,7 +120,8 @@ fn path_ends(path: &str) -> bool {
 }
 
 fn environment<'e>(escape: AutoEscape) -> Environment<'e> {
-    let mut environment = Environment::new();
+    let mut environment = Environment::empty();
+    add_words(&mut environment);
     environment.set_auto_escape_callback(move |_| escape.clone());
     environment.set_formatter(format);
     // An event has what it has: who joined stands in some, an external key in others.
@@ -127,6 +130,36 @@ fn environment<'e>(escape: AutoEscape) -> Environment<'e> {
     // JSON in a string of JSON is escaped once more.
     environment.add_filter("text", |text: String| text);
     environment
+}
+
+/// Minijinja's filters for words and short lists, and its tests for what may not be there: each costs the component its code.
+fn add_words(environment: &mut Environment<'_>) {
+    environment.add_filter("capitalize", filters::capitalize);
+    environment.add_filter("default", filters::default);
+    environment.add_filter("d", filters::default);
+    environment.add_filter("first", filters::first);
+    environment.add_filter("int", filters::int);
+    environment.add_filter("items", filters::items);
+    environment.add_filter("join", filters::join);
+    environment.add_filter("last", filters::last);
+    environment.add_filter("length", filters::length);
+    environment.add_filter("count", filters::length);
+    environment.add_filter("list", filters::list);
+    environment.add_filter("lower", filters::lower);
+    environment.add_filter("replace", filters::replace);
+    environment.add_filter("reverse", filters::reverse);
+    environment.add_filter("safe", filters::safe);
+    environment.add_filter("split", filters::split);
+    environment.add_filter("string", filters::string);
+    environment.add_filter("title", filters::title);
+    environment.add_filter("tojson", filters::tojson);
+    environment.add_filter("trim", filters::trim);
+    environment.add_filter("upper", filters::upper);
+    environment.add_test("defined", tests::is_defined);
+    environment.add_test("endingwith", tests::is_endingwith);
+    environment.add_test("none", tests::is_none);
+    environment.add_test("startingwith", tests::is_startingwith);
+    environment.add_test("undefined", tests::is_undefined);
 }
 
 /// Text for chats that read `<…>` as links and calls: a customer named `<!channel>` calls nobody (Slack, "Escaping text").

@@ -165,8 +165,7 @@ fn is_local(listen: &str) -> Result<bool> {
     Ok(addresses.into_iter().all(|address| address.ip().is_loopback()))
 }
 
-/// The host and the component, side by side: where one waits for a single processor, the other goes on. Of the two, cargo speaks of
-/// the host, which takes longer.
+/// The host and the component, side by side: where one waits for a single processor, the other goes on.
 fn build_what_serves() -> Result<PathBuf> {
     // What may have to be installed first is seen to alone.
     setup::wasm_toolchain()?;
@@ -180,9 +179,14 @@ fn build_what_serves() -> Result<PathBuf> {
     })
 }
 
+/// Both components, side by side: to make a module of what was compiled takes one processor, and as long as all before.
 fn build_both() -> Result<()> {
-    build::build(Package::Spin)?;
-    build::build(Package::Wasi).map(drop)
+    setup::wasm_toolchain()?;
+    std::thread::scope(|scope| {
+        let wasi = scope.spawn(|| build::build(Package::Wasi));
+        build::build(Package::Spin)?;
+        wasi.join().map_err(|_| anyhow::anyhow!("building the core module broke off"))?.map(drop)
+    })
 }
 
 fn run(task: Task) -> Result<()> {
