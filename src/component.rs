@@ -100,7 +100,7 @@ const TAKES_EVERY_BODY: bool = cfg!(feature = "wasi");
 /// An empty body is not sent at all: an empty second packet would cost what a full one does.
 async fn respond(response: http::Response<Vec<u8>>, out: ResponseOutparam) -> anyhow::Result<()> {
     let (head, body) = response.into_parts();
-    let headers = head.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()));
+    let headers = head.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()));
     let outgoing = OutgoingResponse::new(Fields::from_list(&headers.collect::<Vec<_>>())?);
     // That is what it is from the start.
     if head.status != http::StatusCode::OK {

@@ -333,10 +333,10 @@ impl<'v, 's, S: Store> Scan<'v, 's, S> {
     async fn read_run(&mut self, (site, lsid): &Session) -> Result<(), ReadError> {
         let (site, lsid) = (site.as_str(), keys::lsid(lsid));
         let session = |run: &Run| self.view.listing.loose.get(run.keys.start).map(|key| session_of(key));
-        let at = self.runs.partition_point(|run| session(run).is_some_and(|(s, l, _)| (s, l) < (site, lsid.as_str())));
+        let at = self.runs.partition_point(|run| session(run).is_some_and(|(s, l, _)| (s, l) < (site, &*lsid)));
         let is_it = |run: &&mut Run| {
             let key = self.view.listing.loose.get(run.keys.start).map(|key| session_of(key));
-            !run.read && key.is_some_and(|(s, l, _)| (s, l) == (site, lsid.as_str()))
+            !run.read && key.is_some_and(|(s, l, _)| (s, l) == (site, &*lsid))
         };
         let Some(run) = self.runs.get_mut(at).filter(is_it) else { return Ok(()) };
         run.read = true;

@@ -262,6 +262,12 @@ impl Version {
     }
 }
 
+impl From<Version> for String {
+    fn from(version: Version) -> Self {
+        version.0
+    }
+}
+
 /// Seconds since 1970 in UTC, up to the end of the year 9999: what both RFC 3339 and twelve digits can hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u64", into = "u64")]

@@ -19,6 +19,7 @@
 //! | `paused.<destination>` | that nothing is sent and nothing owed, since when, and why |
 //! | `round.<destination>` | how the destination does, and until when nobody else needs to begin a round to it |
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -91,7 +92,7 @@ impl<'k> KeyParts<'k> {
     pub fn is(&self, event: &EventName) -> bool {
         match short(event) {
             Some(short) => self.event == short,
-            None => self.event.strip_prefix("x-") == Some(event.as_str()),
+            None => self.event.strip_prefix(UNRECOGNISED) == Some(event.as_str()),
         }
     }
 }
@@ -121,7 +122,13 @@ impl OfSession {
 
 /// A time as keys have it.
 pub fn timestamp(time: Timestamp) -> String {
-    format!("{:012}", time.seconds())
+    let mut digits = [b'0'; 12];
+    let mut rest = time.seconds();
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    str::from_utf8(&digits).unwrap_or_default().to_owned()
 }
 
 /// A time that a key has.
@@ -129,15 +136,14 @@ pub fn read_timestamp(text: &str) -> Result<Timestamp, NotAKey> {
     Timestamp::parse(text).ok().filter(|time| timestamp(*time) == text).ok_or(NotAKey)
 }
 
-/// An lsid as keys have it.
-pub fn lsid(lsid: &Lsid) -> String {
-    struct Written<'a>(&'a Lsid);
-    impl fmt::Display for Written<'_> {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write_lsid(f, Some(self.0))
-        }
+/// An lsid as keys have it: `[A-Za-z0-9-]` as they are, any other byte as `_` and two hexadecimal digits.
+pub fn lsid(lsid: &Lsid) -> Cow<'_, str> {
+    // Nearly always all of it at once.
+    if lsid.as_str().bytes().all(Lsid::keeps) {
+        return lsid.as_str().into();
     }
-    Written(lsid).to_string()
+    let written = |byte: u8| if Lsid::keeps(byte) { char::from(byte).into() } else { format!("_{byte:02x}") };
+    lsid.as_str().bytes().map(written).collect()
 }
 
 /// The lsid that a key has.
@@ -270,13 +276,23 @@ impl FromStr for ForwardKey {
 #[error("not a key of this kind")]
 pub struct NotAKey;
 
+impl EventKey {
+    /// The key as a store has it: what `to_string` gives, put together in one piece.
+    pub fn text(&self) -> String {
+        let lsid = self.lsid.as_ref().map_or(NO_LSID.into(), lsid);
+        let id = self.id.to_string();
+        let (prefix, name) = match short(&self.event) {
+            Some(short) => ("", short),
+            None => (UNRECOGNISED, self.event.as_str()),
+        };
+        let time = timestamp(self.timestamp);
+        ["event.", self.site.as_str(), ".", &time, ".", &lsid, ".", prefix, name, ".", &id].concat()
+    }
+}
+
 impl fmt::Display for EventKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "event.{}.{:012}.", self.site.as_str(), self.timestamp.seconds())?;
-        write_lsid(f, self.lsid.as_ref())?;
-        f.write_str(".")?;
-        write_event(f, &self.event)?;
-        write!(f, ".{}", self.id)
+        f.write_str(&self.text())
     }
 }
 
@@ -335,9 +351,7 @@ impl FromStr for PackKey {
 
 impl fmt::Display for ErasedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "erased.{}.", self.site.as_str())?;
-        write_lsid(f, Some(&self.lsid))?;
-        write!(f, ".{:015}", self.until)
+        write!(f, "erased.{}.{}.{:015}", self.site.as_str(), lsid(&self.lsid), self.until)
     }
 }
 
@@ -412,21 +426,6 @@ fn canonical<K: fmt::Display>(key: &str, read: K) -> Result<K, NotAKey> {
 /// What stands for no lsid.
 const NO_LSID: &str = "_";
 
-/// `[A-Za-z0-9-]` as they are, any other byte as `_` and two hexadecimal digits, a lone `_` where there is none.
-fn write_lsid(f: &mut fmt::Formatter<'_>, lsid: Option<&Lsid>) -> fmt::Result {
-    let Some(lsid) = lsid else { return f.write_str(NO_LSID) };
-    // Nearly always all of it at once. What is not kept is ASCII, so this cuts no character.
-    lsid.as_str().split_inclusive(|c: char| !u8::try_from(c).is_ok_and(Lsid::keeps)).try_for_each(|part| {
-        match part.chars().next_back().filter(|last| !u8::try_from(*last).is_ok_and(Lsid::keeps)) {
-            Some(odd) => {
-                f.write_str(part.strip_suffix(odd).unwrap_or_default())?;
-                write!(f, "_{:02x}", u32::from(odd))
-            }
-            None => f.write_str(part),
-        }
-    })
-}
-
 fn decode_lsid(text: &str) -> Result<Option<Lsid>, NotAKey> {
     if text == NO_LSID {
         return Ok(None);
@@ -441,16 +440,11 @@ fn decode_lsid(text: &str) -> Result<Option<Lsid>, NotAKey> {
     Lsid::parse(&lsid).map(Some).map_err(|_| NotAKey)
 }
 
-/// The guide's seven have short names; an unrecognised one is `x-` and its own.
-fn write_event(f: &mut fmt::Formatter<'_>, event: &EventName) -> fmt::Result {
-    match short(event) {
-        Some(short) => f.write_str(short),
-        None => write!(f, "x-{}", event.as_str()),
-    }
-}
+/// The guide's seven have short names; an unrecognised one is this and its own.
+const UNRECOGNISED: &str = "x-";
 
 fn read_event(text: &str) -> Result<EventName, NotAKey> {
-    match text.strip_prefix("x-") {
+    match text.strip_prefix(UNRECOGNISED) {
         Some(name) => EventName::parse(name).map_err(|_| NotAKey),
         None => EventName::GUIDE.into_iter().find(|known| short(known) == Some(text)).ok_or(NotAKey),
     }

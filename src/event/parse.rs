@@ -4,6 +4,7 @@
 //! escape stays as it is, invalid UTF-8 becomes a replacement character. Here either would be a changed value that
 //! nobody notices, so each pair is checked before `serde_urlencoded` decodes it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -30,7 +31,7 @@ pub fn parse(form: &[u8]) -> Result<Event, Problems> {
 pub fn check(variables: impl IntoIterator<Item = (String, String)>) -> Result<Event, Problems> {
     let mut form = Form::default();
     for (name, value) in variables {
-        form.give(canonical(name), value);
+        form.give(canonical(name.into()), value.into());
     }
     form.into_event()
 }
@@ -93,19 +94,20 @@ impl From<Problem> for Problems {
 
 /// The variables of a form, not yet an event, and what is wrong with them so far.
 #[derive(Default)]
-struct Form {
-    given: BTreeMap<String, String>,
+struct Form<'f> {
+    /// In no order: they are few, and most are looked for once.
+    given: Vec<(Cow<'f, str>, Cow<'f, str>)>,
     /// Names whose problem is already listed: that they cannot be used must not be taken for their absence.
-    faulty: Vec<String>,
+    faulty: Vec<Cow<'f, str>>,
     /// How many have a name that cannot be read.
     nameless: usize,
     problems: Vec<Problem>,
 }
 
-impl Form {
-    fn decode(form: &[u8]) -> Result<Self, Problems> {
+impl<'f> Form<'f> {
+    fn decode(form: &'f [u8]) -> Result<Self, Problems> {
         let pairs = form.split(|&b| b == b'&').filter(|pair| !pair.is_empty());
-        let mut decoded = Self::default();
+        let mut decoded = Self { given: Vec::with_capacity(16), ..Self::default() };
         for (pair, position) in pairs.zip(1..) {
             decoded.add(pair, position);
             // One problem, and no more work: a body of nothing but pairs must not become ten thousand.
@@ -116,42 +118,43 @@ impl Form {
         Ok(decoded)
     }
 
-    fn add(&mut self, pair: &[u8], position: usize) {
-        let (name, value) = halves(pair);
-        if let (Some(name), Some(value)) = (plain(name), plain(value)) {
-            return self.give(canonical(name.to_owned()), value.to_owned());
+    fn add(&mut self, pair: &'f [u8], position: usize) {
+        if let Some(pair) = plain(pair) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            return self.give(canonical(name.into()), value.into());
         }
-        if let Err(fault) = decodable(name) {
+        let (name, value) = halves(pair);
+        if let Err(fault) = plain(name).map_or_else(|| decodable(name), |_| Ok(())) {
             self.nameless += 1;
             return self.problems.push(Problem::of_body(format!("variable {position} has a name that {fault}")));
         }
         if let Err(fault) = decodable(value) {
             let (name, _) = decode(name);
-            return self.fault(canonical(name), fault);
+            return self.fault(canonical(name.into()), fault);
         }
         let (name, value) = decode(pair);
-        self.give(canonical(name), value);
+        self.give(canonical(name.into()), value.into());
     }
 
-    fn give(&mut self, name: String, value: String) {
+    fn give(&mut self, name: Cow<'f, str>, value: Cow<'f, str>) {
         if name.len() > MAX_VARIABLE_BYTES || value.len() > MAX_VARIABLE_BYTES {
             return self.fault(name, "is more than 16384 bytes long");
         }
-        match self.given.get(&name) {
+        match self.given.iter().find(|(given, _)| *given == name) {
             _ if self.faulty.contains(&name) => {}
-            Some(first) if *first != value => self.fault(name, "is given twice with different values"),
+            Some((_, first)) if *first != value => self.fault(name, "is given twice with different values"),
             // The same again counts once.
             Some(_) => {}
-            None => _ = self.given.insert(name, value),
+            None => self.given.push((name, value)),
         }
     }
 
-    fn fault(&mut self, name: String, reason: &str) {
+    fn fault(&mut self, name: Cow<'f, str>, reason: &str) {
         if self.faulty.contains(&name) {
             return;
         }
         self.problems.push(Problem::of(&name, reason));
-        self.given.remove(&name);
+        self.given.retain(|(given, _)| *given != name);
         self.faulty.push(name);
     }
 
@@ -174,14 +177,10 @@ impl Form {
         };
         let external_key = self.optional("external_key", external_key).flatten();
         let kind = self.kind(name?);
-        Some(Event {
-            version: version?,
-            timestamp: timestamp?,
-            lsid,
-            external_key,
-            kind: kind?,
-            variables: std::mem::take(&mut self.given),
-        })
+        let mut variables = BTreeMap::new();
+        // Not collected: that would sort them first, with a sort of its own.
+        variables.extend(self.given.drain(..).map(|(name, value)| (name.into_owned(), value.into_owned())));
+        Some(Event { version: version?, timestamp: timestamp?, lsid, external_key, kind: kind?, variables })
     }
 
     fn kind(&mut self, name: EventName) -> Option<Kind> {
@@ -213,14 +212,15 @@ impl Form {
     }
 
     fn required<T>(&mut self, name: &str, read: impl Fn(&str) -> Result<T, &'static str>) -> Option<T> {
-        if !self.given.contains_key(name) && !self.faulty.iter().any(|faulty| faulty == name) {
+        if !self.given.iter().any(|(given, _)| given == name) && !self.faulty.iter().any(|faulty| faulty == name) {
             self.problems.push(Problem::of(name, "is missing"));
         }
         self.optional(name, read)
     }
 
     fn optional<T>(&mut self, name: &str, read: impl Fn(&str) -> Result<T, &'static str>) -> Option<T> {
-        let value = self.given.remove(name)?;
+        let at = self.given.iter().position(|(given, _)| given == name)?;
+        let (_, value) = self.given.swap_remove(at);
         read(&value).map_err(|reason| self.problems.push(Problem::of(name, reason))).ok()
     }
 }
@@ -239,9 +239,9 @@ fn text(value: &str) -> Result<String, &'static str> {
 }
 
 /// The guide's print shows `Isid`; appliances send `lsid`. All spellings are one variable.
-fn canonical(name: String) -> String {
-    match name.as_str() {
-        "Isid" | "isid" => "lsid".to_owned(),
+fn canonical(name: Cow<'_, str>) -> Cow<'_, str> {
+    match &*name {
+        "Isid" | "isid" => "lsid".into(),
         _ => name,
     }
 }

@@ -56,8 +56,8 @@ impl Record {
         let record = Self {
             specversion: "1.0".into(),
             id: id.to_string(),
-            source: format!("{SOURCE}{}", site.as_str()),
-            event_type: format!("com.beyondtrust.{}", name.as_str()),
+            source: [SOURCE, site.as_str()].concat(),
+            event_type: ["com.beyondtrust.", name.as_str()].concat(),
             subject: data.lsid.clone(),
             time: timestamp.rfc3339(),
             recordedtime: milliseconds(now),
@@ -65,6 +65,14 @@ impl Record {
             data,
         };
         (EventKey { site, timestamp, lsid, event: name, id }, record)
+    }
+
+    /// From a form, as [`parse::parse`] takes it, to the key and the bytes to store.
+    // A function of its own in the component too: taken into one that is compiled to be small, it would be slow.
+    #[inline(never)]
+    pub fn of_form(form: &[u8], site: &Site, now: DateTime<Utc>) -> Result<(EventKey, Vec<u8>), Problems> {
+        let (key, record) = Self::new(parse::parse(form)?, site.clone(), now);
+        Ok((key, record.to_json()?))
     }
 
     /// The bytes to store.
@@ -163,23 +171,24 @@ impl Data {
     /// The variables as a form sends them, in the order of their names' bytes: what [`parse::parse`] made an event of.
     pub fn form(&self) -> Vec<(&str, Cow<'_, str>)> {
         let mut form: Vec<(&str, Cow<'_, str>)> = Vec::with_capacity(self.variables.len() + 10);
-        form.extend(self.variables.iter().map(|(name, value)| (name.as_str(), value.into())));
-        form.extend([
-            ("event", self.event.as_str().into()),
-            ("timestamp", self.timestamp.to_string().into()),
-            ("version", self.version.as_str().into()),
-        ]);
-        form.extend(optional("lsid", &self.lsid));
-        form.extend(optional("external_key", &self.external_key));
+        let member = self.member.as_ref();
+        // In their order, so that there is little to sort.
         if let Some(conference) = &self.conference {
-            form.push(("conference_id", format!("{}:{}", conference.kind, conference.id).into()));
-            form.push(("conference_name", conference.name.as_str().into()));
+            let id = [conference.kind.as_str(), ":", &conference.id].concat();
+            form.extend([("conference_id", id.into()), ("conference_name", conference.name.as_str().into())]);
         }
-        if let Some(member) = &self.member {
-            form.extend([("type", member.role.as_str().into()), ("name", member.name.as_str().into())]);
+        form.push(("event", self.event.as_str().into()));
+        form.extend(optional("external_key", &self.external_key));
+        form.extend(optional("lsid", &self.lsid));
+        form.extend(member.map(|member| ("name", member.name.as_str().into())));
+        form.push(("timestamp", self.timestamp.to_string().into()));
+        if let Some(member) = member {
+            form.push(("type", member.role.as_str().into()));
             form.extend(optional("user_id", &member.user_id));
             form.extend(optional("username", &member.username));
         }
+        form.push(("version", self.version.as_str().into()));
+        form.extend(self.variables.iter().map(|(name, value)| (name.as_str(), value.into())));
         form.sort_unstable_by_key(|(name, _)| *name);
         form
     }
@@ -204,9 +213,9 @@ impl From<Event> for Data {
         };
         Self {
             event: name.as_str().to_owned(),
-            version: event.version.as_str().to_owned(),
+            version: event.version.into(),
             timestamp: event.timestamp.seconds(),
-            lsid: event.lsid.map(|lsid| lsid.as_str().to_owned()),
+            lsid: event.lsid.map(String::from),
             external_key: event.external_key,
             conference,
             member,

@@ -10,7 +10,7 @@ use crate::archive::packing::{self, Bound};
 use crate::forward::Deliver;
 use crate::identity::{Id, Site};
 use crate::keys::EventKey;
-use crate::parse::{self, Problem, Problems};
+use crate::parse::{Problem, Problems};
 use crate::record::{Record, SetAside};
 use crate::settings::InvalidEvents;
 use crate::store::{self, Kept, Store};
@@ -38,7 +38,7 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
         let body = read(head, max, chunk).await?;
         match (self.record(&site, &body), sender) {
             (Ok((key, record)), _) => {
-                let kept = self.keep(&key.to_string(), &record).await?;
+                let kept = self.keep(&key.text(), &record).await?;
                 let response = accepted(&key.id, if kept == Kept::New { "stored" } else { "duplicate" });
                 Ok(Answer { after: After::event(key.id), ..Answer::new(response) })
             }
@@ -57,8 +57,8 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
         }
         if let Err(refused) = self.store.set(key, value).await {
             // What the store said first is what is wrong with it.
-            let Ok(settings) = self.variables.all() else { return Err(refused.into()) };
-            let room = packing::make_room(self.store, &settings.packing, &Bound::default(), &self.clock).await;
+            let Ok(policy) = self.variables.packing() else { return Err(refused.into()) };
+            let room = packing::make_room(self.store, &policy, &Bound::default(), &self.clock).await;
             if room != Ok(true) {
                 return Err(refused.into());
             }
@@ -69,8 +69,7 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
 
     /// The key and the bytes of the record of an event, if the body is one.
     pub(super) fn record(&self, site: &Site, body: &[u8]) -> Result<(EventKey, Vec<u8>), Problems> {
-        let (key, record) = Record::new(parse::parse(body)?, site.clone(), (self.clock)());
-        Ok((key, record.to_json()?))
+        Record::of_form(body, site, (self.clock)())
     }
 
     /// Keeps a trusted sender's body as it came. The settings decide the answer, not whether it is kept.
@@ -93,13 +92,16 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
     }
 }
 
+const FORM: &str = "application/x-www-form-urlencoded";
+
 const OTHER_TYPE: &str = "was not sent as application/x-www-form-urlencoded";
 
 /// Whether the request says that it is a form, or does not say. The guide leaves `Content-Type` open.
 fn is_form(head: &Parts) -> bool {
     let Some(value) = head.headers.get(header::CONTENT_TYPE) else { return true };
     let media_type = value.as_bytes().split(|&b| b == b';').next().unwrap_or_default();
-    media_type.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+    // As nearly all write it, which is soon compared.
+    value == FORM || media_type.trim_ascii().eq_ignore_ascii_case(FORM.as_bytes())
 }
 
 /// Reads the body, as far as it may go and no further.
@@ -149,8 +151,8 @@ fn accepted(id: &Id, result: &'static str) -> Response<Vec<u8>> {
 }
 
 /// The headers that tell what was kept and how.
-pub(super) fn outcome(id: &Id, result: &'static str) -> Vec<(HeaderName, HeaderValue)> {
+pub(super) fn outcome(id: &Id, result: &'static str) -> [(HeaderName, HeaderValue); 2] {
     // 32 hexadecimal digits are always a header's value.
-    let id = HeaderValue::try_from(id.to_string()).map(|value| (EVENT_ID, value));
-    id.into_iter().chain([(EVENT_RESULT, HeaderValue::from_static(result))]).collect()
+    let id = HeaderValue::try_from(id.to_string()).unwrap_or(HeaderValue::from_static(""));
+    [(EVENT_ID, id), (EVENT_RESULT, HeaderValue::from_static(result))]
 }

@@ -24,7 +24,7 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use serde::Serialize;
 
-use crate::archive::packing::{self, Bound, Report};
+use crate::archive::packing::{self, Bound, Policy, Report};
 use crate::forward::Deliver;
 use crate::forward::round::Rounds;
 use crate::identity::{Id, Site};
@@ -124,15 +124,15 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
     }
 
     async fn rounds_now_and_pass(&self) -> Result<Vec<String>, SettingsError> {
-        let settings = self.variables.all()?;
+        let policy = self.variables.packing()?;
         // What hangs holds up no pass.
-        let (rounds, (_, packing)) = join(self.rounds_now(), self.pass_if_due(settings)).await;
+        let (rounds, (_, packing)) = join(self.rounds_now(), self.pass_if_due(&policy)).await;
         Ok(rounds?.into_iter().chain(packing).collect())
     }
 
     /// What a pass did if one was due, and a line for the log if something is wrong.
-    async fn pass_if_due(&self, settings: &Settings) -> (Option<Report>, Option<String>) {
-        match packing::pass_if_due(self.store, &settings.packing, &Bound::default(), &self.clock).await {
+    async fn pass_if_due(&self, policy: &Policy) -> (Option<Report>, Option<String>) {
+        match packing::pass_if_due(self.store, policy, &Bound::default(), &self.clock).await {
             Ok(report) => {
                 let unreadable = report.as_ref().and_then(|report| report.unreadable.first());
                 let line = unreadable.map(|one| format!("packing left {} where it is: {}", one.key, one.reason));

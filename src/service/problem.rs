@@ -189,7 +189,7 @@ impl Refusal {
             Self::Settings(_) | Self::Shut | Self::Closed | Self::AdminClosed | Self::NoTicks | Self::Store(_) => {
                 vec![(header::RETRY_AFTER, RETRY_AFTER)]
             }
-            Self::Invalid { set_aside: Some(id), .. } => ingest::outcome(id, "set-aside"),
+            Self::Invalid { set_aside: Some(id), .. } => ingest::outcome(id, "set-aside").to_vec(),
             _ => Vec::new(),
         }
     }

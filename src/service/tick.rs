@@ -19,7 +19,7 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
     pub(super) async fn tick(&self, head: &Parts) -> Result<Answer, Refusal> {
         let settings = self.settings()?;
         auth::scheduler(head, settings.tick_tokens.as_ref())?;
-        let (rounds, (pass, packing)) = join(self.rounds(settings), self.pass_if_due(settings)).await;
+        let (rounds, (pass, packing)) = join(self.rounds(settings), self.pass_if_due(&settings.packing)).await;
         let lines: Vec<_> = rounds.into_iter().chain(packing).collect();
         let log = (!lines.is_empty()).then(|| lines.join("\n"));
         if head.method == Method::POST {

@@ -131,12 +131,13 @@ impl<'t> Request<'t> {
     /// The body's chunks as a server hands them on: no more of them than was announced.
     fn body(&self) -> Vec<&[u8]> {
         let mut left = self.announced().unwrap_or(usize::MAX);
-        let mut cut = |chunk: &'t Vec<u8>| {
-            let (handed_on, _) = chunk.split_at(chunk.len().min(left));
-            left -= handed_on.len();
-            handed_on
-        };
-        self.chunks.iter().map(|chunk| cut(chunk)).collect()
+        let mut handed_on = Vec::new();
+        for chunk in &self.chunks {
+            let (part, _) = chunk.split_at(chunk.len().min(left));
+            left -= part.len();
+            handed_on.push(part);
+        }
+        handed_on
     }
 
     fn announced(&self) -> Option<usize> {
