@@ -2,7 +2,8 @@
 //! what lists tell of it.
 //!
 //! An appliance sends events in order, but a store gives them back in any, some may be missing, and times have one second's
-//! resolution. So events are put in order here: by time, and at the same time by what must come first.
+//! resolution. So events are put in order here: by time, at the same time by when they were delivered, and where that does not tell by what
+//! must come first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::archive::gather;
 use crate::event::{Conference, Event, EventName, Kind, Lsid, Member, Role, Timestamp};
 use crate::identity::Id;
+use crate::keys::EventKey;
 
 /// How a session stands, as far as its events tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -116,7 +118,7 @@ pub struct OtherEvent {
     pub time: String,
 }
 
-/// What must come first of what happened in the same second.
+/// What must come first of what happened in the same second and was delivered at once.
 pub(crate) fn rank(event: &EventName) -> u8 {
     match event {
         EventName::Begin => 0,
@@ -130,9 +132,10 @@ pub(crate) fn rank(event: &EventName) -> u8 {
     }
 }
 
-/// What puts the events of a session in the order in which they must have happened. Of equal ones the id decides.
-pub fn order(event: &Event) -> (Timestamp, u8) {
-    (event.timestamp(), rank(&event.kind().name()))
+/// What puts the events of a session in the order in which they must have happened: their time, when they were delivered (in Unix
+/// microseconds), since an appliance sends one after the other, their kind, and their id.
+pub fn order(key: &EventKey, delivered: u64) -> (Timestamp, u64, u8, Id) {
+    (key.timestamp, delivered, rank(&key.event), key.id)
 }
 
 impl Timeline {
@@ -202,9 +205,10 @@ impl Timeline {
     }
 }
 
-/// A representative is known by the user id, whatever the display name is by now; anyone else by the name.
+/// A representative is known by the user id, whatever the display name is by now; anyone else by the name. An empty id is none.
 fn is_same(one: &Member, other: &Member) -> bool {
-    match (&one.user_id, &other.user_id) {
+    let id = |member: &'_ Member| member.user_id.clone().filter(|id| !id.is_empty());
+    match (id(one), id(other)) {
         (Some(one_id), Some(other_id)) => one.role == other.role && one_id == other_id,
         _ => one.role == other.role && one.name == other.name,
     }
@@ -250,21 +254,30 @@ pub struct Summary {
 struct LastOwner {
     conference: Conference,
     since: Timestamp,
+    /// In Unix milliseconds, and microseconds beside them.
     recorded: u64,
+    #[serde(default, skip_serializing_if = "is_none")]
+    micros: u64,
+}
+
+fn is_none(micros: &u64) -> bool {
+    *micros == 0
 }
 
 impl LastOwner {
     /// The sender is serial: of one second's owners, the one that was recorded last came last.
-    fn order(&self) -> (Timestamp, u64, [&str; 3]) {
+    fn order(&self) -> (Timestamp, u64, u64, [&str; 3]) {
         let Conference { kind, id, name } = &self.conference;
-        (self.since, self.recorded, [kind, id, name])
+        (self.since, self.recorded, self.micros, [kind, id, name])
     }
 }
 
 impl Summary {
-    /// What one event tells of its session, or `None` if it belongs to none. `recorded` is in Unix milliseconds.
-    pub fn of(event: &Event, recorded: u64, id: Id) -> Option<Self> {
+    /// What one event tells of its session, or `None` if it belongs to none. `delivered` is when it was recorded, in Unix
+    /// microseconds.
+    pub fn of(event: &Event, delivered: u64, id: Id) -> Option<Self> {
         let (lsid, time) = (event.lsid()?.clone(), event.timestamp());
+        let (recorded, micros) = (delivered / 1000, delivered % 1000);
         let mut summary = Self {
             lsid,
             first: time,
@@ -282,7 +295,7 @@ impl Summary {
             Kind::Begin => summary.begun = Some(time),
             Kind::End => summary.ended = Some(time),
             Kind::OwnerChanged(conference) => {
-                summary.owner = Some(LastOwner { conference: conference.clone(), since: time, recorded });
+                summary.owner = Some(LastOwner { conference: conference.clone(), since: time, recorded, micros });
             }
             Kind::MemberAdded(member) | Kind::MemberDeparted(member) => {
                 let names = match member.role {
@@ -302,8 +315,16 @@ impl Summary {
         self.last = self.last.max(other.last);
         self.begun = [self.begun, other.begun].into_iter().flatten().min();
         self.ended = self.ended.max(other.ended);
-        let owners = [self.owner.take(), other.owner].into_iter().flatten();
-        self.owner = owners.max_by(|one, another| one.order().cmp(&another.order()));
+        self.owner = match (other.ids.is_subset(&self.ids), self.ids.is_subset(&other.ids)) {
+            // A repeat that came after its first was packed is recorded later, and tells nothing new.
+            (true, false) => self.owner.take(),
+            (false, true) => other.owner,
+            (same, _) => {
+                let owners = self.owner.take().into_iter().chain(other.owner);
+                let order = |one: &LastOwner, another: &LastOwner| one.order().cmp(&another.order());
+                if same { owners.min_by(order) } else { owners.max_by(order) }
+            }
+        };
         earliest(&mut self.customers, other.customers);
         earliest(&mut self.representatives, other.representatives);
         earliest(&mut self.external_keys, other.external_keys);

@@ -26,7 +26,7 @@ fn a_record_is_a_cloudevent() {
             "type": "com.beyondtrust.support_conference_member_added",
             "subject": "c69a8e10bea9428f816cfababe9815fe",
             "time": "2023-11-14T22:13:20Z",
-            "recordedtime": "2026-01-02T03:04:05.678Z",
+            "recordedtime": "2026-01-02T03:04:05.678000Z",
             "datacontenttype": "application/json",
             "data": {
                 "event": "support_conference_member_added",

@@ -1,8 +1,10 @@
 //! What the events of one session tell, in whatever order they come and whichever of them are missing.
 
+use crate::support::now;
 use outbound_events::event::{Event, Timestamp};
-use outbound_events::identity::Id;
+use outbound_events::identity::{Id, Site};
 use outbound_events::parse::parse;
+use outbound_events::record::Record;
 use outbound_events::session::{State, Summary, Timeline, order};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -38,7 +40,8 @@ fn event((second, name, more): &(u64, &str, &str)) -> Event {
 
 /// The timeline of these events, as JSON.
 fn timeline(mut events: Vec<Event>) -> Value {
-    events.sort_by_key(order);
+    // As if all were delivered at once: what is known of that decides first.
+    events.sort_by_key(|event| order(&Record::new(event.clone(), Site::default(), now()).0, 0));
     serde_json::to_value(Timeline::new(&events)).unwrap()
 }
 
@@ -107,12 +110,28 @@ fn two_of_one_name_are_two() {
     assert_eq!((&both["participants"][0]["left"], &both["participants"][1]["left"]), (&json!(time(3)), &Value::Null));
 }
 
+/// Two whose appliance sends `user_id=` are two: one of them went, and the other was shown as gone.
+#[test]
+fn an_empty_user_id_makes_nobody_the_same_as_another() {
+    let member = |second, event_name, name| {
+        event(&(second, event_name, &format!("&type=representative&name={name}&user_id=&username=")))
+    };
+    let told = timeline(vec![
+        member(1, "member_added", "Alice"),
+        member(2, "member_added", "Bob"),
+        member(3, "member_departed", "Bob"),
+    ]);
+    let left = |at: usize| (told["participants"][at]["name"].clone(), told["participants"][at]["left"].clone());
+    assert_eq!([left(0), left(1)], [(json!("Alice"), Value::Null), (json!("Bob"), json!(time(3)))]);
+    assert_eq!(told["participants"][0]["user_id"], "", "it is kept as it came");
+}
+
 /// What the events of `SESSION` that `of` says yes of tell together, joined one by one.
 fn summary(of: impl Fn(usize) -> bool) -> Option<Summary> {
     let events = SESSION.iter().enumerate().filter(|(number, _)| of(*number));
     let summaries = events.map(|(number, told)| {
         let id = Id::of_value(number.to_string().as_bytes());
-        Summary::of(&event(told), 1_000 + number as u64, id).unwrap()
+        Summary::of(&event(told), (1_000 + number as u64) * 1_000, id).unwrap()
     });
     summaries.reduce(|mut one, other| {
         one.join(other);
@@ -133,16 +152,16 @@ fn a_summary_is_what_a_row_of_a_list_needs() {
 }
 
 #[test]
-fn of_two_owners_of_one_second_the_one_that_was_recorded_last_is_the_owner() {
-    let owner = |recorded, name: &str| {
+fn of_two_owners_of_one_second_the_one_that_was_delivered_last_is_the_owner() {
+    let owner = |delivered, name: &str| {
         let changed = format!("&conference_id=rep:{name}&conference_name={name}");
         let event =
             parse(format!("event=support_conference_owner_changed&version=1&timestamp=9&lsid=x{changed}").as_bytes());
-        Summary::of(&event.unwrap(), recorded, Id::of_value(name.as_bytes())).unwrap()
+        Summary::of(&event.unwrap(), delivered, Id::of_value(name.as_bytes())).unwrap()
     };
-    for (first, second) in [("a", "b"), ("b", "a")] {
-        let (mut one, mut other) = (owner(1, first), owner(2, second));
-        one.join(owner(2, second));
+    for ((first, second), later) in [("a", "b"), ("b", "a")].into_iter().flat_map(|two| [(two, 1), (two, 1_000)]) {
+        let (mut one, mut other) = (owner(1, first), owner(1 + later, second));
+        one.join(owner(1 + later, second));
         other.join(owner(1, first));
         assert_eq!([one.owner().unwrap().name.as_str(), other.owner().unwrap().name.as_str()], [second; 2]);
     }

@@ -43,6 +43,8 @@ pub struct Entry {
     pub key: EventKey,
     /// When it was recorded, in Unix milliseconds.
     pub recorded: u64,
+    /// The same in microseconds, to tell which of two was delivered first.
+    pub delivered: u64,
     /// The value that is stored there: JSON without a line's end.
     pub value: Vec<u8>,
 }
@@ -51,11 +53,11 @@ impl Entry {
     /// Reads a record. An error if it is none, says that it is under no key, or does not fit a line.
     pub fn read(value: Vec<u8>) -> Result<Self, String> {
         let outline = Outline::read(&value)?;
-        let (key, recorded) = (outline.key()?, outline.recorded()?);
+        let (key, delivered) = (outline.key()?, outline.delivered()?);
         if value.contains(&b'\n') {
             return Err("it is more than one line".to_owned());
         }
-        Ok(Self { key, recorded, value })
+        Ok(Self { key, recorded: delivered / 1000, delivered, value })
     }
 
     /// Reads the record that is under a key. An error if it is none, or another's.
@@ -74,7 +76,7 @@ impl Entry {
 
     /// What it tells of its session. `Ok(None)` if it belongs to none.
     pub fn summary(&self) -> Result<Option<Summary>, String> {
-        Ok(Summary::of(&self.event()?, self.recorded, self.key.id))
+        Ok(Summary::of(&self.event()?, self.delivered, self.key.id))
     }
 }
 

@@ -38,7 +38,7 @@ pub struct Record {
     pub subject: Option<String>,
     /// When the event originated: RFC 3339 in UTC, in seconds.
     pub time: String,
-    /// When it was first accepted: RFC 3339 in UTC, in milliseconds.
+    /// When it was first accepted: RFC 3339 in UTC, in microseconds, so that it tells what was delivered after what.
     pub recordedtime: String,
     /// `application/json`
     pub datacontenttype: Cow<'static, str>,
@@ -60,7 +60,7 @@ impl Record {
             event_type: ["com.beyondtrust.", name.as_str()].concat(),
             subject: data.lsid.clone(),
             time: timestamp.rfc3339(),
-            recordedtime: milliseconds(now),
+            recordedtime: now.to_rfc3339_opts(SecondsFormat::Micros, true),
             datacontenttype: "application/json".into(),
             data,
         };
@@ -130,10 +130,10 @@ impl<'j> Outline<'j> {
         Ok(EventKey { site, timestamp, lsid, event: EventName::parse(&self.data.event)?, id: self.id.parse()? })
     }
 
-    /// When it was recorded, in Unix milliseconds.
-    pub fn recorded(&self) -> Result<u64, &'static str> {
+    /// When it was recorded, in Unix microseconds: of one appliance's events, which are delivered one by one, it tells the order.
+    pub fn delivered(&self) -> Result<u64, &'static str> {
         let time = DateTime::parse_from_rfc3339(&self.recordedtime).map_err(|_| "its recordedtime is no time")?;
-        u64::try_from(time.timestamp_millis()).map_err(|_| "its recordedtime is before 1970")
+        u64::try_from(time.timestamp_micros()).map_err(|_| "its recordedtime is before 1970")
     }
 }
 

@@ -303,8 +303,8 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Round<'_, S, D, C> {
                 Err(reason) => self.note(&format!("{key} cannot be sent, and stays where it is: {reason}")),
             }
         }
-        // The appliance is serial: of what happened in one second, that which was recorded first came first.
-        entries.sort_by_key(|entry| (entry.key.timestamp, entry.recorded, session::rank(&entry.key.event)));
+        // As sessions are told.
+        entries.sort_by_key(|entry| session::order(&entry.key, entry.delivered));
         for entry in entries {
             if let Some(end) = self.send(&entry).await? {
                 return Ok(Some(end));
@@ -433,9 +433,9 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Round<'_, S, D, C> {
             events::of_session(view, &entry.key.site, lsid, most, bytes).await
         });
         let Some(entries) = entries.await? else { return Ok(None) };
-        let mut events: Vec<_> = entries.iter().filter_map(|entry| Some((entry.key.id, entry.event().ok()?))).collect();
-        events.sort_by_key(|(id, event)| (session::order(event), *id));
-        Ok(Some(Timeline::new(events.iter().map(|(_, event)| event))))
+        let mut entries: Vec<_> = entries.iter().filter_map(|entry| Some((entry, entry.event().ok()?))).collect();
+        entries.sort_by_key(|(entry, _)| session::order(&entry.key, entry.delivered));
+        Ok(Some(Timeline::new(entries.iter().map(|(_, event)| event))))
     }
 
     /// Sends what was refused and is to go once more, and a part of a replay. Whether there was any.

@@ -56,13 +56,13 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
         for entry in entries.ok_or(TOO_MUCH)? {
             // What is no event by today's rules was named on the way.
             if let Ok((record, event)) = Record::read(&entry.value) {
-                read.push((session::order(&event), record, event));
+                read.push((session::order(&entry.key, entry.delivered), record, event));
             }
         }
         if read.is_empty() && !unreadable.iter().any(|one| archive::is_of_session(&one.key, site, lsid)) {
             return Err(Refusal::Absent("session"));
         }
-        read.sort_unstable_by(|one, other| (one.0, &one.1.id).cmp(&(other.0, &other.1.id)));
+        read.sort_unstable_by_key(|(order, ..)| *order);
         let timeline = Timeline::new(read.iter().map(|(_, _, event): &(_, _, Event)| event));
         let events = read.into_iter().map(|(_, record, _)| record).collect();
         Ok(json(&Detail { site: site.as_str(), lsid: lsid.as_str(), timeline, events, unreadable }))
