@@ -364,13 +364,15 @@ const AT_ONCE: usize = 256;
 
 /// Deletes keys, many at once, until `go_on` says no. How many of the first were deleted.
 async fn delete(store: &impl Store, keys: &[String], mut go_on: impl FnMut() -> bool) -> Result<usize, StoreError> {
-    let mut deleted = 0;
-    for some in keys.chunks(AT_ONCE) {
-        if !go_on() {
-            break;
-        }
+    let (mut deleted, mut at_once) = (0, 1);
+    // Where each is a sync of its own, as in a component, a disk may take long for few: they become more as long as there is time, so
+    // that the last lot takes no longer than all before it.
+    while let Some(some) =
+        keys.get(deleted..keys.len().min(deleted + at_once)).filter(|some| !some.is_empty() && go_on())
+    {
         join_all(some.iter().map(|key| store.delete(key))).await.into_iter().collect::<Result<(), _>>()?;
         deleted += some.len();
+        at_once = (at_once * 2).min(AT_ONCE);
     }
     Ok(deleted)
 }

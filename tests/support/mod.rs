@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use outbound_events::forward::{Deliver, NoWayOut};
 use outbound_events::service::{BrokenOff, Service};
 use outbound_events::settings::Variables;
@@ -96,6 +96,11 @@ impl Call {
     /// The answer of a service that has a way out, and its time.
     pub fn answer_with(self, store: &impl Store, ways: &Ways, settings: &[(&str, &str)]) -> Reply {
         pollster::block_on(self.answered(store, ways, || ways.now(), settings))
+    }
+
+    /// The answer, where work takes time.
+    pub fn answer_by(self, store: &impl Store, clock: impl Fn() -> DateTime<Utc>, settings: &[(&str, &str)]) -> Reply {
+        pollster::block_on(self.answered(store, &NoWayOut, clock, settings))
     }
 
     /// The answer, unless the store keeps it waiting. Then the request is dropped.
@@ -274,6 +279,52 @@ impl Store for Failing {
 
     async fn get_keys(&self) -> Result<Vec<String>, StoreError> {
         self.call(self.inner.get_keys()).await
+    }
+}
+
+/// A store on a disk to which each write takes so long, by a clock of its own, one after the other.
+pub struct Slow {
+    pub inner: Memory,
+    write: TimeDelta,
+    spent: Cell<TimeDelta>,
+}
+
+impl Slow {
+    pub fn new(values: BTreeMap<String, Vec<u8>>, write: TimeDelta) -> Self {
+        let inner = Memory { values: RefCell::new(values), calls: RefCell::default() };
+        Self { inner, write, spent: Cell::new(TimeDelta::zero()) }
+    }
+
+    pub fn now(&self) -> DateTime<Utc> {
+        now() + self.spent.get()
+    }
+
+    fn writes(&self) {
+        self.spent.set(self.spent.get() + self.write);
+    }
+}
+
+impl Store for Slow {
+    async fn exists(&self, key: &str) -> Result<bool, StoreError> {
+        self.inner.exists(key).await
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.get(key).await
+    }
+
+    async fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.writes();
+        self.inner.set(key, value).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        self.writes();
+        self.inner.delete(key).await
+    }
+
+    async fn get_keys(&self) -> Result<Vec<String>, StoreError> {
+        self.inner.get_keys().await
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod destinations;
 mod events;
+mod naming;
 mod pack;
 mod query;
 mod sessions;

@@ -7,8 +7,10 @@ use http::Response;
 use http::request::Parts;
 use serde::Serialize;
 
+use super::set_aside::Cleared;
 use super::{MAX_PAGE_BYTES, Query, json};
 use crate::archive::packing::Bound;
+use crate::archive::removal::Removed;
 use crate::archive::sessions::{self, Cursor, Wanted};
 use crate::archive::{self, Unreadable, View, events, removal};
 use crate::event::{Conference, Event, Lsid, Timestamp};
@@ -77,14 +79,14 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
         lsid: &Lsid,
     ) -> Result<Response<Vec<u8>>, Refusal> {
         Query::read(head, &[])?;
-        let set_aside = self.remove_what_names(site, lsid).await?;
-        match removal::erase(self.store, site, lsid, &Bound::default(), &self.clock).await? {
-            None if set_aside == 0 => Err(Refusal::Absent("session")),
-            None => Ok(json(&RemovedSession { events: 0, set_aside, remaining: false })),
-            Some(removed) => {
-                Ok(json(&RemovedSession { events: removed.events, set_aside, remaining: removed.remaining }))
-            }
+        let Cleared { removed: set_aside, perhaps, remaining } = self.remove_what_names(site, lsid).await?;
+        let erased = removal::erase(self.store, site, lsid, &Bound::default(), &self.clock).await?;
+        if erased.is_none() && set_aside == 0 && perhaps.is_empty() && !remaining {
+            return Err(Refusal::Absent("session"));
         }
+        let erased = erased.unwrap_or(Removed { events: 0, remaining: false });
+        let remaining = remaining || erased.remaining;
+        Ok(json(&RemovedSession { events: erased.events, set_aside, perhaps, remaining }))
     }
 }
 
@@ -145,5 +147,6 @@ struct Detail<'a> {
 struct RemovedSession {
     events: usize,
     set_aside: usize,
+    perhaps: Vec<String>,
     remaining: bool,
 }

@@ -3,11 +3,12 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use http::request::Parts;
 use http::{Response, StatusCode};
 use serde::Serialize;
 
+use super::naming::Naming;
 use super::{MAX_PAGE_BYTES, Query, json, response};
 use crate::archive::{Listing, Unreadable};
 use crate::event::Lsid;
@@ -78,19 +79,50 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
         all.into_iter().find(|key| key.id == id).ok_or(Refusal::Absent("body"))
     }
 
-    /// Removes the bodies of a site that name a session. How many there were.
-    pub(super) async fn remove_what_names(&self, site: &Site, lsid: &Lsid) -> Result<usize, Refusal> {
-        let mut removed = 0;
+    /// Removes the bodies of a site that name a session, and tells of those that may. After a while it removes no more, and says so.
+    pub(super) async fn remove_what_names(&self, site: &Site, lsid: &Lsid) -> Result<Cleared, Refusal> {
+        let mut cleared = Cleared::default();
+        let until = (self.clock)() + TIME;
         for key in Listing::of(self.store).await?.set_aside.into_iter().filter(|key| key.site == *site) {
-            let key = key.to_string();
-            let Some(value) = self.store.get(&key).await? else { continue };
-            if serde_json::from_slice(&value).is_ok_and(|set_aside: SetAside| names(&set_aside, lsid)) {
-                self.store.delete(&key).await?;
-                removed += 1;
+            let stored = key.to_string();
+            let Some(value) = self.store.get(&stored).await? else { continue };
+            let set_aside = serde_json::from_slice::<SetAside>(&value).ok();
+            // One that cannot be read is looked through as it is, and left to a person.
+            let naming = match set_aside.as_ref().and_then(|set_aside| set_aside.body.bytes().ok()) {
+                Some(body) => Naming::of(&body, lsid),
+                None => Naming::of(&value, lsid).min(Naming::Perhaps),
+            };
+            match naming {
+                // One goes whatever the time: else a call again would come no further.
+                Naming::Named if cleared.removed > 0 && (self.clock)() > until => {
+                    cleared.remaining = true;
+                    break;
+                }
+                Naming::Named => {
+                    self.store.delete(&stored).await?;
+                    cleared.removed += 1;
+                }
+                Naming::Perhaps if cleared.perhaps.len() < TOLD => cleared.perhaps.push(key.id.to_string()),
+                Naming::Perhaps | Naming::Not => {}
             }
         }
-        Ok(removed)
+        Ok(cleared)
     }
+}
+
+/// After how long a call removes no more of them.
+const TIME: TimeDelta = TimeDelta::seconds(3);
+
+/// How many bodies are told of that may name a session.
+const TOLD: usize = 100;
+
+/// What became of the bodies that name a session.
+#[derive(Default)]
+pub(super) struct Cleared {
+    pub(super) removed: usize,
+    /// The ids of those that a person should look at: the first of them.
+    pub(super) perhaps: Vec<String>,
+    pub(super) remaining: bool,
 }
 
 /// When a body was first seen, in Unix milliseconds.
@@ -119,23 +151,6 @@ impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:015}.{}", self.0.0, self.1)
     }
-}
-
-/// Whether a body names a session: as a form's variable, or anywhere as a word that is too long to be there by chance.
-fn names(set_aside: &SetAside, lsid: &Lsid) -> bool {
-    let Ok(body) = set_aside.body.bytes() else { return false };
-    let text = String::from_utf8_lossy(&body);
-    let lsid = lsid.as_str();
-    let pairs: Vec<(String, String)> = serde_urlencoded::from_str(&text).unwrap_or_default();
-    let named = |(name, value): &(String, String)| matches!(name.as_str(), "lsid" | "Isid" | "isid") && value == lsid;
-    let word = |c: char| !c.is_ascii_alphanumeric() && !lsid.contains(c);
-    pairs.iter().any(named) || (is_rare(lsid) && text.split(word).any(|found| found == lsid))
-}
-
-/// Whether a text is not likely to be a word or a number of something else.
-fn is_rare(lsid: &str) -> bool {
-    let has = |kind: fn(&u8) -> bool| lsid.bytes().any(|b| kind(&b));
-    lsid.len() >= 12 && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic)
 }
 
 #[derive(Serialize)]
