@@ -62,7 +62,12 @@ fn head(request: &IncomingRequest) -> Result<Parts, http::Error> {
     };
     let (mut head, ()) = http::Request::new(()).into_parts();
     head.method = method;
-    head.uri = request.path_with_query().unwrap_or_default().try_into()?;
+    let mut path = request.path_with_query().unwrap_or_default();
+    // An empty path is this one (RFC 9110, 4.2.3).
+    if path.is_empty() || path.starts_with('?') {
+        path.insert(0, '/');
+    }
+    head.uri = path.try_into()?;
     for (name, value) in request.headers().entries() {
         if let Some(read) = service::HEADERS.iter().find(|read| read.as_str().eq_ignore_ascii_case(&name)) {
             head.headers.append(read, value.try_into()?);

@@ -582,7 +582,7 @@ fn what_one_appliance_sends_in_one_second_is_told_in_the_order_in_which_it_was_s
         let mut sent = happened.to_vec();
         random.shuffle(&mut sent);
         let store = Memory::default();
-        let mut deliver = |event: &str, after: usize| {
+        let deliver = |event: &str, after: usize| {
             let body = form("begin", 1_000, "one").replacen(
                 "support_conference_begin",
                 &format!("support_conference_{event}"),
@@ -704,5 +704,34 @@ fn a_removal_ends_in_time_on_a_slow_disk_and_says_what_remains() {
         }
         let left = store.inner.keys().into_iter().filter(|key| key.starts_with("event.")).count();
         assert_eq!(left, 0, "{path} at {milliseconds} ms");
+    }
+}
+
+#[test]
+fn lines_are_given_to_who_wants_them_and_not_to_who_says_no() {
+    let store = filled();
+    for (accept, lines) in [
+        ("application/x-ndjson", true),
+        ("application/json, application/x-ndjson;q=0.5", true),
+        ("Application/NDJSON; charset=utf-8", true),
+        ("application/x-ndjson;q=0, application/json", false),
+        ("application/x-ndjson; q=0.000", false),
+        ("text/html;x=\"application/x-ndjson\"", false),
+        ("*/*", false),
+    ] {
+        let request = call("GET", "/api/events").header("authorization", format!("Bearer {READ}"));
+        let reply = request.header("accept", accept).answer(&store, SETTINGS);
+        assert_eq!(reply.header("content-type") == "application/x-ndjson", lines, "{accept}");
+    }
+}
+
+/// Browsers take `.` and `..` for steps in a path, written `%2e` too: a session of that id could be neither opened nor erased.
+#[test]
+fn a_session_whose_id_is_dots_has_a_path_that_browsers_leave_as_it_is() {
+    let store = Memory::default();
+    for (lsid, path) in [(".", "~."), ("..", "~.."), ("~..", "~~.."), ("~a", "~a"), ("...", "...")] {
+        assert_eq!(send(&store, "hq", &form("begin", 1, lsid)).result(), "stored");
+        assert_eq!(get(&store, &format!("/api/sessions/hq/{path}"))["lsid"], lsid);
+        assert_eq!(api(&store, "DELETE", &format!("/api/sessions/hq/{path}")).status, 200);
     }
 }

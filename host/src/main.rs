@@ -272,8 +272,9 @@ const PREFIX: &str = "SPIN_VARIABLE_";
 fn variables(arguments: &Serve) -> Result<HashMap<String, String>> {
     let mut variables = HashMap::new();
     if let Some(file) = &arguments.env_file {
-        let lines = dotenvy::from_path_iter(file).with_context(|| format!("{} cannot be read", file.display()))?;
-        for line in lines {
+        let text = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+        // Some editors begin every file with a byte order mark.
+        for line in dotenvy::from_read_iter(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text)) {
             // The parser's own error repeats the line, which may be a secret.
             let Ok((name, value)) = line else { bail!("{} has a line that is not NAME=VALUE", file.display()) };
             variables.insert(of_environment(&name).with_context(|| format!("in {}", file.display()))?, value);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -109,6 +109,7 @@ struct Server {
     connections: Arc<Connections>,
     strangers: Strangers,
     no_http: Seldom,
+    odd: Seldom,
     /// Its other end is dropped when the host is told to stop.
     stopped: watch::Receiver<()>,
 }
@@ -117,7 +118,15 @@ impl Server {
     fn new(guest: Guest, options: Options, stopped: watch::Receiver<()>) -> Self {
         let connections = Connections::new(options.max_connections, options.max_connections_per_address);
         let strangers = Strangers::new(guest.settings(), options.stranger_requests_per_second);
-        Self { guest, options, connections: Arc::new(connections), strangers, no_http: Seldom::default(), stopped }
+        Self {
+            guest,
+            options,
+            connections: Arc::new(connections),
+            strangers,
+            no_http: Seldom::default(),
+            odd: Seldom::default(),
+            stopped,
+        }
     }
 
     /// What is done beside serving, for ever.
@@ -182,9 +191,16 @@ impl Server {
             // A sender that closes its half after the request still gets its answer.
             .half_close(true)
             .serve_connection(TokioIo::new(stream), service);
-        if let Err(error) = watcher.watch(connection).await {
-            tracing::debug!("a connection ended early: {error}");
+        match watcher.watch(connection).await {
+            Err(error) if error.is_parse() => self.odd(peer, &error),
+            Err(error) => tracing::debug!("a connection ended early: {error}"),
+            Ok(()) => {}
         }
+    }
+
+    /// Says that what came was no request, or one that cannot be taken for sure. There may be very many of them.
+    fn odd(&self, client: IpAddr, reason: &dyn std::error::Error) {
+        self.odd.say(|unsaid| tracing::warn!(%client, unsaid, "a request was refused unread: {reason}"));
     }
 
     fn hears_tls(&self, peer: IpAddr) {
@@ -209,6 +225,10 @@ impl Server {
         let started = Instant::now();
         let client = self.options.proxies.client(peer, request.headers());
         let (head, body) = request.into_parts();
+        if let Err(odd) = as_it_should_be(&head) {
+            self.odd(client, &odd);
+            return Failure::from(odd).response();
+        }
         let shows_a_token = match self.strangers.admit(&head, client) {
             Ok(shows_a_token) => shows_a_token,
             Err(too_many) => {
@@ -258,6 +278,31 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
+/// A head by which it is not clear whom a request is for, or what its body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum Odd {
+    #[error("a request of HTTP/1.1 has one Host, and this one has none")]
+    NoHost,
+    #[error("a request has one Host, and this one has several")]
+    Hosts,
+    #[error("a body may be sent in chunks, and in no other transfer coding")]
+    Coding,
+}
+
+/// What hyper leaves to who is called (RFC 9112, 3.2 and 6.1).
+fn as_it_should_be(head: &Parts) -> Result<(), Odd> {
+    match head.headers.get_all(header::HOST).iter().count() {
+        0 if head.version == Version::HTTP_11 => return Err(Odd::NoHost),
+        0 | 1 => {}
+        _ => return Err(Odd::Hosts),
+    }
+    let mut codings = head.headers.get_all(header::TRANSFER_ENCODING).iter();
+    match codings.all(|coding| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked")) {
+        true => Ok(()),
+        false => Err(Odd::Coding),
+    }
+}
+
 async fn handle(guest: &Guest, mut head: Parts, body: Incoming) -> Result<Response<WasiBody>, Failure> {
     // HTTP/1.0 knows no Host; a guest is always given one.
     if head.uri.authority().is_none() {
@@ -273,6 +318,8 @@ async fn handle(guest: &Guest, mut head: Parts, body: Incoming) -> Result<Respon
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
+    Head(#[from] Odd),
+    #[error(transparent)]
     Body(#[from] Unread),
     #[error(transparent)]
     Guest(#[from] GuestError),
@@ -283,6 +330,8 @@ enum Failure {
 impl Failure {
     fn status(&self) -> StatusCode {
         match self {
+            Self::Head(Odd::NoHost | Odd::Hosts) => StatusCode::BAD_REQUEST,
+            Self::Head(Odd::Coding) => StatusCode::NOT_IMPLEMENTED,
             Self::Body(Unread::Stalled | Unread::Slow) => StatusCode::REQUEST_TIMEOUT,
             Self::Body(Unread::BrokenOff(_)) | Self::Guest(GuestError::Request(_)) => StatusCode::BAD_REQUEST,
             Self::Guest(GuestError::Busy | GuestError::Slow) => StatusCode::SERVICE_UNAVAILABLE,
@@ -303,7 +352,7 @@ impl Failure {
     /// RFC 9457, as the guest's own.
     fn response(&self) -> Response<WasiBody> {
         let status = self.status();
-        if status.is_server_error() {
+        if status.is_server_error() && !matches!(self, Self::Head(_)) {
             tracing::error!("{self}");
         }
         let problem = serde_json::json!({
@@ -322,7 +371,7 @@ impl Failure {
             _ => None,
         };
         headers.extend(retry_after.map(|seconds| (header::RETRY_AFTER, HeaderValue::from_static(seconds))));
-        if matches!(self, Self::Body(_)) {
+        if matches!(self, Self::Head(_) | Self::Body(_)) {
             // What the sender still owes cannot be told from a next request.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }

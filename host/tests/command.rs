@@ -78,7 +78,8 @@ fn settings_come_from_the_command_the_environment_and_a_file_in_that_order() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("settings.env");
     let of = |place: &str| format!("the-token-of-the-{place}");
-    std::fs::write(&file, format!("# a comment\nSPIN_VARIABLE_INGEST_TOKENS={}\n\n", of("file"))).unwrap();
+    // With a byte order mark, as some editors write it: the name after it was none that is known.
+    std::fs::write(&file, format!("\u{feff}SPIN_VARIABLE_INGEST_TOKENS={}\n# a comment\n\n", of("file"))).unwrap();
     let argument = format!("ingest_tokens={}", of("command"));
     let cases = [(true, true, "command"), (false, true, "environment"), (false, false, "file")];
     for (in_command, in_environment, expected) in cases {

@@ -315,3 +315,38 @@ fn the_limit_for_open_files_is_raised_and_what_does_not_fit_is_said() {
     assert!(!output.status.success(), "{says}");
     assert!(says.contains("--max-connections 100 needs 612 open files, and this process may have 600"), "{says}");
 }
+
+/// Requests that were taken though it was not clear whom they were for or what their body was, or refused without a word in the log.
+#[test]
+fn a_request_with_an_odd_head_is_refused_and_logged() {
+    let recipient = start(&[OPEN], &[]);
+    let body = numbered(1);
+    let post = |head: &str| format!("POST {head}Content-Length: {}\r\n\r\n{body}", body.len());
+    let long = "x".repeat(500_000);
+    let cases = [
+        ("no Host", post("/events HTTP/1.1\r\n"), 400, true),
+        ("two Hosts", post("/events HTTP/1.1\r\nHost: a\r\nHost: a\r\n"), 400, true),
+        ("no Host in HTTP/1.0", post("/events HTTP/1.0\r\n"), 200, true),
+        ("a path that is empty", post("http://recipient?x=1 HTTP/1.1\r\nHost: recipient\r\n"), 200, true),
+        (
+            "another transfer coding",
+            "POST /events HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n".to_owned(),
+            501,
+            true,
+        ),
+        ("no HTTP", "GET\r\n\r\n".to_owned(), 400, false),
+        ("a name that is none", post("/events HTTP/1.1\r\nHost: a\r\na b: c\r\n"), 400, false),
+        ("a long path", post(&format!("/{long} HTTP/1.1\r\nHost: a\r\n")), 414, false),
+        ("too many headers", post(&format!("/events HTTP/1.1\r\nHost: a\r\n{}", "X: y\r\n".repeat(200))), 431, false),
+    ];
+    for (what, request, status, has_body) in cases {
+        let mut connection = recipient.connect();
+        // It may be answered before all of it was read.
+        let _ = connection.try_send(&request);
+        let response = connection.receive();
+        assert_eq!(response.status, status, "{what}: {response:?}");
+        let problem = response.header("content-type") == "application/problem+json";
+        assert_eq!(problem, has_body && status >= 400, "{what}: {response:?}");
+    }
+    wait_until("a line in the log", || recipient.log().contains("a request was refused unread"));
+}

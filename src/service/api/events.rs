@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode, header};
+use mediatype::names::{APPLICATION, Q};
+use mediatype::{MediaType, MediaTypeList, ReadParams as _};
 use serde::Serialize;
 
 use super::{MAX_PAGE_BYTES, Query, json, response};
@@ -104,8 +106,11 @@ pub(super) fn batch(events: Vec<Entry>) -> Response<Vec<u8>> {
 
 fn wants_lines(head: &Parts) -> bool {
     let accept = head.headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    accept.flat_map(|value| value.split(',')).any(|range| {
-        let media_type = range.split(';').next().unwrap_or_default().trim();
-        ["application/x-ndjson", "application/ndjson"].iter().any(|lines| media_type.eq_ignore_ascii_case(lines))
+    // `q=0` says that it is not wanted (RFC 9110, 12.4.2).
+    let refused = |range: &MediaType<'_>| range.get_param(Q).is_some_and(|q| q.as_str().parse() == Ok(0.0));
+    accept.flat_map(MediaTypeList::new).filter_map(Result::ok).any(|range| {
+        let subtype = range.subty.as_str();
+        let lines = ["x-ndjson", "ndjson"].iter().any(|lines| subtype.eq_ignore_ascii_case(lines));
+        range.ty == APPLICATION && lines && !refused(&range)
     })
 }

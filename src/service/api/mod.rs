@@ -62,7 +62,8 @@ impl Resource {
         match path.split('/').collect::<Vec<_>>().as_slice() {
             ["sessions"] => Ok(Self::Sessions),
             ["sessions", site, lsid] => {
-                let lsid = percent_decode_str(lsid).decode_utf8().ok().and_then(|lsid| Lsid::parse(&lsid).ok());
+                let lsid =
+                    percent_decode_str(lsid).decode_utf8().ok().and_then(|lsid| Lsid::parse(without_tilde(&lsid)).ok());
                 let session = Site::parse(site).zip(lsid).map(|(site, lsid)| Self::Session(site, lsid));
                 session.ok_or(Refusal::Absent("session"))
             }
@@ -125,6 +126,13 @@ impl Resource {
             Self::Retry(_) | Self::Pack | Self::Act(..) | Self::Sent(_) => "POST",
         }
     }
+}
+
+/// The ids `.` and `..` are no part of a path that a browser would send: there they are written `~.` and `~..`, and what begins so
+/// itself has one more tilde.
+fn without_tilde(written: &str) -> &str {
+    let dots = matches!(written.trim_start_matches('~'), "." | "..");
+    written.strip_prefix('~').filter(|_| dots).unwrap_or(written)
 }
 
 impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
