@@ -17,14 +17,28 @@ app = Flask(__name__)
 local = threading.local()
 
 
+def connect():
+    connection = sqlite3.connect(os.environ["STORE"], timeout=30, isolation_level=None)
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+def prepare():
+    """Once, before there are workers: two that make the log at a time lock each other out."""
+    connection = connect()
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("CREATE TABLE IF NOT EXISTS events (id TEXT PRIMARY KEY, record TEXT NOT NULL)")
+    connection.close()
+
+
 def database():
     """The thread's own connection."""
     if not hasattr(local, "connection"):
-        local.connection = sqlite3.connect(os.environ["STORE"], timeout=30, isolation_level=None)
-        local.connection.execute("PRAGMA journal_mode = WAL")
-        local.connection.execute("PRAGMA synchronous = FULL")
-        local.connection.execute("CREATE TABLE IF NOT EXISTS events (id TEXT PRIMARY KEY, record TEXT NOT NULL)")
+        local.connection = connect()
     return local.connection
+
+
+prepare()
 
 
 @app.post("/events")

@@ -111,7 +111,7 @@ fn flask(store: &Path) -> Command {
     let workers = std::thread::available_parallelism().map_or(2, usize::from).to_string();
     let mut command = Command::new(root().join("target/python/bin/gunicorn"));
     command.args(["--bind", "127.0.0.1:0", "--worker-class", "gthread", "--workers", &workers, "--threads", "32"]);
-    command.args(["--keep-alive", "75", "--chdir"]).arg(root().join("bench/flask")).arg("recipient:app");
+    command.args(["--keep-alive", "75", "--preload", "--chdir"]).arg(root().join("bench/flask")).arg("recipient:app");
     command.env("STORE", store);
     command
 }
