@@ -1,6 +1,6 @@
 //! `/api`: what came in is read, tried again and removed, by who has a read token.
 
-use crate::support::{Memory, Reply, Slow, TOKEN, call, now, post, seven};
+use crate::support::{Memory, Reply, SlowDisk, TOKEN, call, now, post, seven};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use outbound_events::service::named;
@@ -689,7 +689,7 @@ fn a_removal_ends_in_time_on_a_slow_disk_and_says_what_remains() {
         (12, "/api/sessions/hq/many"),
         (100, "/api/sessions/hq/many"),
     ] {
-        let store = Slow::new(values.clone(), chrono::TimeDelta::milliseconds(milliseconds));
+        let store = SlowDisk::new(values.clone(), chrono::TimeDelta::milliseconds(milliseconds));
         for call_number in 1.. {
             let began = store.now();
             let request = call("DELETE", path).header("authorization", format!("Bearer {READ}"));

@@ -283,13 +283,13 @@ impl Store for Failing {
 }
 
 /// A store on a disk to which each write takes so long, by a clock of its own, one after the other.
-pub struct Slow {
+pub struct SlowDisk {
     pub inner: Memory,
     write: TimeDelta,
     spent: Cell<TimeDelta>,
 }
 
-impl Slow {
+impl SlowDisk {
     pub fn new(values: BTreeMap<String, Vec<u8>>, write: TimeDelta) -> Self {
         let inner = Memory { values: RefCell::new(values), calls: RefCell::default() };
         Self { inner, write, spent: Cell::new(TimeDelta::zero()) }
@@ -304,7 +304,7 @@ impl Slow {
     }
 }
 
-impl Store for Slow {
+impl Store for SlowDisk {
     async fn exists(&self, key: &str) -> Result<bool, StoreError> {
         self.inner.exists(key).await
     }
