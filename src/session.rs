@@ -207,11 +207,14 @@ impl Timeline {
 
 /// A representative is known by the user id, whatever the display name is by now; anyone else by the name. An empty id is none.
 fn is_same(one: &Member, other: &Member) -> bool {
-    let id = |member: &'_ Member| member.user_id.clone().filter(|id| !id.is_empty());
-    match (id(one), id(other)) {
+    match (user_id(one), user_id(other)) {
         (Some(one_id), Some(other_id)) => one.role == other.role && one_id == other_id,
         _ => one.role == other.role && one.name == other.name,
     }
+}
+
+fn user_id(member: &Member) -> Option<&str> {
+    member.user_id.as_deref().filter(|id| !id.is_empty())
 }
 
 /// What a list tells of a session. It can be made of a part of the session's events; those of several parts join, in any
@@ -256,11 +259,11 @@ struct LastOwner {
     since: Timestamp,
     /// In Unix milliseconds, and microseconds beside them.
     recorded: u64,
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     micros: u64,
 }
 
-fn is_none(micros: &u64) -> bool {
+fn is_zero(micros: &u64) -> bool {
     *micros == 0
 }
 
