@@ -11,6 +11,7 @@
 //! | rounds in which the contenders take turns, and what they come to | [`rounds`] |
 //! | pushing on: what it costs who sends, how soon and how fast it delivers | [`forwarding`] |
 //! | each resource, read from stores of each size | [`reading`] |
+//! | many who read at once, while an appliance sends | [`crowded`] |
 //! | a backlog, drained by `appliance send` | [`backlog`] |
 //! | what one event, one instance and one start cost | [`cost`] |
 //! | a host that is killed a hundred times, and a ledger of what it answered 200 | [`kills`] |
@@ -23,6 +24,7 @@
 pub mod backlog;
 pub mod contender;
 pub mod cost;
+pub mod crowded;
 pub mod event;
 pub mod filled;
 pub mod floor;

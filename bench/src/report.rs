@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use crate::backlog::Drained;
 use crate::contender::Kind;
 use crate::cost::EventCost;
+use crate::crowded::{Crowded, READERS};
 use crate::forwarding::Forwarding;
 use crate::kills::Ledger;
 use crate::reading::{Read, Resource};
@@ -38,6 +39,8 @@ pub struct Figures {
     pub reader_memory: Option<u64>,
     /// Loose events that passes packed, where that was measured.
     pub packed: Option<Packed>,
+    /// Many who read at once, while an appliance sends.
+    pub crowded: Crowded,
     /// 32 connections, on stores that held many events before. The first held none.
     pub filled: Vec<Series>,
     /// The backlogs that each contender took.
@@ -148,6 +151,7 @@ impl Figures {
             rates("32 connections", &self.together),
             rates("256 connections", &self.crowd),
             self.reading(),
+            self.crowded(),
             rates("32 connections, the host with passes and without", &self.packing),
             rates("One connection, the host with passes and without", &self.packing_serial),
             rates("One connection, the host with a destination and without", &self.forwarding.serial),
@@ -268,6 +272,7 @@ impl Figures {
         let page = of(Resource::Sessions).zip(million).and_then(|(read, at)| read.took.get(at).copied());
         let bytes = million.and_then(|at| self.sized.get(at)).map(|store| store.bytes as f64 / store.events as f64);
         let keys = self.packed.as_ref().map(|packed| packed.keys as f64);
+        let [nobody, many] = &self.crowded.series;
         vec![
             grows("a page of 50 sessions: time on the largest store, at 10,000 events being 1", Resource::Sessions),
             grows("a page of 50 events: the same", Resource::Events),
@@ -281,6 +286,17 @@ impl Figures {
             Target::at_most("keys for 1,000,000 events that passes have packed", 1_024.0, keys)
                 .unless("only in a full run"),
             Target::at_most("bytes of the store's file an event, at 1,000,000", 100.0, bytes),
+            Target::at_most(
+                "one connection: median time while 16 read 400,000 loose events, while nobody does being 1",
+                2.0,
+                Some(many.time_against(nobody)),
+            ),
+            Target::at_most(
+                "MiB of the host's memory meanwhile, the most",
+                300.0,
+                self.crowded.memory.map(|bytes| (bytes >> 20) as f64),
+            )
+            .unless("`/proc` does not tell"),
         ]
     }
 
@@ -331,6 +347,16 @@ impl Figures {
         if let Some(Packed { events, keys, seconds }) = &self.packed {
             let _ = writeln!(text, "\n{events} loose events were packed in {seconds:.0} s, and {keys} keys were left.");
         }
+        text
+    }
+
+    fn crowded(&self) -> String {
+        let Crowded { keys, series, read, turned_away, .. } = &self.crowded;
+        let title = format!(
+            "One connection, while nobody reads and while {READERS} read pages of 50 sessions of {keys} loose events"
+        );
+        let mut text = rates(&title, series);
+        let _ = writeln!(text, "\n{read} pages were read; {turned_away} requests were told to come again (503).");
         text
     }
 

@@ -37,8 +37,7 @@ pub struct Turns {
 
 /// Gives each of them its turns. Who begins changes from round to round.
 pub async fn take_turns(subjects: &[Subject<'_>], work: Work, turns: Turns, bar: &ProgressBar) -> Result<Vec<Series>> {
-    let mut all: Vec<_> =
-        subjects.iter().map(|subject| Series { name: subject.name().to_owned(), slices: Vec::new() }).collect();
+    let mut all: Vec<_> = subjects.iter().map(|subject| Series::new(subject.name())).collect();
     for round in 0..turns.rounds {
         let mut turn: Vec<_> = subjects.iter().zip(&mut all).collect();
         // And who comes after whom: what one leaves behind must not always hit the same other.
@@ -49,7 +48,7 @@ pub async fn take_turns(subjects: &[Subject<'_>], work: Work, turns: Turns, bar:
         turn.rotate_left(first);
         for (subject, series) in turn {
             bar.set_message(format!("round {} of {}: {}", round + 1, turns.rounds, series.name));
-            series.slices.push(subject.slice(work, turns.time).await?);
+            series.add(subject.slice(work, turns.time).await?);
             bar.inc(turns.time.as_millis() as u64);
         }
     }
@@ -73,6 +72,16 @@ impl Subject<'_> {
 }
 
 impl Series {
+    /// One that had no turn yet.
+    pub fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), slices: Vec::new() }
+    }
+
+    /// Adds a round's slice.
+    pub fn add(&mut self, slice: Slice) {
+        self.slices.push(slice);
+    }
+
     /// Events a second: the median of its slices.
     pub fn rate(&self) -> f64 {
         median(self.slices.iter().map(Slice::rate))

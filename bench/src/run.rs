@@ -10,6 +10,7 @@ use outbound_events_host::store::KeyValueStore;
 
 use crate::backlog::{self, Drained};
 use crate::contender::{Contender, Kind, RECIPIENT, folder, store_path};
+use crate::crowded::{self, Crowded};
 use crate::floor::Floor;
 use crate::forwarding::{self, Forwarding};
 use crate::kills::{self, Ledger};
@@ -32,6 +33,8 @@ pub struct Extent {
     pub filled: &'static [u64],
     /// How many loose events are packed by passes, to count the keys that are left. 0: none.
     pub packed: u64,
+    /// How many loose events many read at once, and the turns of who sends meanwhile: long enough for some of them to be answered.
+    pub crowded: (u64, Turns),
     /// About how many events a backlog has, and how many there are.
     pub backlog: (u64, u64),
     /// How many events are delivered one by one, and how many are owed at once.
@@ -50,6 +53,7 @@ impl Extent {
         packing: Turns { rounds: 3, time: Duration::from_secs(6) },
         filled: &[10_000, 100_000, 1_000_000, 10_000_000],
         packed: 1_000_000,
+        crowded: (400_000, Turns { rounds: 3, time: Duration::from_secs(4) }),
         backlog: (5_000, 2),
         forwarding: (30, 10_000),
         starts: 9,
@@ -63,6 +67,7 @@ impl Extent {
         packing: Turns { rounds: 3, time: Duration::from_secs(2) },
         filled: &[10_000, 100_000, 1_000_000],
         packed: 0,
+        crowded: (400_000, Turns { rounds: 3, time: Duration::from_millis(1_500) }),
         backlog: (1_000, 1),
         forwarding: (10, 10_000),
         starts: 3,
@@ -98,6 +103,7 @@ pub async fn measure(extent: &Extent) -> Result<Figures> {
         stores.iter().map(|store| Sized { events: store.events, keys: store.keys, bytes: store.bytes }).collect();
     drop(stores);
     let packed = run.packed().await?;
+    let crowded = run.crowded().await?;
     run.begins("one event at a time, step by step");
     let (steps, events) = (cost::of_steps(RECIPIENT, 2_000).await?, cost::of_kinds(RECIPIENT).await?);
     let starts = run.starts().await?;
@@ -114,6 +120,7 @@ pub async fn measure(extent: &Extent) -> Result<Figures> {
         read,
         reader_memory,
         packed,
+        crowded,
         filled,
         backlog,
         memory,
@@ -250,6 +257,13 @@ impl<'a> Run<'a> {
         Ok(Some(Packed { events, keys: filled::keys(&path).await?, seconds: started.elapsed().as_secs_f64() }))
     }
 
+    /// Many who read at once, while an appliance sends.
+    async fn crowded(&self) -> Result<Crowded> {
+        self.begins("many readers");
+        let (keys, turns) = self.extent.crowded;
+        crowded::measure(keys, turns, &self.bar, |wrote| self.has_spent(FILL * wrote as u32)).await
+    }
+
     async fn starts(&self) -> Result<[f64; 2]> {
         self.begins("starting the host");
         let mut starts = [0.0; 2];
@@ -299,7 +313,8 @@ fn planned(extent: &Extent) -> Duration {
         + extent.packing.time * (2 * 2 * extent.packing.rounds) as u32
         + READ * (stores * Resource::ALL.len() * extent.turns.rounds) as u32
         + DRAIN * (events * drains) as u32 * contenders as u32
-        + FILL * (extent.filled.iter().sum::<u64>() + extent.packed) as u32
+        + FILL * (extent.filled.iter().sum::<u64>() + extent.packed + extent.crowded.0) as u32
+        + extent.crowded.1.time * (2 * extent.crowded.1.rounds) as u32
         + START * (2 * extent.starts) as u32
         + KILL * extent.kills as u32
 }

@@ -2,14 +2,21 @@
 //! store, its variables, the clock, random numbers, a log, and requests to the origins of its destinations.
 
 use std::collections::HashMap;
+use std::future::ready;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::{Request, Response};
+use http_body_util::BodyExt as _;
 use outbound_events::forward::destination::Destination;
+use outbound_events::service;
 use outbound_events::settings::Settings;
 use serde_json::Value;
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::task::spawn_blocking;
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::error::Context as _;
@@ -22,12 +29,13 @@ use wasmtime_wasi_http::p2::bindings::http::outgoing_handler;
 use wasmtime_wasi_http::p2::bindings::http::types::{self, ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::bindings::{LinkOptions, Proxy, ProxyPre};
 use wasmtime_wasi_http::{
-    RequestOptions, WasiBody, WasiHttp, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
+    Error, RequestOptions, WasiBody, WasiHttp, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
 };
 
+use crate::answer::{self, Answer};
 use crate::log::GuestLog;
 use crate::metrics::{AtWork, Work};
-use crate::offer::{self, Offer, OfferView};
+use crate::offer::{self, Offer, OfferView, Turn};
 use crate::outgoing::Outgoing;
 use crate::store::KeyValueStore;
 use crate::ticks::{self, Nudge};
@@ -39,6 +47,8 @@ pub struct Limits {
     pub body: Duration,
     /// How many instances there may be at once. A request beyond that waits.
     pub instances: u32,
+    /// How many of them may be at the requests of readers and administrators: the others are for events.
+    pub readers: u32,
     /// How long a request waits for one of them.
     pub wait: Duration,
     /// How much memory an instance may have, in bytes.
@@ -56,6 +66,7 @@ impl Default for Limits {
         Self {
             body: Duration::from_secs(60),
             instances: 128,
+            readers: 4,
             wait: Duration::from_secs(5),
             memory_bytes: 128 << 20,
             // What both clouds give; and with a round's ten seconds and its last request's fifteen there is room left.
@@ -81,6 +92,9 @@ pub enum GuestError {
     /// No instance became free in time.
     #[error("no instance was free in time")]
     Busy,
+    /// As many read as may at once, and none of them was done in time.
+    #[error("too many read at once, and none was done in time")]
+    Readers,
     /// The request cannot be given to a guest: its `Host` is no text, say.
     #[error("the request cannot be handed on: {0:#}")]
     Request(wasmtime::Error),
@@ -93,6 +107,9 @@ pub enum GuestError {
     /// It ended without an answer.
     #[error("the component gave no response")]
     Silent,
+    /// It gave a response that has no end.
+    #[error("the component's response broke off: {0}")]
+    BrokenOff(Error),
     /// It answered with an error instead of a response.
     #[error("the component gave an error: {0:?}")]
     Error(ErrorCode),
@@ -103,6 +120,12 @@ pub enum GuestError {
 pub struct Guest {
     pre: ProxyPre<State>,
     instances: Arc<Semaphore>,
+    /// Places of readers, of whom each has one of the instances too.
+    readers: Arc<Semaphore>,
+    /// The one place of who lists very many keys.
+    long_lists: Arc<Semaphore>,
+    /// Bytes of answers that may wait for their clients.
+    room: Arc<Semaphore>,
     ready: Arc<Mutex<Vec<Ready>>>,
     /// The places of those that are ready or being made: beside those of requests, so that no request goes without.
     ahead: Arc<Semaphore>,
@@ -140,6 +163,8 @@ struct Spent {
     store: Store<State>,
     #[expect(dead_code, reason = "held, not read")]
     permit: OwnedSemaphorePermit,
+    #[expect(dead_code, reason = "held, not read")]
+    reader: Option<OwnedSemaphorePermit>,
     #[expect(dead_code, reason = "held, not read")]
     at_work: AtWork,
 }
@@ -187,6 +212,9 @@ impl Guest {
         Ok(Self {
             pre,
             instances: Arc::new(Semaphore::new(limits.instances as usize)),
+            readers: Arc::new(Semaphore::new(limits.readers as usize)),
+            long_lists: Arc::new(Semaphore::new(1)),
+            room: Arc::new(Semaphore::new(answer::ROOM)),
             ready: Arc::default(),
             ahead: Arc::new(Semaphore::new(READY as usize)),
             store,
@@ -205,55 +233,108 @@ impl Guest {
     /// Answers a request with an instance that no other request sees. `request` has a `Host` header or an authority in its
     /// URI.
     ///
-    /// The instance may go on for a while after its response is there, to send its body.
+    /// The instance may go on for a while after its response is there. Few readers have one at a time, and they compute on threads of
+    /// their own: to list very many keys takes long, and events do not wait for it.
     pub async fn handle(&self, request: Request<WasiBody>) -> Result<Response<WasiBody>, GuestError> {
-        let permit = self.permit().await?;
-        let Instance { store, proxy } = self.instance().await?;
-        let mut spent = Spent { store, permit, at_work: AtWork::new(&self.work) };
+        let turn = Turn::Waits(Arc::clone(&self.long_lists));
+        if !service::is_for_readers(request.uri().path()) {
+            return self.answer(request, None, turn).await;
+        }
+        let place = free(&self.readers, self.limits.wait).await.ok_or(GuestError::Readers)?;
+        let (mut sender, answer) = oneshot::channel();
+        let guest = self.clone();
+        beside(async move {
+            tokio::select! {
+                answer = guest.answer(request, Some(place), turn) => {
+                    let _ = sender.send(answer);
+                }
+                // Nobody waits for it any more.
+                () = sender.closed() => {}
+            }
+        });
+        answer.await.unwrap_or(Err(GuestError::Silent))
+    }
+
+    /// Has the component do what is due. It may do so for as long as a destination hangs: nobody waits for it to list very many keys.
+    pub(crate) async fn tick(&self, request: Request<WasiBody>) -> Result<Response<WasiBody>, GuestError> {
+        self.answer(request, None, Turn::Nobodys).await
+    }
+
+    async fn answer(
+        &self,
+        request: Request<WasiBody>,
+        reader: Option<OwnedSemaphorePermit>,
+        turn: Turn,
+    ) -> Result<Response<WasiBody>, GuestError> {
+        let permit = free(&self.instances, self.limits.wait).await.ok_or(GuestError::Busy)?;
+        let Instance { mut store, proxy } = self.instance().await?;
+        store.data_mut().offer.turn = turn;
+        let mut spent = Spent { store, permit, reader, at_work: AtWork::new(&self.work) };
         let (sender, mut response) = oneshot::channel();
         let mut http = spent.store.data_mut().http();
         let request = http.new_incoming_request(Scheme::Http, request).map_err(GuestError::Request)?;
         let out = http.new_response_outparam(sender).map_err(GuestError::Trap)?;
         let time = self.limits.time;
-        let mut run = Box::pin(async move {
+        let mut run: Run = Box::pin(async move {
             let call = proxy.wasi_http_incoming_handler().call_handle(&mut spent.store, request, out);
             let ended = timeout(time, call).await;
-            (ended, spent)
+            (Ended(ended), spent)
         });
         // The guest runs in the connection's own task: no other thread is woken on the way of a small answer.
         let (ended, spent) = tokio::select! {
             biased;
             ended = &mut run => ended,
-            // The response is here, the guest is not done: it streams the body.
+            // The guest is not done: it gives the response's body, or goes on after it.
             response = &mut response => {
-                let guest = self.clone();
-                tokio::spawn(async move {
-                    let (ended, spent) = run.await;
-                    note_failure(&ended);
-                    guest.renew(spent).await;
-                });
-                return response.map_err(|_| GuestError::Silent)?.map_err(GuestError::Error);
+                let response = response.map_err(|_| GuestError::Silent)?.map_err(GuestError::Error)?;
+                return self.take(response, run).await;
             }
         };
-        let used = used(&spent.store);
-        let guest = self.clone();
-        tokio::spawn(async move { guest.renew(spent).await });
-        match response.try_recv() {
-            // It was given a response: what went wrong after that does not take it back.
-            Ok(response) => {
-                note_failure(&ended);
-                let mut response = response.map_err(GuestError::Error)?;
-                if let Some(used) = used {
-                    response.extensions_mut().insert(used);
-                }
-                Ok(response)
-            }
-            Err(_) => Err(match ended {
-                Ok(Err(trap)) => GuestError::Trap(trap),
-                Err(_) => GuestError::Slow,
-                Ok(Ok(())) => GuestError::Silent,
-            }),
+        let response = response.try_recv();
+        if ended.is_failure()
+            && let Ok(response) = response
+        {
+            return self.take(response.map_err(GuestError::Error)?, Box::pin(ready((ended, spent)))).await;
         }
+        let (used, guest) = (used(&spent.store), self.clone());
+        tokio::spawn(async move { guest.renew(spent).await });
+        let Ok(response) = response else { return Err(ended.failure().unwrap_or(GuestError::Silent)) };
+        let mut response = response.map_err(GuestError::Error)?;
+        if let Some(used) = used {
+            response.extensions_mut().insert(used);
+        }
+        Ok(response)
+    }
+
+    /// Takes a response's body from a guest that is not done with it, so that it waits for no client. What goes wrong once all of the
+    /// body is there does not take it back.
+    async fn take(&self, response: Response<WasiBody>, mut run: Run) -> Result<Response<WasiBody>, GuestError> {
+        let (head, body) = response.into_parts();
+        let mut answer = Answer::new(body, &self.room);
+        tokio::select! {
+            biased;
+            taken = answer.take() => {
+                if let Err(error) = taken {
+                    let (ended, _) = run.await;
+                    return Err(ended.failure().unwrap_or(GuestError::BrokenOff(error)));
+                }
+                let (guest, is_whole) = (self.clone(), answer.is_whole());
+                beside(async move {
+                    let (ended, spent) = run.await;
+                    ended.note(is_whole);
+                    guest.renew(spent).await;
+                });
+            }
+            (ended, spent) = &mut run => {
+                // As long as it is there, a body that it did not end seems to go on.
+                self.renew(spent).await;
+                if let Err(error) = answer.take().await {
+                    return Err(ended.failure().unwrap_or(GuestError::BrokenOff(error)));
+                }
+                ended.note(true);
+            }
+        }
+        Ok(Response::from_parts(head, answer.boxed_unsync()))
     }
 
     /// What the component is set to, if its variables are those of this one.
@@ -325,11 +406,6 @@ impl Guest {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn permit(&self) -> Result<OwnedSemaphorePermit, GuestError> {
-        let free = timeout(self.limits.wait, Arc::clone(&self.instances).acquire_owned());
-        free.await.ok().and_then(Result::ok).ok_or(GuestError::Busy)
-    }
-
     fn instance_store(&self) -> Store<State> {
         let log = GuestLog::default();
         let state = State {
@@ -340,7 +416,9 @@ impl Guest {
             offer: Offer {
                 store: self.store.clone(),
                 variables: Arc::clone(&self.variables),
-                list_bytes: self.limits.memory_bytes / 16 * 15,
+                // An eighth is for what is done with it.
+                list_bytes: self.limits.memory_bytes / 8 * 7,
+                turn: Turn::Nobodys,
             },
             most_memory: MostMemory(0),
         };
@@ -362,13 +440,46 @@ fn used(store: &Store<State>) -> Option<Used> {
     Some(Used { fuel: u64::MAX - left, memory_bytes: store.data().most_memory.0 })
 }
 
-type Ended = Result<wasmtime::Result<()>, tokio::time::error::Elapsed>;
+/// A place, if one is free in time.
+async fn free(places: &Arc<Semaphore>, time: Duration) -> Option<OwnedSemaphorePermit> {
+    timeout(time, Arc::clone(places).acquire_owned()).await.ok()?.ok()
+}
 
-fn note_failure(ended: &Ended) {
-    match ended {
-        Ok(Ok(())) => {}
-        Ok(Err(trap)) => tracing::error!("the component failed after its response: {trap:#}"),
-        Err(_) => tracing::error!("the component took too long after its response"),
+/// Has `work` done on a thread of its own, beside those that take events.
+fn beside(work: impl Future<Output = ()> + Send + 'static) {
+    spawn_blocking(move || Handle::current().block_on(work));
+}
+
+/// A guest under way.
+type Run = Pin<Box<dyn Future<Output = (Ended, Spent)> + Send>>;
+
+/// How a guest ended: by itself, by a trap, or because its time was over.
+struct Ended(Result<wasmtime::Result<()>, Elapsed>);
+
+impl Ended {
+    fn is_failure(&self) -> bool {
+        !matches!(self.0, Ok(Ok(())))
+    }
+
+    fn failure(self) -> Option<GuestError> {
+        match self.0 {
+            Ok(Ok(())) => None,
+            Ok(Err(trap)) => Some(GuestError::Trap(trap)),
+            Err(_) => Some(GuestError::Slow),
+        }
+    }
+
+    /// Logs what went wrong after the response, of which the guest had given all, or not.
+    fn note(&self, is_whole: bool) {
+        match &self.0 {
+            Ok(Ok(())) => {}
+            Ok(Err(trap)) => tracing::error!("the component failed after its response: {trap:#}"),
+            Err(_) if is_whole => tracing::error!("the component took too long after its response"),
+            // Where there was no room for its answer, it could not go on before its client did.
+            Err(_) => tracing::warn!(
+                "an answer was cut off: clients that read slowly have left no room to keep it for its own"
+            ),
+        }
     }
 }
 
@@ -442,7 +553,7 @@ struct State {
 
 impl State {
     fn offer(&mut self) -> OfferView<'_> {
-        OfferView { offer: &self.offer, table: &mut self.table }
+        OfferView { offer: &mut self.offer, table: &mut self.table }
     }
 }
 

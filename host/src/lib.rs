@@ -24,6 +24,7 @@
 //! | `lingering` | a connection that lets a sender finish |
 //! | `seldom` | log lines that a stranger could have written by the thousand |
 //! | `body` | a body that is read up to a limit, and what is left of it |
+//! | `answer` | the body of an answer, kept for a client that reads slowly |
 //! | `health` | what the host adds to `/health`: whether its store takes writes |
 //! | `log` | a guest's lines on standard error become log lines |
 //!
@@ -43,6 +44,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod answer;
 mod body;
 mod connections;
 mod health;

@@ -117,8 +117,15 @@ fn main() -> ExitCode {
     }
 }
 
-#[tokio::main]
-async fn serve(arguments: Serve) -> Result<()> {
+fn serve(arguments: Serve) -> Result<()> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let served = runtime.block_on(serve_until_stopped(arguments));
+    // What was not finished in time is not waited for.
+    runtime.shutdown_background();
+    served
+}
+
+async fn serve_until_stopped(arguments: Serve) -> Result<()> {
     start_log(arguments.log_json);
     let variables = variables(&arguments)?;
     let settings = Settings::read(|name| Ok(variables.get(name).cloned()))?;

@@ -3,7 +3,10 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
 use self::bindings::fermyon::spin::{key_value, variables};
@@ -45,11 +48,29 @@ pub struct Offer {
     pub variables: Arc<HashMap<String, String>>,
     /// The most memory that a list of all keys may take in the guest.
     pub list_bytes: usize,
+    /// Whether it has to wait before it lists very many keys.
+    pub turn: Turn,
 }
+
+/// To list very many keys takes as much memory as all else together, here and in the guest. So it is done one after the other.
+pub enum Turn {
+    /// It does not wait, and nobody waits for it.
+    Nobodys,
+    /// It waits for its turn.
+    Waits(Arc<Semaphore>),
+    /// It is its turn until it is gone.
+    Its(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit),
+}
+
+/// How many keys are very many: a few megabytes.
+const VERY_MANY: u64 = 20_000;
+
+/// How long an instance waits for its turn: with the list itself and what is made of it, less than its time.
+const TURN_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// An instance's offer, and what it has open of it.
 pub struct OfferView<'a> {
-    pub offer: &'a Offer,
+    pub offer: &'a mut Offer,
     pub table: &'a mut ResourceTable,
 }
 
@@ -72,7 +93,8 @@ pub fn add_to_linker<T: Send>(linker: &mut Linker<T>, view: fn(&mut T) -> OfferV
 
 impl Offer {
     /// A list of all keys, unless it is more than fits: that would trap the guest before it could say so.
-    async fn keys(&self) -> Result<Vec<String>, String> {
+    async fn keys(&mut self) -> Result<Vec<String>, String> {
+        self.wait_for_its_turn().await?;
         let keys = self.store.get_keys().await.map_err(|error| error.to_string())?;
         let bytes: usize = keys.iter().map(|key| key.len() + KEY_COST).sum();
         if bytes > self.list_bytes {
@@ -80,7 +102,22 @@ impl Offer {
         }
         Ok(keys)
     }
+
+    async fn wait_for_its_turn(&mut self) -> Result<(), String> {
+        let Turn::Waits(turns) = &self.turn else { return Ok(()) };
+        let keys = self.store.count_between("", LAST, VERY_MANY).map_err(|error| error.to_string())?;
+        if keys >= VERY_MANY {
+            let its = timeout(TURN_TIMEOUT, Arc::clone(turns).acquire_owned()).await;
+            let its =
+                its.ok().and_then(Result::ok).ok_or("others list its very many keys, and none was done in time")?;
+            self.turn = Turn::Its(its);
+        }
+        Ok(())
+    }
 }
+
+/// After every key.
+const LAST: &str = "\u{10ffff}";
 
 impl key_value::Host for OfferView<'_> {}
 

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::io;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -63,17 +64,27 @@ pub struct Options {
 }
 
 /// Serves until `stop` is ready, then finishes what was accepted. An error if that took too long.
-pub async fn serve(
+pub fn serve(
     listener: TcpListener,
     guest: Guest,
     options: Options,
-    stop: impl Future<Output = ()>,
-) -> anyhow::Result<()> {
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Boxed<anyhow::Result<()>> {
+    serve_boxed(listener, guest, options, Box::pin(stop))
+}
+
+/// What needs not be compiled again with each program that uses it.
+pub type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+fn serve_boxed(listener: TcpListener, guest: Guest, options: Options, stop: Boxed<()>) -> Boxed<anyhow::Result<()>> {
+    Box::pin(serve_until(stop, listener, guest, options))
+}
+
+async fn serve_until(mut stop: Boxed<()>, listener: TcpListener, guest: Guest, options: Options) -> anyhow::Result<()> {
     let (stopping, stopped) = watch::channel(());
     let server = Arc::new(Server::new(guest, options, stopped));
     let graceful = GracefulShutdown::new();
     let beside = tokio::spawn(Arc::clone(&server).see_to_the_rest());
-    tokio::pin!(stop);
     loop {
         tokio::select! {
             accepted = server.accept(&listener) => match accepted {
@@ -334,7 +345,7 @@ impl Failure {
             Self::Head(Odd::Coding) => StatusCode::NOT_IMPLEMENTED,
             Self::Body(Unread::Stalled | Unread::Slow) => StatusCode::REQUEST_TIMEOUT,
             Self::Body(Unread::BrokenOff(_)) | Self::Guest(GuestError::Request(_)) => StatusCode::BAD_REQUEST,
-            Self::Guest(GuestError::Busy | GuestError::Slow) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Guest(GuestError::Busy | GuestError::Readers | GuestError::Slow) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Guest(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
         }

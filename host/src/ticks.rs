@@ -78,7 +78,7 @@ async fn ask(guest: &Guest, method: Method) -> Option<Response<WasiBody>> {
         .header(header::AUTHORIZATION, format!("Bearer {}", guest.tick_token))
         .body(body)
         .ok()?;
-    match guest.handle(request).await {
+    match guest.tick(request).await {
         Ok(response) => Some(response),
         Err(error) => {
             tracing::warn!("a tick failed: {error}");

@@ -45,8 +45,12 @@ fn guest(code: &str, limits: Limits) -> Guest {
 }
 
 async fn run(guest: &Guest) -> GuestError {
+    run_at(guest, "/").await
+}
+
+async fn run_at(guest: &Guest, path: &str) -> GuestError {
     let body: WasiBody = Empty::new().map_err(|never| match never {}).boxed_unsync();
-    let request = http::Request::builder().uri("/").header("host", "x").body(body).unwrap();
+    let request = http::Request::builder().uri(path).header("host", "x").body(body).unwrap();
     match guest.handle(request).await {
         Ok(response) => panic!("a response: {response:?}"),
         Err(error) => error,
@@ -156,6 +160,72 @@ async fn a_request_waits_for_an_instance_only_so_long() {
     assert!(matches!(first.await.unwrap(), GuestError::Slow));
     // Its place is free again: this one is not told that there is none.
     assert!(matches!(run(&guest).await, GuestError::Slow));
+}
+
+#[tokio::test]
+async fn readers_take_no_more_than_their_places_and_leave_the_others_to_events() {
+    let limits =
+        Limits { readers: 1, wait: Duration::from_millis(50), time: Duration::from_secs(3), ..Limits::default() };
+    let guest = guest(LOOPS, limits);
+    let first = tokio::spawn({
+        let guest = guest.clone();
+        async move { run_at(&guest, "/api/events").await }
+    });
+    tokio::task::yield_now().await;
+    assert!(matches!(run_at(&guest, "/api/sessions").await, GuestError::Readers));
+    // This one runs until its time is up.
+    assert!(matches!(run(&guest).await, GuestError::Slow));
+    assert!(matches!(first.await.unwrap(), GuestError::Slow));
+    assert!(matches!(run_at(&guest, "/api/sessions").await, GuestError::Slow));
+}
+
+#[tokio::test]
+async fn a_reader_that_gave_up_gives_its_place_back() {
+    let limits = Limits { readers: 1, wait: Duration::from_secs(1), time: Duration::from_secs(4), ..Limits::default() };
+    let guest = guest(LOOPS, limits);
+    tokio::time::timeout(Duration::from_millis(200), run_at(&guest, "/api/events")).await.unwrap_err();
+    // It did not wait until the first one's time was up.
+    assert!(matches!(run_at(&guest, "/api/events").await, GuestError::Slow));
+}
+
+/// It got 2.7 MB of 4, and then the end, while the log told of a component that was too slow.
+#[test]
+fn a_reader_that_pauses_gets_all_of_its_answer_and_holds_up_nobody() {
+    const READ: &str = "a-read-token-of-many-characters";
+    let address = serve(|| {
+        let component = std::fs::read(component()).unwrap();
+        let limits = Limits { instances: 1, time: Duration::from_secs(2), ..Limits::default() };
+        let settings = [("ingest_open".to_owned(), "true".to_owned()), ("read_tokens".to_owned(), READ.to_owned())];
+        Guest::new(&component, KeyValueStore::memory(), settings.into(), limits).unwrap()
+    });
+    let mut sender = Connection::to(address);
+    // Together they are as much as a page holds, which is more than the kernel keeps for who reads so little at a time.
+    for n in 0..300 {
+        let form = format!("{}&name={}", numbered(n), "x".repeat(16_000));
+        assert_eq!(sender.post("/", form).result(), "stored");
+    }
+    let mut reader = Connection::over(reads_little_at_a_time(address));
+    reader.send(format!("GET /api/events?limit=500 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {READ}\r\n\r\n"));
+    // The one instance that there is, is free before it has read more than this.
+    reader.stream().peek(&mut [0]).unwrap();
+    assert_eq!(sender.post("/", numbered(300)).result(), "stored");
+    std::thread::sleep(Duration::from_secs(4));
+    let answer = reader.receive();
+    assert_eq!(answer.status, 200);
+    assert!(answer.body.len() > 4_000_000, "{}", answer.body.len());
+    serde_json::from_slice::<serde_json::Value>(&answer.body).unwrap();
+}
+
+/// With a window of a few kilobytes.
+fn reads_little_at_a_time(address: SocketAddr) -> std::net::TcpStream {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let stream = runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        socket.connect(address).await.unwrap().into_std().unwrap()
+    });
+    stream.set_nonblocking(false).unwrap();
+    stream
 }
 
 #[test]

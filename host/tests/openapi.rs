@@ -6,9 +6,11 @@ mod support;
 #[path = "../../tests/support/forms.rs"]
 mod forms;
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::Value;
 use support::{GUARDED, Kind, Recipient, TOKEN};
 
 /// One where nobody listens, and one that pulls.
@@ -31,12 +33,18 @@ fn every_answer_is_as_described() {
         recipient.post(&path, form);
     }
     recipient.post(&path, "no event");
-    // A sender with a token may send anything, and it is kept: only what is described is tried there.
-    for (paths, mode) in [("^/(api|health|tick)", "all"), ("^/events", "positive")] {
+    // A sender with a token may send anything, and it is kept: so only what is described is tried there, and where calls follow from
+    // one another.
+    for (paths, mode, phases) in
+        [("^/(api|health|tick)", "all", EACH), ("^/events", "positive", EACH), ("^/", "positive", "stateful")]
+    {
         let folder = tempfile::tempdir().unwrap();
+        let calls = folder.path().join("calls.json");
         let output = Command::new(schemathesis())
             .args(["run", &format!("http://{}/openapi.yaml", recipient.address), "--checks", "all"])
-            .args(["--include-path-regex", paths, "--mode", mode, "--max-examples", "30", "--seed", "1", "--no-color"])
+            .args(["--include-path-regex", paths, "--mode", mode, "--phases", phases])
+            .args(["--max-examples", "30", "--seed", "1", "--no-color", "--report-har-path"])
+            .arg(&calls)
             .args(["--header", &format!("Authorization: Bearer {TOKEN}")])
             .current_dir(folder.path())
             .output()
@@ -44,6 +52,35 @@ fn every_answer_is_as_described() {
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
         assert!(said.contains(" passed"), "{said}");
+        if phases == "stateful" {
+            each_has_found_something(&calls);
+        }
+    }
+}
+
+/// All phases in which no call follows from another.
+const EACH: &str = "examples,coverage,fuzzing";
+
+/// With made-up ids, these five saw nothing but 404.
+fn each_has_found_something(calls: &Path) {
+    let calls: Value = serde_json::from_slice(&std::fs::read(calls).unwrap()).unwrap();
+    let calls = calls["log"]["entries"].as_array().unwrap();
+    for (method, begin, end) in [
+        ("GET", "/api/events/", ""),
+        ("GET", "/api/sessions/", ""),
+        ("DELETE", "/api/sessions/", ""),
+        ("DELETE", "/api/set-aside/", ""),
+        ("POST", "/api/set-aside/", "/retry"),
+    ] {
+        let is_one = |call: &&Value| {
+            let url: http::Uri = call["request"]["url"].as_str().unwrap().parse().unwrap();
+            call["request"]["method"] == method && url.path().starts_with(begin) && url.path().ends_with(end)
+        };
+        let statuses: BTreeSet<_> =
+            calls.iter().filter(is_one).map(|call| call["response"]["status"].as_u64().unwrap()).collect();
+        // A body that was no event is none today either: that is a 409.
+        let found = [200, 204, 409].iter().any(|status| statuses.contains(status));
+        assert!(found, "{method} {begin}…{end}: {statuses:?}");
     }
 }
 

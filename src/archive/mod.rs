@@ -174,6 +174,18 @@ pub struct Unreadable {
     pub reason: String,
 }
 
+impl Unreadable {
+    /// So many are told of in one answer. There may be as many as there are keys, and more than fit in memory.
+    pub const MOST: usize = 1_000;
+
+    /// Adds one, as far as it is told of.
+    pub(crate) fn note(all: &mut BTreeSet<Self>, key: impl ToString, reason: impl ToString) {
+        if all.len() < Self::MOST {
+            all.insert(Self { key: key.to_string(), reason: reason.to_string() });
+        }
+    }
+}
+
 /// Why a view could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
@@ -192,7 +204,7 @@ pub struct View<'s, S> {
     /// What there is. Loose records that are gone are no longer among it.
     pub listing: Listing,
     covers: Covers,
-    /// What could not be read so far.
+    /// What could not be read so far: the first [`Unreadable::MOST`].
     pub unreadable: BTreeSet<Unreadable>,
     /// Whether what is no longer there is taken for gone.
     last_try: bool,
@@ -313,7 +325,7 @@ impl<'s, S: Store> View<'s, S> {
     }
 
     fn note(&mut self, key: &str, reason: impl ToString) {
-        self.unreadable.insert(Unreadable { key: key.to_owned(), reason: reason.to_string() });
+        Unreadable::note(&mut self.unreadable, key, reason);
     }
 
     /// All indexes of sessions that can be read.

@@ -123,7 +123,7 @@ pub struct Report {
     pub remaining: bool,
     /// How many loose events were there when it began.
     pub loose: usize,
-    /// What it could not read, and left where it is.
+    /// What it could not read, and left where it is: the first [`Unreadable::MOST`].
     pub unreadable: BTreeSet<Unreadable>,
 }
 
@@ -191,6 +191,10 @@ fn rest(policy: &Policy, report: &Result<Option<Report>, StoreError>, spent: Dur
     }
 }
 
+/// How many loose events one pass packs at most: what it has time for. There may be so many more that there is no room for two lists of
+/// them.
+const MOST_AT_ONCE: usize = 32_768;
+
 /// How many loose events are on the way to more than can be listed in a component's memory.
 const MANY_LOOSE: usize = 200_000;
 
@@ -248,6 +252,11 @@ const MERGED_AT_ONCE: usize = 8;
 /// The tier of a value; `None` if it is as good as full.
 fn tier(bytes: usize) -> Option<usize> {
     TIERS.iter().position(|most| bytes < *most)
+}
+
+/// The site of an event's key.
+fn site(key: &str) -> Option<&str> {
+    key.split('.').nth(1)
 }
 
 /// How many heads one pass reads to see whether what is loose was packed before.
@@ -347,7 +356,7 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
     }
 
     fn note(&mut self, key: impl ToString, reason: impl ToString) {
-        self.report.unreadable.insert(Unreadable { key: key.to_string(), reason: reason.to_string() });
+        Unreadable::note(&mut self.report.unreadable, key, reason);
     }
 
     /// Retention moves the horizon; of several the latest stays.
@@ -442,8 +451,7 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
         let passed = |key: &String| {
             KeyParts::of(key).and_then(|parts| parts.time()).is_some_and(|time| self.covers.passed(time))
         };
-        let (gone, stays): (Vec<_>, Vec<_>) = std::mem::take(&mut self.listing.loose).into_iter().partition(passed);
-        self.listing.loose = stays;
+        let gone: Vec<_> = self.listing.loose.extract_if(.., |key| passed(key)).collect();
         self.drop_loose(&gone).await?;
         let packs: Vec<_> = self.packs.keys().filter(|pack| self.covers.passed(pack.first)).cloned().collect();
         for pack in packs {
@@ -544,26 +552,27 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
             return Ok(());
         }
         let mut oldest = self.owed_to_nobody(batch).await?;
-        let excess = excess.min(oldest.len());
+        self.report.remaining |= excess.min(oldest.len()) > MOST_AT_ONCE;
+        let excess = excess.min(oldest.len()).min(MOST_AT_ONCE);
         if excess < batch {
             return Ok(());
         }
         if excess < oldest.len() {
             oldest.select_nth_unstable_by(excess, |one, other| KeyParts::of(one).cmp(&KeyParts::of(other)));
             oldest.truncate(excess);
+            // Before it deletes anything, it lists all keys again.
+            oldest.shrink_to_fit();
         }
-        let mut sites: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for key in oldest {
-            if let Some(parts) = KeyParts::of(&key) {
-                sites.entry(parts.site.to_owned()).or_default().push(key);
-            }
-        }
-        let mut sites: Vec<_> =
-            sites.into_iter().filter_map(|(site, keys)| Some((Site::parse(&site)?, keys))).collect();
-        sites.sort_unstable_by_key(|(_, keys)| std::cmp::Reverse(keys.len()));
+        // So a site's are together, in the order of their times.
+        oldest.sort_unstable();
+        let mut sites: Vec<_> = oldest.chunk_by(|one, other| site(one) == site(other)).collect();
+        sites.sort_by_key(|keys| std::cmp::Reverse(keys.len()));
         let few = batch.min(8);
-        for (site, mut keys) in sites.into_iter().filter(|(_, keys)| keys.len() >= few) {
-            keys.sort_unstable();
+        for keys in sites.into_iter().filter(|keys| keys.len() >= few) {
+            let Some(site) = keys.first().and_then(|key| KeyParts::of(key)).and_then(|parts| Site::parse(parts.site))
+            else {
+                continue;
+            };
             for some in keys.chunks(self.bound.events.max(1)) {
                 if self.is_over() {
                     return Ok(());

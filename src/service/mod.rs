@@ -271,6 +271,11 @@ pub fn named(path: &str) -> Option<(&'static str, Option<Site>)> {
     Some((name, site))
 }
 
+/// Whether a path is one of those that readers and administrators ask for, who may need to list all keys: for who keeps room for events.
+pub fn is_for_readers(path: &str) -> bool {
+    matches!(Route::of(path), Ok(Route::Api(_)))
+}
+
 /// A response with a JSON body. With `Content-Length` it leaves in one piece.
 fn json_response(status: StatusCode, content_type: &'static str, body: &impl Serialize) -> Response<Vec<u8>> {
     let body = serde_json::to_vec(body).unwrap_or_default();

@@ -33,7 +33,7 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
             let Some(value) = self.store.get(&key.to_string()).await? else { continue };
             match serde_json::from_slice::<SetAside>(&value).map_err(|error| error.to_string()).and_then(|b| seen(&b)) {
                 Ok(seen) => _ = places.insert(Place(Reverse(seen), key)),
-                Err(reason) => _ = unreadable.insert(Unreadable { key: key.to_string(), reason }),
+                Err(reason) => Unreadable::note(&mut unreadable, key, reason),
             }
         }
         let (mut set_aside, mut bytes, mut last, mut more) = (Vec::new(), 0, None, false);

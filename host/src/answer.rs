@@ -1,0 +1,147 @@
+//! The body of an answer: taken from its instance before its client reads it, as far as there is room, so that slow readers cost no
+//! instances, and an instance's time is its own.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body_util::BodyExt as _;
+use hyper::body::{Body, Frame};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime_wasi_http::{Error, WasiBody};
+
+/// How many bytes of answers are kept for clients that have not read them yet, all together: a dozen of the largest pages.
+pub const ROOM: usize = 64 << 20;
+
+/// An answer's body, as far as it was taken, and the rest.
+pub struct Answer {
+    taken: VecDeque<Bytes>,
+    trailers: Option<HeaderMap>,
+    /// What is still with the instance. `None` if that is nothing.
+    rest: Option<WasiBody>,
+    room: Arc<Semaphore>,
+    takes: Option<OwnedSemaphorePermit>,
+}
+
+impl Answer {
+    /// One of which nothing was taken yet. `room` has a permit for each byte that may be kept.
+    pub fn new(body: WasiBody, room: &Arc<Semaphore>) -> Self {
+        Self { taken: VecDeque::new(), trailers: None, rest: Some(body), room: Arc::clone(room), takes: None }
+    }
+
+    /// Takes what the instance gives, until that is all or there is no room for more. Where this is dropped, nothing is lost.
+    pub async fn take(&mut self) -> Result<(), Error> {
+        while let Some(rest) = &mut self.rest {
+            let Some(frame) = rest.frame().await.transpose()? else {
+                self.rest = None;
+                return Ok(());
+            };
+            match frame.into_data() {
+                Ok(bytes) => {
+                    let has_room = self.make_room(bytes.len());
+                    self.taken.push_back(bytes);
+                    if !has_room {
+                        return Ok(());
+                    }
+                }
+                Err(frame) => self.trailers = frame.into_trailers().ok(),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether all of it was taken.
+    pub fn is_whole(&self) -> bool {
+        self.rest.is_none()
+    }
+
+    fn make_room(&mut self, bytes: usize) -> bool {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let Ok(more) = Arc::clone(&self.room).try_acquire_many_owned(bytes) else { return false };
+        match &mut self.takes {
+            Some(takes) => takes.merge(more),
+            None => self.takes = Some(more),
+        }
+        true
+    }
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        if let Some(bytes) = self.taken.pop_front() {
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        }
+        if let Some(trailers) = self.trailers.take() {
+            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+        }
+        match &mut self.rest {
+            Some(rest) => Pin::new(rest).poll_frame(cx),
+            None => Poll::Ready(None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use http::HeaderMap;
+    use http_body_util::{BodyExt as _, StreamBody};
+    use hyper::body::Frame;
+    use tokio::sync::Semaphore;
+    use wasmtime_wasi_http::Error;
+
+    use super::Answer;
+
+    type Frames = Vec<Result<Frame<Bytes>, Error>>;
+
+    fn frames(texts: &[&'static str]) -> Frames {
+        texts.iter().map(|text| Ok(Frame::data(Bytes::from(*text)))).collect()
+    }
+
+    fn answer(frames: Frames, room: &Arc<Semaphore>) -> Answer {
+        Answer::new(StreamBody::new(futures_util::stream::iter(frames)).boxed_unsync(), room)
+    }
+
+    #[tokio::test]
+    async fn what_is_sent_is_what_the_instance_gave_however_much_of_it_was_taken_before() {
+        for (room, whole, left) in [(12, true, 0), (11, false, 4), (5, false, 5), (0, false, 0)] {
+            let room = Arc::new(Semaphore::new(room));
+            let mut given = frames(&["It was ", "given"]);
+            let mut trailers = HeaderMap::new();
+            trailers.insert("x", "y".parse().unwrap());
+            given.push(Ok(Frame::trailers(trailers.clone())));
+            let mut answer = answer(given, &room);
+            answer.take().await.unwrap();
+            assert_eq!((answer.is_whole(), room.available_permits()), (whole, left));
+            let sent = answer.collect().await.unwrap();
+            assert_eq!(sent.trailers(), Some(&trailers));
+            assert_eq!(sent.to_bytes(), "It was given");
+        }
+    }
+
+    #[tokio::test]
+    async fn room_is_free_again_once_the_answer_is_sent_or_dropped() {
+        let room = Arc::new(Semaphore::new(8));
+        let mut first = answer(frames(&["1234", "5678"]), &room);
+        first.take().await.unwrap();
+        assert_eq!((first.is_whole(), room.available_permits()), (true, 0));
+        drop(first);
+        assert_eq!(room.available_permits(), 8);
+    }
+
+    #[tokio::test]
+    async fn one_that_breaks_off_is_an_error_before_any_of_it_is_sent() {
+        let mut given = frames(&["half"]);
+        given.push(Err(Error::ConnectionTerminated));
+        let mut answer = answer(given, &Arc::new(Semaphore::new(100)));
+        assert!(answer.take().await.is_err());
+    }
+}
