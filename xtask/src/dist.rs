@@ -141,11 +141,11 @@ fn files(time: u64) -> Result<Files> {
 }
 
 fn host_program() -> PathBuf {
-    Path::new(BUILD_FOLDER).join("release").join(format!("{HOST}{EXE_SUFFIX}"))
+    Path::new(BUILD_FOLDER).join("dist").join(format!("{HOST}{EXE_SUFFIX}"))
 }
 
 fn build_host() -> Result<()> {
-    Command::cargo(["build", "--release", "--locked", "--package", HOST, "--target-dir", BUILD_FOLDER])
+    Command::cargo(["build", "--profile", "dist", "--locked", "--package", HOST, "--target-dir", BUILD_FOLDER])
         .arg("--config")
         .arg(remap::cargo_setting(&host_target()?)?)
         .env("CFLAGS", remap::c_flags()?)
