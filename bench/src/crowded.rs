@@ -23,7 +23,7 @@ pub struct Crowded {
     pub keys: u64,
     /// One connection that sends: while nobody reads, and while many do.
     pub series: [Series; 2],
-    /// How many pages of sessions were read.
+    /// How many pages of events were read.
     pub read: u64,
     /// How many who asked for one were told to come again.
     pub turned_away: u64,
@@ -82,13 +82,13 @@ async fn read(mut connection: Connection, mut stopped: watch::Receiver<()>) -> R
     let mut told = Told::default();
     loop {
         let answer = tokio::select! {
-            answer = connection.get("/api/sessions?limit=50") => answer?,
+            answer = connection.get("/api/events?limit=50") => answer?,
             _ = stopped.changed() => return Ok(told),
         };
         match answer {
             (StatusCode::OK, _) => told.read += 1,
             (StatusCode::SERVICE_UNAVAILABLE, _) => told.turned_away += 1,
-            (status, body) => bail!("a page of sessions was answered {status}: {body:.200}"),
+            (status, body) => bail!("a page of events was answered {status}: {body:.200}"),
         }
     }
 }

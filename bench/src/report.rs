@@ -352,9 +352,8 @@ impl Figures {
 
     fn crowded(&self) -> String {
         let Crowded { keys, series, read, turned_away, .. } = &self.crowded;
-        let title = format!(
-            "One connection, while nobody reads and while {READERS} read pages of 50 sessions of {keys} loose events"
-        );
+        let title =
+            format!("One connection, while nobody reads and while {READERS} read pages of 50 of {keys} loose events");
         let mut text = rates(&title, series);
         let _ = writeln!(text, "\n{read} pages were read; {turned_away} requests were told to come again (503).");
         text

@@ -53,7 +53,7 @@ impl Extent {
         packing: Turns { rounds: 3, time: Duration::from_secs(6) },
         filled: &[10_000, 100_000, 1_000_000, 10_000_000],
         packed: 1_000_000,
-        crowded: (400_000, Turns { rounds: 3, time: Duration::from_secs(4) }),
+        crowded: (400_000, Turns { rounds: 3, time: Duration::from_secs(6) }),
         backlog: (5_000, 2),
         forwarding: (30, 10_000),
         starts: 9,
