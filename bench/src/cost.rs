@@ -115,14 +115,20 @@ pub async fn of_steps(component: &str, times: u64) -> Result<Vec<(&'static str, 
     }
     const NAMES: [&str; 6] = [
         "an instance of the component, made and let go",
-        "an event in an instance that was made ahead, on a store in memory",
-        "the same in the bare component",
+        EVENT,
+        BARE_EVENT,
         "the same in the native library",
         "a record set in the host's store: handed to its thread, committed, synced",
         "a record appended to a file and synced",
     ];
     Ok(NAMES.into_iter().zip(steps.map(median)).collect())
 }
+
+/// How the table calls an event's way through the recipient.
+pub const EVENT: &str = "an event in an instance that was made ahead, on a store in memory";
+
+/// And through the bare component.
+pub const BARE_EVENT: &str = "the same in the bare component";
 
 /// Microseconds that something takes.
 async fn timed<T>(step: impl Future<Output = Result<T>>) -> Result<f64> {

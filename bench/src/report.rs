@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 
 use crate::backlog::Drained;
 use crate::contender::Kind;
-use crate::cost::EventCost;
+use crate::cost::{self, EventCost};
 use crate::crowded::{Crowded, READERS};
 use crate::forwarding::Forwarding;
 use crate::kills::Ledger;
@@ -247,7 +247,7 @@ impl Figures {
         let fuel = self.events.iter().map(|cost| cost.used.map(|used| used.fuel as f64));
         let shares = fuel.zip(INSTRUCTIONS_BEFORE).map(|(fuel, before)| Some(fuel? / before as f64));
         let most = shares.collect::<Option<Vec<_>>>().and_then(|shares| shares.into_iter().max_by(f64::total_cmp));
-        let step = |at: usize| self.steps.get(at).map(|(_, microseconds)| microseconds);
+        let step = |name| self.steps.iter().find(|(step, _)| *step == name).map(|(_, microseconds)| microseconds);
         let [module, _] = self.sizes;
         [
             Target::at_most("instructions of an event, the most of the seven, 2026-11-24's being 1", 0.5, most)
@@ -255,7 +255,7 @@ impl Figures {
             Target::at_most(
                 "an event in an instance that was made ahead, the bare component's being 1",
                 2.0,
-                step(1).zip(step(2)).map(|(recipient, bare)| recipient / bare),
+                step(cost::EVENT).zip(step(cost::BARE_EVENT)).map(|(recipient, bare)| recipient / bare),
             ),
             Target::at_most("the core module, 2026-11-24's being 1", 1.0, Some(module as f64 / MODULE_BEFORE)),
             Target::at_most("minutes from a clone to its first 200, nothing compiled or fetched", 4.0, None)

@@ -170,7 +170,7 @@ fn build_what_serves() -> Result<PathBuf> {
     // What may have to be installed first is seen to alone.
     setup::wasm_toolchain()?;
     if !command::root().join("target/release/outbound-events-host").is_file() {
-        eprintln!("==> compiling everything, this first time: five to ten minutes where there are two processors");
+        eprintln!("==> compiling everything, this first time: three to seven minutes where there are two processors");
     }
     std::thread::scope(|scope| {
         let component = scope.spawn(|| build::build(Package::Spin));
