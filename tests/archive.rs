@@ -486,6 +486,61 @@ fn a_store_that_takes_longer_to_list_than_a_pass_may_take_is_packed_all_the_same
     assert!(store.store.keys().iter().all(|key| !key.starts_with("event.")));
 }
 
+/// With a setting of more than twice what one pass packs, nothing was ever packed.
+#[test]
+fn however_few_a_pass_packs_passes_pack_all_that_is_not_to_stay_loose() {
+    let bound = Bound { events: 8, loose: 40, ..Bound::WIDE };
+    for (sites, loose_events) in [(1, 100), (1, 0), (3, 30)] {
+        let store = Memory::default();
+        for n in 0..300 {
+            let event = format!("event=support_conference_begin&version=1&lsid=one&timestamp={}", 1_700_000_000 + n);
+            assert_eq!(take(&store, ["a", "b", "c"][n % sites], &event, 0).header("event-result"), "stored");
+        }
+        let before = all_events(&store, 100);
+        passes(&store, &Policy::packs(loose_events), &bound);
+        let left = loose(&store);
+        assert!(
+            left >= loose_events && left <= loose_events + loose_events / 2 + 8 * sites,
+            "{left} of {loose_events}"
+        );
+        assert_eq!(all_events(&store, 100), before);
+    }
+}
+
+/// Passes looked at the same oldest ones again and again.
+#[test]
+fn what_cannot_be_packed_keeps_no_pass_from_what_is_newer() {
+    let (store, bound) = (Memory::default(), Bound { events: 8, loose: 20, ..Bound::WIDE });
+    // Of each of some sites there are too few; others cannot be read.
+    for n in 0..30 {
+        let event = format!("event=support_conference_begin&version=1&lsid=one&timestamp={}", 1_600_000_000 + n);
+        assert_eq!(take(&store, &format!("site-{n}"), &event, 0).header("event-result"), "stored");
+        let key = format!("event.default.{:012}.one.begin.{n:032x}", 1_600_000_000 + n);
+        store.values.borrow_mut().insert(key, Vec::new());
+    }
+    for n in 0..100 {
+        let event = format!("event=support_conference_begin&version=1&lsid=one&timestamp={}", 1_700_000_000 + n);
+        assert_eq!(take(&store, "hq", &event, 0).header("event-result"), "stored");
+    }
+    passes(&store, &Policy::packs(16), &bound);
+    // Those, those that are to stay loose, and fewer than make a pack.
+    assert!((60 + 16..60 + 16 + 8).contains(&loose(&store)), "{}", loose(&store));
+}
+
+/// Runs passes until nothing remains.
+fn passes(store: &impl Store, policy: &Policy, bound: &Bound) {
+    for _ in 0..100 {
+        if !pollster::block_on(pass(store, policy, bound, &later)).unwrap().remaining {
+            return;
+        }
+    }
+    panic!("there is always something that remains");
+}
+
+fn loose(store: &Memory) -> usize {
+    store.values.borrow().keys().filter(|key| key.starts_with("event.")).count()
+}
+
 #[test]
 fn a_store_that_refuses_its_list_is_not_asked_again_for_minutes() {
     // 37 events a second were taken at 1,000,000 loose ones: each 48th event asked for a list that was refused.

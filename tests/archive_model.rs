@@ -276,7 +276,7 @@ fn policy() -> Policy {
     Policy { destinations: destinations(), ..Policy::packs(3) }
 }
 
-const BOUND: Bound = Bound { events: 6, time: std::time::Duration::from_secs(60) };
+const BOUND: Bound = Bound { events: 6, loose: 8, time: std::time::Duration::from_secs(60) };
 
 fn site() -> Site {
     Site::parse("hq").unwrap()

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body_util::BodyExt as _;
-use hyper::body::{Body, Frame};
+use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime_wasi_http::{Error, WasiBody};
 
@@ -83,6 +83,18 @@ impl Body for Answer {
         match &mut self.rest {
             Some(rest) => Pin::new(rest).poll_frame(cx),
             None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.is_whole() && self.taken.is_empty() && self.trailers.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let taken = self.taken.iter().map(|bytes| bytes.len() as u64).sum();
+        match &self.rest {
+            None => SizeHint::with_exact(taken),
+            Some(_) => SizeHint::default(),
         }
     }
 }

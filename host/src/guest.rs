@@ -296,8 +296,8 @@ impl Guest {
         {
             return self.take(response.map_err(GuestError::Error)?, Box::pin(ready((ended, spent)))).await;
         }
-        let (used, guest) = (used(&spent.store), self.clone());
-        tokio::spawn(async move { guest.renew(spent).await });
+        let used = used(&spent.store);
+        self.renew_beside(spent);
         let Ok(response) = response else { return Err(ended.failure().unwrap_or(GuestError::Silent)) };
         let mut response = response.map_err(GuestError::Error)?;
         if let Some(used) = used {
@@ -326,12 +326,21 @@ impl Guest {
                 });
             }
             (ended, spent) = &mut run => {
-                // As long as it is there, a body that it did not end seems to go on.
-                self.renew(spent).await;
-                if let Err(error) = answer.take().await {
-                    return Err(ended.failure().unwrap_or(GuestError::BrokenOff(error)));
+                if ended.is_failure() {
+                    // Once the instance is gone, a body that it did not end seems to have ended.
+                    tokio::select! {
+                        biased;
+                        _ = answer.take() => {}
+                        () = ready(()) => {}
+                    }
+                    if !answer.is_whole() {
+                        self.renew_beside(spent);
+                        return Err(ended.failure().unwrap_or(GuestError::Silent));
+                    }
                 }
-                ended.note(true);
+                self.renew_beside(spent);
+                answer.take().await.map_err(GuestError::BrokenOff)?;
+                ended.note(answer.is_whole());
             }
         }
         Ok(Response::from_parts(head, answer.boxed_unsync()))
@@ -400,6 +409,11 @@ impl Guest {
         if let Ok(instance) = self.make().await {
             self.ready().push((instance, place));
         }
+    }
+
+    fn renew_beside(&self, spent: Spent) {
+        let guest = self.clone();
+        tokio::spawn(async move { guest.renew(spent).await });
     }
 
     fn ready(&self) -> MutexGuard<'_, Vec<Ready>> {
@@ -603,5 +617,71 @@ impl WasiView for State {
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.hooks }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use futures_util::StreamExt as _;
+    use futures_util::stream::{iter, pending};
+    use http::Response;
+    use http_body_util::{BodyExt as _, StreamBody};
+    use hyper::body::Frame;
+    use wasmtime_wasi_http::WasiBody;
+
+    use super::{AtWork, Ended, Guest, GuestError, Limits, Spent, free};
+    use crate::store::KeyValueStore;
+
+    /// One that nobody calls.
+    const IDLE: &str = r#"(component
+        (import "wasi:http/types@0.2.0" (instance $types
+            (export "incoming-request" (type (sub resource)))
+            (export "response-outparam" (type (sub resource)))))
+        (alias export $types "incoming-request" (type $request))
+        (alias export $types "response-outparam" (type $out))
+        (core module $module (func (export "handle") (param i32 i32)))
+        (core instance $instance (instantiate $module))
+        (func $handle (param "request" (own $request)) (param "response-out" (own $out))
+            (canon lift (core func $instance "handle")))
+        (instance $handler (export "handle" (func $handle)))
+        (export "wasi:http/incoming-handler@0.2.0" (instance $handler)))"#;
+
+    async fn spent(guest: &Guest) -> Spent {
+        let permit = free(&guest.instances, guest.limits.wait).await.unwrap();
+        Spent { store: guest.instance_store(), permit, reader: None, at_work: AtWork::new(&guest.work) }
+    }
+
+    /// A body of which this is there. Whether it goes on, nobody knows; or that is all.
+    fn body(there: &'static str, ended: bool) -> WasiBody {
+        let frames = iter([Ok(Frame::data(Bytes::from(there)))]);
+        match ended {
+            true => StreamBody::new(frames).boxed_unsync(),
+            false => StreamBody::new(frames.chain(pending())).boxed_unsync(),
+        }
+    }
+
+    /// It was a 200 of half a page, which breaks off, or seems to be all of it.
+    #[tokio::test]
+    async fn a_component_that_fails_before_its_response_is_whole_has_failed_and_after_that_it_has_answered() {
+        let component = wat::parse_str(IDLE).unwrap();
+        let guest = Guest::new(&component, KeyValueStore::memory(), [].into(), Limits::default()).unwrap();
+        for ended in [false, true] {
+            let trap = || Ended(Ok(Err(wasmtime::Error::msg("a trap"))));
+            let run = Box::pin(ready((trap(), spent(&guest).await)));
+            match guest.take(Response::new(body("half", ended)), run).await {
+                Ok(response) => {
+                    assert!(ended);
+                    assert_eq!(response.collect().await.unwrap().to_bytes(), "half");
+                }
+                Err(error) => assert!(!ended && matches!(error, GuestError::Trap(_)), "{error}"),
+            }
+        }
+        // Their places are free once they are gone.
+        let all = Arc::clone(&guest.instances).acquire_many_owned(guest.limits.instances).await;
+        assert!(all.is_ok());
     }
 }

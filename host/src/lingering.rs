@@ -17,7 +17,8 @@ type Told = Box<dyn FnOnce() + Send>;
 /// How a TLS handshake begins: a handshake's record, of whatever version 3.
 const HELLO: [u8; 2] = [0x16, 0x03];
 
-/// How long a client may read nothing of what is sent to it. A page that is kept for it takes memory.
+/// How long a client may read so little that nothing more can be sent to it: the kernel says that there is room again when a part of what it
+/// keeps was read, a megabyte at most. A page that is kept for it takes memory.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A connection that reads on for a moment when it is shut down.

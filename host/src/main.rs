@@ -9,6 +9,7 @@ use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
@@ -120,10 +121,13 @@ fn main() -> ExitCode {
 fn serve(arguments: Serve) -> Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     let served = runtime.block_on(serve_until_stopped(arguments));
-    // What was not finished in time is not waited for.
-    runtime.shutdown_background();
+    // What was not finished in time is hardly waited for.
+    runtime.shutdown_timeout(LAST_WORK);
     served
 }
+
+/// How long what is still under way may take at the very end: the store is closed with it.
+const LAST_WORK: Duration = Duration::from_secs(3);
 
 async fn serve_until_stopped(arguments: Serve) -> Result<()> {
     start_log(arguments.log_json);

@@ -103,14 +103,13 @@ async fn serve_until(mut stop: Boxed<()>, listener: TcpListener, guest: Guest, o
     drop((listener, stopping));
     beside.abort();
     tracing::info!(connections = graceful.count(), "stopping; what was accepted is finished first");
-    timeout(SHUTDOWN_TIMEOUT, graceful.shutdown()).await.map_err(|_| {
-        anyhow::anyhow!("some requests were not finished within {} seconds", SHUTDOWN_TIMEOUT.as_secs())
-    })?;
+    let finished = timeout(SHUTDOWN_TIMEOUT, graceful.shutdown()).await;
     // A round that is cut short sends again what it had not written down.
     if !server.guest.finish(ROUND_TIMEOUT).await {
         tracing::warn!("a round to a destination was cut short: what it had just sent may be sent again");
     }
-    Ok(())
+    finished
+        .map_err(|_| anyhow::anyhow!("some requests were not finished within {} seconds", SHUTDOWN_TIMEOUT.as_secs()))
 }
 
 /// What all connections share.

@@ -10,7 +10,7 @@ use support::{Kind, OPEN, Recipient, Response, numbered};
 
 const TOKEN: &str = "a-read-token-of-many-characters";
 
-/// Writes the keys of events past the recipient, ten events a session. Their values are read by nobody here.
+/// Writes the keys of events past the recipient, ten events a session. Their values cannot be read.
 fn fill(store: &Path, events: Range<u64>) {
     let mut connection = rusqlite::Connection::open(store).unwrap();
     connection.pragma_update(None, "synchronous", "OFF").unwrap();
@@ -65,6 +65,11 @@ fn half_a_million_loose_events_are_listed_and_more_keys_than_fit_are_refused() {
         Recipient::start(Kind::Host, &[OPEN, &format!("read_tokens={TOKEN}"), &format!("admin_tokens={ADMIN}")]);
     let session = format!("/api/sessions/default/{:032x}", 7);
     let lists = ["/api/sessions", "/api/stats", "/api/events?limit=1", "/api/set-aside", &session];
+    // The oldest, and those that can be packed.
+    let mut sender = recipient.connect();
+    for n in 0..1_000 {
+        assert_eq!(sender.post("/events", numbered(n)).result(), "stored");
+    }
     let mut filled = 0;
     // At 1,000,000 the host refuses the list of keys, or the instance would be stopped.
     for (events, status) in [(500_000, 200), (800_000, 200), (1_000_000, 503)] {

@@ -92,6 +92,8 @@ impl Policy {
 pub struct Bound {
     /// How many loose events one of its packs is made of, at most.
     pub events: usize,
+    /// How many loose events it packs at most. So many keys it keeps while it lists all of them again, for which a component has room.
+    pub loose: usize,
     /// After which it begins nothing new.
     pub time: Duration,
 }
@@ -99,13 +101,13 @@ pub struct Bound {
 impl Default for Bound {
     /// What fits every platform beside a request: well under ten seconds.
     fn default() -> Self {
-        Self { events: 2_048, time: Duration::from_secs(3) }
+        Self { events: 2_048, loose: 32_768, time: Duration::from_secs(3) }
     }
 }
 
 impl Bound {
-    /// For who has the time: a pack is made of as many as it holds.
-    pub const WIDE: Self = Self { events: MAX_PACK_EVENTS, time: Duration::from_secs(3) };
+    /// For who has the time and the memory: a pack is made of as many as it holds.
+    pub const WIDE: Self = Self { events: MAX_PACK_EVENTS, loose: usize::MAX, time: Duration::from_secs(3) };
 }
 
 /// What a pass did.
@@ -191,10 +193,6 @@ fn rest(policy: &Policy, report: &Result<Option<Report>, StoreError>, spent: Dur
     }
 }
 
-/// How many loose events one pass packs at most: what it has time for. There may be so many more that there is no room for two lists of
-/// them.
-const MOST_AT_ONCE: usize = 32_768;
-
 /// How many loose events are on the way to more than can be listed in a component's memory.
 const MANY_LOOSE: usize = 200_000;
 
@@ -252,6 +250,21 @@ const MERGED_AT_ONCE: usize = 8;
 /// The tier of a value; `None` if it is as good as full.
 fn tier(bytes: usize) -> Option<usize> {
     TIERS.iter().position(|most| bytes < *most)
+}
+
+/// Of loose events, keeps those that are the oldest but for the first few, up to the end: before anything is deleted, all keys are listed
+/// again, and there may be no room for two lists of them.
+fn keep_oldest(keys: &mut Vec<String>, first: usize, end: usize) {
+    let by_time = |one: &String, other: &String| KeyParts::of(one).cmp(&KeyParts::of(other));
+    if end < keys.len() {
+        keys.select_nth_unstable_by(end, by_time);
+        keys.truncate(end);
+    }
+    if first > 0 {
+        keys.select_nth_unstable_by(first, by_time);
+        keys.drain(..first);
+    }
+    keys.shrink_to_fit();
 }
 
 /// The site of an event's key.
@@ -543,36 +556,45 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
         found.into_iter().filter(|pack| pack.site == *site && self.packs.contains_key(pack)).collect()
     }
 
-    /// Packs the oldest loose events, as many as are not to stay loose, a site at a time; the sites with most first.
+    /// Packs the oldest loose events, as many as are not to stay loose. Where none of the oldest can be packed, it is the next ones' turn.
     async fn pack_loose(&mut self) -> Result<(), StoreError> {
-        let stay = self.policy.stay_loose(&self.listing);
-        let excess = self.listing.loose.len().saturating_sub(stay);
-        let batch = self.policy.batch(&self.listing);
-        if excess < batch {
-            return Ok(());
+        let (stay, batch) = (self.policy.stay_loose(&self.listing), self.policy.batch(&self.listing));
+        let mut first = 0;
+        loop {
+            let excess = self.listing.loose.len().saturating_sub(stay);
+            if excess < batch {
+                return Ok(());
+            }
+            let mut oldest = self.owed_to_nobody(batch).await?;
+            let excess = excess.min(oldest.len());
+            if excess < batch.max(first + 1) {
+                return Ok(());
+            }
+            let end = excess.min(first.saturating_add(self.bound.loose));
+            keep_oldest(&mut oldest, first, end);
+            let before = self.report.clone();
+            self.pack_sites(oldest, batch).await?;
+            let report = &self.report;
+            let packed =
+                (report.packed, report.written, report.dropped) != (before.packed, before.written, before.dropped);
+            if end == excess || packed || self.is_over() {
+                self.report.remaining |= end < excess;
+                return Ok(());
+            }
+            first = end;
+            self.listing.loose = Listing::of(self.store).await?.loose;
         }
-        let mut oldest = self.owed_to_nobody(batch).await?;
-        self.report.remaining |= excess.min(oldest.len()) > MOST_AT_ONCE;
-        let excess = excess.min(oldest.len()).min(MOST_AT_ONCE);
-        if excess < batch {
-            return Ok(());
-        }
-        if excess < oldest.len() {
-            oldest.select_nth_unstable_by(excess, |one, other| KeyParts::of(one).cmp(&KeyParts::of(other)));
-            oldest.truncate(excess);
-            // Before it deletes anything, it lists all keys again.
-            oldest.shrink_to_fit();
-        }
+    }
+
+    /// Packs loose events, a site at a time; the sites with most first.
+    async fn pack_sites(&mut self, mut keys: Vec<String>, batch: usize) -> Result<(), StoreError> {
         // So a site's are together, in the order of their times.
-        oldest.sort_unstable();
-        let mut sites: Vec<_> = oldest.chunk_by(|one, other| site(one) == site(other)).collect();
+        keys.sort_unstable();
+        let mut sites: Vec<_> = keys.chunk_by(|one, other| site(one) == site(other)).collect();
         sites.sort_by_key(|keys| std::cmp::Reverse(keys.len()));
         let few = batch.min(8);
         for keys in sites.into_iter().filter(|keys| keys.len() >= few) {
-            let Some(site) = keys.first().and_then(|key| KeyParts::of(key)).and_then(|parts| Site::parse(parts.site))
-            else {
-                continue;
-            };
+            let Some(site) = keys.first().and_then(|key| site(key)).and_then(Site::parse) else { continue };
             for some in keys.chunks(self.bound.events.max(1)) {
                 if self.is_over() {
                     return Ok(());
