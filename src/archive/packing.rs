@@ -572,12 +572,10 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
             }
             let end = excess.min(first.saturating_add(self.bound.loose));
             keep_oldest(&mut oldest, first, end);
-            let before = self.report.clone();
+            let done = |report: &Report| (report.packed, report.written, report.dropped);
+            let before = done(&self.report);
             self.pack_sites(oldest, batch).await?;
-            let report = &self.report;
-            let packed =
-                (report.packed, report.written, report.dropped) != (before.packed, before.written, before.dropped);
-            if end == excess || packed || self.is_over() {
+            if end == excess || done(&self.report) != before || self.is_over() {
                 self.report.remaining |= end < excess;
                 return Ok(());
             }
