@@ -70,12 +70,13 @@ impl Listing {
     /// Sorts keys by what they are. There may be so many that there is no room for a second list of them.
     pub fn new(mut keys: Vec<String>) -> Self {
         let mut listing = Self { keys: keys.len(), ..Self::default() };
-        keys.retain(|key| match key.split_once('.').map_or("", |(kind, _)| kind) {
-            "event" if KeyParts::of(key).is_some() => true,
-            kind => {
+        keys.retain(|key| {
+            let is_event = KeyParts::of(key).is_some();
+            if !is_event && key != keys::LEASE {
+                let kind = key.split_once('.').map_or("", |(kind, _)| kind);
                 listing.others += usize::from(!listing.add(kind, key));
-                false
             }
+            is_event
         });
         listing.loose = keys;
         listing.packs.sort_unstable_by(|one, other| (other.last, one).cmp(&(one.last, other)));
@@ -92,7 +93,6 @@ impl Listing {
             "horizon" => key.parse().map(|key| self.horizons.push(key)).is_ok(),
             "index" => key.parse().map(|key| self.indexes.push(key)).is_ok(),
             "setaside" => key.parse().map(|key| self.set_aside.push(key)).is_ok(),
-            "lease" => key == keys::LEASE,
             _ => key.parse().map(|key| self.forwards.push(key)).is_ok(),
         }
     }

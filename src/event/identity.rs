@@ -111,6 +111,14 @@ impl Id {
         u64::from_be_bytes([a, b, c, d, e, f, g, h])
     }
 
+    /// Its 32 digits: what `to_string` gives, in one piece.
+    pub fn text(self) -> String {
+        // Digit by digit: an event has its id written three times, and to format numbers costs several times as much.
+        let digit = |half: u8| if half < 10 { b'0' + half } else { b'a' - 10 + half };
+        let digits = self.0.map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+        str::from_utf8(digits.as_flattened()).unwrap_or_default().to_owned()
+    }
+
     fn over<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
         // Put together first: a hash that is fed by small pieces costs as much again.
         let mut hashed = Vec::with_capacity(1024);
@@ -127,10 +135,7 @@ impl Id {
 
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Digit by digit: an event has its id written three times, and to format numbers costs several times as much.
-        let digit = |half: u8| if half < 10 { b'0' + half } else { b'a' - 10 + half };
-        let digits = self.0.map(|byte| [digit(byte >> 4), digit(byte & 15)]);
-        f.write_str(str::from_utf8(digits.as_flattened()).unwrap_or_default())
+        f.write_str(&self.text())
     }
 }
 

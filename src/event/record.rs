@@ -55,7 +55,7 @@ impl Record {
         let id = Id::of_event(&site, &data.form());
         let record = Self {
             specversion: "1.0".into(),
-            id: id.to_string(),
+            id: id.text(),
             source: [SOURCE, site.as_str()].concat(),
             event_type: ["com.beyondtrust.", name.as_str()].concat(),
             subject: data.lsid.clone(),

@@ -153,6 +153,6 @@ fn accepted(id: &Id, result: &'static str) -> Response<Vec<u8>> {
 /// The headers that tell what was kept and how.
 pub(super) fn outcome(id: &Id, result: &'static str) -> [(HeaderName, HeaderValue); 2] {
     // 32 hexadecimal digits are always a header's value.
-    let id = HeaderValue::try_from(id.to_string()).unwrap_or(HeaderValue::from_static(""));
+    let id = HeaderValue::try_from(id.text()).unwrap_or(HeaderValue::from_static(""));
     [(EVENT_ID, id), (EVENT_RESULT, HeaderValue::from_static(result))]
 }

@@ -38,7 +38,7 @@ pub use problem::Refusal;
 use api::Resource;
 
 /// The headers that are looked at: an adapter need hand on no others.
-pub const HEADERS: [HeaderName; 5] =
+pub static HEADERS: [HeaderName; 5] =
     [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::AUTHORIZATION, header::ACCEPT];
 
 /// What one request is answered with, and everything that the answer depends on besides the request.
