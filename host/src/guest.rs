@@ -2,11 +2,13 @@
 //! store, its variables, the clock, random numbers, a log, and requests to the origins of its destinations.
 
 use std::collections::HashMap;
-use std::future::ready;
+use std::future::{poll_fn, ready};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use outbound_events::forward::destination::Destination;
@@ -14,6 +16,7 @@ use outbound_events::service;
 use outbound_events::settings::Settings;
 use serde_json::Value;
 use tokio::runtime::Handle;
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::spawn_blocking;
 use tokio::time::error::Elapsed;
@@ -127,7 +130,8 @@ pub struct Guest {
     /// Bytes of answers that may wait for their clients.
     room: Arc<Semaphore>,
     ready: Arc<Mutex<Vec<Ready>>>,
-    /// The places of those that are ready or being made: beside those of requests, so that no request goes without.
+    left: Arc<Mutex<Vec<Left>>>,
+    /// The places of those that are ready, being made, or left: beside those of requests, so that no request goes without.
     ahead: Arc<Semaphore>,
     pub(crate) store: KeyValueStore,
     variables: Arc<HashMap<String, String>>,
@@ -157,6 +161,9 @@ struct Instance {
 
 /// One that was made ahead, in a place of its own until a request takes it.
 type Ready = (Instance, OwnedSemaphorePermit);
+
+/// What an event has left of one, in a place of those to come: cleared while another event waits for the disk.
+type Left = (Store<State>, OwnedSemaphorePermit);
 
 /// An instance that a request has taken. Its place is free only once it is gone: so they are dropped in this order.
 struct Spent {
@@ -216,6 +223,7 @@ impl Guest {
             long_lists: Arc::new(Semaphore::new(1)),
             room: Arc::new(Semaphore::new(answer::ROOM)),
             ready: Arc::default(),
+            left: Arc::default(),
             ahead: Arc::new(Semaphore::new(READY as usize)),
             store,
             variables: Arc::new(variables),
@@ -280,12 +288,22 @@ impl Guest {
             let ended = timeout(time, call).await;
             (Ended(ended), spent)
         });
-        // The guest runs in the connection's own task: no other thread is woken on the way of a small answer.
-        let (ended, spent) = tokio::select! {
-            biased;
-            ended = &mut run => ended,
+        // The guest runs in the connection's own task: no other thread is woken on the way of a small answer. Nobody but the guest
+        // gives its response: to look for it when it has run is enough, and to be woken for it would be to run again for nothing.
+        let ran = poll_fn(|context| match run.as_mut().poll(context) {
+            Poll::Ready(ended) => Poll::Ready(Ok(ended)),
+            Poll::Pending => match response.try_recv() {
+                Err(TryRecvError::Empty) => {
+                    self.renew_what_was_left();
+                    Poll::Pending
+                }
+                early => Poll::Ready(Err(early)),
+            },
+        });
+        let (ended, spent) = match ran.await {
+            Ok(ended) => ended,
             // The guest is not done: it gives the response's body, or goes on after it.
-            response = &mut response => {
+            Err(response) => {
                 let response = response.map_err(|_| GuestError::Silent)?.map_err(GuestError::Error)?;
                 return self.take(response, run).await;
             }
@@ -297,7 +315,7 @@ impl Guest {
             return self.take(response.map_err(GuestError::Error)?, Box::pin(ready((ended, spent)))).await;
         }
         let used = used(&spent.store);
-        self.renew_beside(spent);
+        self.leave(spent);
         let Ok(response) = response else { return Err(ended.failure().unwrap_or(GuestError::Silent)) };
         let mut response = response.map_err(GuestError::Error)?;
         if let Some(used) = used {
@@ -400,13 +418,32 @@ impl Guest {
         }
     }
 
-    /// Lets an instance go, and makes one for a request to come. Beside that request, not on its way: to make an instance and
+    /// Lets an instance go, and makes one for a request to come. Not on the way of a request: to make an instance and
     /// to clear what it leaves take as long as its work.
     async fn renew(&self, spent: Spent) {
         drop(spent);
         let Ok(place) = Arc::clone(&self.ahead).try_acquire_owned() else { return };
         // If it cannot be made, the request that needs it is told why.
         if let Ok(instance) = self.make().await {
+            self.ready().push((instance, place));
+        }
+    }
+
+    /// Leaves it for a better time than now, when the sender has its answer and the next event may come at once. Nobody waits for
+    /// that time: if no more instances are ready, or there is no place for one, it is renewed next.
+    fn leave(&self, mut spent: Spent) {
+        let place = Arc::clone(&self.ahead).try_acquire_owned().ok().filter(|_| !self.ready().is_empty());
+        let Some(place) = place else { return self.renew_beside(spent) };
+        spent.store.data_mut().end();
+        self.left().push((spent.store, place));
+    }
+
+    /// Clears what an event has left, and makes an instance in its place. For when the thread has nothing else to do than to wait.
+    fn renew_what_was_left(&self) {
+        let Some((store, place)) = self.left().pop() else { return };
+        drop(store);
+        // One that is not made in one go is made when it is needed, or is not, and who needs it is told why.
+        if let Some(Ok(instance)) = self.make().now_or_never() {
             self.ready().push((instance, place));
         }
     }
@@ -420,11 +457,16 @@ impl Guest {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn left(&self) -> MutexGuard<'_, Vec<Left>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn instance_store(&self) -> Store<State> {
         let log = GuestLog::default();
         let state = State {
             table: ResourceTable::new(),
-            wasi: WasiCtx::builder().stdout(log.clone()).stderr(log).build(),
+            wasi: WasiCtx::builder().stdout(log.clone()).stderr(log.clone()).build(),
+            log,
             http: WasiHttpCtx::new(),
             hooks: WayOut(self.outgoing.clone()),
             offer: Offer {
@@ -497,8 +539,9 @@ impl Ended {
     }
 }
 
-/// How much of each instance's memory stays with the pool, in bytes: what an event touches, and its neighbourhood.
-const KEPT_MEMORY: usize = 2 << 20;
+/// How much of each instance's memory stays with the pool, in bytes: twice what an event writes. What a pass has written besides, which
+/// is a hundred times as much, would be cleared after each later event in its place.
+const KEPT_MEMORY: usize = 96 << 10;
 
 /// The same of each table.
 const KEPT_TABLE: usize = 64 << 10;
@@ -559,6 +602,7 @@ fn keep_time(engine: &Engine) -> std::io::Result<()> {
 struct State {
     table: ResourceTable,
     wasi: WasiCtx,
+    log: GuestLog,
     http: WasiHttpCtx,
     hooks: WayOut,
     offer: Offer,
@@ -566,6 +610,13 @@ struct State {
 }
 
 impl State {
+    /// Lets go of all that others may wait for: a request's body, a turn, the end of a log line.
+    fn end(&mut self) {
+        self.table = ResourceTable::new();
+        self.offer.turn = Turn::Nobodys;
+        self.log.end();
+    }
+
     fn offer(&mut self) -> OfferView<'_> {
         OfferView { offer: &mut self.offer, table: &mut self.table }
     }
@@ -631,9 +682,10 @@ mod tests {
     use http::Response;
     use http_body_util::{BodyExt as _, StreamBody};
     use hyper::body::Frame;
+    use tokio::task::yield_now;
     use wasmtime_wasi_http::WasiBody;
 
-    use super::{AtWork, Ended, Guest, GuestError, Limits, Spent, free};
+    use super::{AtWork, Ended, Guest, GuestError, KEPT_MEMORY, Limits, Spent, Turn, free};
     use crate::store::KeyValueStore;
 
     /// One that nobody calls.
@@ -667,8 +719,7 @@ mod tests {
     /// It was a 200 of half a page, which breaks off, or seems to be all of it.
     #[tokio::test]
     async fn a_component_that_fails_before_its_response_is_whole_has_failed_and_after_that_it_has_answered() {
-        let component = wat::parse_str(IDLE).unwrap();
-        let guest = Guest::new(&component, KeyValueStore::memory(), [].into(), Limits::default()).unwrap();
+        let guest = idle();
         for ended in [false, true] {
             let trap = || Ended(Ok(Err(wasmtime::Error::msg("a trap"))));
             let run = Box::pin(ready((trap(), spent(&guest).await)));
@@ -683,5 +734,53 @@ mod tests {
         // Their places are free once they are gone.
         let all = Arc::clone(&guest.instances).acquire_many_owned(guest.limits.instances).await;
         assert!(all.is_ok());
+    }
+    fn idle() -> Guest {
+        let component = wat::parse_str(IDLE).unwrap();
+        Guest::new(&component, KeyValueStore::memory(), [].into(), Limits::default()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_an_event_leaves_is_cleared_in_a_lull_and_holds_nothing_until_then() {
+        let guest = idle();
+        guest.renew(spent(&guest).await).await;
+        assert_eq!((guest.ready().len(), guest.left().len()), (1, 0));
+        let mut spent_one = spent(&guest).await;
+        let turn = Arc::clone(&guest.long_lists).acquire_owned().await.unwrap();
+        spent_one.store.data_mut().offer.turn = Turn::Its(turn);
+        guest.leave(spent_one);
+        assert_eq!((guest.ready().len(), guest.left().len()), (1, 1));
+        assert_eq!(guest.instances().in_use, 0);
+        assert_eq!(guest.long_lists.available_permits(), 1);
+        guest.renew_what_was_left();
+        assert_eq!((guest.ready().len(), guest.left().len()), (2, 0));
+    }
+
+    /// A store in memory has no lulls: whoever came next waited for an instance to be made.
+    #[tokio::test]
+    async fn where_no_instance_is_ready_one_is_made_next() {
+        let guest = idle();
+        guest.leave(spent(&guest).await);
+        assert_eq!(guest.left().len(), 0);
+        // The one task that waits here.
+        yield_now().await;
+        assert_eq!(guest.ready().len(), 1);
+    }
+
+    /// All that a pass had written was cleared after each later event in its place.
+    #[tokio::test]
+    async fn of_what_an_instance_writes_little_stays_with_the_pool() {
+        let writes = IDLE.replace(
+            r#"(core module $module (func"#,
+            "(core module $module (memory 32)
+                (func $fill (memory.fill (i32.const 0) (i32.const 1) (i32.const 0x180000)))
+                (start $fill) (func",
+        );
+        let component = wat::parse_str(writes).unwrap();
+        let guest = Guest::new(&component, KeyValueStore::memory(), [].into(), Limits::default()).unwrap();
+        guest.instantiate().await.unwrap();
+        let pool = guest.pre.engine().pooling_allocator_metrics().unwrap();
+        let kept = pool.unused_memory_bytes_resident();
+        assert!(kept <= KEPT_MEMORY, "{kept}");
     }
 }
