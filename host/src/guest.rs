@@ -170,10 +170,16 @@ struct Spent {
     store: Store<State>,
     #[expect(dead_code, reason = "held, not read")]
     permit: OwnedSemaphorePermit,
-    #[expect(dead_code, reason = "held, not read")]
     reader: Option<OwnedSemaphorePermit>,
     #[expect(dead_code, reason = "held, not read")]
     at_work: AtWork,
+}
+
+impl Spent {
+    /// Whether it was an event's, or a stranger's, and no list of very many keys was made in it.
+    fn is_an_events(&self) -> bool {
+        self.reader.is_none() && matches!(self.store.data().offer.turn, Turn::Waits(_))
+    }
 }
 
 /// How many instances there are.
@@ -294,7 +300,7 @@ impl Guest {
             Poll::Ready(ended) => Poll::Ready(Ok(ended)),
             Poll::Pending => match response.try_recv() {
                 Err(TryRecvError::Empty) => {
-                    self.renew_what_was_left();
+                    self.renew_in_a_lull();
                     Poll::Pending
                 }
                 early => Poll::Ready(Err(early)),
@@ -429,28 +435,46 @@ impl Guest {
         }
     }
 
-    /// Leaves it for a better time than now, when the sender has its answer and the next event may come at once. Nobody waits for
-    /// that time: if no more instances are ready, or there is no place for one, it is renewed next.
+    /// Leaves what an event has used for a better time than now, when the sender has its answer and the next event may come at once.
+    /// Nobody waits for that time: there are always more instances ready than left, and what others have used may be large.
     fn leave(&self, mut spent: Spent) {
-        let place = Arc::clone(&self.ahead).try_acquire_owned().ok().filter(|_| !self.ready().is_empty());
+        let place = Arc::clone(&self.ahead).try_acquire_owned().ok();
+        let place = place.filter(|_| spent.is_an_events() && self.ready().len() > self.left().len());
         let Some(place) = place else { return self.renew_beside(spent) };
         spent.store.data_mut().end();
         self.left().push((spent.store, place));
     }
 
-    /// Clears what an event has left, and makes an instance in its place. For when the thread has nothing else to do than to wait.
-    fn renew_what_was_left(&self) {
-        let Some((store, place)) = self.left().pop() else { return };
-        drop(store);
+    /// Clears what an event has left, and makes an instance in its place; or makes one if none is ready. For when the thread has
+    /// nothing else to do than to wait.
+    fn renew_in_a_lull(&self) {
+        let left = self.left().pop();
+        let place = match left {
+            Some((store, place)) => {
+                drop(store);
+                place
+            }
+            None if self.ready().is_empty() => match Arc::clone(&self.ahead).try_acquire_owned() {
+                Ok(place) => place,
+                Err(_) => return,
+            },
+            None => return,
+        };
         // One that is not made in one go is made when it is needed, or is not, and who needs it is told why.
         if let Some(Ok(instance)) = self.make().now_or_never() {
             self.ready().push((instance, place));
         }
     }
 
+    /// What a reader or a tick has used may be large: to clear it takes a thread of its own.
     fn renew_beside(&self, spent: Spent) {
-        let guest = self.clone();
-        tokio::spawn(async move { guest.renew(spent).await });
+        let (guest, is_an_events) = (self.clone(), spent.is_an_events());
+        let renew = async move { guest.renew(spent).await };
+        if is_an_events {
+            tokio::spawn(renew);
+        } else {
+            beside(renew);
+        }
     }
 
     fn ready(&self) -> MutexGuard<'_, Vec<Ready>> {
@@ -558,7 +582,7 @@ fn config(limits: &Limits) -> Config {
         .total_tables(instances.saturating_mul(PARTS))
         .total_stacks(instances)
         .max_memory_size(limits.memory_bytes);
-    // An instance's pages stay with the pool, which clears those that were written: to give them back and to fault them in
+    // The pages that an event writes stay with the pool, which clears them: to give them back and to fault them in
     // again would cost a third of an event. Where the kernel tells which they are, only those are looked at.
     pool.linear_memory_keep_resident(KEPT_MEMORY).table_keep_resident(KEPT_TABLE).pagemap_scan(Enabled::Auto);
     let mut config = Config::new();
@@ -610,10 +634,9 @@ struct State {
 }
 
 impl State {
-    /// Lets go of all that others may wait for: a request's body, a turn, the end of a log line.
+    /// Lets go of what others may wait for: a request's body, the end of a log line.
     fn end(&mut self) {
         self.table = ResourceTable::new();
-        self.offer.turn = Turn::Nobodys;
         self.log.end();
     }
 
@@ -704,7 +727,9 @@ mod tests {
 
     async fn spent(guest: &Guest) -> Spent {
         let permit = free(&guest.instances, guest.limits.wait).await.unwrap();
-        Spent { store: guest.instance_store(), permit, reader: None, at_work: AtWork::new(&guest.work) }
+        let mut store = guest.instance_store();
+        store.data_mut().offer.turn = Turn::Waits(Arc::clone(&guest.long_lists));
+        Spent { store, permit, reader: None, at_work: AtWork::new(&guest.work) }
     }
 
     /// A body of which this is there. Whether it goes on, nobody knows; or that is all.
@@ -741,19 +766,37 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_an_event_leaves_is_cleared_in_a_lull_and_holds_nothing_until_then() {
+    async fn what_an_event_leaves_is_cleared_in_a_lull_and_takes_no_place_until_then() {
         let guest = idle();
-        guest.renew(spent(&guest).await).await;
-        assert_eq!((guest.ready().len(), guest.left().len()), (1, 0));
-        let mut spent_one = spent(&guest).await;
-        let turn = Arc::clone(&guest.long_lists).acquire_owned().await.unwrap();
-        spent_one.store.data_mut().offer.turn = Turn::Its(turn);
-        guest.leave(spent_one);
+        guest.renew_in_a_lull();
+        assert_eq!((guest.ready().len(), guest.left().len()), (1, 0), "none was ready");
+        guest.leave(spent(&guest).await);
         assert_eq!((guest.ready().len(), guest.left().len()), (1, 1));
         assert_eq!(guest.instances().in_use, 0);
-        assert_eq!(guest.long_lists.available_permits(), 1);
-        guest.renew_what_was_left();
+        guest.renew_in_a_lull();
         assert_eq!((guest.ready().len(), guest.left().len()), (2, 0));
+        guest.renew_in_a_lull();
+        assert_eq!((guest.ready().len(), guest.left().len()), (2, 0), "one was ready");
+    }
+
+    /// What it wrote may be as much as an instance can have. And the lists of others wait until it is gone.
+    #[tokio::test]
+    async fn what_a_reader_leaves_or_who_made_a_long_list_is_cleared_on_a_thread_of_its_own() {
+        let guest = idle();
+        let reader = Arc::clone(&guest.readers).acquire_owned().await.unwrap();
+        let turn = Arc::clone(&guest.long_lists).acquire_owned().await.unwrap();
+        for what in [Err(reader), Ok(turn)] {
+            guest.renew_in_a_lull();
+            let mut spent = spent(&guest).await;
+            match what {
+                Err(reader) => spent.reader = Some(reader),
+                Ok(turn) => spent.store.data_mut().offer.turn = Turn::Its(turn),
+            }
+            guest.leave(spent);
+            assert_eq!(guest.left().len(), 0);
+        }
+        let (readers, turn) = (guest.readers.acquire_many(guest.limits.readers), guest.long_lists.acquire());
+        assert!(readers.await.is_ok() && turn.await.is_ok());
     }
 
     /// A store in memory has no lulls: whoever came next waited for an instance to be made.

@@ -86,8 +86,8 @@ async fn serve_until(mut stop: Boxed<()>, listener: TcpListener, guest: Guest, o
     let (stopping, stopped) = watch::channel(());
     let server = Arc::new(Server::new(guest, options, stopped));
     let graceful = GracefulShutdown::new();
-    let beside = tokio::spawn(Arc::clone(&server).see_to_the_rest());
     let threads = Threads::start().context("no threads can be started")?;
+    let beside = tokio::spawn(Arc::clone(&server).see_to_the_rest());
     loop {
         tokio::select! {
             accepted = server.accept(&listener) => {

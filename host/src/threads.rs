@@ -1,8 +1,8 @@
 //! Threads that connections are dealt out to, one for each processor. A connection stays where it is.
 //!
 //! Where threads share what is to be done, each wakes another for most of what happens, and it finds nothing: for one sender alone
-//! that was more than half of all calls to the kernel. So each has its own, and a guest that computes for long is made to let others
-//! run, or is taken to a thread of its own.
+//! that was more than half of all calls to the kernel. So each has its own. A guest that computes for long lets others run again and
+//! again, and what is known to take long has other threads.
 
 use std::future::Future;
 use std::io;
@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// How long what still blocks on one may take once it is to end.
 const LAST_WORK: Duration = Duration::from_secs(3);
@@ -45,9 +45,9 @@ impl Threads {
     {
         // One thread's sockets are not another's.
         let stream = stream.into_std()?;
-        let Some(thread) = self.0.iter().min_by_key(|thread| Arc::strong_count(&thread.connections)) else {
-            return Ok(());
-        };
+        let alive = self.0.iter().filter(|thread| !thread.ended.is_finished());
+        let thread = alive.min_by_key(|thread| Arc::strong_count(&thread.connections));
+        let thread = thread.ok_or_else(|| io::Error::other("all threads have ended"))?;
         let counted = Arc::clone(&thread.connections);
         thread.runtime.spawn(async move {
             match TcpStream::from_std(stream) {
@@ -59,18 +59,20 @@ impl Threads {
         Ok(())
     }
 
-    /// Ends them, with the connections that are left, and waits until they have ended.
+    /// Ends them, with the connections that are left, and waits until they have ended, but not for one that hangs with its disk.
     pub async fn end(self) {
         let threads: Vec<_> = self.0.into_iter().map(|Thread { ended, .. }| ended).collect();
         // One that panicked has ended too.
         let all = spawn_blocking(move || threads.into_iter().for_each(|thread| _ = thread.join()));
-        let _ = all.await;
+        let _ = timeout(LAST_WORK + Duration::from_secs(1), all).await;
     }
 }
 
 impl Thread {
     fn start() -> io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+        // Between any two steps of one that computes, what other threads have sent is taken up, and each second time what sockets have.
+        let mut scheduler = Builder::new_current_thread();
+        let runtime = scheduler.global_queue_interval(1).event_interval(2).enable_all().build()?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
         let ended = thread::Builder::new().name("connections".to_owned()).spawn(move || {
