@@ -70,6 +70,7 @@ impl Listing {
     /// Sorts keys by what they are. There may be so many that there is no room for a second list of them.
     pub fn new(mut keys: Vec<String>) -> Self {
         let mut listing = Self { keys: keys.len(), ..Self::default() };
+        // The lease is nothing that is kept.
         keys.retain(|key| {
             let is_event = KeyParts::of(key).is_some();
             if !is_event && key != keys::LEASE {
