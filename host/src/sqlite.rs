@@ -46,6 +46,9 @@ pub struct SqliteStore {
     /// Emptied by `drop`, which ends the thread.
     writes: Option<mpsc::Sender<Write>>,
     writer: Option<JoinHandle<()>>,
+    /// Emptied as well.
+    lists: Option<mpsc::Sender<List>>,
+    lister: Option<JoinHandle<()>>,
     readers: Mutex<Vec<Connection>>,
     committed: Committed,
 }
@@ -63,6 +66,9 @@ struct Write {
     change: Change,
     done: oneshot::Sender<Result<(), StoreError>>,
 }
+
+/// Who waits for a list of all keys.
+type List = oneshot::Sender<Result<Vec<String>, StoreError>>;
 
 enum Change {
     Set(String, Vec<u8>),
@@ -89,14 +95,17 @@ impl SqliteStore {
         let (writes, mut waiting) = mpsc::channel(MAX_WAITING);
         let committed = Committed::default();
         let told = committed.clone();
-        let writer = std::thread::Builder::new()
-            .name("store".to_owned())
-            .spawn(move || write_all(&mut connection, &mut waiting, &told))
-            .map_err(|error| unusable(error.to_string()))?;
+        let writer = thread("store", move || write_all(&mut connection, &mut waiting, &told));
+        let writer = writer.map_err(|error| unusable(error.to_string()))?;
+        let (lists, asked) = mpsc::channel(1);
+        let listed = path.to_owned();
+        let lister = thread("lists", move || list_all(&listed, asked)).map_err(|error| unusable(error.to_string()))?;
         let store = Self {
             path: path.to_owned(),
             writes: Some(writes),
             writer: Some(writer),
+            lists: Some(lists),
+            lister: Some(lister),
             readers: Mutex::default(),
             committed,
         };
@@ -121,11 +130,11 @@ impl SqliteStore {
         })
     }
 
-    pub fn get_keys(&self) -> Result<Vec<String>, StoreError> {
-        self.read(|connection| {
-            let mut statement = connection.prepare_cached("SELECT key FROM spin_key_value WHERE store = ?1")?;
-            statement.query_map([STORE], |row| row.get(0))?.collect()
-        })
+    pub async fn get_keys(&self) -> Result<Vec<String>, StoreError> {
+        let (done, result) = oneshot::channel();
+        let lists = self.lists.as_ref().ok_or(StoreError::Closed)?;
+        lists.send(done).await.map_err(|_| StoreError::Closed)?;
+        result.await.map_err(|_| StoreError::Closed)?
     }
 
     pub async fn set(&self, key: String, value: Vec<u8>) -> Result<(), StoreError> {
@@ -217,10 +226,10 @@ impl SqliteStore {
 impl Drop for SqliteStore {
     fn drop(&mut self) {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.writes = None;
-        if let Some(writer) = self.writer.take() {
-            // A thread that panicked has nothing left to write.
-            let _ = writer.join();
+        (self.writes, self.lists) = (None, None);
+        for thread in [self.writer.take(), self.lister.take()].into_iter().flatten() {
+            // One that panicked has nothing left to do.
+            let _ = thread.join();
         }
     }
 }
@@ -308,6 +317,36 @@ fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     connection.busy_timeout(READ_TIMEOUT)?;
     connection.execute_batch("PRAGMA query_only = ON")?;
     Ok(connection)
+}
+
+fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work)
+}
+
+/// Makes the lists that are asked for, one after the other.
+///
+/// On a thread of their own: an allocator keeps what a thread has freed for that thread's next allocations, and keys are small and
+/// may be half a million. Made on many threads, lists that were gone long ago took more memory than all else.
+fn list_all(path: &Path, mut asked: mpsc::Receiver<List>) {
+    let mut idle = None;
+    while let Some(done) = asked.blocking_recv() {
+        // Who no longer waits for it needs none.
+        if done.is_closed() {
+            continue;
+        }
+        let keys = idle.take().map_or_else(|| open_reader(path), Ok).and_then(|connection| {
+            let keys = list(&connection)?;
+            // One that failed is not used again: it may be what is broken.
+            idle = Some(connection);
+            Ok(keys)
+        });
+        let _ = done.send(keys);
+    }
+}
+
+fn list(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut statement = connection.prepare_cached("SELECT key FROM spin_key_value WHERE store = ?1")?;
+    statement.query_map([STORE], |row| row.get(0))?.collect()
 }
 
 fn write_all(connection: &mut Connection, waiting: &mut mpsc::Receiver<Write>, committed: &Committed) {

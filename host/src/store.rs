@@ -82,13 +82,10 @@ impl KeyValueStore {
         }
     }
 
-    /// All keys, in no order. Runs beside the server's work: there may be many.
+    /// All keys, in no order. Made beside the server's work: there may be many.
     pub async fn get_keys(&self) -> Result<Vec<String>, StoreError> {
         match self {
-            Self::Sqlite(store) => {
-                let store = Arc::clone(store);
-                tokio::task::spawn_blocking(move || store.get_keys()).await.map_err(|_| StoreError::Closed)?
-            }
+            Self::Sqlite(store) => store.get_keys().await,
             Self::Memory(values) => Ok(lock(values).keys().cloned().collect()),
         }
     }
