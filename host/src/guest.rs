@@ -2,11 +2,13 @@
 //! store, its variables, the clock, random numbers, a log, and requests to the origins of its destinations.
 
 use std::collections::HashMap;
-use std::future::ready;
+use std::future::{poll_fn, ready};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use outbound_events::forward::destination::Destination;
@@ -14,6 +16,7 @@ use outbound_events::service;
 use outbound_events::settings::Settings;
 use serde_json::Value;
 use tokio::runtime::Handle;
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::spawn_blocking;
 use tokio::time::error::Elapsed;
@@ -127,7 +130,8 @@ pub struct Guest {
     /// Bytes of answers that may wait for their clients.
     room: Arc<Semaphore>,
     ready: Arc<Mutex<Vec<Ready>>>,
-    /// The places of those that are ready or being made: beside those of requests, so that no request goes without.
+    left: Arc<Mutex<Vec<Left>>>,
+    /// The places of those that are ready, being made, or left: beside those of requests, so that no request goes without.
     ahead: Arc<Semaphore>,
     pub(crate) store: KeyValueStore,
     variables: Arc<HashMap<String, String>>,
@@ -158,15 +162,24 @@ struct Instance {
 /// One that was made ahead, in a place of its own until a request takes it.
 type Ready = (Instance, OwnedSemaphorePermit);
 
+/// What an event has left of one, in a place of those to come: cleared while another event waits for the disk.
+type Left = (Store<State>, OwnedSemaphorePermit);
+
 /// An instance that a request has taken. Its place is free only once it is gone: so they are dropped in this order.
 struct Spent {
     store: Store<State>,
     #[expect(dead_code, reason = "held, not read")]
     permit: OwnedSemaphorePermit,
-    #[expect(dead_code, reason = "held, not read")]
     reader: Option<OwnedSemaphorePermit>,
     #[expect(dead_code, reason = "held, not read")]
     at_work: AtWork,
+}
+
+impl Spent {
+    /// Whether it was an event's, or a stranger's, and no list of very many keys was made in it.
+    fn is_an_events(&self) -> bool {
+        self.reader.is_none() && matches!(self.store.data().offer.turn, Turn::Waits(_))
+    }
 }
 
 /// How many instances there are.
@@ -216,6 +229,7 @@ impl Guest {
             long_lists: Arc::new(Semaphore::new(1)),
             room: Arc::new(Semaphore::new(answer::ROOM)),
             ready: Arc::default(),
+            left: Arc::default(),
             ahead: Arc::new(Semaphore::new(READY as usize)),
             store,
             variables: Arc::new(variables),
@@ -280,12 +294,22 @@ impl Guest {
             let ended = timeout(time, call).await;
             (Ended(ended), spent)
         });
-        // The guest runs in the connection's own task: no other thread is woken on the way of a small answer.
-        let (ended, spent) = tokio::select! {
-            biased;
-            ended = &mut run => ended,
+        // The guest runs in the connection's own task: no other thread is woken on the way of a small answer. Nobody but the guest
+        // gives its response: to look for it when it has run is enough, and to be woken for it would be to run again for nothing.
+        let ran = poll_fn(|context| match run.as_mut().poll(context) {
+            Poll::Ready(ended) => Poll::Ready(Ok(ended)),
+            Poll::Pending => match response.try_recv() {
+                Err(TryRecvError::Empty) => {
+                    self.renew_in_a_lull();
+                    Poll::Pending
+                }
+                early => Poll::Ready(Err(early)),
+            },
+        });
+        let (ended, spent) = match ran.await {
+            Ok(ended) => ended,
             // The guest is not done: it gives the response's body, or goes on after it.
-            response = &mut response => {
+            Err(response) => {
                 let response = response.map_err(|_| GuestError::Silent)?.map_err(GuestError::Error)?;
                 return self.take(response, run).await;
             }
@@ -297,7 +321,7 @@ impl Guest {
             return self.take(response.map_err(GuestError::Error)?, Box::pin(ready((ended, spent)))).await;
         }
         let used = used(&spent.store);
-        self.renew_beside(spent);
+        self.leave(spent);
         let Ok(response) = response else { return Err(ended.failure().unwrap_or(GuestError::Silent)) };
         let mut response = response.map_err(GuestError::Error)?;
         if let Some(used) = used {
@@ -400,7 +424,7 @@ impl Guest {
         }
     }
 
-    /// Lets an instance go, and makes one for a request to come. Beside that request, not on its way: to make an instance and
+    /// Lets an instance go, and makes one for a request to come. Not on the way of a request: to make an instance and
     /// to clear what it leaves take as long as its work.
     async fn renew(&self, spent: Spent) {
         drop(spent);
@@ -411,20 +435,62 @@ impl Guest {
         }
     }
 
+    /// Leaves what an event has used for a better time than now, when the sender has its answer and the next event may come at once.
+    /// Nobody waits for that time: there are always more instances ready than left, and what others have used may be large.
+    fn leave(&self, mut spent: Spent) {
+        let place = Arc::clone(&self.ahead).try_acquire_owned().ok();
+        let place = place.filter(|_| spent.is_an_events() && self.ready().len() > self.left().len());
+        let Some(place) = place else { return self.renew_beside(spent) };
+        spent.store.data_mut().end();
+        self.left().push((spent.store, place));
+    }
+
+    /// Clears what an event has left, and makes an instance in its place; or makes one if none is ready. For when the thread has
+    /// nothing else to do than to wait.
+    fn renew_in_a_lull(&self) {
+        let left = self.left().pop();
+        let place = match left {
+            Some((store, place)) => {
+                drop(store);
+                place
+            }
+            None if self.ready().is_empty() => match Arc::clone(&self.ahead).try_acquire_owned() {
+                Ok(place) => place,
+                Err(_) => return,
+            },
+            None => return,
+        };
+        // One that is not made in one go is made when it is needed, or is not, and who needs it is told why.
+        if let Some(Ok(instance)) = self.make().now_or_never() {
+            self.ready().push((instance, place));
+        }
+    }
+
+    /// What a reader or a tick has used may be large: to clear it takes a thread of its own.
     fn renew_beside(&self, spent: Spent) {
-        let guest = self.clone();
-        tokio::spawn(async move { guest.renew(spent).await });
+        let (guest, is_an_events) = (self.clone(), spent.is_an_events());
+        let renew = async move { guest.renew(spent).await };
+        if is_an_events {
+            tokio::spawn(renew);
+        } else {
+            beside(renew);
+        }
     }
 
     fn ready(&self) -> MutexGuard<'_, Vec<Ready>> {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn left(&self) -> MutexGuard<'_, Vec<Left>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn instance_store(&self) -> Store<State> {
         let log = GuestLog::default();
         let state = State {
             table: ResourceTable::new(),
-            wasi: WasiCtx::builder().stdout(log.clone()).stderr(log).build(),
+            wasi: WasiCtx::builder().stdout(log.clone()).stderr(log.clone()).build(),
+            log,
             http: WasiHttpCtx::new(),
             hooks: WayOut(self.outgoing.clone()),
             offer: Offer {
@@ -559,6 +625,7 @@ fn keep_time(engine: &Engine) -> std::io::Result<()> {
 struct State {
     table: ResourceTable,
     wasi: WasiCtx,
+    log: GuestLog,
     http: WasiHttpCtx,
     hooks: WayOut,
     offer: Offer,
@@ -566,6 +633,12 @@ struct State {
 }
 
 impl State {
+    /// Lets go of what others may wait for: a request's body, the end of a log line.
+    fn end(&mut self) {
+        self.table = ResourceTable::new();
+        self.log.end();
+    }
+
     fn offer(&mut self) -> OfferView<'_> {
         OfferView { offer: &mut self.offer, table: &mut self.table }
     }
@@ -631,9 +704,10 @@ mod tests {
     use http::Response;
     use http_body_util::{BodyExt as _, StreamBody};
     use hyper::body::Frame;
+    use tokio::task::yield_now;
     use wasmtime_wasi_http::WasiBody;
 
-    use super::{AtWork, Ended, Guest, GuestError, Limits, Spent, free};
+    use super::{AtWork, Ended, Guest, GuestError, Limits, Spent, Turn, free};
     use crate::store::KeyValueStore;
 
     /// One that nobody calls.
@@ -652,7 +726,9 @@ mod tests {
 
     async fn spent(guest: &Guest) -> Spent {
         let permit = free(&guest.instances, guest.limits.wait).await.unwrap();
-        Spent { store: guest.instance_store(), permit, reader: None, at_work: AtWork::new(&guest.work) }
+        let mut store = guest.instance_store();
+        store.data_mut().offer.turn = Turn::Waits(Arc::clone(&guest.long_lists));
+        Spent { store, permit, reader: None, at_work: AtWork::new(&guest.work) }
     }
 
     /// A body of which this is there. Whether it goes on, nobody knows; or that is all.
@@ -667,8 +743,7 @@ mod tests {
     /// It was a 200 of half a page, which breaks off, or seems to be all of it.
     #[tokio::test]
     async fn a_component_that_fails_before_its_response_is_whole_has_failed_and_after_that_it_has_answered() {
-        let component = wat::parse_str(IDLE).unwrap();
-        let guest = Guest::new(&component, KeyValueStore::memory(), [].into(), Limits::default()).unwrap();
+        let guest = idle();
         for ended in [false, true] {
             let trap = || Ended(Ok(Err(wasmtime::Error::msg("a trap"))));
             let run = Box::pin(ready((trap(), spent(&guest).await)));
@@ -683,5 +758,55 @@ mod tests {
         // Their places are free once they are gone.
         let all = Arc::clone(&guest.instances).acquire_many_owned(guest.limits.instances).await;
         assert!(all.is_ok());
+    }
+
+    fn idle() -> Guest {
+        let component = wat::parse_str(IDLE).unwrap();
+        Guest::new(&component, KeyValueStore::memory(), [].into(), Limits::default()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_an_event_leaves_is_cleared_in_a_lull_and_takes_no_place_until_then() {
+        let guest = idle();
+        guest.renew_in_a_lull();
+        assert_eq!((guest.ready().len(), guest.left().len()), (1, 0), "none was ready");
+        guest.leave(spent(&guest).await);
+        assert_eq!((guest.ready().len(), guest.left().len()), (1, 1));
+        assert_eq!(guest.instances().in_use, 0);
+        guest.renew_in_a_lull();
+        assert_eq!((guest.ready().len(), guest.left().len()), (2, 0));
+        guest.renew_in_a_lull();
+        assert_eq!((guest.ready().len(), guest.left().len()), (2, 0), "one was ready");
+    }
+
+    /// What it wrote may be as much as an instance can have. And the lists of others wait until it is gone.
+    #[tokio::test]
+    async fn what_a_reader_leaves_or_who_made_a_long_list_is_cleared_on_a_thread_of_its_own() {
+        let guest = idle();
+        let reader = Arc::clone(&guest.readers).acquire_owned().await.unwrap();
+        let turn = Arc::clone(&guest.long_lists).acquire_owned().await.unwrap();
+        for what in [Err(reader), Ok(turn)] {
+            guest.renew_in_a_lull();
+            let mut spent = spent(&guest).await;
+            match what {
+                Err(reader) => spent.reader = Some(reader),
+                Ok(turn) => spent.store.data_mut().offer.turn = Turn::Its(turn),
+            }
+            guest.leave(spent);
+            assert_eq!(guest.left().len(), 0);
+        }
+        let (readers, turn) = (guest.readers.acquire_many(guest.limits.readers), guest.long_lists.acquire());
+        assert!(readers.await.is_ok() && turn.await.is_ok());
+    }
+
+    /// A store in memory has no lulls: whoever came next waited for an instance to be made.
+    #[tokio::test]
+    async fn where_no_instance_is_ready_one_is_made_next() {
+        let guest = idle();
+        guest.leave(spent(&guest).await);
+        assert_eq!(guest.left().len(), 0);
+        // The one task that waits here.
+        yield_now().await;
+        assert_eq!(guest.ready().len(), 1);
     }
 }

@@ -19,6 +19,7 @@
 //! | `private` | files that are their owner's alone |
 //! | `sqlite` | one commit for all writes that wait |
 //! | [`error`] | what can be wrong with a store, and how errors are told |
+//! | `threads` | who serves a connection: a thread for each processor |
 //! | `connections` | how many there may be, and who goes when there are more |
 //! | `strangers` | what who has no token may ask for in a second |
 //! | `lingering` | a connection that lets a sender finish |
@@ -56,6 +57,7 @@ mod private;
 mod seldom;
 mod sqlite;
 mod strangers;
+mod threads;
 mod ticks;
 
 pub mod backup;

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use tokio::io::AsyncWrite;
@@ -14,6 +14,17 @@ const MAX_LINE: usize = 8 * 1024;
 /// Collects what one guest writes, and logs it line by line; the rest when it is dropped.
 #[derive(Clone, Default)]
 pub struct GuestLog(Arc<Mutex<Line>>);
+
+impl GuestLog {
+    /// Logs a line that was not ended.
+    pub fn end(&self) {
+        self.line().log();
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 #[derive(Default)]
 struct Line(Vec<u8>);
@@ -58,7 +69,7 @@ impl StdoutStream for GuestLog {
 
 impl AsyncWrite for GuestLog {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes);
+        self.line().write(bytes);
         Poll::Ready(Ok(bytes.len()))
     }
 

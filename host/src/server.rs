@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
@@ -34,6 +35,7 @@ use crate::lingering::Lingering;
 use crate::metrics::{Limit, Metrics};
 use crate::seldom::Seldom;
 use crate::strangers::{Strangers, TooMany};
+use crate::threads::Threads;
 use crate::ticks;
 use crate::tls::Tls;
 
@@ -84,19 +86,21 @@ async fn serve_until(mut stop: Boxed<()>, listener: TcpListener, guest: Guest, o
     let (stopping, stopped) = watch::channel(());
     let server = Arc::new(Server::new(guest, options, stopped));
     let graceful = GracefulShutdown::new();
+    let threads = Threads::start().context("no threads can be started")?;
     let beside = tokio::spawn(Arc::clone(&server).see_to_the_rest());
     loop {
         tokio::select! {
-            accepted = server.accept(&listener) => match accepted {
-                Ok((stream, peer, place)) => {
-                    tokio::spawn(Arc::clone(&server).connection(stream, peer, place, graceful.watcher()));
-                }
-                Err(error) => {
+            accepted = server.accept(&listener) => {
+                let given = accepted.and_then(|(stream, peer, place)| {
+                    let (server, watcher) = (Arc::clone(&server), graceful.watcher());
+                    threads.give(stream, move |stream| server.connection(stream, peer, place, watcher))
+                });
+                if let Err(error) = given {
                     // Out of file descriptors, most likely: those in use will be given back.
                     tracing::error!("a connection was not accepted: {error}");
                     sleep(Duration::from_millis(50)).await;
                 }
-            },
+            }
             () = &mut stop => break,
         }
     }
@@ -108,6 +112,7 @@ async fn serve_until(mut stop: Boxed<()>, listener: TcpListener, guest: Guest, o
     if !server.guest.finish(ROUND_TIMEOUT).await {
         tracing::warn!("a round to a destination was cut short: what it had just sent may be sent again");
     }
+    threads.end().await;
     finished
         .map_err(|_| anyhow::anyhow!("some requests were not finished within {} seconds", SHUTDOWN_TIMEOUT.as_secs()))
 }
