@@ -1,7 +1,7 @@
 //! What is stored: the record, its id and its key.
 
 use crate::support::{BEGIN, GUARDED, Memory, OPEN, post, seven};
-use outbound_events::keys::{EventKey, SetAsideKey};
+use outbound_events::keys::{EventKey, KeyParts, SetAsideKey};
 use outbound_events::record::SetAside;
 use serde_json::json;
 
@@ -154,5 +154,46 @@ fn only_a_key_as_it_is_written_is_one() {
     assert!(format!("setaside.hq.{id}").parse::<SetAsideKey>().is_ok());
     for key in [format!("setaside.{id}"), format!("setaside.hq.x.{id}"), format!("setaside.h_q.{id}")] {
         assert!(key.parse::<SetAsideKey>().is_err(), "{key}");
+    }
+}
+
+/// Listed by the hundred thousand, keys are cut where their parts must be. What is none of ours goes by unharmed.
+#[test]
+fn what_is_cut_into_the_parts_of_an_events_key_has_them() {
+    let id = "0123456789abcdef0123456789abcdef";
+    let key = format!("event.hq.000000000005.a_2f.x-y.{id}");
+    let parts = KeyParts::of(&key).unwrap();
+    assert_eq!((parts.key, parts.site, parts.timestamp), (key.as_str(), "hq", "000000000005"));
+    assert_eq!((parts.lsid, parts.event().unwrap().as_str(), parts.id), ("a_2f", "y", id));
+    assert!(KeyParts::of(&format!("event.hq.253402300799._.x-y.{id}")).is_some_and(|parts| !parts.has_lsid()));
+    let wrong = [
+        String::new(),
+        "event.".into(),
+        "event.hq.".into(),
+        "event.hq.000000000005.".into(),
+        format!("event.hq.000000000005.{id}"),
+        format!("event.hq.000000000005..{id}"),
+        format!("event.hq.000000000005.a.{id}"),
+        format!("event.hq.000000000005..begin.{id}"),
+        format!("event.hq.000000000005.a.begin.more.{id}"),
+        format!("event.hq.000000000005.a.begin.{id}."),
+        format!("event.hq.000000000005.a.begin.{id}0"),
+        format!("event.hq.000000000005.a.begin{id}"),
+        format!("event.hq.000000000005a.begin.{id}"),
+        format!("event.hq.000000000005.a.begin.{}", id.to_uppercase()),
+        format!("event.hq.00000000005.a.begin.{id}"),
+        format!("event.hq.0000000000005.a.begin.{id}"),
+        format!("event.hq.+00000000005.a.begin.{id}"),
+        format!("event.hq.253402300800.a.begin.{id}"),
+        format!("event.hq.00000000000\u{e9}a.begin.{id}"),
+        format!("event.hq.000000000005.a.begin.\u{e9}{}", &id[1..]),
+        format!("event..000000000005.a.begin.{id}"),
+        format!("event.h_q.000000000005.a.begin.{id}"),
+        format!("Event.hq.000000000005.a.begin.{id}"),
+        format!("setaside.hq.{id}"),
+        format!("pack.hq.000000000005.000000000006.{id}"),
+    ];
+    for key in wrong {
+        assert!(KeyParts::of(&key).is_none(), "{key}");
     }
 }
