@@ -170,7 +170,7 @@ struct Spent {
     store: Store<State>,
     #[expect(dead_code, reason = "held, not read")]
     permit: OwnedSemaphorePermit,
-    reader: Option<OwnedSemaphorePermit>,
+    whose: Whose,
     #[expect(dead_code, reason = "held, not read")]
     at_work: AtWork,
 }
@@ -178,8 +178,18 @@ struct Spent {
 impl Spent {
     /// Whether it was an event's, or a stranger's, and no list of very many keys was made in it.
     fn is_an_events(&self) -> bool {
-        self.reader.is_none() && matches!(self.store.data().offer.turn, Turn::Waits(_))
+        matches!(self.whose, Whose::Events) && matches!(self.store.data().offer.turn, Turn::Waits(_))
     }
+}
+
+/// Whose request an instance is at.
+enum Whose {
+    /// An appliance's, or a stranger's.
+    Events,
+    /// A reader's or an administrator's, of whom few have a place.
+    Readers(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit),
+    /// Nobody's: what is due is done.
+    Ticks,
 }
 
 /// How many instances there are.
@@ -251,15 +261,17 @@ impl Guest {
     /// their own: to list very many keys takes long, and events do not wait for it.
     pub async fn handle(&self, request: Request<WasiBody>) -> Result<Response<WasiBody>, GuestError> {
         let turn = Turn::Waits(Arc::clone(&self.long_lists));
-        if !service::is_for_readers(request.uri().path()) {
-            return self.answer(request, None, turn).await;
+        let path = request.uri().path();
+        if !service::is_for_readers(path) {
+            let whose = if path == ticks::PATH { Whose::Ticks } else { Whose::Events };
+            return self.answer(request, whose, turn).await;
         }
         let place = free(&self.readers, self.limits.wait).await.ok_or(GuestError::Readers)?;
         let (mut sender, answer) = oneshot::channel();
         let guest = self.clone();
         beside(async move {
             tokio::select! {
-                answer = guest.answer(request, Some(place), turn) => {
+                answer = guest.answer(request, Whose::Readers(place), turn) => {
                     let _ = sender.send(answer);
                 }
                 // Nobody waits for it any more.
@@ -269,21 +281,21 @@ impl Guest {
         answer.await.unwrap_or(Err(GuestError::Silent))
     }
 
-    /// Has the component do what is due. It may do so for as long as a destination hangs: nobody waits for it to list very many keys.
+    /// Has the component do what is due. It may do so for as long as a destination hangs: nobody waits for that to list very many keys.
     pub(crate) async fn tick(&self, request: Request<WasiBody>) -> Result<Response<WasiBody>, GuestError> {
-        self.answer(request, None, Turn::Nobodys).await
+        self.answer(request, Whose::Ticks, Turn::Nobodys).await
     }
 
     async fn answer(
         &self,
         request: Request<WasiBody>,
-        reader: Option<OwnedSemaphorePermit>,
+        whose: Whose,
         turn: Turn,
     ) -> Result<Response<WasiBody>, GuestError> {
         let permit = free(&self.instances, self.limits.wait).await.ok_or(GuestError::Busy)?;
         let Instance { mut store, proxy } = self.instance().await?;
         store.data_mut().offer.turn = turn;
-        let mut spent = Spent { store, permit, reader, at_work: AtWork::new(&self.work) };
+        let mut spent = Spent { store, permit, whose, at_work: AtWork::new(&self.work) };
         let (sender, mut response) = oneshot::channel();
         let mut http = spent.store.data_mut().http();
         let request = http.new_incoming_request(Scheme::Http, request).map_err(GuestError::Request)?;
@@ -321,7 +333,10 @@ impl Guest {
             return self.take(response.map_err(GuestError::Error)?, Box::pin(ready((ended, spent)))).await;
         }
         let used = used(&spent.store);
-        self.leave(spent);
+        match ended.is_failure() {
+            true => self.renew_beside(spent),
+            false => self.leave(spent),
+        }
         let Ok(response) = response else { return Err(ended.failure().unwrap_or(GuestError::Silent)) };
         let mut response = response.map_err(GuestError::Error)?;
         if let Some(used) = used {
@@ -435,8 +450,8 @@ impl Guest {
         }
     }
 
-    /// Leaves what an event has used for a better time than now, when the sender has its answer and the next event may come at once.
-    /// Nobody waits for that time: there are always more instances ready than left, and what others have used may be large.
+    /// Leaves what an event has used for a better time than now, when the sender has its answer and the next event may come at once. Only
+    /// where more are ready than are left, so that nobody needs that time to come; and what others have used may be large.
     fn leave(&self, mut spent: Spent) {
         let place = Arc::clone(&self.ahead).try_acquire_owned().ok();
         let place = place.filter(|_| spent.is_an_events() && self.ready().len() > self.left().len());
@@ -445,8 +460,8 @@ impl Guest {
         self.left().push((spent.store, place));
     }
 
-    /// Clears what an event has left, and makes an instance in its place; or makes one if none is ready. For when the thread has
-    /// nothing else to do than to wait.
+    /// Clears what an event has left, and makes an instance in its place; or makes one if none is ready. For when a guest waits, most likely
+    /// for the disk.
     fn renew_in_a_lull(&self) {
         let left = self.left().pop();
         let place = match left {
@@ -707,7 +722,7 @@ mod tests {
     use tokio::task::yield_now;
     use wasmtime_wasi_http::WasiBody;
 
-    use super::{AtWork, Ended, Guest, GuestError, Limits, Spent, Turn, free};
+    use super::{AtWork, Ended, Guest, GuestError, Limits, Spent, Turn, Whose, free};
     use crate::store::KeyValueStore;
 
     /// One that nobody calls.
@@ -728,7 +743,7 @@ mod tests {
         let permit = free(&guest.instances, guest.limits.wait).await.unwrap();
         let mut store = guest.instance_store();
         store.data_mut().offer.turn = Turn::Waits(Arc::clone(&guest.long_lists));
-        Spent { store, permit, reader: None, at_work: AtWork::new(&guest.work) }
+        Spent { store, permit, whose: Whose::Events, at_work: AtWork::new(&guest.work) }
     }
 
     /// A body of which this is there. Whether it goes on, nobody knows; or that is all.
@@ -781,17 +796,20 @@ mod tests {
 
     /// What it wrote may be as much as an instance can have. And the lists of others wait until it is gone.
     #[tokio::test]
-    async fn what_a_reader_leaves_or_who_made_a_long_list_is_cleared_on_a_thread_of_its_own() {
+    async fn what_a_reader_or_a_tick_leaves_or_who_made_a_long_list_is_cleared_on_a_thread_of_its_own() {
         let guest = idle();
         let reader = Arc::clone(&guest.readers).acquire_owned().await.unwrap();
         let turn = Arc::clone(&guest.long_lists).acquire_owned().await.unwrap();
-        for what in [Err(reader), Ok(turn)] {
+        type Become = Box<dyn FnOnce(&mut Spent)>;
+        let which: [Become; 3] = [
+            Box::new(|spent| spent.whose = Whose::Readers(reader)),
+            Box::new(|spent| spent.whose = Whose::Ticks),
+            Box::new(|spent| spent.store.data_mut().offer.turn = Turn::Its(turn)),
+        ];
+        for make in which {
             guest.renew_in_a_lull();
             let mut spent = spent(&guest).await;
-            match what {
-                Err(reader) => spent.reader = Some(reader),
-                Ok(turn) => spent.store.data_mut().offer.turn = Turn::Its(turn),
-            }
+            make(&mut spent);
             guest.leave(spent);
             assert_eq!(guest.left().len(), 0);
         }

@@ -54,7 +54,7 @@ pub struct Offer {
 
 /// To list very many keys takes as much memory as all else together, here and in the guest. So it is done one after the other.
 pub enum Turn {
-    /// It does not wait, and nobody waits for it.
+    /// It takes no turn, and nobody waits until it is gone: only for the list itself, if that was asked for first.
     Nobodys,
     /// It waits for its turn.
     Waits(Arc<Semaphore>),

@@ -226,11 +226,11 @@ impl SqliteStore {
 impl Drop for SqliteStore {
     fn drop(&mut self) {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        (self.writes, self.lists) = (None, None);
-        for thread in [self.writer.take(), self.lister.take()].into_iter().flatten() {
-            // One that panicked has nothing left to do.
-            let _ = thread.join();
-        }
+        // Who closes last copies the log into the file, and syncs it. Only the one who writes is set to do so everywhere.
+        self.lists = None;
+        end(self.lister.take());
+        self.writes = None;
+        end(self.writer.take());
     }
 }
 
@@ -319,23 +319,26 @@ fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+fn end(thread: Option<JoinHandle<()>>) {
+    if let Some(thread) = thread {
+        // One that panicked has nothing left to do.
+        let _ = thread.join();
+    }
+}
+
 fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name(name.to_owned()).spawn(work)
 }
 
 /// Makes the lists that are asked for, one after the other.
 ///
-/// On a thread of their own: an allocator keeps what a thread has freed for that thread's next allocations, and keys are small and
-/// may be half a million. Made on many threads, lists that were gone long ago took more memory than all else.
+/// On a thread of their own: an allocator has some part of its memory for each thread that allocates, others do not use what is free of it,
+/// and keys are small and may be half a million. Made on many threads, lists that were gone long ago took more memory than all else.
 fn list_all(path: &Path, mut asked: mpsc::Receiver<List>) {
     let mut idle = None;
     while let Some(done) = asked.blocking_recv() {
-        // Who no longer waits for it needs none.
-        if done.is_closed() {
-            continue;
-        }
         let keys = idle.take().map_or_else(|| open_reader(path), Ok).and_then(|connection| {
-            let keys = list(&connection)?;
+            let keys = list(&connection, &done)?;
             // One that failed is not used again: it may be what is broken.
             idle = Some(connection);
             Ok(keys)
@@ -344,9 +347,11 @@ fn list_all(path: &Path, mut asked: mpsc::Receiver<List>) {
     }
 }
 
-fn list(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+/// A part of them if nobody waits any longer: others do, or the host is to stop.
+fn list(connection: &Connection, wanted: &List) -> rusqlite::Result<Vec<String>> {
     let mut statement = connection.prepare_cached("SELECT key FROM spin_key_value WHERE store = ?1")?;
-    statement.query_map([STORE], |row| row.get(0))?.collect()
+    let keys = statement.query_map([STORE], |row| row.get(0))?;
+    keys.take_while(|_| !wanted.is_closed()).collect()
 }
 
 fn write_all(connection: &mut Connection, waiting: &mut mpsc::Receiver<Write>, committed: &Committed) {
@@ -388,4 +393,44 @@ fn commit(connection: &mut Connection, batch: &[Write]) -> rusqlite::Result<()> 
         };
     }
     transaction.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+    use tokio::sync::oneshot;
+
+    use super::{SqliteStore, list, open_reader};
+
+    async fn store_of(folder: &TempDir, keys: u8) -> SqliteStore {
+        let store = SqliteStore::open(&folder.path().join("store.db")).unwrap();
+        for key in 0..keys {
+            store.set(key.to_string(), Vec::new()).await.unwrap();
+        }
+        store
+    }
+
+    /// Two connections closed at once, neither was the last, and the log stayed beside the file.
+    #[tokio::test]
+    async fn a_store_that_is_closed_is_one_file_whatever_was_listed_last() {
+        for _ in 0..100 {
+            let folder = TempDir::new().unwrap();
+            let store = store_of(&folder, 1).await;
+            assert_eq!(store.get_keys().await.unwrap(), ["0"]);
+            drop(store);
+            assert!(!folder.path().join("store.db-wal").exists());
+        }
+    }
+
+    /// On a slow disk a list goes on for a minute, others wait for it, and so does who stops the host.
+    #[tokio::test]
+    async fn a_list_that_nobody_waits_for_is_not_made_to_its_end() {
+        let folder = TempDir::new().unwrap();
+        let store = store_of(&folder, 3).await;
+        let connection = open_reader(store.path()).unwrap();
+        let (wanted, waits) = oneshot::channel();
+        assert_eq!(list(&connection, &wanted).unwrap().len(), 3);
+        drop(waits);
+        assert_eq!(list(&connection, &wanted).unwrap().len(), 0);
+    }
 }

@@ -6,12 +6,12 @@
 
 use std::future::Future;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
@@ -70,22 +70,31 @@ impl Threads {
 
 impl Thread {
     fn start() -> io::Result<Self> {
-        // Between any two steps of one that computes, what other threads have sent is taken up, and each second time what sockets have.
-        let mut scheduler = Builder::new_current_thread();
-        let runtime = scheduler.global_queue_interval(1).event_interval(2).enable_all().build()?;
-        let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
-        let ended = thread::Builder::new().name("connections".to_owned()).spawn(move || {
-            runtime.block_on(async {
-                tokio::select! {
-                    _ = stopped => {}
-                    () = keep_a_timer() => {}
-                }
-            });
-            runtime.shutdown_timeout(LAST_WORK);
-        })?;
-        Ok(Self { runtime: handle, connections: Arc::default(), stop, ended })
+        let (started, starts) = mpsc::channel();
+        // The scheduler is made there: if there can be no thread, none is let go here, where it could not wait for its own.
+        let serve = move || match scheduler() {
+            Ok(runtime) => {
+                let _ = started.send(Ok(runtime.handle().clone()));
+                runtime.block_on(async {
+                    tokio::select! {
+                        _ = stopped => {}
+                        () = keep_a_timer() => {}
+                    }
+                });
+                runtime.shutdown_timeout(LAST_WORK);
+            }
+            Err(error) => _ = started.send(Err(error)),
+        };
+        let ended = thread::Builder::new().name("connections".to_owned()).spawn(serve)?;
+        let runtime = starts.recv().map_err(io::Error::other)??;
+        Ok(Self { runtime, connections: Arc::default(), stop, ended })
     }
+}
+
+/// Between any two steps of one that computes, what other threads have sent is taken up, and each second time what sockets have.
+fn scheduler() -> io::Result<Runtime> {
+    Builder::new_current_thread().global_queue_interval(1).event_interval(2).enable_all().build()
 }
 
 /// A limit of time that begins wakes who waits for sockets, unless another timer is due before it is over. Every request has a few

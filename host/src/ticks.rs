@@ -13,6 +13,9 @@ use wasmtime_wasi_http::WasiBody;
 
 use crate::guest::Guest;
 
+/// Where the component does what is due.
+pub(crate) const PATH: &str = "/tick";
+
 /// How often where something is owed to a destination.
 const OWED: Duration = Duration::from_secs(1);
 
@@ -73,7 +76,7 @@ async fn ask(guest: &Guest, method: Method) -> Option<Response<WasiBody>> {
     let body = Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync();
     let request = Request::builder()
         .method(method)
-        .uri("/tick")
+        .uri(PATH)
         .header(header::HOST, "localhost")
         .header(header::AUTHORIZATION, format!("Bearer {}", guest.tick_token))
         .body(body)
