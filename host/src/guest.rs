@@ -716,7 +716,7 @@ mod tests {
     use bytes::Bytes;
     use futures_util::StreamExt as _;
     use futures_util::stream::{iter, pending};
-    use http::Response;
+    use http::{Request, Response};
     use http_body_util::{BodyExt as _, StreamBody};
     use hyper::body::Frame;
     use tokio::task::yield_now;
@@ -815,6 +815,20 @@ mod tests {
         }
         let (readers, turn) = (guest.readers.acquire_many(guest.limits.readers), guest.long_lists.acquire());
         assert!(readers.await.is_ok() && turn.await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_a_guest_that_failed_or_a_tick_from_outside_leaves_waits_for_no_lull() {
+        let traps = IDLE.replace("(param i32 i32))", "(param i32 i32) unreachable)");
+        for (component, path, left) in [(IDLE, "/events", 1), (IDLE, "/tick", 0), (&traps, "/events", 0)] {
+            let component = wat::parse_str(component).unwrap();
+            let guest = Guest::new(&component, KeyValueStore::memory(), [].into(), Limits::default()).unwrap();
+            guest.renew_in_a_lull();
+            guest.renew(spent(&guest).await).await;
+            let request = Request::builder().uri(path).header("host", "recipient").body(body("", true)).unwrap();
+            assert!(guest.handle(request).await.is_err());
+            assert_eq!(guest.left().len(), left, "{path}");
+        }
     }
 
     /// A store in memory has no lulls: whoever came next waited for an instance to be made.

@@ -4,7 +4,7 @@
 //! when the last ends, with no timer. So one sender waits for one fsync, and a hundred for not much more.
 //!
 //! Reads use other connections. In WAL mode with `synchronous=FULL` a commit becomes visible to them after its fsync, so
-//! no read shows a write that a crash could still take back.
+//! no read shows a write that a crash could still take back. Lists of all keys are made on a thread of their own, one after the other.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -130,6 +130,7 @@ impl SqliteStore {
         })
     }
 
+    /// Waits for the lists that were asked for before, without a limit: who asks has one.
     pub async fn get_keys(&self) -> Result<Vec<String>, StoreError> {
         let (done, result) = oneshot::channel();
         let lists = self.lists.as_ref().ok_or(StoreError::Closed)?;
