@@ -9,7 +9,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use http::request::Parts;
 use spin_executor::{CancelOnDropToken, push_waker_and_get_token};
 use spin_sdk::http::{
@@ -20,7 +20,8 @@ use spin_sdk::http_component;
 use wasi::clocks::monotonic_clock;
 use wasi::io::streams::StreamError;
 
-use crate::forward::{Deliver, NotSent};
+use crate::http_client::{Deliver, NotSent};
+use crate::platform::Platform;
 use crate::service::{self, BrokenOff, Service};
 use crate::settings::Variables;
 #[cfg(not(feature = "wasi"))]
@@ -31,8 +32,8 @@ use crate::wasi::{HostStore, variable};
 #[http_component]
 async fn handle(request: IncomingRequest, out: ResponseOutparam) {
     let variables = Variables::new(&variable);
-    let store = HostStore::of(&variables);
-    let service = Service { store: &store, deliver: &HttpDeliver, variables: &variables, clock: Utc::now };
+    let platform = Host { store: HostStore::of(&variables) };
+    let service = Service { platform: &platform, variables: &variables };
     let mut chunk = chunks(&request);
     let answer = service.handle(head(&request), async || chunk()).await;
     if let Some(line) = answer.log {
@@ -44,6 +45,32 @@ async fn handle(request: IncomingRequest, out: ResponseOutparam) {
     // The sender has its answer; the platform lets the component go on.
     for line in service.go_on(answer.after).await {
         eprintln!("{line}");
+    }
+}
+
+/// The component's host.
+struct Host<'a> {
+    store: HostStore<'a>,
+}
+
+impl<'a> Platform for Host<'a> {
+    type Store = HostStore<'a>;
+    type Deliver = HttpDeliver;
+
+    fn store(&self) -> &HostStore<'a> {
+        &self.store
+    }
+
+    fn deliver(&self) -> &HttpDeliver {
+        &HttpDeliver
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_nanos(monotonic_clock::now())
     }
 }
 

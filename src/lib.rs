@@ -25,7 +25,9 @@
 //!
 //! Dependencies point inwards: `service` knows `archive`, `forward`, `store`, `record` and `parse`; those know `keys`, `identity` and
 //! `event`; `event` knows nobody. `archive` and `forward` know each other: a pass asks what is owed, a round reads what is stored.
-//! Time, the store and the way out come in as arguments, so the whole service runs in a native test as it does in a component.
+//! Clocks, the store and outgoing requests come in as one argument, the [`platform`], so the whole service runs in a native test as it
+//! does in a component. Clocks may be wrong: [`deadline`] has the times that are stored to be compared later, [`clock_faults`] what was
+//! seen to be wrong, and `docs/operations.md` ("Clocks") what follows for whoever runs it.
 
 // Macros make the component's export and its calls with unsafe code. So for wasm it is denied by the workspace's lints, which
 // the adapter alone lifts; for everything else it is forbidden, which nothing can lift.
@@ -34,8 +36,12 @@
 pub use outbound_event::{event, identity, keys, parse, record};
 
 pub mod archive;
+pub mod clock_faults;
+pub mod deadline;
 pub mod forward;
+pub mod http_client;
 pub mod macros;
+pub mod platform;
 pub mod service;
 pub mod session;
 pub mod settings;

@@ -139,9 +139,27 @@ pub fn order(key: &EventKey, delivered: u64) -> (Timestamp, u64, u8, Id) {
 }
 
 impl Timeline {
-    /// The timeline of the events of one session, each once and in their [`order`].
-    pub fn new<'a>(events: impl IntoIterator<Item = &'a Event>) -> Self {
-        let mut timeline = Self {
+    /// The timeline of the events of one session, each once and in their [`order`], with when it was delivered, in Unix microseconds.
+    pub fn new<'a>(events: impl IntoIterator<Item = (&'a Event, u64)>) -> Self {
+        let (mut timeline, mut unmatched) = (Self::empty(), Vec::new());
+        let (mut start, mut end) = (None, None);
+        for (event, delivered) in events {
+            match event.kind() {
+                Kind::Begin => start = start.or(Some(event.timestamp())),
+                Kind::End => end = Some(event.timestamp()),
+                _ => {}
+            }
+            timeline.add(event, delivered, &mut unmatched);
+        }
+        timeline.state = State::of(start.is_some(), end.is_some());
+        timeline.start = start.map(Timestamp::rfc3339);
+        timeline.end = end.map(Timestamp::rfc3339);
+        timeline.duration_seconds = start.zip(end).map(|(start, end)| end.seconds().saturating_sub(start.seconds()));
+        timeline
+    }
+
+    fn empty() -> Self {
+        Self {
             state: State::Incomplete,
             start: None,
             end: None,
@@ -151,24 +169,10 @@ impl Timeline {
             external_keys: Vec::new(),
             surveys: Vec::new(),
             other_events: Vec::new(),
-        };
-        let (mut start, mut end) = (None, None);
-        for event in events {
-            match event.kind() {
-                Kind::Begin => start = start.or(Some(event.timestamp())),
-                Kind::End => end = Some(event.timestamp()),
-                _ => {}
-            }
-            timeline.add(event);
         }
-        timeline.state = State::of(start.is_some(), end.is_some());
-        timeline.start = start.map(Timestamp::rfc3339);
-        timeline.end = end.map(Timestamp::rfc3339);
-        timeline.duration_seconds = start.zip(end).map(|(start, end)| end.seconds().saturating_sub(start.seconds()));
-        timeline
     }
 
-    fn add(&mut self, event: &Event) {
+    fn add(&mut self, event: &Event, delivered: u64, unmatched: &mut Vec<Departure>) {
         let time = event.timestamp().rfc3339();
         let current = self.external_keys.last().map(|last| last.external_key.as_str());
         if let Some(key) = event.external_key().filter(|key| current != Some(key)) {
@@ -179,10 +183,8 @@ impl Timeline {
             Kind::OwnerChanged(conference) => {
                 self.owners.push(Owner { conference: conference.clone(), since: time });
             }
-            Kind::MemberAdded(member) => {
-                self.participants.push(Participant { member: member.clone(), joined: Some(time), left: None });
-            }
-            Kind::MemberDeparted(member) => self.leaves(member, time),
+            Kind::MemberAdded(member) => self.joins(member, event.timestamp(), delivered, unmatched),
+            Kind::MemberDeparted(member) => self.leaves(member, event.timestamp(), delivered, unmatched),
             Kind::CustomerExitSurveyCompleted => {
                 self.surveys.push(Survey { by: Role::Customer, completed: time });
             }
@@ -195,13 +197,47 @@ impl Timeline {
         }
     }
 
-    /// Whoever of that name came first goes first: nothing tells two of one name apart.
-    fn leaves(&mut self, member: &Member, time: String) {
-        let there = |participant: &&mut Participant| participant.left.is_none() && is_same(&participant.member, member);
-        match self.participants.iter_mut().find(there) {
-            Some(participant) => participant.left = Some(time),
-            None => self.participants.push(Participant { member: member.clone(), joined: None, left: Some(time) }),
+    /// A clock that stepped back may have put a departure before the joining: then both are of one participant.
+    fn joins(&mut self, member: &Member, time: Timestamp, delivered: u64, unmatched: &mut Vec<Departure>) {
+        let is_of_this = |departure: &Departure| {
+            let participant = self.participants.get(departure.participant);
+            departure.is_later(time, delivered) && participant.is_some_and(|other| is_same(&other.member, member))
+        };
+        let departed = unmatched.iter().position(is_of_this).map(|number| unmatched.remove(number).participant);
+        let joined = Some(time.rfc3339());
+        match departed.and_then(|number| self.participants.get_mut(number)) {
+            Some(participant) => participant.joined = joined,
+            None => self.participants.push(Participant { member: member.clone(), joined, left: None }),
         }
+    }
+
+    /// Whoever of that name came first goes first: nothing tells two of one name apart.
+    fn leaves(&mut self, member: &Member, time: Timestamp, delivered: u64, unmatched: &mut Vec<Departure>) {
+        let there = |participant: &&mut Participant| participant.left.is_none() && is_same(&participant.member, member);
+        let left = Some(time.rfc3339());
+        match self.participants.iter_mut().find(there) {
+            Some(participant) => participant.left = left,
+            None => {
+                unmatched.push(Departure { participant: self.participants.len(), time, delivered });
+                self.participants.push(Participant { member: member.clone(), joined: None, left });
+            }
+        }
+    }
+}
+
+/// A departure of someone who is not known to have joined.
+struct Departure {
+    /// Number of the participant.
+    participant: usize,
+    time: Timestamp,
+    delivered: u64,
+}
+
+impl Departure {
+    /// Whether it may have been after a joining that is told after it: it was delivered later, whatever its time says, since the
+    /// appliance's clock stepped back; or its time is the same, whenever it was delivered, since the recipient's did.
+    fn is_later(&self, joined: Timestamp, delivered: u64) -> bool {
+        self.time == joined || self.delivered > delivered
     }
 }
 
@@ -245,6 +281,19 @@ pub struct Summary {
     /// Its external keys, likewise.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     external_keys: BTreeMap<String, Timestamp>,
+    /// When its first representative joined, if one has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub representative_joined: Option<Timestamp>,
+    /// [`Id::short`] of each change of its owner: of parts that overlap, each counts once. `None` where a part of it stands in a pack of an
+    /// earlier version; then this, its first representative and its surveys are not known without its records.
+    #[serde(default, with = "optional_short_ids", skip_serializing_if = "Option::is_none")]
+    pub owner_changes: Option<BTreeSet<u64>>,
+    /// Who completed a survey: the sum of [`Summary::CUSTOMER_SURVEY`] and [`Summary::REPRESENTATIVE_SURVEY`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub surveys: u64,
+    /// Whether the appliance's report of it is among its records.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub has_report: bool,
     /// When the first and the last of its events to be recorded were, in Unix milliseconds.
     pub recorded: (u64, u64),
     /// [`Id::short`] of each of its events.
@@ -263,8 +312,12 @@ struct LastOwner {
     micros: u64,
 }
 
-fn is_zero(micros: &u64) -> bool {
-    *micros == 0
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl LastOwner {
@@ -276,6 +329,11 @@ impl LastOwner {
 }
 
 impl Summary {
+    /// In [`Summary::surveys`]: the customer's.
+    pub const CUSTOMER_SURVEY: u64 = 1;
+    /// In [`Summary::surveys`]: the representative's.
+    pub const REPRESENTATIVE_SURVEY: u64 = 2;
+
     /// What one event tells of its session, or `None` if it belongs to none. `delivered` is when it was recorded, in Unix
     /// microseconds.
     pub fn of(event: &Event, delivered: u64, id: Id) -> Option<Self> {
@@ -291,6 +349,10 @@ impl Summary {
             customers: BTreeMap::new(),
             representatives: BTreeMap::new(),
             external_keys: gather(event.external_key().map(|key| (key.to_owned(), time))),
+            representative_joined: None,
+            owner_changes: Some(BTreeSet::new()),
+            surveys: 0,
+            has_report: false,
             recorded: (recorded, recorded),
             ids: gather([id.short()]),
         };
@@ -298,6 +360,7 @@ impl Summary {
             Kind::Begin => summary.begun = Some(time),
             Kind::End => summary.ended = Some(time),
             Kind::OwnerChanged(conference) => {
+                summary.owner_changes = Some(gather([id.short()]));
                 summary.owner = Some(LastOwner { conference: conference.clone(), since: time, recorded, micros });
             }
             Kind::MemberAdded(member) | Kind::MemberDeparted(member) => {
@@ -306,8 +369,13 @@ impl Summary {
                     Role::Representative => &mut summary.representatives,
                 };
                 names.insert(member.name.clone(), time);
+                if member.role == Role::Representative && matches!(event.kind(), Kind::MemberAdded(_)) {
+                    summary.representative_joined = Some(time);
+                }
             }
-            Kind::CustomerExitSurveyCompleted | Kind::RepExitSurveyCompleted | Kind::Unrecognised(_) => {}
+            Kind::CustomerExitSurveyCompleted => summary.surveys = Self::CUSTOMER_SURVEY,
+            Kind::RepExitSurveyCompleted => summary.surveys = Self::REPRESENTATIVE_SURVEY,
+            Kind::Unrecognised(_) => {}
         }
         Some(summary)
     }
@@ -331,8 +399,21 @@ impl Summary {
         earliest(&mut self.customers, other.customers);
         earliest(&mut self.representatives, other.representatives);
         earliest(&mut self.external_keys, other.external_keys);
+        self.representative_joined =
+            [self.representative_joined, other.representative_joined].into_iter().flatten().min();
+        self.owner_changes = self.owner_changes.take().zip(other.owner_changes).map(|(mut changes, more)| {
+            changes.extend(more);
+            changes
+        });
+        self.surveys |= other.surveys;
+        self.has_report |= other.has_report;
         self.recorded = (self.recorded.0.min(other.recorded.0), self.recorded.1.max(other.recorded.1));
         self.ids.extend(other.ids);
+    }
+
+    /// The same without what an earlier version did not tell.
+    pub fn of_earlier_version(self) -> Self {
+        Self { representative_joined: None, owner_changes: None, surveys: 0, has_report: false, ..self }
     }
 
     /// How it stands.
@@ -409,5 +490,25 @@ pub(crate) mod short_ids {
             [] => Ok(crate::archive::gather(ids.iter().map(|id| u64::from_be_bytes(*id)))),
             _ => Err(D::Error::custom("ids are eight bytes each")),
         }
+    }
+}
+
+/// The same where there may be none.
+mod optional_short_ids {
+    use std::collections::BTreeSet;
+
+    use serde::{Deserializer, Serializer};
+
+    use super::short_ids;
+
+    pub(super) fn serialize<S: Serializer>(ids: &Option<BTreeSet<u64>>, to: S) -> Result<S::Ok, S::Error> {
+        match ids {
+            Some(ids) => short_ids::serialize(ids, to),
+            None => to.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<Option<BTreeSet<u64>>, D::Error> {
+        short_ids::deserialize(from).map(Some)
     }
 }

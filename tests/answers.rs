@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 
 use crate::support::{BEGIN, Call, GUARDED, Memory, OPEN, Reply, TOKEN, call, now, post, seven};
-use outbound_events::forward::NoWayOut;
 use outbound_events::service::{After, Service};
 use outbound_events::settings::{Settings, Variables};
 
@@ -358,13 +357,14 @@ fn an_event_reads_the_settings_that_it_needs_and_no_others() {
         Ok((name == "ingest_tokens").then(|| TOKEN.to_owned()))
     };
     let (store, variables) = (Memory::default(), Variables::new(&variable));
-    let service = Service { store: &store, deliver: &NoWayOut, variables: &variables, clock: now };
+    let platform = crate::support::at(&store, now());
+    let service = Service { platform: &platform, variables: &variables };
     let head = http::Request::post(WITH_TOKEN).body(()).unwrap().into_parts().0;
     let mut body = Some(BEGIN.as_bytes().to_vec());
     let answer = pollster::block_on(service.handle(Ok(head), async || Ok(body.take())));
     assert_eq!(answer.response.status(), 200);
     assert_eq!(read.take(), ["ingest_tokens", "max_body_bytes", "bucket"]);
-    pollster::block_on(service.go_on(After::Round));
+    pollster::block_on(service.go_on(After { round: true, ..After::default() }));
     assert_eq!(read.take(), ["rounds", "destinations"]);
 }
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::support::{BEGIN, Memory, Reply, Says, TOKEN, Ways, call, post, seven};
+use crate::support::{BEGIN, Memory, Reply, Says, TOKEN, Ways, by, call, post, seven};
 use outbound_events::archive::packing::{Bound, pass};
 use outbound_events::forward::outcome::wait;
 use outbound_events::settings::Settings;
@@ -87,7 +87,7 @@ impl Recipient {
             |name: &str| Ok(settings.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()));
         let mut policy = Settings::read(variable).unwrap().packing;
         policy.loose_events = loose_events;
-        pollster::block_on(pass(&self.store, &policy, &Bound::default(), &|| self.ways.now())).unwrap();
+        pollster::block_on(pass(&by(&self.store, || self.ways.now()), &policy, &Bound::default())).unwrap();
     }
 
     fn loose(&self) -> usize {

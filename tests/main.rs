@@ -4,8 +4,10 @@
 mod answers;
 mod archive;
 mod archive_model;
+mod clocks;
 mod crashes;
 mod destinations;
+mod earlier_version;
 mod events;
 mod faults;
 mod forwarding;

@@ -365,12 +365,21 @@ fn what_is_older_than_a_time_is_removed_and_stays_so() {
         send(&store, "hq", &form("begin", n, &format!("s{n}")));
     }
     let remove = |query: &str| api(&store, "DELETE", &format!("/api/events{query}"));
-    assert_eq!(remove("?before=1970-01-01T00:33:19.5Z").body, "{\"events\":1501,\"remaining\":false}");
-    assert_eq!(remove("?before=1970-01-01T00:33:20Z").body, "{\"events\":0,\"remaining\":false}");
+    let removed = |events: u64, skipped: u64| {
+        format!("{{\"events\":{events},\"set_aside\":0,\"skipped\":{skipped},\"remaining\":false}}")
+    };
+    assert_eq!(remove("?before=1970-01-01T00:33:19.5Z").body, removed(1501, 0));
+    assert_eq!(remove("?before=1970-01-01T00:33:20Z").body, removed(0, 0));
     assert_eq!(get(&store, "/api/stats")["events"], 3);
-    // One that comes late is taken, and is as old as the others.
-    assert_eq!(send(&store, "hq", &form("begin", 1_999, "late")).result(), "stored");
-    assert_eq!(api(&store, "GET", "/api/sessions/hq/late").status, 404);
+    // What arrives later is none of what was found, however old it is.
+    let late = post(&format!("/events/hq?outbound_event_token={TOKEN}"))
+        .body(form("begin", 1_999, "late"))
+        .at(now() + chrono::TimeDelta::milliseconds(1));
+    assert_eq!(late.answer(&store, SETTINGS).result(), "stored");
+    assert_eq!(api(&store, "GET", "/api/sessions/hq/late").status, 200);
+    // What was recorded later than the clock reads is left, and told of.
+    assert_eq!(remove("?before=2026-01-02T03:04:05Z").body, removed(3, 1));
+    assert_eq!(remove("?before=2026-01-02T03:04:05Z").body, removed(0, 1));
     for at_fault in ["", "?before=2026-01-02T03:04:07Z", "?before=2999-01-01"] {
         assert_eq!(
             (remove(at_fault).status, remove(at_fault).at_fault()),
@@ -381,7 +390,7 @@ fn what_is_older_than_a_time_is_removed_and_stays_so() {
 }
 
 #[test]
-fn the_stats_are_made_of_keys() {
+fn the_stats_are_made_of_keys_and_of_when_each_site_last_sent() {
     let store = filled();
     pollster::block_on(store.set("theirs", b"x")).unwrap();
     store.calls.borrow_mut().clear();
@@ -389,14 +398,15 @@ fn the_stats_are_made_of_keys() {
         get(&store, "/api/stats"),
         json!({
             "keys": 6, "loose": 4, "packs": 0, "events": 4, "sessions": 3, "set_aside": 1, "other": 1,
-            "key_budget": 1024, "unwell": [], "admin": true, "unreadable": [],
+            "key_budget": 1024, "unwell": [], "clock_faults": [], "admin": true, "unreadable": [],
             "sites": [
-                {"site": "hq", "events": 3, "last_event": "1970-01-01T00:50:00Z"},
-                {"site": "west", "events": 1, "last_event": "1970-01-01T01:06:40Z"},
+                {"site": "hq", "events": 3, "last_event": "2026-01-02T03:04:05.678Z"},
+                {"site": "west", "events": 1, "last_event": "2026-01-02T03:04:05.678Z"},
             ],
         })
     );
-    assert_eq!(*store.calls.borrow(), ["get_keys"]);
+    // Which clocks are wrong, a list, and of each site the last few records.
+    assert_eq!(*store.calls.borrow(), ["get", "get_keys", "get", "get", "get", "get"]);
 }
 
 #[test]
@@ -482,7 +492,7 @@ fn what_a_store_holds_that_is_none_of_ours_is_named_and_skipped() {
     }
     assert_eq!(pages, 7);
     let stats = get(&store, "/api/stats");
-    assert_eq!((&stats["events"], &stats["sites"][0]["last_event"]), (&json!(7), &json!("1970-01-01T00:50:00Z")));
+    assert_eq!((&stats["events"], &stats["sites"][0]["last_event"]), (&json!(7), &json!("2026-01-02T03:04:05.678Z")));
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn destination(template: Value, url: &str) -> Destination {
 
 fn send(destination: &Destination, entry: &Entry) -> Result<(String, Vec<u8>), String> {
     let Way::Push(push) = &destination.way else { panic!("it pulls") };
-    let timeline = entry.key.lsid.as_ref().map(|_| Timeline::new([&entry.event().unwrap()]));
+    let timeline = entry.key.lsid.as_ref().map(|_| Timeline::new([(&entry.event().unwrap(), entry.delivered)]));
     let request = request(push, &destination.secrets, entry, timeline.as_ref(), Utc::now())?;
     Ok((request.uri().to_string(), request.into_body()))
 }

@@ -42,7 +42,7 @@ fn event((second, name, more): &(u64, &str, &str)) -> Event {
 fn timeline(mut events: Vec<Event>) -> Value {
     // As if all were delivered at once: what is known of that decides first.
     events.sort_by_key(|event| order(&Record::new(event.clone(), Site::default(), now()).0, 0));
-    serde_json::to_value(Timeline::new(&events)).unwrap()
+    serde_json::to_value(Timeline::new(events.iter().map(|event| (event, 0)))).unwrap()
 }
 
 fn of(names: &[usize]) -> Value {

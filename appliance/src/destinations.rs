@@ -65,8 +65,8 @@ pub async fn send(destination: &Destination, entries: &[Entry]) -> Result<Option
         .timeout(TIMEOUT)
         .tls_backend_preconfigured(tls::config(&origin, &[])?)
         .build()?;
-    let events: Vec<_> = entries.iter().filter_map(|entry| entry.event().ok()).collect();
-    let timeline = Timeline::new(&events);
+    let events: Vec<_> = entries.iter().filter_map(|entry| Some((entry.event().ok()?, entry.delivered))).collect();
+    let timeline = Timeline::new(events.iter().map(|(event, delivered)| (event, *delivered)));
     let mut said = Vec::new();
     for entry in entries {
         let key = entry.key.to_string();

@@ -5,12 +5,11 @@ use std::path::Path;
 use std::thread;
 
 use anyhow::{Context as _, Result, anyhow};
-use chrono::Utc;
 use outbound_events::archive::Listing;
 use outbound_events::archive::pack::{self, Entries, Entry};
 use outbound_events::archive::packing::{Bound, Policy, pass};
 use outbound_events::identity::Site;
-use outbound_events_host::port::NativeStore;
+use outbound_events_host::port::{NativePlatform, NativeStore};
 use outbound_events_host::store::KeyValueStore;
 use rusqlite::{Connection, params};
 
@@ -56,7 +55,8 @@ fn part(first: u64, end: u64) -> Result<Vec<pack::Made>> {
 
 /// Runs passes until nothing is left to do.
 pub async fn pack_all(store: &NativeStore) -> Result<()> {
-    while pass(store, &Policy::default(), &Bound::WIDE, &Utc::now).await?.remaining {}
+    let platform = NativePlatform::new(store.clone());
+    while pass(&platform, &Policy::default(), &Bound::WIDE).await?.remaining {}
     Ok(())
 }
 

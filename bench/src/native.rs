@@ -5,7 +5,6 @@ use std::path::Path;
 use std::time::Instant;
 
 use bytes::Bytes;
-use chrono::Utc;
 use http::request::Parts;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
@@ -13,10 +12,9 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use outbound_events::forward::NoWayOut;
 use outbound_events::service::{After, BrokenOff, Service};
 use outbound_events::settings::Variables;
-use outbound_events_host::port::NativeStore;
+use outbound_events_host::port::{NativePlatform, NativeStore};
 use outbound_events_host::store::KeyValueStore;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
@@ -95,7 +93,8 @@ pub async fn take(
     mut body: Result<Option<Vec<u8>>, BrokenOff>,
 ) -> (Response<Vec<u8>>, After) {
     let variables = Variables::new(&variable);
-    let service = Service { store, deliver: &NoWayOut, variables: &variables, clock: Utc::now };
+    let platform = NativePlatform::new(store.clone());
+    let service = Service { platform: &platform, variables: &variables };
     let answer = service.handle(Ok(head), async || std::mem::replace(&mut body, Ok(None))).await;
     (answer.response, answer.after)
 }
@@ -103,10 +102,11 @@ pub async fn take(
 /// Does what is left to do, beside the requests to come.
 fn go_on(store: &NativeStore, after: After) {
     let store = store.clone();
-    if after != After::Nothing {
+    if !after.is_nothing() {
         tokio::task::spawn_local(async move {
             let variables = Variables::new(&variable);
-            let service = Service { store: &store, deliver: &NoWayOut, variables: &variables, clock: Utc::now };
+            let platform = NativePlatform::new(store);
+            let service = Service { platform: &platform, variables: &variables };
             for line in service.go_on(after).await {
                 tracing::warn!("{line}");
             }

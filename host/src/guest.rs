@@ -118,6 +118,15 @@ pub enum GuestError {
     Error(ErrorCode),
 }
 
+/// What the last tick told, for the metrics.
+#[derive(Debug, Default)]
+pub(crate) struct Ticked {
+    /// How destinations do: a name and figures each.
+    pub(crate) destinations: Vec<Value>,
+    /// Clocks that were seen to be wrong within a day.
+    pub(crate) clock_faults: Vec<Value>,
+}
+
 /// A component that is ready to run. Cheap to clone.
 #[derive(Clone)]
 pub struct Guest {
@@ -146,7 +155,7 @@ pub struct Guest {
     /// Whether there are destinations.
     forwards: bool,
     /// How they do, as the last tick told.
-    destinations: Arc<Mutex<Vec<Value>>>,
+    ticked: Arc<Mutex<Ticked>>,
     pub(crate) limits: Limits,
 }
 
@@ -248,7 +257,7 @@ impl Guest {
             nudge: Nudge::default(),
             taken: Nudge::default(),
             forwards: !destinations.is_empty(),
-            destinations: Arc::default(),
+            ticked: Arc::default(),
             work: Work::default(),
             limits,
         })
@@ -396,9 +405,9 @@ impl Guest {
         Instances { in_use: in_use as u64, ready: self.ready().len() as u64, limit: limit as u64 }
     }
 
-    /// How destinations do, as the last tick told: a name and figures each.
-    pub(crate) fn destinations(&self) -> MutexGuard<'_, Vec<Value>> {
-        self.destinations.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What the last tick told.
+    pub(crate) fn ticked(&self) -> MutexGuard<'_, Ticked> {
+        self.ticked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Something was taken: it may be owed to a destination.

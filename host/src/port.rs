@@ -1,5 +1,10 @@
-//! The host's store as the library knows one: for what works on a store without a component in between.
+//! The host's store, and this machine, as the library knows them: for what works on a store without a component in between.
 
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use outbound_events::http_client::NoWayOut;
+use outbound_events::platform::Platform;
 use outbound_events::store::{Store, StoreError};
 
 use crate::snapshot::Snapshot;
@@ -8,6 +13,41 @@ use crate::store::{self, KeyValueStore};
 /// The host's store behind the library's port. Cheap to clone; all clones are one store.
 #[derive(Clone, Debug)]
 pub struct NativeStore(pub KeyValueStore);
+
+/// This machine, with a store and without outgoing requests.
+#[derive(Clone, Debug)]
+pub struct NativePlatform<S> {
+    store: S,
+    started: Instant,
+}
+
+impl<S> NativePlatform<S> {
+    /// With this store.
+    pub fn new(store: S) -> Self {
+        Self { store, started: Instant::now() }
+    }
+}
+
+impl<S: Store> Platform for NativePlatform<S> {
+    type Store = S;
+    type Deliver = NoWayOut;
+
+    fn store(&self) -> &S {
+        &self.store
+    }
+
+    fn deliver(&self) -> &NoWayOut {
+        &NoWayOut
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
 
 impl Store for NativeStore {
     async fn exists(&self, key: &str) -> Result<bool, StoreError> {

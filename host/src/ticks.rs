@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use wasmtime_wasi_http::WasiBody;
 
-use crate::guest::Guest;
+use crate::guest::{Guest, Ticked};
 
 /// Where the component does what is due.
 pub(crate) const PATH: &str = "/tick";
@@ -66,9 +66,11 @@ async fn tick_in_time(guest: &Guest) {
 async fn tick_once(guest: &Guest) -> Option<bool> {
     let body = ask(guest, Method::GET).await?.into_body().collect().await.ok()?.to_bytes();
     let mut ticked: Value = serde_json::from_slice(&body).ok()?;
-    if let Some(Value::Array(told)) = ticked.get_mut("destinations").map(Value::take) {
-        *guest.destinations() = told;
-    }
+    let mut list = |name| match ticked.get_mut(name).map(Value::take) {
+        Some(Value::Array(list)) => list,
+        _ => Vec::new(),
+    };
+    *guest.ticked() = Ticked { destinations: list("destinations"), clock_faults: list("clock_faults") };
     Some(ticked.get("owed")?.as_u64()? > 0)
 }
 

@@ -101,7 +101,15 @@ fn pack(key: &PackKey, value: &[u8]) -> Result<Head, String> {
     let (sessions, others) = pack::summarised(told.into_iter());
     let in_head: BTreeMap<Lsid, Summary> =
         pack.head.sessions.iter().map(|summary| (summary.lsid.clone(), summary.clone())).collect();
-    match sessions == in_head && others == pack.head.others {
+    // An earlier version told less.
+    let agrees = |(told, summary): (&Summary, Summary)| match told.owner_changes {
+        Some(_) => *told == summary,
+        None => *told == summary.of_earlier_version(),
+    };
+    let recorded = entries.iter().map(|entry| entry.recorded);
+    let recorded = recorded.clone().min().zip(recorded.max());
+    let same = sessions.len() == in_head.len() && in_head.values().zip(sessions.into_values()).all(agrees);
+    match same && others == pack.head.others && (pack.head.recorded.is_none() || pack.head.recorded == recorded) {
         true => Ok(pack.head),
         false => Err("its head does not tell what its records do".to_owned()),
     }

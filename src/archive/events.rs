@@ -292,8 +292,8 @@ pub(super) async fn packs_of_session<S: Store>(
     let (indexes, hash) = (view.session_indexes().await?, index::hash(site, lsid));
     let told: BTreeSet<_> = gather(indexes.iter().flat_map(|index| index.find(hash)).cloned());
     let mut unasked: BTreeSet<_> = gather(packs.iter().cloned());
-    for (pack, ..) in indexes.iter().flat_map(|index| &index.packs) {
-        unasked.remove(pack);
+    for pack in indexes.iter().flat_map(|index| &index.packs) {
+        unasked.remove(&pack.key);
     }
     let mut found = Vec::new();
     for pack in packs {

@@ -40,6 +40,8 @@ pub struct Told {
     pub bytes: u64,
     /// How many events it has.
     pub events: u64,
+    /// When the first and the last of its records were recorded, in Unix milliseconds, as far as that is known.
+    pub recorded: Option<(u64, u64)>,
     /// Hashes of its sessions.
     sessions: BTreeSet<u64>,
     /// The filter over its events.
@@ -52,6 +54,7 @@ impl Told {
         Self {
             bytes: bytes as u64,
             events: head.events,
+            recorded: head.recorded,
             sessions: gather(head.sessions.iter().map(|session| hash(site, &session.lsid))),
             filter: filter(head.ids().collect()),
         }
@@ -61,7 +64,8 @@ impl Told {
     pub fn agrees(&self, finds: Finds, other: &Self) -> bool {
         match finds {
             Finds::Sessions => {
-                (self.bytes, self.events, &self.sessions) == (other.bytes, other.events, &other.sessions)
+                let recorded = self.recorded.is_none() || self.recorded == other.recorded;
+                recorded && (self.bytes, self.events, &self.sessions) == (other.bytes, other.events, &other.sessions)
             }
             Finds::Events => self.filter == other.filter,
         }
@@ -88,6 +92,9 @@ struct Entry {
     bytes: u64,
     /// How many events it has.
     events: u64,
+    /// When its records were recorded. Absent in indexes of earlier versions, and in those of events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    recorded: Option<(u64, u64)>,
     /// Bytes of its filter.
     #[serde(default, skip_serializing_if = "is_zero")]
     filter: u64,
@@ -100,17 +107,32 @@ fn is_zero(number: &u64) -> bool {
 /// An index of sessions, read.
 #[derive(Clone, Debug)]
 pub struct Sessions {
-    /// The packs that it speaks of, with their bytes and events.
-    pub packs: Vec<(PackKey, u64, u64)>,
+    /// The packs that it speaks of.
+    pub packs: Vec<IndexedPack>,
     value: Vec<u8>,
     table: usize,
+}
+
+/// What an index of sessions tells of a pack, besides its sessions.
+#[derive(Clone, Debug)]
+pub struct IndexedPack {
+    /// Its key.
+    pub key: PackKey,
+    /// Bytes of its value.
+    pub bytes: u64,
+    /// How many events it has.
+    pub events: u64,
+    /// When the first and the last of its records were recorded, in Unix milliseconds, as far as that is known.
+    pub recorded: Option<(u64, u64)>,
 }
 
 impl Sessions {
     /// Reads one. `None` if it is none, or a later version's.
     pub fn read(value: Vec<u8>) -> Option<Self> {
         let (header, table) = header(&value)?;
-        let packs = header.packs.into_iter().map(|pack| Some((pack.key.parse().ok()?, pack.bytes, pack.events)));
+        let packs = header.packs.into_iter().map(|Entry { key, bytes, events, recorded, .. }| {
+            Some(IndexedPack { key: key.parse().ok()?, bytes, events, recorded })
+        });
         let read = Self { packs: packs.collect::<Option<_>>()?, table: value.len() - table.len(), value };
         let (entries, rest) = read.entries();
         let known = entries.iter().all(|entry| usize::from(pack_of(entry)) < read.packs.len());
@@ -126,12 +148,12 @@ impl Sessions {
         let entries = self.entries().0;
         let from = entries.partition_point(|entry| hash_of(entry) < hash);
         let found = entries.iter().skip(from).take_while(move |entry| hash_of(entry) == hash);
-        found.filter_map(|entry| self.packs.get(usize::from(pack_of(entry)))).map(|(key, ..)| key)
+        found.filter_map(|entry| self.packs.get(usize::from(pack_of(entry)))).map(|pack| &pack.key)
     }
 
     /// The hash of each session of each of its packs that `counts` says yes of.
     pub fn hashes(&self, counts: impl Fn(&PackKey) -> bool) -> impl Iterator<Item = u64> {
-        let counted: Vec<_> = self.packs.iter().map(|(key, ..)| counts(key)).collect();
+        let counted: Vec<_> = self.packs.iter().map(|pack| counts(&pack.key)).collect();
         let of_counted = move |entry: &&[u8; SESSION_BYTES]| counted.get(usize::from(pack_of(entry))) == Some(&true);
         self.entries().0.iter().filter(of_counted).map(hash_of)
     }
@@ -223,11 +245,9 @@ pub fn told(finds: Finds, value: Vec<u8>) -> Option<Tells> {
             let mut told: Vec<_> = index
                 .packs
                 .iter()
-                .map(|(key, bytes, events)| {
-                    (
-                        key.clone(),
-                        Told { bytes: *bytes, events: *events, sessions: BTreeSet::new(), filter: Vec::new() },
-                    )
+                .map(|IndexedPack { key, bytes, events, recorded }| {
+                    let (sessions, filter) = (BTreeSet::new(), Vec::new());
+                    (key.clone(), Told { bytes: *bytes, events: *events, recorded: *recorded, sessions, filter })
                 })
                 .collect();
             for entry in index.entries().0 {
@@ -241,7 +261,7 @@ pub fn told(finds: Finds, value: Vec<u8>) -> Option<Tells> {
             let Events { filters, value } = Events::read(value)?;
             let told = filters.into_iter().map(|(key, events, range)| {
                 let filter = value.get(range).unwrap_or_default().to_vec();
-                (key, Told { bytes: 0, events, sessions: BTreeSet::new(), filter })
+                (key, Told { bytes: 0, events, recorded: None, sessions: BTreeSet::new(), filter })
             });
             Some(gather(told))
         }
@@ -268,7 +288,7 @@ pub fn make(finds: Finds, tells: &Tells) -> Vec<(IndexKey, Vec<u8>)> {
 
 /// What a pack takes in an index, at most.
 fn entry_bytes(finds: Finds, told: &Told) -> usize {
-    200 + match finds {
+    250 + match finds {
         Finds::Sessions => told.sessions.len() * SESSION_BYTES,
         Finds::Events => told.filter.len(),
     }
@@ -279,6 +299,7 @@ fn one(finds: Finds, part: &[(&PackKey, &Told)]) -> (IndexKey, Vec<u8>) {
         key: key.to_string(),
         bytes: if finds == Finds::Sessions { told.bytes } else { 0 },
         events: told.events,
+        recorded: if finds == Finds::Sessions { told.recorded } else { None },
         filter: if finds == Finds::Events { told.filter.len() as u64 } else { 0 },
     };
     let header = Header { format: FORMAT, packs: part.iter().map(entry).collect() };

@@ -2,40 +2,49 @@
 //!
 //! An event begins *loose*, one key a record, as the way of a POST leaves it. A *pass* ([`packing`]) puts many records into a
 //! *pack* ([`pack`]), so that years of events take a thousand keys. What is stored is the union of both, by key; of two records
-//! under one key the one that was recorded first counts; minus what *tombstones* and the *horizon* cover ([`removal`]).
-//! [`View`] is that union, and readers see nothing else: [`sessions`], [`events`].
+//! under one key the one that was recorded first counts; minus what was removed ([`removal`]), as *tombstones* and *cutoffs* tell
+//! ([`covers`]). [`View`] is that union, and readers see nothing else: [`sessions`], [`events`]. What [`retention`] finds to have aged is
+//! visible until a pass deletes it.
 //!
 //! What may never happen, whoever runs beside whom and dies where (`tests/archive_model.rs`):
 //!
 //! 1. Nothing is deleted before a pack that holds it was written and read back, by the one who deletes.
 //! 2. Packs are never changed, and are named by what is in them. Merging writes new ones, then deletes old ones.
-//! 3. Erasing writes its tombstone first. Packers drop what is covered. A tombstone goes only when it is a day old and no pack
-//!    holds anything of it: a pass that was under way may have written such a pack.
+//! 3. Erasing writes its tombstone first. Packers drop what is covered. A tombstone goes only when passes have known it for a day and no
+//!    pack holds anything of it: a pass that was under way may have written such a pack.
+//! 4. Nothing that was taken is hidden or deleted because of what a clock says: removal covers what was found when it was asked for, and
+//!    a single wrong reading makes nothing age.
 //!
 //! [`index`] finds the packs of a session or an event; it is made of packs, and may be lost.
 
 pub mod check;
+mod clearing;
+pub mod covers;
 pub mod events;
 pub mod index;
 pub mod pack;
 pub mod packing;
 pub mod removal;
+pub mod retention;
 pub mod sessions;
 pub mod stats;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use serde::Serialize;
 
-use crate::event::{Lsid, Timestamp};
+use crate::event::Lsid;
 use crate::identity::Site;
 use crate::keys::{
-    self, ErasedKey, EventKey, Finds, ForwardKey, HorizonKey, IndexKey, KeyParts, OfSession, PackKey, SetAsideKey,
+    self, CutoffKey, ErasedKey, Finds, ForwardKey, HorizonKey, IndexKey, KeyParts, OfSession, PackKey, SetAsideKey,
 };
+use crate::platform::Platform;
 use crate::session::Summary;
 use crate::store::{Store, StoreError};
 
+use covers::{Covered, Covers};
 use pack::{Entry, Head, Pack, PackFault};
 
 /// All keys of a store, by what they are.
@@ -47,7 +56,9 @@ pub struct Listing {
     pub packs: Vec<PackKey>,
     /// The tombstones.
     pub erased: Vec<ErasedKey>,
-    /// The horizons. The latest counts.
+    /// The cutoffs.
+    pub cutoffs: Vec<CutoffKey>,
+    /// The cutoffs of an earlier version.
     pub horizons: Vec<HorizonKey>,
     /// The indexes.
     pub indexes: Vec<IndexKey>,
@@ -70,10 +81,9 @@ impl Listing {
     /// Sorts keys by what they are. There may be so many that there is no room for a second list of them.
     pub fn new(mut keys: Vec<String>) -> Self {
         let mut listing = Self { keys: keys.len(), ..Self::default() };
-        // The lease is nothing that is kept.
         keys.retain(|key| {
             let is_event = KeyParts::of(key).is_some();
-            if !is_event && key != keys::LEASE {
+            if !is_event && !keys::is_advisory(key) {
                 let kind = key.split_once('.').map_or("", |(kind, _)| kind);
                 listing.others += usize::from(!listing.add(kind, key));
             }
@@ -91,79 +101,13 @@ impl Listing {
         match kind {
             "pack" => key.parse().map(|key| self.packs.push(key)).is_ok(),
             "erased" => key.parse().map(|key| self.erased.push(key)).is_ok(),
+            "cutoff" => key.parse().map(|key| self.cutoffs.push(key)).is_ok(),
             "horizon" => key.parse().map(|key| self.horizons.push(key)).is_ok(),
             "index" => key.parse().map(|key| self.indexes.push(key)).is_ok(),
             "setaside" => key.parse().map(|key| self.set_aside.push(key)).is_ok(),
             _ => key.parse().map(|key| self.forwards.push(key)).is_ok(),
         }
     }
-
-    /// What its tombstones and horizons cover.
-    pub fn covers(&self) -> Covers {
-        let mut covers = Covers { horizon: self.horizons.iter().map(|key| key.0).max(), erased: HashMap::new() };
-        for ErasedKey { site, lsid, until } in &self.erased {
-            let latest = covers.erased.entry((site.clone(), lsid.clone())).or_default();
-            *latest = (*latest).max(*until);
-        }
-        covers
-    }
-}
-
-/// What is gone, though its bytes may still be there.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Covers {
-    /// Everything before it.
-    pub horizon: Option<Timestamp>,
-    /// Sessions, each with until when what was recorded of it is gone, in Unix milliseconds.
-    erased: HashMap<(Site, Lsid), u64>,
-}
-
-impl Covers {
-    /// Whether an event is gone.
-    pub fn cover(&self, key: &EventKey, recorded: u64) -> bool {
-        let erased = |lsid: &Lsid| self.until(&key.site, lsid).is_some_and(|until| recorded <= until);
-        self.passed(key.timestamp) || (!self.erased.is_empty() && key.lsid.as_ref().is_some_and(erased))
-    }
-
-    /// Whether a time is before the horizon.
-    pub fn passed(&self, time: Timestamp) -> bool {
-        self.horizon.is_some_and(|horizon| time < horizon)
-    }
-
-    /// Until when what was recorded of a session is gone.
-    fn until(&self, site: &Site, lsid: &Lsid) -> Option<u64> {
-        if self.erased.is_empty() {
-            return None;
-        }
-        self.erased.get(&(site.clone(), lsid.clone())).copied()
-    }
-
-    /// Whether all of a part of a session is gone, or some of it, or nothing.
-    fn of(&self, site: &Site, summary: &Summary) -> Covered {
-        let (first, last) = summary.recorded;
-        let until = self.until(site, &summary.lsid);
-        if self.passed(summary.last) || until.is_some_and(|until| last <= until) {
-            Covered::All
-        } else if self.passed(summary.first) || until.is_some_and(|until| first <= until) {
-            Covered::Some
-        } else {
-            Covered::Nothing
-        }
-    }
-
-    /// Whether anything of a pack is gone.
-    pub fn touch(&self, key: &PackKey, head: &Head) -> bool {
-        // Events without a session are covered by the horizon alone, and sessions are of this pack's times.
-        let erased = |summary: &Summary| self.of(&key.site, summary) != Covered::Nothing;
-        self.passed(key.first) || head.sessions.iter().any(erased)
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Covered {
-    All,
-    Some,
-    Nothing,
 }
 
 /// A value that is not what its key says. It is left where it is.
@@ -214,16 +158,16 @@ pub struct View<'s, S> {
 /// How often a view is made anew where a pass runs beside its reader.
 const TRIES: usize = 5;
 
-/// Reads from a view of `store`, and from a new one if what was listed has moved meanwhile. What has moved again and again is
-/// gone.
-pub async fn read<S: Store, T>(
-    store: &S,
-    mut read: impl AsyncFnMut(&mut View<'_, S>) -> Result<T, ReadError>,
+/// Reads from a view of the platform's store, and from a new one if what was listed has moved meanwhile. What has moved again and again
+/// is gone.
+pub async fn read<P: Platform, T>(
+    platform: &P,
+    mut read: impl AsyncFnMut(&mut View<'_, P::Store>) -> Result<T, ReadError>,
 ) -> Result<T, StoreError> {
     let mut tries = 1..=TRIES;
     loop {
         let last_try = tries.next().is_none_or(|number| number == TRIES);
-        let outcome = match View::of(store, last_try).await {
+        let outcome = match View::of(platform.store(), platform.now(), last_try).await {
             Ok(mut view) => read(&mut view).await,
             Err(error) => Err(error),
         };
@@ -237,33 +181,12 @@ pub async fn read<S: Store, T>(
 }
 
 impl<'s, S: Store> View<'s, S> {
-    async fn of(store: &'s S, last_try: bool) -> Result<Self, ReadError> {
-        let mut listing = Listing::of(store).await?;
-        let covers = listing.covers();
-        listing
-            .loose
-            .retain(|key| KeyParts::of(key).and_then(|parts| parts.time()).is_some_and(|time| !covers.passed(time)));
-        listing.packs.retain(|pack| !covers.passed(pack.last));
-        let mut view = Self { store, listing, covers, unreadable: BTreeSet::new(), last_try };
-        view.drop_erased().await?;
-        Ok(view)
-    }
-
-    /// Whether a loose record of an erased session is gone stands in its value. There are few such sessions, and not for long.
-    async fn drop_erased(&mut self) -> Result<(), ReadError> {
-        if self.covers.erased.is_empty() {
-            return Ok(());
-        }
-        let sessions: Vec<_> = self.covers.erased.keys().map(|(site, lsid)| OfSession::new(site, lsid)).collect();
-        let mut gone = HashSet::new();
-        for key in self.listing.loose.iter().filter(|key| sessions.iter().any(|session| session.has(key))) {
-            let Some(value) = self.store.get(key).await? else { continue };
-            if Entry::under(key, value).is_ok_and(|entry| self.covers.cover(&entry.key, entry.recorded)) {
-                gone.insert(key.clone());
-            }
-        }
-        self.listing.loose.retain(|key| !gone.contains(key));
-        Ok(())
+    async fn of(store: &'s S, now: DateTime<Utc>, last_try: bool) -> Result<Self, ReadError> {
+        let (mut listing, mut unreadable) = (Listing::of(store).await?, BTreeSet::new());
+        let covers = Covers::of(store, &listing, now, &mut unreadable).await?;
+        let removed = covers.removed(store, &listing.loose).await?;
+        listing.loose.retain(|key| !removed.contains(key));
+        Ok(Self { store, listing, covers, unreadable, last_try })
     }
 
     /// The value of a key that was listed. `None` if it is gone.
@@ -302,7 +225,7 @@ impl<'s, S: Store> View<'s, S> {
         };
         for entry in pack.records() {
             match entry {
-                Ok(entry) if self.covers.cover(&entry.key, entry.recorded) => {}
+                Ok(entry) if self.covers.cover(&entry) => {}
                 Ok(entry) => {
                     if !take(entry) {
                         break;
@@ -344,15 +267,16 @@ impl<'s, S: Store> View<'s, S> {
     }
 }
 
-/// The head of a pack as it would be without what is gone.
+/// The head of a pack as it would be without what was removed.
 fn visible(key: &PackKey, pack: &Pack, covers: &Covers) -> Result<Head, PackFault> {
     let mut head = pack.head.clone();
-    let covered = |summary: &Summary| covers.of(&key.site, summary);
-    if !covers.passed(key.first) && !head.sessions.iter().any(|summary| covered(summary) == Covered::Some) {
+    let covered = |summary: &Summary| covers.of_session(&key.site, summary);
+    if !covers.suspects_others(key, &head) && !head.sessions.iter().any(|summary| covered(summary) == Covered::Perhaps)
+    {
         head.sessions.retain(|summary| covered(summary) == Covered::Nothing);
         return Ok(head);
     }
-    let entries = pack.all()?.into_iter().filter(|entry| !covers.cover(&entry.key, entry.recorded));
+    let entries = pack.all()?.into_iter().filter(|entry| !covers.cover(entry));
     // One that is no event by today's rules is noted where it is read.
     let (sessions, others) = pack::summarised(entries.filter_map(|entry| Some((entry.key.id, entry.summary().ok()?))));
     (head.sessions, head.others) = (sessions.into_values().collect(), others);

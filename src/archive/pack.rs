@@ -93,6 +93,9 @@ pub struct Head {
     pub events: u64,
     /// Bytes of the second member, compressed: a pack that is cut is known by its head.
     records_bytes: u64,
+    /// When the first and the last of its records were recorded, in Unix milliseconds. Absent in packs of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<(u64, u64)>,
     /// What lists need of each session.
     pub sessions: Vec<Summary>,
     /// Short ids of the events that belong to no session.
@@ -104,6 +107,12 @@ impl Head {
     /// Short ids of all events.
     pub fn ids(&self) -> impl Iterator<Item = u64> {
         self.sessions.iter().flat_map(|session| session.ids.iter().copied()).chain(self.others.iter().copied())
+    }
+
+    /// When the last of its records was recorded, in Unix milliseconds. In packs of earlier versions, of those that belong to a session.
+    pub fn last_recorded(&self) -> Option<u64> {
+        let of_sessions = || self.sessions.iter().map(|session| session.recorded.1).max();
+        self.recorded.map(|(_, last)| last).or_else(of_sessions)
     }
 
     /// What it tells of a session, if it holds anything of it.
@@ -351,12 +360,14 @@ fn pack(site: &Site, items: &[Item], records: Vec<u8>, made: Option<u64>) -> io:
     let times = || items.iter().map(|item| item.entry.key.timestamp);
     let (Some(first), Some(last)) = (times().min(), times().max()) else { return Ok(None) };
     let (sessions, others) = summarised(items.iter().map(|item| (item.entry.key.id, item.summary.clone())));
+    let recorded = || items.iter().map(|item| item.entry.recorded);
     let head = Head {
         format: FORMAT,
         site: site.as_str().to_owned(),
         made,
         events: items.len() as u64,
         records_bytes: records.len() as u64,
+        recorded: recorded().min().zip(recorded().max()),
         sessions: sessions.into_values().collect(),
         others,
     };

@@ -9,20 +9,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::event::Timestamp;
+use crate::clock_faults::{self, ClockFault, ClockFaults, Kind};
+use crate::deadline::{Deadline, is_ahead, millis};
 use crate::forward::destination::Destination;
 use crate::forward::owed::{self, Debts};
 use crate::forward::standing;
 use crate::identity::Site;
-use crate::keys::{self, ErasedKey, Finds, HorizonKey, IndexKey, KeyParts, OfSession, PackKey};
+use crate::keys::{self, Finds, IndexKey, KeyParts, PackKey};
+use crate::platform::Platform;
 use crate::store::{Store, StoreError};
 
+use super::covers::Covers;
 use super::index::{self, Tells, Told};
 use super::pack::{self, Entries, Entry, Head, MAX_PACK_EVENTS, Pack};
-use super::{Covers, Listing, Unreadable, delete, events, gather};
+use super::retention::Retention;
+use super::{Listing, Unreadable, clearing, delete, events, gather};
 
 /// What decides what a pass does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +34,7 @@ pub struct Policy {
     pub loose_events: usize,
     /// How many keys the store takes, where it is known to take few.
     pub key_budget: Option<usize>,
-    /// For how many days events are kept, by their own times. `None`: for ever.
+    /// For how many days events are kept. `None`: for ever.
     pub retention_days: Option<u32>,
     /// How long a record stays loose after it was packed: for stores whose lists and reads are late.
     pub grace: Duration,
@@ -72,18 +75,9 @@ impl Policy {
     }
 
     /// Whether there are enough loose events for a pass.
-    fn is_due(&self, listing: &Listing, now: DateTime<Utc>) -> bool {
+    fn is_due(&self, listing: &Listing) -> bool {
         let excess = listing.loose.len().saturating_sub(self.stay_loose(listing));
-        excess >= self.batch(listing) || self.next_horizon(listing, now).is_some()
-    }
-
-    /// The horizon that retention asks for, if it is later than what there is: the midnight so many days ago, so that it moves
-    /// once a day.
-    fn next_horizon(&self, listing: &Listing, now: DateTime<Utc>) -> Option<Timestamp> {
-        let days = u64::from(self.retention_days?);
-        let today = u64::try_from(now.timestamp()).ok()? / 86_400;
-        let horizon = Timestamp::from_seconds(today.checked_sub(days)? * 86_400)?;
-        listing.horizons.iter().all(|known| known.0 < horizon).then_some(horizon)
+        excess >= self.batch(listing)
     }
 }
 
@@ -119,66 +113,97 @@ pub struct Report {
     pub merged: usize,
     /// Packs that were written.
     pub written: usize,
-    /// Events that were gone already, and of which nothing is left now.
+    /// Events that were removed before, or have aged, and of which nothing is left now.
     pub dropped: usize,
+    /// Bodies that were set aside, have aged, and are deleted now.
+    pub dropped_set_aside: usize,
     /// Whether there is more to do.
     pub remaining: bool,
     /// How many loose events were there when it began.
     pub loose: usize,
     /// What it could not read, and left where it is: the first [`Unreadable::MOST`].
     pub unreadable: BTreeSet<Unreadable>,
+    /// Clocks that it saw to be wrong.
+    pub clock_faults: ClockFaults,
 }
 
 /// Runs a pass.
-pub async fn pass<S: Store>(
-    store: &S,
-    policy: &Policy,
-    bound: &Bound,
-    clock: &impl Fn() -> DateTime<Utc>,
-) -> Result<Report, StoreError> {
-    let listing = Listing::of(store).await?;
-    Pass::new(store, policy, bound, clock, listing).run().await
+pub async fn pass<P: Platform>(platform: &P, policy: &Policy, bound: &Bound) -> Result<Report, StoreError> {
+    let listing = Listing::of(platform.store()).await?;
+    let retention = retention(platform, policy, &listing).await?;
+    Pass::new(platform, policy, bound, listing, retention).await?.run().await
+}
+
+/// What became of a pass that may have been due.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Due {
+    /// What it did, if it was.
+    pub report: Option<Report>,
+    /// Clocks that were seen to be wrong, also where it was not.
+    pub clock_faults: ClockFaults,
 }
 
 /// Runs a pass if one is due and none is known to be under way or to have been a moment ago. Costs one read in that case, and
-/// otherwise a list and the lease's two writes.
-pub async fn pass_if_due<S: Store>(
-    store: &S,
-    policy: &Policy,
-    bound: &Bound,
-    clock: &impl Fn() -> DateTime<Utc>,
-) -> Result<Option<Report>, StoreError> {
-    let began = clock();
-    if began.timestamp_millis() < Lease::until(store).await? {
-        return Ok(None);
+/// otherwise a list, the lease's two writes, and with retention a read and sometimes a write more.
+pub async fn pass_if_due<P: Platform>(platform: &P, policy: &Policy, bound: &Bound) -> Result<Due, StoreError> {
+    let (store, began, now) = (platform.store(), platform.monotonic(), platform.now());
+    let mut due = Due::default();
+    if let Some(lease) = lease(store).await? {
+        if lease.holds(now) {
+            return Ok(due);
+        }
+        if lease.is_ahead(now) {
+            clock_faults::note(&mut due.clock_faults, ClockFault::of_recipient(Kind::DeadlineAhead));
+        }
     }
     // Longer than a pass takes; the next one waits no longer than that for one that died. A store without room for a lease needs
     // its pass the more.
-    let leased = Lease::set(store, began, Duration::from_secs(10) + bound.time).await.is_ok();
-    let report = pass_on_lease(store, policy, bound, clock, began).await;
-    let ended = clock();
-    let spent = ended.signed_duration_since(began).to_std().unwrap_or_default();
-    let rest = rest(policy, &report, spent);
+    let leased = set_lease(store, Deadline::new(now, Duration::from_secs(10) + bound.time)).await.is_ok();
+    let report = pass_on_lease(platform, policy, bound, &mut due.clock_faults).await;
+    let rest = rest(policy, &report, platform.elapsed(began).min(LONGEST_MEASURED));
     if rest >= Duration::from_millis(1) {
-        Lease::set(store, ended, rest).await?;
+        set_lease(store, Deadline::new(platform.now(), rest)).await?;
     } else if leased {
         store.delete(keys::LEASE).await?;
     }
-    report
+    due.report = report?;
+    Ok(due)
 }
 
-async fn pass_on_lease<S: Store>(
-    store: &S,
+/// A duration that was measured counts as this at most: a machine may have slept meanwhile.
+const LONGEST_MEASURED: Duration = Duration::from_secs(30);
+
+async fn pass_on_lease<P: Platform>(
+    platform: &P,
     policy: &Policy,
     bound: &Bound,
-    clock: &impl Fn() -> DateTime<Utc>,
-    began: DateTime<Utc>,
+    clock_faults: &mut ClockFaults,
 ) -> Result<Option<Report>, StoreError> {
-    let listing = Listing::of(store).await?;
-    if !policy.is_due(&listing, began) {
+    let listing = Listing::of(platform.store()).await?;
+    let retention = retention(platform, policy, &listing).await?;
+    if retention.as_ref().is_some_and(|retention| retention.is_behind) {
+        clock_faults::note(clock_faults, ClockFault::of_recipient(Kind::RetentionBehind));
+    }
+    let has_aged = retention.as_ref().is_some_and(Retention::is_due);
+    if !has_aged && !policy.is_due(&listing) && !clearing::is_due(platform, &listing).await? {
         return Ok(None);
     }
-    Pass::new(store, policy, bound, clock, listing).run().await.map(Some)
+    let mut report = Pass::new(platform, policy, bound, listing, retention).await?.run().await?;
+    report.clock_faults.iter().for_each(|fault| clock_faults::note(clock_faults, fault.clone()));
+    report.clock_faults.clone_from(clock_faults);
+    Ok(Some(report))
+}
+
+/// Retention as this pass sees it, if events are not kept for ever.
+async fn retention<P: Platform>(
+    platform: &P,
+    policy: &Policy,
+    listing: &Listing,
+) -> Result<Option<Retention>, StoreError> {
+    match policy.retention_days {
+        Some(days) => Retention::of(platform.store(), days, listing, platform.now()).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// How long none looks for work after one that took so long: events are taken meanwhile, and that comes first.
@@ -197,35 +222,21 @@ fn rest(policy: &Policy, report: &Result<Option<Report>, StoreError>, spent: Dur
 /// How many loose events are on the way to more than can be listed in a component's memory.
 const MANY_LOOSE: usize = 200_000;
 
-/// What stands under [`keys::LEASE`]: until when no other pass is to begin after an answer. Only that; to be right, passes do not
+/// What stands under [`keys::LEASE`]: while it holds no other pass is to begin after an answer. Only that; to be right, passes do not
 /// depend on it.
-#[derive(Deserialize)]
-struct Lease {
-    /// Unix milliseconds.
-    until: i64,
+async fn lease(store: &impl Store) -> Result<Option<Deadline>, StoreError> {
+    let lease = store.get(keys::LEASE).await?;
+    Ok(lease.and_then(|lease| serde_json::from_slice(&lease).ok()))
 }
 
-impl Lease {
-    /// Until when there is one, in Unix milliseconds; 0 if there is none, or none that can be read.
-    async fn until(store: &impl Store) -> Result<i64, StoreError> {
-        let lease = store.get(keys::LEASE).await?;
-        Ok(lease.and_then(|lease| serde_json::from_slice(&lease).ok()).map_or(0, |Self { until }| until))
-    }
-
-    async fn set(store: &impl Store, from: DateTime<Utc>, time: Duration) -> Result<(), StoreError> {
-        let until = from.timestamp_millis().saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
-        store.set(keys::LEASE, [r#"{"until":"#, &until.to_string(), "}"].concat().as_bytes()).await
-    }
+async fn set_lease(store: &impl Store, lease: Deadline) -> Result<(), StoreError> {
+    store.set(keys::LEASE, &serde_json::to_vec(&lease).unwrap_or_default()).await
 }
 
 /// Packs half of what may stay loose, in a store that has no key left. Indexes and the lease give up theirs: they can be made
 /// again. Whether any record was packed.
-pub async fn make_room<S: Store>(
-    store: &S,
-    policy: &Policy,
-    bound: &Bound,
-    clock: &impl Fn() -> DateTime<Utc>,
-) -> Result<bool, StoreError> {
+pub async fn make_room<P: Platform>(platform: &P, policy: &Policy, bound: &Bound) -> Result<bool, StoreError> {
+    let store = platform.store();
     let listing = Listing::of(store).await?;
     if listing.loose.len() < FEW {
         return Ok(false);
@@ -235,7 +246,8 @@ pub async fn make_room<S: Store>(
     let pressed = Policy { loose_events, key_budget: Some(listing.keys), ..policy.clone() };
     delete(store, &spare, || true).await?;
     let listing = Listing { keys: listing.keys - listing.indexes.len(), indexes: Vec::new(), ..listing };
-    Pass::new(store, &pressed, bound, clock, listing).run().await.map(|report| report.packed > 0)
+    let pass = Pass::new(platform, &pressed, bound, listing, None).await?;
+    pass.run().await.map(|report| report.packed > 0)
 }
 
 /// How many loose events are too few to make room by packing them.
@@ -276,131 +288,106 @@ fn site(key: &str) -> Option<&str> {
 /// How many heads one pass reads to see whether what is loose was packed before.
 const MAX_OVERLAPS: usize = 16;
 
-/// How long a tombstone stays: longer than any pass that was under way when it was written.
-const TOMBSTONE_MILLIS: u64 = 24 * 60 * 60 * 1_000;
-
-/// Deletes what is before the horizon. How many events that were, and whether there are more.
-pub(super) async fn clear_passed<S: Store>(
-    store: &S,
-    bound: &Bound,
-    clock: &impl Fn() -> DateTime<Utc>,
-) -> Result<(usize, bool), StoreError> {
-    let mut pass = Pass::new(store, &KEEP_ALL, bound, clock, Listing::of(store).await?);
-    pass.learn_packs().await?;
-    pass.drop_passed().await?;
-    Ok((pass.report.dropped, pass.report.remaining))
-}
-
-/// Deletes what a tombstone covers. Whether there was anything, and whether there is more.
-pub(super) async fn clear_erased<S: Store>(
-    store: &S,
-    tombstone: &ErasedKey,
-    bound: &Bound,
-    clock: &impl Fn() -> DateTime<Utc>,
-) -> Result<(bool, bool), StoreError> {
-    let mut pass = Pass::new(store, &KEEP_ALL, bound, clock, Listing::of(store).await?);
-    pass.learn_packs().await?;
-    let found = pass.drop_session(tombstone).await?;
-    Ok((found, pass.report.remaining))
-}
-
-/// What does not matter to who only clears.
-static KEEP_ALL: Policy = Policy::packs(usize::MAX);
-
 /// A pass under way.
-struct Pass<'s, S, C> {
-    store: &'s S,
-    policy: &'s Policy,
-    bound: &'s Bound,
-    clock: &'s C,
-    began: DateTime<Utc>,
-    listing: Listing,
-    covers: Covers,
-    /// The packs that can be read, with their bytes.
-    packs: BTreeMap<PackKey, usize>,
+pub(super) struct Pass<'p, P> {
+    pub(super) platform: &'p P,
+    policy: &'p Policy,
+    pub(super) bound: &'p Bound,
+    /// By the monotonic clock.
+    pub(super) began: Duration,
+    pub(super) listing: Listing,
+    pub(super) covers: Covers,
+    pub(super) retention: Option<Retention>,
+    /// The packs that can be read.
+    pub(super) packs: BTreeMap<PackKey, Known>,
     /// What to tell of packs that no index speaks of yet.
     fresh: Tells,
     /// Short ids of those packs.
     fresh_ids: BTreeMap<PackKey, BTreeSet<u64>>,
     session_indexes: Vec<(IndexKey, index::Sessions)>,
-    report: Report,
+    pub(super) report: Report,
 }
 
-impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
-    fn new(store: &'s S, policy: &'s Policy, bound: &'s Bound, clock: &'s C, listing: Listing) -> Self {
-        let (covers, report) = (listing.covers(), Report { loose: listing.loose.len(), ..Report::default() });
-        Self {
-            store,
+/// What a pass knows of a pack that can be read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    bytes: usize,
+    /// When its records were recorded, in Unix milliseconds, as far as that is known.
+    pub(super) recorded: Option<(u64, u64)>,
+}
+
+impl<'p, P: Platform> Pass<'p, P> {
+    pub(super) async fn new(
+        platform: &'p P,
+        policy: &'p Policy,
+        bound: &'p Bound,
+        listing: Listing,
+        retention: Option<Retention>,
+    ) -> Result<Self, StoreError> {
+        let mut report = Report { loose: listing.loose.len(), ..Report::default() };
+        let covers = Covers::of(platform.store(), &listing, platform.now(), &mut report.unreadable).await?;
+        Ok(Self {
+            platform,
             policy,
             bound,
-            clock,
-            began: clock(),
+            began: platform.monotonic(),
             listing,
             covers,
+            retention,
             packs: BTreeMap::new(),
             fresh: Tells::new(),
             fresh_ids: BTreeMap::new(),
             session_indexes: Vec::new(),
             report,
-        }
+        })
+    }
+
+    pub(super) fn store(&self) -> &'p P::Store {
+        self.platform.store()
     }
 
     async fn run(mut self) -> Result<Report, StoreError> {
-        self.move_horizon().await?;
         self.learn_packs().await?;
-        self.drop_passed().await?;
-        self.drop_erased().await?;
+        self.clear_removed().await?;
         self.pack_loose().await?;
         self.merge().await?;
+        self.drop_aged().await?;
         for finds in [Finds::Sessions, Finds::Events] {
             self.index(finds).await?;
         }
         if !self.listing.forwards.is_empty() {
-            owed::tidy(self.store, &Listing::of(self.store).await?, (self.clock)()).await?;
+            owed::tidy(self.store(), &Listing::of(self.store()).await?, self.platform.now()).await?;
         }
         Ok(self.report)
     }
 
     /// Whether its time is up. Then something may remain.
-    fn is_over(&mut self) -> bool {
-        let spent = (self.clock)().signed_duration_since(self.began).to_std().unwrap_or_default();
-        let over = spent >= self.bound.time;
+    pub(super) fn is_over(&mut self) -> bool {
+        let over = self.platform.elapsed(self.began) >= self.bound.time;
         self.report.remaining |= over;
         over
     }
 
-    fn note(&mut self, key: impl ToString, reason: impl ToString) {
+    pub(super) fn note(&mut self, key: impl ToString, reason: impl ToString) {
         Unreadable::note(&mut self.report.unreadable, key, reason);
     }
 
-    /// Retention moves the horizon; of several the latest stays.
-    async fn move_horizon(&mut self) -> Result<(), StoreError> {
-        if let Some(horizon) = self.policy.next_horizon(&self.listing, self.began) {
-            self.store.set(&HorizonKey(horizon).to_string(), b"{}").await?;
-            self.listing.horizons.push(HorizonKey(horizon));
-            self.covers = self.listing.covers();
-        }
-        let latest = self.listing.horizons.iter().max().copied();
-        for older in self.listing.horizons.iter().filter(|horizon| Some(**horizon) < latest) {
-            self.store.delete(&older.to_string()).await?;
-        }
-        Ok(())
-    }
-
-    /// Learns of every pack how many bytes it has: from indexes, or from itself.
-    async fn learn_packs(&mut self) -> Result<(), StoreError> {
+    /// Learns of every pack how many bytes it has, and when its records were recorded: from indexes, or from itself.
+    pub(super) async fn learn_packs(&mut self) -> Result<(), StoreError> {
         for key in self.listing.indexes.clone() {
             if key.finds == Finds::Sessions
-                && let Some(index) = self.store.get(&key.to_string()).await?.and_then(index::Sessions::read)
+                && let Some(index) = self.store().get(&key.to_string()).await?.and_then(index::Sessions::read)
             {
                 self.session_indexes.push((key, index));
             }
         }
         let indexed = self.session_indexes.iter().flat_map(|(_, index)| &index.packs);
-        let indexed: BTreeMap<_, _> = gather(indexed.map(|(key, bytes, _)| (key.clone(), *bytes as usize)));
+        let known =
+            indexed.map(|pack| (pack.key.clone(), Known { bytes: pack.bytes as usize, recorded: pack.recorded }));
+        let known: BTreeMap<_, _> = gather(known);
         for key in self.listing.packs.clone() {
-            match indexed.get(&key) {
-                Some(bytes) => _ = self.packs.insert(key, *bytes),
+            match known.get(&key) {
+                Some(known) => _ = self.packs.insert(key, *known),
                 None => _ = self.head(&key).await?,
             }
         }
@@ -408,11 +395,12 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
     }
 
     /// The head of a pack, which is known from then on. `None` if it is gone, or cannot be read.
-    async fn head(&mut self, key: &PackKey) -> Result<Option<Head>, StoreError> {
-        let Some(value) = self.store.get(&key.to_string()).await? else { return Ok(None) };
+    pub(super) async fn head(&mut self, key: &PackKey) -> Result<Option<Head>, StoreError> {
+        let Some(value) = self.store().get(&key.to_string()).await? else { return Ok(None) };
         match Pack::open(key, &value).map(|pack| pack.head) {
             Ok(head) => {
-                if self.packs.insert(key.clone(), value.len()).is_none() {
+                let known = Known { bytes: value.len(), recorded: head.recorded };
+                if self.packs.insert(key.clone(), known).is_none() {
                     self.learn(key, &head, value.len());
                 }
                 Ok(Some(head))
@@ -426,21 +414,21 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
     }
 
     fn learn(&mut self, key: &PackKey, head: &Head, bytes: usize) {
-        self.packs.insert(key.clone(), bytes);
+        self.packs.insert(key.clone(), Known { bytes, recorded: head.recorded });
         self.fresh.insert(key.clone(), Told::of(&key.site, head, bytes));
         self.fresh_ids.insert(key.clone(), gather(head.ids()));
     }
 
-    fn forget(&mut self, key: &PackKey) {
+    pub(super) fn forget(&mut self, key: &PackKey) {
         self.packs.remove(key);
         self.fresh.remove(key);
         self.fresh_ids.remove(key);
     }
 
-    /// All records of a pack that are not gone, or `None` if it is gone or not all of it can be read. One whose bytes were changed
-    /// is not read for good.
-    async fn entries(&mut self, key: &PackKey) -> Result<Option<(Vec<Entry>, usize)>, StoreError> {
-        let Some(value) = self.store.get(&key.to_string()).await? else { return Ok(None) };
+    /// All records of a pack but for those that were removed or have aged, and how many those are; `None` if it is gone or not all of it
+    /// can be read. One whose bytes were changed is not read for good.
+    pub(super) async fn entries(&mut self, key: &PackKey) -> Result<Option<(Vec<Entry>, usize)>, StoreError> {
+        let Some(value) = self.store().get(&key.to_string()).await? else { return Ok(None) };
         let read = match pack::is_named_by_its_hash(key, &value) {
             true => Pack::open(key, &value).and_then(|pack| pack.all()),
             false => Err(pack::PackFault::Hash),
@@ -448,7 +436,9 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
         match read {
             Ok(mut entries) => {
                 let all = entries.len();
-                entries.retain(|entry| !self.covers.cover(&entry.key, entry.recorded));
+                let aging = self.retention.as_ref().and_then(|retention| retention.aging);
+                let has_aged = |entry: &Entry| aging.is_some_and(|aging| aging.has_aged_entry(entry));
+                entries.retain(|entry| !self.covers.cover(entry) && !has_aged(entry));
                 let gone = all - entries.len();
                 Ok(Some((entries, gone)))
             }
@@ -460,97 +450,8 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
         }
     }
 
-    /// What is before the horizon goes: loose records and packs by their keys alone.
-    async fn drop_passed(&mut self) -> Result<(), StoreError> {
-        let passed = |key: &String| {
-            KeyParts::of(key).and_then(|parts| parts.time()).is_some_and(|time| self.covers.passed(time))
-        };
-        let gone: Vec<_> = self.listing.loose.extract_if(.., |key| passed(key)).collect();
-        self.drop_loose(&gone).await?;
-        let packs: Vec<_> = self.packs.keys().filter(|pack| self.covers.passed(pack.first)).cloned().collect();
-        for pack in packs {
-            if self.is_over() {
-                break;
-            }
-            match self.covers.passed(pack.last) {
-                true => self.drop_pack(&pack).await?,
-                false => self.rewrite(&pack).await?,
-            }
-        }
-        Ok(())
-    }
-
-    async fn drop_loose(&mut self, keys: &[String]) -> Result<(), StoreError> {
-        let store = self.store;
-        let deleted = delete(store, keys, || !self.is_over()).await?;
-        self.report.dropped += deleted;
-        Ok(())
-    }
-
-    async fn drop_pack(&mut self, pack: &PackKey) -> Result<(), StoreError> {
-        if let Some(head) = self.head(pack).await? {
-            self.report.dropped += head.events as usize;
-        }
-        self.store.delete(&pack.to_string()).await?;
-        self.forget(pack);
-        Ok(())
-    }
-
-    /// Writes a pack again without what is gone.
-    async fn rewrite(&mut self, pack: &PackKey) -> Result<(), StoreError> {
-        let Some((entries, gone)) = self.entries(pack).await? else { return Ok(()) };
-        let entries = by_key(entries);
-        if self.replace(&pack.site, &entries, std::slice::from_ref(pack)).await? {
-            self.report.dropped += gone;
-        }
-        Ok(())
-    }
-
-    /// What tombstones cover goes. A tombstone goes when it is a day old and nothing of it was found.
-    async fn drop_erased(&mut self) -> Result<(), StoreError> {
-        for tombstone in self.listing.erased.clone() {
-            if self.is_over() {
-                break;
-            }
-            let found = self.drop_session(&tombstone).await?;
-            let now = u64::try_from(self.began.timestamp_millis()).unwrap_or_default();
-            let old = tombstone.until.saturating_add(TOMBSTONE_MILLIS) < now;
-            // A pack that cannot be read may hold what it covers.
-            let unknown =
-                self.listing.packs.iter().any(|pack| pack.site == tombstone.site && !self.packs.contains_key(pack));
-            if old && !found && !unknown && !self.report.remaining {
-                self.store.delete(&tombstone.to_string()).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Drops what a tombstone covers. Whether there was anything.
-    async fn drop_session(&mut self, ErasedKey { site, lsid, .. }: &ErasedKey) -> Result<bool, StoreError> {
-        let session = OfSession::new(site, lsid);
-        let mut gone = Vec::new();
-        for key in self.listing.loose.iter().filter(|key| session.has(key)) {
-            let entry = self.store.get(key).await?.and_then(|value| Entry::under(key, value).ok());
-            gone.extend(entry.filter(|entry| self.covers.cover(&entry.key, entry.recorded)).map(|_| key.clone()));
-        }
-        self.listing.loose.retain(|key| !gone.contains(key));
-        self.drop_loose(&gone).await?;
-        let mut found = !gone.is_empty();
-        for pack in self.packs_of(site, index::hash(site, lsid)) {
-            let Some(head) = self.head(&pack).await? else { continue };
-            if self.covers.touch(&pack, &head) {
-                found = true;
-                if self.is_over() {
-                    break;
-                }
-                self.rewrite(&pack).await?;
-            }
-        }
-        Ok(found)
-    }
-
     /// The packs of a session, as indexes and what was learned in this pass tell.
-    fn packs_of(&self, site: &Site, hash: u64) -> Vec<PackKey> {
+    pub(super) fn packs_of(&self, site: &Site, hash: u64) -> Vec<PackKey> {
         let indexed = self.session_indexes.iter().flat_map(|(_, index)| index.find(hash).cloned());
         let fresh = self.fresh.iter().filter(|(_, told)| told.has_session(hash)).map(|(key, _)| key.clone());
         let found: BTreeSet<_> = gather(indexed.chain(fresh));
@@ -581,7 +482,7 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
                 return Ok(());
             }
             first = end;
-            self.listing.loose = Listing::of(self.store).await?.loose;
+            self.listing.loose = Listing::of(self.store()).await?.loose;
         }
     }
 
@@ -611,13 +512,13 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
         if policy.destinations.is_empty() {
             return Ok(std::mem::take(&mut self.listing.loose));
         }
-        let mut debts = Debts::of(self.store, &policy.destinations, &self.listing).await?;
+        let mut debts = Debts::of(self.store(), &policy.destinations, &self.listing).await?;
         let owed = |debts: &Debts<'_>, key: &String| KeyParts::of(key).is_some_and(|parts| debts.owe(&parts));
         while policy.is_pressed(&self.listing) || self.listing.loose.len() > MANY_LOOSE {
             let free = self.listing.loose.iter().filter(|key| !owed(&debts, key)).count();
             let Some((destination, _)) = debts.greatest(&self.listing).filter(|_| free < batch.max(FEW)) else { break };
             let reason = "what it is owed would fill the store";
-            standing::pause(self.store, &destination.name, reason, (self.clock)()).await?;
+            standing::pause(self.store(), &destination.name, reason, self.platform.now()).await?;
             debts.forget(&destination.name);
         }
         let mut loose = std::mem::take(&mut self.listing.loose);
@@ -629,12 +530,16 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
         let mut entries = Entries::new();
         for key in keys {
             // Gone: another pass has packed it.
-            let Some(value) = self.store.get(key).await? else { continue };
+            let Some(value) = self.store().get(key).await? else { continue };
             match Entry::under(key, value) {
-                Ok(entry) if self.covers.cover(&entry.key, entry.recorded) => {}
+                Ok(entry) if self.covers.cover(&entry) => {}
                 Ok(entry) => _ = entries.insert(key.clone(), entry),
                 Err(reason) => self.note(key, reason),
             }
+        }
+        let is_ahead = |entry: &Entry| i64::try_from(entry.recorded).is_ok_and(|at| is_ahead(at, self.platform.now()));
+        if entries.values().any(is_ahead) {
+            clock_faults::note(&mut self.report.clock_faults, ClockFault::of_site(Kind::RecordedAhead, site));
         }
         self.drop_repeats(site, &mut entries).await?;
         self.replace(site, &entries, &[]).await?;
@@ -655,8 +560,9 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
                 continue;
             }
             let Some((packed, _)) = self.entries(&pack).await? else { continue };
-            let now = u64::try_from(self.began.timestamp()).unwrap_or_default();
-            let waits = head.made.is_some_and(|made| made.saturating_add(self.policy.grace.as_secs()) > now);
+            let made = head.made.and_then(|made| i64::try_from(made.saturating_mul(1_000)).ok());
+            let grace = made.map(|at| Deadline { at, wait: millis(self.policy.grace) });
+            let waits = grace.is_some_and(|grace| grace.holds(self.platform.now()));
             let packed = by_key(packed);
             let is_packed =
                 |key: &String, entry: &Entry| packed.get(key).is_some_and(|packed| packed.recorded <= entry.recorded);
@@ -698,15 +604,20 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
 
     /// Packs that are to be one, if there are any beside those that were tried.
     async fn mergeable(&mut self, tried: &BTreeSet<PackKey>) -> Result<Option<Vec<PackKey>>, StoreError> {
-        let mut tiers: BTreeMap<(&Site, usize), Vec<&PackKey>> = BTreeMap::new();
+        // There are few: a list of them takes less of the component than a map.
+        let mut tiers: Vec<(&Site, usize, Vec<&PackKey>)> = Vec::new();
         let pressed = self.policy.is_pressed(&self.listing);
-        for (pack, bytes) in self.packs.iter().filter(|(pack, _)| !tried.contains(pack)) {
-            if let Some(tier) = tier(*bytes) {
-                tiers.entry((&pack.site, if pressed { 0 } else { tier })).or_default().push(pack);
+        for (pack, known) in self.packs.iter().filter(|(pack, _)| !tried.contains(pack)) {
+            if let Some(tier) = tier(known.bytes) {
+                let tier = if pressed { 0 } else { tier };
+                match tiers.iter_mut().find(|(site, of, _)| **site == pack.site && *of == tier) {
+                    Some((_, _, group)) => group.push(pack),
+                    None => tiers.push((&pack.site, tier, vec![pack])),
+                }
             }
         }
         let enough = if pressed { 2 } else { MERGED_AT_ONCE };
-        if let Some(group) = tiers.into_values().find(|group| group.len() >= enough) {
+        if let Some((.., group)) = tiers.into_iter().find(|(.., group)| group.len() >= enough) {
             return Ok(Some(group.into_iter().take(MERGED_AT_ONCE).cloned().collect()));
         }
         self.twins(tried).await
@@ -736,8 +647,13 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
     /// Puts records of a site into packs, and deletes the loose records and old packs that they stood in, in this order: packs are
     /// written, each is read back, then what they hold is deleted. With old packs all records must find a place, or nothing is
     /// done; whether it was.
-    async fn replace(&mut self, site: &Site, entries: &Entries, old: &[PackKey]) -> Result<bool, StoreError> {
-        let made = (self.policy.grace > Duration::ZERO).then(|| self.began.timestamp().unsigned_abs());
+    pub(super) async fn replace(
+        &mut self,
+        site: &Site,
+        entries: &Entries,
+        old: &[PackKey],
+    ) -> Result<bool, StoreError> {
+        let made = (self.policy.grace > Duration::ZERO).then(|| self.platform.now().timestamp().unsigned_abs());
         let packs = pack::make(site, entries, made).map_err(|error| StoreError(error.to_string()))?;
         if !old.is_empty() && packs.iter().map(|pack| pack.keys.len()).sum::<usize>() < entries.len() {
             old.iter().for_each(|pack| self.note(pack, "it holds records that no pack of today can hold"));
@@ -745,8 +661,8 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
         }
         for pack in packs.iter().filter(|pack| !old.contains(&pack.key)) {
             let key = pack.key.to_string();
-            self.store.set(&key, &pack.value).await?;
-            if self.store.get(&key).await?.as_ref() != Some(&pack.value) {
+            self.store().set(&key, &pack.value).await?;
+            if self.store().get(&key).await?.as_ref() != Some(&pack.value) {
                 return Err(StoreError(format!("what was written under {key} is not what is read there")));
             }
             self.learn(&pack.key, &pack.head, pack.value.len());
@@ -756,7 +672,7 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
             self.delete_packed(entries, packs.iter().flat_map(|pack| &pack.keys)).await?;
         }
         for pack in old.iter().filter(|old| packs.iter().all(|pack| pack.key != **old)) {
-            self.store.delete(&pack.to_string()).await?;
+            self.store().delete(&pack.to_string()).await?;
             self.forget(pack);
         }
         Ok(true)
@@ -769,11 +685,12 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
         packed: &Entries,
         keys: impl Iterator<Item = &'k String>,
     ) -> Result<(), StoreError> {
-        self.covers = Listing::of(self.store).await?.covers();
-        let stands =
-            |key: &&String| packed.get(*key).is_some_and(|entry| !self.covers.cover(&entry.key, entry.recorded));
+        let listing = Listing::of(self.store()).await?;
+        self.covers = Covers::of(self.store(), &listing, self.platform.now(), &mut self.report.unreadable).await?;
+        drop(listing);
+        let stands = |key: &&String| packed.get(*key).is_some_and(|entry| !self.covers.cover(entry));
         let keys: Vec<_> = keys.filter(stands).cloned().collect();
-        let store = self.store;
+        let store = self.store();
         // What is left is found to be packed by a later pass. Some goes whatever the time: where a list takes longer than a pass may,
         // nothing would ever go.
         let mut begins = true;
@@ -783,11 +700,11 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
 
     /// Makes an index of what no index tells yet. Small ones are merged as packs are, and what tells of no pack goes.
     async fn index(&mut self, finds: Finds) -> Result<(), StoreError> {
-        let (mut tiers, mut old): (BTreeMap<usize, Vec<(IndexKey, Tells)>>, _) = (BTreeMap::new(), Vec::new());
+        let (mut tiers, mut old) = ([const { Vec::<(IndexKey, Tells)>::new() }; TIERS.len()], Vec::new());
         let mut told_of = BTreeSet::new();
         let keys: Vec<_> = self.listing.indexes.iter().filter(|key| key.finds == finds).copied().collect();
         for key in keys {
-            let Some(value) = self.store.get(&key.to_string()).await? else { continue };
+            let Some(value) = self.store().get(&key.to_string()).await? else { continue };
             let bytes = value.len();
             let Some(mut tells) = index::told(finds, value) else {
                 old.push(key);
@@ -796,10 +713,11 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
             let all = tells.len();
             tells.retain(|pack, _| self.packs.contains_key(pack));
             told_of.extend(tells.keys().cloned());
-            match tier(if tells.len() * 2 < all { 0 } else { bytes }) {
-                _ if tells.is_empty() => old.push(key),
-                Some(tier) => tiers.entry(tier).or_default().push((key, tells)),
-                None => {}
+            let tier = tier(if tells.len() * 2 < all { 0 } else { bytes });
+            if tells.is_empty() {
+                old.push(key);
+            } else if let Some(group) = tier.and_then(|tier| tiers.get_mut(tier)) {
+                group.push((key, tells));
             }
         }
         let mut new = Tells::new();
@@ -810,22 +728,22 @@ impl<'s, S: Store, C: Fn() -> DateTime<Utc>> Pass<'s, S, C> {
             }
             new.extend(self.fresh.get(&pack).map(|told| (pack, told.clone())));
         }
-        for group in tiers.into_values().filter(|group| group.len() >= MERGED_AT_ONCE) {
+        for group in tiers.into_iter().filter(|group| group.len() >= MERGED_AT_ONCE) {
             for (key, tells) in group {
                 old.push(key);
                 new.extend(tells);
             }
         }
         for (key, value) in index::make(finds, &new) {
-            self.store.set(&key.to_string(), &value).await?;
+            self.store().set(&key.to_string(), &value).await?;
             old.retain(|old| *old != key);
         }
         let old: Vec<_> = old.iter().map(IndexKey::to_string).collect();
-        delete(self.store, &old, || true).await?;
+        delete(self.store(), &old, || true).await?;
         Ok(())
     }
 }
 
-fn by_key(entries: Vec<Entry>) -> Entries {
+pub(super) fn by_key(entries: Vec<Entry>) -> Entries {
     gather(entries.into_iter().map(|entry| (entry.key.to_string(), entry)))
 }

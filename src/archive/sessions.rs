@@ -201,8 +201,8 @@ impl<'v, 's, S: Store> Scan<'v, 's, S> {
         let packs: Vec<_> = packs.map(|pack| (pack.clone(), true)).collect();
         let indexes = if packs.is_empty() { Vec::new() } else { view.session_indexes().await? };
         let mut unindexed: BTreeSet<_> = gather(packs.iter().map(|(pack, _)| pack.clone()));
-        for (pack, ..) in indexes.iter().flat_map(|index| &index.packs) {
-            unindexed.remove(pack);
+        for pack in indexes.iter().flat_map(|index| &index.packs) {
+            unindexed.remove(&pack.key);
         }
         view.listing.loose.sort_unstable_by(|one, other| session_of(one).cmp(&session_of(other)));
         let runs = runs(&view.listing.loose, of_site);

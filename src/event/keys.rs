@@ -8,16 +8,19 @@
 //! | `event.<site>.<timestamp, 12 digits>.<lsid>.<event>.<id>` | a [`crate::record::Record`] |
 //! | `setaside.<site>.<id>` | a [`crate::record::SetAside`] |
 //! | `pack.<site>.<first time>.<last time>.<id>` | a pack (`archive/pack.rs`): many records, named by their hash |
-//! | `erased.<site>.<lsid>.<milliseconds, 15 digits>` | a tombstone: what the session had recorded until then is gone |
-//! | `horizon.<timestamp>` | all events before it are gone; the latest counts |
+//! | `erased.<site>.<lsid>.<milliseconds, 15 digits>` | a tombstone: the records of the session that its value lists are gone |
+//! | `cutoff.<timestamp>.<microseconds, 18 digits>` | the events before that time that were recorded until then are gone |
+//! | `horizon.<timestamp>` | the same as an earlier version wrote it: recorded until that time too |
 //! | `index.sessions.<id>`, `index.events.<id>` | an index (`archive/index.rs`), made of packs and of nothing else |
-//! | `lease.pass` | until when nobody else needs to begin a pass |
+//! | `lease.pass` | for how long nobody else needs to begin a pass |
+//! | `retention.clock` | what retention knows of the time (`archive/retention.rs`) |
+//! | `clock.faults` | which clocks were seen to be wrong (`clock_faults.rs`) |
 //! | `sent.<destination>.<id>` | a receipt: which events that destination has got (`forward/owed.rs`) |
 //! | `refused.<destination>.<event's id>` | that the destination refused the event, and how |
 //! | `again.<destination>.<event's id>` | that what was refused is to be sent once more |
 //! | `replay.<destination>.<from>.<to>` | that what is stored of that time is to be sent again, and how far that is |
 //! | `paused.<destination>` | that nothing is sent and nothing owed, since when, and why |
-//! | `round.<destination>` | how the destination does, and until when nobody else needs to begin a round to it |
+//! | `round.<destination>` | how the destination does, and for how long nobody else needs to begin a round to it |
 
 use std::borrow::Cow;
 use std::fmt;
@@ -25,9 +28,6 @@ use std::str::FromStr;
 
 use crate::event::{EventName, Lsid, Timestamp};
 use crate::identity::{DestinationName, Id, Site};
-
-/// A key that no record is kept under: reading it tells whether the store answers.
-pub const PROBE: &str = "health";
 
 /// The key of an event's record: all that identifies the event, so that a repeat finds itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -184,18 +184,28 @@ pub struct PackKey {
     pub id: Id,
 }
 
-/// The key of a tombstone: what the session had recorded until then is gone. Its value says nothing more.
+/// The key of a tombstone: what was found of a session when it was erased is gone. Its value lists the records (`archive/covers.rs`).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ErasedKey {
     /// The appliance.
     pub site: Site,
     /// The session.
     pub lsid: Lsid,
-    /// When it was erased, in Unix milliseconds, as records have their time of recording.
+    /// The latest time of recording among them that was not later than the clock, in Unix milliseconds. Of an earlier version, whose
+    /// tombstones list nothing, when the session was erased: what was recorded until then is gone.
     pub until: u64,
 }
 
-/// The key of a horizon: everything with a timestamp before it is gone. Its value says nothing more.
+/// The key of a cutoff: what an administrator removed by age.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CutoffKey {
+    /// The events with a time before this are gone,
+    pub before: Timestamp,
+    /// if they were recorded until then, in Unix microseconds: what arrives in the millisecond after is none of it.
+    pub until: u64,
+}
+
+/// The key of a horizon, as an earlier version wrote it where this one writes a [`CutoffKey`]. Its value says nothing more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HorizonKey(pub Timestamp);
 
@@ -217,8 +227,19 @@ pub struct IndexKey {
     pub id: Id,
 }
 
-/// Under it stands until when a pass is under way. It spares work and protects nothing: any number of passes may run at once.
+/// Under it stands for how long a pass is under way. It spares work and protects nothing: any number of passes may run at once.
 pub const LEASE: &str = "lease.pass";
+
+/// Under it stands what retention knows of the time. If it is lost, what has aged stays a while longer.
+pub const RETENTION_CLOCK: &str = "retention.clock";
+
+/// Under it stands which clocks were seen to be wrong. If it is lost, they are reported once more.
+pub const CLOCK_FAULTS: &str = "clock.faults";
+
+/// Whether a key is one of the three above: none of them is anything that was taken.
+pub fn is_advisory(key: &str) -> bool {
+    matches!(key, LEASE | RETENTION_CLOCK | CLOCK_FAULTS)
+}
 
 /// What forwarding keeps of a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -376,6 +397,21 @@ impl FromStr for ErasedKey {
             until: part()?.parse().map_err(|_| NotAKey)?,
         };
         canonical(key, read)
+    }
+}
+
+impl fmt::Display for CutoffKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cutoff.{}.{:018}", timestamp(self.before), self.until)
+    }
+}
+
+impl FromStr for CutoffKey {
+    type Err = NotAKey;
+
+    fn from_str(key: &str) -> Result<Self, NotAKey> {
+        let (before, until) = key.strip_prefix("cutoff.").and_then(|rest| rest.split_once('.')).ok_or(NotAKey)?;
+        canonical(key, Self { before: read_timestamp(before)?, until: until.parse().map_err(|_| NotAKey)? })
     }
 }
 

@@ -60,7 +60,7 @@ impl Record {
             event_type: ["com.beyondtrust.", name.as_str()].concat(),
             subject: data.lsid.clone(),
             time: timestamp.rfc3339(),
-            recordedtime: now.to_rfc3339_opts(SecondsFormat::Micros, true),
+            recordedtime: stamp(now).to_rfc3339_opts(SecondsFormat::Micros, true),
             datacontenttype: "application/json".into(),
             data,
         };
@@ -323,5 +323,15 @@ fn first_problems(problems: &Problems) -> Vec<Problem> {
 }
 
 fn milliseconds(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+    stamp(time).to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// A time that can be read back. A clock may read anything, and RFC 3339 has the years 0 to 9999, a record those from 1970 on.
+fn stamp(now: DateTime<Utc>) -> DateTime<Utc> {
+    const LAST: i64 = 253_402_300_799;
+    match now.timestamp() {
+        0..=LAST => now,
+        ..0 => DateTime::UNIX_EPOCH,
+        _ => DateTime::from_timestamp(LAST, 0).unwrap_or(DateTime::UNIX_EPOCH),
+    }
 }

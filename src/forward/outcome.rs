@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use http::{Response, StatusCode, header};
 
-use super::NotSent;
+use crate::http_client::NotSent;
 
 /// What became of a request to a destination.
 #[derive(Clone, Debug, PartialEq, Eq)]

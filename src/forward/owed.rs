@@ -4,13 +4,16 @@
 //! each write costs what an event costs. A round writes one again as it grows, and the next round goes on with it; nobody else
 //! changes it. Rounds that run at once may write over each other's: what is lost so is sent twice.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
+
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::destination::Destination;
 use crate::archive::Listing;
+use crate::deadline::{Deadline, millis};
 use crate::event::EventName;
 use crate::identity::{DestinationName, Id};
 use crate::keys::{ForwardKey, Forwards, KeyParts};
@@ -25,8 +28,8 @@ const JOINED_AT_ONCE: usize = 8;
 /// The most events that a joined receipt names: 16 bytes each, in base64, within what every platform takes.
 const MOST_JOINED: usize = 16_000;
 
-/// For how long after it was written a receipt is left as it is, in milliseconds.
-const KEEPS_MILLIS: i64 = 60_000;
+/// For how long after it was written a receipt is left as it is.
+const KEEPS: Duration = Duration::from_secs(60);
 
 /// A receipt as it is stored.
 #[derive(Serialize, Deserialize)]
@@ -203,9 +206,12 @@ impl<'d> Debts<'d> {
 
 /// Joins receipts where there are many, and takes out what is no longer loose. New ones are written before old ones go.
 pub async fn tidy(store: &impl Store, listing: &Listing, now: DateTime<Utc>) -> Result<(), StoreError> {
-    let mut of: BTreeMap<&DestinationName, Vec<&ForwardKey>> = BTreeMap::new();
+    let mut of: Vec<(&DestinationName, Vec<&ForwardKey>)> = Vec::new();
     for key in listing.forwards.iter().filter(|key| matches!(key.what, Forwards::Sent(_))) {
-        of.entry(&key.destination).or_default().push(key);
+        match of.iter_mut().find(|(name, _)| **name == key.destination) {
+            Some((_, keys)) => keys.push(key),
+            None => of.push((&key.destination, vec![key])),
+        }
     }
     let mut loose = HashSet::new();
     if !of.is_empty() {
@@ -228,7 +234,7 @@ async fn tidy_one(
     for key in keys {
         let Some(stored) = read(store, key).await? else { continue };
         // It may be growing, and what it names may not be listed yet.
-        if now.timestamp_millis().saturating_sub(stored.at) < KEEPS_MILLIS {
+        if (Deadline { at: stored.at, wait: millis(KEEPS) }).holds(now) {
             continue;
         }
         let needed: Vec<_> = stored.ids.iter().filter(|id| loose.contains(id)).copied().collect();

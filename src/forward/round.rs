@@ -15,16 +15,20 @@ use futures_util::future::{Either, join_all, select};
 use http::{Request, Response};
 
 use super::destination::{Destination, Push, Way};
+use super::format;
 use super::outcome::{self, Outcome, TIMEOUT};
 use super::owed::{self, Owing, Receipt};
 use super::standing::{self, Failing, MOST_REFUSED, Refused, Standing};
-use super::{Deliver, NotSent, format};
 use crate::archive::events::{Cursor, Wanted};
 use crate::archive::pack::Entry;
 use crate::archive::{self, Listing, View, events};
+use crate::clock_faults::{self, ClockFault, Kind};
+use crate::deadline::Deadline;
 use crate::event::Timestamp;
+use crate::http_client::{Deliver, NotSent};
 use crate::identity::Id;
 use crate::keys::{ForwardKey, Forwards, KeyParts};
+use crate::platform::Platform;
 use crate::session::{self, Timeline};
 use crate::store::{Store, StoreError};
 
@@ -55,7 +59,10 @@ const UNWRITTEN: usize = 64;
 /// For how long at most it is not.
 const UNWRITTEN_TIME: Duration = Duration::from_millis(200);
 
-/// After how much time of failing a destination is paused.
+/// What requests are counted in, where the platform allows only so many.
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// After how much time that was waited for it a destination that fails is paused.
 const MOST_FAILING: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
 /// The most events of a session that a template is shown, and their bytes.
@@ -63,20 +70,16 @@ const MOST_OF_SESSION: (usize, usize) = (2_000, 4 << 20);
 
 /// What rounds are made of.
 #[derive(Debug)]
-pub struct Rounds<'r, S, D, C> {
-    /// Where events are kept.
-    pub store: &'r S,
-    /// What sends.
-    pub deliver: &'r D,
-    /// Tells the time.
-    pub clock: &'r C,
+pub struct Rounds<'r, P> {
+    /// Where events are kept, what sends, and what tells the time.
+    pub platform: &'r P,
     /// Where to.
     pub destinations: &'r [Destination],
     /// How many requests an hour the platform allows, all destinations together.
     pub max_requests_per_hour: Option<u32>,
 }
 
-impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Rounds<'_, S, D, C> {
+impl<P: Platform> Rounds<'_, P> {
     /// Runs a round to each destination that is not known to have one, or to fail, now. Gives lines for the log.
     pub async fn run(&self) -> Vec<String> {
         let sends = |destination: &&Destination| matches!(destination.way, Way::Push(_));
@@ -96,13 +99,14 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Rounds<'_, S, D, C> {
             destination,
             push,
             allowed,
-            began: (self.clock)(),
-            renewed: (self.clock)(),
-            written: (self.clock)(),
+            began: self.platform.monotonic(),
+            renewed: self.platform.monotonic(),
+            written: self.platform.monotonic(),
             standing: Standing::default(),
             receipt: Receipt::new(destination.name.clone()),
             sent: false,
             refused: HashSet::new(),
+            unreadable: HashSet::new(),
             log: Vec::new(),
         };
         if let Err(error) = round.run().await {
@@ -113,23 +117,26 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Rounds<'_, S, D, C> {
 }
 
 /// A round to one destination.
-struct Round<'r, S, D, C> {
-    rounds: &'r Rounds<'r, S, D, C>,
+struct Round<'r, P> {
+    rounds: &'r Rounds<'r, P>,
     destination: &'r Destination,
     push: &'r Push,
     /// How many requests an hour.
     allowed: u32,
-    began: DateTime<Utc>,
+    /// By the monotonic clock, like the next two.
+    began: Duration,
     /// When the lease was written last.
-    renewed: DateTime<Utc>,
+    renewed: Duration,
     /// When the receipt was written last.
-    written: DateTime<Utc>,
+    written: Duration,
     standing: Standing,
     receipt: Receipt,
     /// Whether anything was sent.
     sent: bool,
     /// What it refuses, as far as that was listed or has just been seen.
     refused: HashSet<Id>,
+    /// Events whose records could not be read.
+    unreadable: HashSet<Id>,
     log: Vec<String>,
 }
 
@@ -152,13 +159,21 @@ enum End {
 /// What becomes of the round after an event.
 type Step = Result<Option<End>, StoreError>;
 
-impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Round<'_, S, D, C> {
+impl<'r, P: Platform> Round<'r, P> {
     fn now(&self) -> DateTime<Utc> {
-        (self.rounds.clock)()
+        self.rounds.platform.now()
     }
 
-    fn since(&self, then: DateTime<Utc>) -> Duration {
-        self.now().signed_duration_since(then).to_std().unwrap_or_default()
+    fn since(&self, then: Duration) -> Duration {
+        self.rounds.platform.elapsed(then)
+    }
+
+    fn store(&self) -> &'r P::Store {
+        self.rounds.platform.store()
+    }
+
+    fn deliver(&self) -> &'r P::Deliver {
+        self.rounds.platform.deliver()
     }
 
     fn note(&mut self, words: &str) {
@@ -173,8 +188,8 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Round<'_, S, D, C> {
             let end = match ended.and_then(|end| kept.map(|()| end)) {
                 Ok(end) => end,
                 Err(error) => {
-                    self.standing.until = 0;
-                    self.standing.write(self.rounds.store, &self.destination.name).await?;
+                    self.standing.rest = None;
+                    self.standing.write(self.store(), &self.destination.name).await?;
                     return Err(error);
                 }
             };
@@ -190,46 +205,50 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Round<'_, S, D, C> {
 
     /// Takes the lease, if nobody has it.
     async fn begin(&mut self) -> Result<bool, StoreError> {
-        let (store, name) = (self.rounds.store, &self.destination.name);
+        let (store, name) = (self.store(), &self.destination.name);
         self.standing = Standing::of(store, name).await?;
         let now = self.now();
-        if now.timestamp_millis() < self.standing.until || standing::paused(store, name).await?.is_some() {
+        let rests = self.standing.rest.is_some_and(|rest| rest.holds(now));
+        if rests || standing::paused(store, name).await?.is_some() {
             return Ok(false);
         }
-        let hour = now.timestamp() / 3_600;
-        if self.standing.hour != hour {
-            (self.standing.hour, self.standing.requests) = (hour, 0);
+        if self.standing.rest.is_some_and(|rest| rest.is_ahead(now)) {
+            let fault = ClockFault::of_recipient(Kind::DeadlineAhead);
+            self.log.extend(clock_faults::report(store, now, vec![fault]).await?);
+        }
+        if !self.standing.window.is_some_and(|hour| hour.holds(now)) {
+            (self.standing.window, self.standing.requests) = (Some(Deadline::new(now, HOUR)), 0);
         }
         self.standing.owner = now.timestamp_nanos_opt().unwrap_or_default();
         self.renew().await?;
-        self.rounds.deliver.wait(SETTLE).await;
+        self.deliver().wait(SETTLE).await;
         if self.is_overtaken().await? {
             return Ok(false);
         }
         let receipt = self.standing.receipt.as_ref().and_then(|id| id.parse().ok());
-        self.receipt = Receipt::resumed(self.rounds.store, self.destination.name.clone(), receipt).await?;
+        self.receipt = Receipt::resumed(self.store(), self.destination.name.clone(), receipt).await?;
         Ok(true)
     }
 
     async fn renew(&mut self) -> Result<(), StoreError> {
-        self.renewed = self.now();
-        self.standing.until = later(self.renewed, LEASE);
-        self.standing.write(self.rounds.store, &self.destination.name).await
+        self.renewed = self.rounds.platform.monotonic();
+        self.standing.rest = Some(Deadline::new(self.now(), LEASE));
+        self.standing.write(self.store(), &self.destination.name).await
     }
 
     /// Whether the lease is somebody else's by now: this one was slow, and taken for dead, or an administrator has taken it away.
     async fn is_overtaken(&self) -> Result<bool, StoreError> {
-        let standing = Standing::of(self.rounds.store, &self.destination.name).await?;
+        let standing = Standing::of(self.store(), &self.destination.name).await?;
         Ok(standing.owner != self.standing.owner)
     }
 
     /// Gives the lease back, or keeps everyone away until it is time to try again.
     async fn end(&mut self, end: End) -> Result<(), StoreError> {
-        let (store, name, now) = (self.rounds.store, &self.destination.name, self.now());
+        let (store, name, now) = (self.store(), &self.destination.name, self.now());
         if matches!(end, End::Overtaken) || self.is_overtaken().await? {
             return Ok(());
         }
-        self.standing.until = 0;
+        self.standing.rest = None;
         self.standing.receipt = self.receipt.id().map(|id| id.to_string());
         match end {
             End::Idle => self.standing.failing = None,
@@ -238,15 +257,18 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Round<'_, S, D, C> {
                     self.standing.failing = None;
                 }
             }
-            End::Allowance => self.standing.until = (self.standing.hour + 1) * 3_600 * 1_000,
+            End::Allowance => {
+                let end = self.standing.window.map_or(0, |hour| hour.end());
+                let left = u64::try_from(end.saturating_sub(now.timestamp_millis())).unwrap_or(0);
+                self.standing.rest = Some(Deadline::new(now, Duration::from_millis(left)));
+            }
             End::Failing { reason, retry_after } => {
                 let before = self.standing.failing.take().filter(|_| !self.sent);
-                let mut failing = before.unwrap_or(Failing { since: now.timestamp_millis(), failures: 0 });
-                failing.failures = failing.failures.saturating_add(1);
-                let wait = outcome::wait(failing.failures, retry_after);
-                self.standing.until = later(now, wait);
-                let for_long = later(now, Duration::ZERO).saturating_sub(failing.since);
-                if i64::try_from(MOST_FAILING.as_millis()).is_ok_and(|most| for_long >= most) {
+                let mut failing = before.unwrap_or_else(|| Failing::new(now));
+                let wait = outcome::wait(failing.failures.saturating_add(1), retry_after);
+                failing.again(now, wait);
+                self.standing.rest = Some(Deadline::new(now, wait));
+                if failing.waited.is(MOST_FAILING) {
                     standing::pause(store, name, &format!("it has failed for three days: {reason}"), now).await?;
                 }
                 let words = format!("{reason}; failure {}, tried again in {} s", failing.failures, wait.as_secs());
@@ -260,9 +282,10 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Round<'_, S, D, C> {
     }
 
     async fn owed(&self) -> Result<(Listing, Vec<String>), StoreError> {
-        let listing = Listing::of(self.rounds.store).await?;
-        let owing = Owing::of(self.rounds.store, self.destination, &listing).await?;
-        let keys = owing.keys(&listing);
+        let listing = Listing::of(self.store()).await?;
+        let owing = Owing::of(self.store(), self.destination, &listing).await?;
+        let mut keys = owing.keys(&listing);
+        keys.retain(|key| !id_of(key).is_some_and(|id| self.unreadable.contains(&id)));
         Ok((listing, keys))
     }
 
@@ -287,8 +310,8 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Round<'_, S, D, C> {
                 }
             }
             self.keep().await?;
-            owed::tidy(self.rounds.store, &listing, self.now()).await?;
-            self.rounds.deliver.wait(GATHER).await;
+            owed::tidy(self.store(), &listing, self.now()).await?;
+            self.deliver().wait(GATHER).await;
         }
     }
 
@@ -297,10 +320,13 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Round<'_, S, D, C> {
         let mut entries = Vec::new();
         for key in keys {
             // Gone: it was erased, or another round has sent it and a pass has packed it.
-            let Some(value) = self.rounds.store.get(key).await? else { continue };
+            let Some(value) = self.store().get(key).await? else { continue };
             match Entry::under(key, value) {
                 Ok(entry) => entries.push(entry),
-                Err(reason) => self.note(&format!("{key} cannot be sent, and stays where it is: {reason}")),
+                Err(reason) => {
+                    self.note(&format!("{key} cannot be sent, and stays where it is: {reason}"));
+                    self.unreadable.extend(id_of(key));
+                }
             }
         }
         // As sessions are told.
@@ -356,7 +382,7 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Round<'_, S, D, C> {
         match outcome {
             Outcome::Sent => {
                 self.sent = true;
-                self.standing.succeeded = Some(later(self.now(), Duration::ZERO));
+                self.standing.succeeded = Some(self.now().timestamp_millis());
                 self.receipt.add(entry.key.id);
                 self.settle(entry.key.id).await?;
                 Ok(None)
@@ -377,7 +403,7 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Round<'_, S, D, C> {
             reason: reason.clone(),
         };
         let key = standing::key(&self.destination.name, Forwards::Refused(entry.key.id));
-        self.rounds.store.set(&key, &serde_json::to_vec(&refused).unwrap_or_default()).await?;
+        self.store().set(&key, &serde_json::to_vec(&refused).unwrap_or_default()).await?;
         self.standing.error = Some(reason.clone());
         self.refused.insert(entry.key.id);
         if self.refused.len() >= MOST_REFUSED {
@@ -388,7 +414,7 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Round<'_, S, D, C> {
 
     async fn pause(&mut self, reason: &str) -> Step {
         self.note(&format!("paused: {reason}"));
-        standing::pause(self.rounds.store, &self.destination.name, reason, self.now()).await?;
+        standing::pause(self.store(), &self.destination.name, reason, self.now()).await?;
         Ok(Some(End::Paused))
     }
 
@@ -397,15 +423,15 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Round<'_, S, D, C> {
         if self.refused.remove(&id) {
             self.keep().await?;
             let key = standing::key(&self.destination.name, Forwards::Refused(id));
-            self.rounds.store.delete(&key).await?;
+            self.store().delete(&key).await?;
         }
         Ok(())
     }
 
     /// Waits for the answer to a request, and keeps the lease meanwhile.
     async fn answer(&mut self, request: Request<Vec<u8>>) -> Result<Result<Response<()>, NotSent>, StoreError> {
-        let deliver = self.rounds.deliver;
-        let began = self.now();
+        let deliver = self.deliver();
+        let began = self.rounds.platform.monotonic();
         let mut sending = pin!(deliver.send(request));
         loop {
             match select(sending.as_mut(), pin!(deliver.wait(RENEWAL))).await {
@@ -420,8 +446,8 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Round<'_, S, D, C> {
     }
 
     async fn keep(&mut self) -> Result<(), StoreError> {
-        self.receipt.write(self.rounds.store, self.now()).await?;
-        self.written = self.now();
+        self.receipt.write(self.store(), self.now()).await?;
+        self.written = self.rounds.platform.monotonic();
         Ok(())
     }
 
@@ -429,13 +455,13 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Round<'_, S, D, C> {
     async fn session(&self, entry: &Entry) -> Result<Option<Timeline>, StoreError> {
         let Some(lsid) = entry.key.lsid.as_ref().filter(|_| format::needs_session(self.push)) else { return Ok(None) };
         let (most, bytes) = MOST_OF_SESSION;
-        let entries = archive::read(self.rounds.store, async |view: &mut View<'_, S>| {
+        let entries = archive::read(self.rounds.platform, async |view: &mut View<'_, P::Store>| {
             events::of_session(view, &entry.key.site, lsid, most, bytes).await
         });
         let Some(entries) = entries.await? else { return Ok(None) };
         let mut entries: Vec<_> = entries.iter().filter_map(|entry| Some((entry, entry.event().ok()?))).collect();
         entries.sort_by_key(|(entry, _)| session::order(&entry.key, entry.delivered));
-        Ok(Some(Timeline::new(entries.iter().map(|(_, event)| event))))
+        Ok(Some(Timeline::new(entries.iter().map(|(entry, event)| (event, entry.delivered)))))
     }
 
     /// Sends what was refused and is to go once more, and a part of a replay. Whether there was any.
@@ -457,8 +483,10 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Round<'_, S, D, C> {
     }
 
     async fn send_refused(&mut self, key: &ForwardKey, id: Id) -> Step {
-        let store = self.rounds.store;
-        let found = archive::read(store, async |view: &mut View<'_, S>| events::one(view, id).await).await?;
+        let store = self.store();
+        let found =
+            archive::read(self.rounds.platform, async |view: &mut View<'_, P::Store>| events::one(view, id).await)
+                .await?;
         let end = match found {
             Some(entry) => self.send(&entry).await?,
             // It was erased.
@@ -476,7 +504,7 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Round<'_, S, D, C> {
 
     /// Sends a page of what is stored of a time, and writes down how far it is.
     async fn send_replay(&mut self, key: &ForwardKey, from: Timestamp, to: Timestamp) -> Step {
-        let store = self.rounds.store;
+        let store = self.store();
         let name = key.to_string();
         let Some(value) = store.get(&name).await? else { return Ok(None) };
         let after = str::from_utf8(&value).ok().and_then(|text| Cursor::parse(text).ok());
@@ -489,7 +517,10 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Round<'_, S, D, C> {
             limit: AT_A_TIME,
             max_bytes: 4 << 20,
         };
-        let page = archive::read(store, async |view: &mut View<'_, S>| events::list(view, &wanted).await).await?;
+        let page = archive::read(self.rounds.platform, async |view: &mut View<'_, P::Store>| {
+            events::list(view, &wanted).await
+        })
+        .await?;
         let mut last = None;
         for entry in page.events {
             if let Some(end) = self.send(&entry).await? {
@@ -510,8 +541,9 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Round<'_, S, D, C> {
     }
 }
 
-fn later(time: DateTime<Utc>, by: Duration) -> i64 {
-    time.timestamp_millis().saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX))
+/// The id of the event that a key is of.
+fn id_of(key: &str) -> Option<Id> {
+    KeyParts::of(key)?.id.parse().ok()
 }
 
 /// How many of the first keys are read together: none of a second is left for later, unless there are very many.

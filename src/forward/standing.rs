@@ -1,11 +1,14 @@
 //! How destinations do, as it is kept and told; and what an administrator does about it.
 
+use std::time::Duration;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::destination::{Destination, Way};
 use super::owed::Owing;
 use crate::archive::Listing;
+use crate::deadline::{Deadline, Waited, millis};
 use crate::event::Timestamp;
 use crate::identity::{DestinationName, Id};
 use crate::keys::{ForwardKey, Forwards, KeyParts};
@@ -14,8 +17,9 @@ use crate::store::{Store, StoreError};
 /// How a destination does: what the last round to it left. Times are Unix milliseconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
-    /// Until when nobody else needs to begin a round.
-    pub until: i64,
+    /// While it holds nobody else needs to begin a round: a lease, or a wait after a failure or for the next hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rest: Option<Deadline>,
     /// Who has the lease: when its round began, in nanoseconds.
     #[serde(default)]
     pub owner: i64,
@@ -31,9 +35,9 @@ pub struct Standing {
     /// The receipt that the next round goes on with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<String>,
-    /// The hour that `requests` counts in, in hours since 1970.
-    #[serde(default)]
-    pub hour: i64,
+    /// The hour that `requests` counts in. It begins with its first request. An earlier version had a number under the name `hour`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Deadline>,
     /// How many requests there were in that hour.
     #[serde(default)]
     pub requests: u32,
@@ -46,6 +50,28 @@ pub struct Failing {
     pub since: i64,
     /// How often it did.
     pub failures: u32,
+    /// How long was waited for it to work again: what counts, whatever the clock did meanwhile.
+    #[serde(default)]
+    pub waited: Waited,
+    /// How long the next wait is to be, in milliseconds.
+    #[serde(default)]
+    pub planned: u64,
+}
+
+impl Failing {
+    /// It begins to fail.
+    pub fn new(now: DateTime<Utc>) -> Self {
+        Self { since: now.timestamp_millis(), failures: 0, waited: Waited::since(now), planned: 0 }
+    }
+
+    /// It fails once more, and is tried again after `wait`.
+    pub fn again(&mut self, now: DateTime<Utc>, wait: Duration) {
+        self.waited.add(now, Duration::from_millis(self.planned));
+        self.failures = self.failures.saturating_add(1);
+        self.planned = millis(wait);
+        // What is shown is no time that is yet to come.
+        self.since = self.since.min(now.timestamp_millis());
+    }
 }
 
 impl Standing {
@@ -90,7 +116,7 @@ pub async fn pause(
 /// since then is not sent unless a replay is asked for.
 pub async fn resume(store: &impl Store, name: &DestinationName) -> Result<Option<Paused>, StoreError> {
     let paused = paused(store, name).await?;
-    let standing = Standing { until: 0, owner: 0, failing: None, ..Standing::of(store, name).await? };
+    let standing = Standing { rest: None, owner: 0, failing: None, ..Standing::of(store, name).await? };
     standing.write(store, name).await?;
     store.delete(&key(name, Forwards::Paused)).await?;
     Ok(paused)
@@ -232,7 +258,7 @@ pub async fn told(store: &impl Store, destination: &Destination, listing: &Listi
         last_success: standing.succeeded.and_then(time),
         last_error: standing.error,
         failing_since: standing.failing.as_ref().and_then(|failing| time(failing.since)),
-        next_try: standing.failing.as_ref().and_then(|_| time(standing.until)),
+        next_try: standing.rest.filter(|_| standing.failing.is_some()).and_then(|rest| time(rest.end())),
         paused,
         refused: refused_ids(name, listing).count(),
         replays: own().filter(|key| matches!(key.what, Forwards::Replay(..))).count(),

@@ -1,16 +1,15 @@
 //! The way of a POST: who sends, what it says, keep it, 200.
 
-use chrono::{DateTime, Utc};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response, header};
 
 use super::auth::{self, Sender};
 use super::{After, Answer, BrokenOff, Refusal, Service};
 use crate::archive::packing::{self, Bound};
-use crate::forward::Deliver;
+use crate::clock_faults::ClockFault;
 use crate::identity::{Id, Site};
-use crate::keys::EventKey;
 use crate::parse::{Problem, Problems};
+use crate::platform::Platform;
 use crate::record::{Record, SetAside};
 use crate::settings::InvalidEvents;
 use crate::store::{self, Kept, Store};
@@ -21,7 +20,7 @@ const EVENT_ID: HeaderName = HeaderName::from_static("event-id");
 /// Carries what became of the event: `stored`, `duplicate` or `set-aside`.
 const EVENT_RESULT: HeaderName = HeaderName::from_static("event-result");
 
-impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
+impl<P: Platform> Service<'_, P> {
     pub(super) async fn ingest(
         &self,
         site: Site,
@@ -36,11 +35,13 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
         // Before anything is read: an event that cannot be stored need not be sent.
         let (max, _) = (self.variables.max_body_bytes()?, self.variables.bucket()?);
         let body = read(head, max, chunk).await?;
-        match (self.record(&site, &body), sender) {
+        let now = self.platform.now();
+        match (Record::of_form(&body, &site, now), sender) {
             (Ok((key, record)), _) => {
                 let kept = self.keep(&key.text(), &record).await?;
                 let response = accepted(&key.id, if kept == Kept::New { "stored" } else { "duplicate" });
-                Ok(Answer { after: After::event(key.id), ..Answer::new(response) })
+                let fault = ClockFault::of_event(&key.site, key.timestamp, now);
+                Ok(Answer { after: After::event(key.id, fault), ..Answer::new(response) })
             }
             (Err(problems), Sender::Stranger) => Err(Refusal::Invalid { problems, set_aside: None }),
             (Err(problems), Sender::Trusted) => {
@@ -52,24 +53,19 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
 
     /// Keeps a value. A store that does not take it may be full: then what is loose is packed, and it is tried once more.
     async fn keep(&self, key: &str, value: &[u8]) -> Result<Kept, Refusal> {
-        if store::holds(self.store, key).await? {
+        if store::holds(self.platform.store(), key).await? {
             return Ok(Kept::Before);
         }
-        if let Err(refused) = self.store.set(key, value).await {
+        if let Err(refused) = self.platform.store().set(key, value).await {
             // What the store said first is what is wrong with it.
             let Ok(policy) = self.variables.packing() else { return Err(refused.into()) };
-            let room = packing::make_room(self.store, &policy, &Bound::default(), &self.clock).await;
+            let room = packing::make_room(self.platform, &policy, &Bound::default()).await;
             if room != Ok(true) {
                 return Err(refused.into());
             }
-            self.store.set(key, value).await?;
+            self.platform.store().set(key, value).await?;
         }
         Ok(Kept::New)
-    }
-
-    /// The key and the bytes of the record of an event, if the body is one.
-    pub(super) fn record(&self, site: &Site, body: &[u8]) -> Result<(EventKey, Vec<u8>), Problems> {
-        Record::of_form(body, site, (self.clock)())
     }
 
     /// Keeps a trusted sender's body as it came. The settings decide the answer, not whether it is kept.
@@ -82,7 +78,7 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
     ) -> Result<Response<Vec<u8>>, Refusal> {
         let answer = self.variables.invalid_events()?;
         let content_type = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-        let (key, set_aside) = SetAside::new(site, body, content_type, &problems, (self.clock)());
+        let (key, set_aside) = SetAside::new(site, body, content_type, &problems, self.platform.now());
         let value = set_aside.to_json().map_err(|problems| Refusal::Invalid { problems, set_aside: None })?;
         self.keep(&key.to_string(), &value).await?;
         match answer {

@@ -18,19 +18,17 @@ mod page;
 mod problem;
 mod tick;
 
-use chrono::{DateTime, Utc};
 use futures_util::future::join;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use serde::Serialize;
 
-use crate::archive::packing::{self, Bound, Policy, Report};
-use crate::forward::Deliver;
+use crate::archive::packing::{self, Bound, Due, Policy};
+use crate::clock_faults::{self, ClockFault, ClockFaults};
 use crate::forward::round::Rounds;
 use crate::identity::{Id, Site};
-use crate::keys;
+use crate::platform::Platform;
 use crate::settings::{Begin, Ingest, Settings, SettingsError, Variables};
-use crate::store::Store;
 
 pub use auth::shows_a_token;
 pub use problem::Refusal;
@@ -42,15 +40,11 @@ pub static HEADERS: [HeaderName; 5] =
     [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::AUTHORIZATION, header::ACCEPT];
 
 /// What one request is answered with, and everything that the answer depends on besides the request.
-pub struct Service<'a, S, D, C> {
-    /// Where events are kept.
-    pub store: &'a S,
-    /// What sends events on.
-    pub deliver: &'a D,
+pub struct Service<'a, P> {
+    /// Where events are kept, what sends them on, and what tells the time.
+    pub platform: &'a P,
     /// Where settings are read from.
     pub variables: &'a Variables<'a>,
-    /// Tells the time: what to record, and how long work takes that is bounded by time.
-    pub clock: C,
 }
 
 /// A body that ended before its end: the connection broke, or the sender gave up.
@@ -69,34 +63,44 @@ pub struct Answer {
 }
 
 /// What is left to do after an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use = "rounds and passes run after answers"]
-pub enum After {
-    /// Nothing.
-    Nothing,
+pub struct After {
     /// A round to each destination.
-    Round,
-    /// The same, and a pass, if one is due.
-    RoundAndPass,
+    pub round: bool,
+    /// A pass, if one is due.
+    pub pass: bool,
+    /// A clock that was seen to be wrong.
+    pub clock_fault: Option<ClockFault>,
 }
 
 /// For one event in so many a pass may run after its answer. Ids are hashes: which events these are is chance.
 const EVENTS_A_PASS: u64 = 48;
 
 impl After {
+    /// A round to each destination.
+    fn round() -> Self {
+        Self { round: true, ..Self::default() }
+    }
+
     /// What is left to do after an event was stored.
-    fn event(id: Id) -> Self {
-        if id.short().is_multiple_of(EVENTS_A_PASS) { Self::RoundAndPass } else { Self::Round }
+    fn event(id: Id, clock_fault: Option<ClockFault>) -> Self {
+        Self { round: true, pass: id.short().is_multiple_of(EVENTS_A_PASS), clock_fault }
+    }
+
+    /// Whether nothing is left to do.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
     }
 }
 
 impl Answer {
     fn new(response: Response<Vec<u8>>) -> Self {
-        Self { response, log: None, after: After::Nothing }
+        Self { response, log: None, after: After::default() }
     }
 }
 
-impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
+impl<P: Platform> Service<'_, P> {
     /// Answers a request.
     ///
     /// `head` is the request without its body, or why it could not be read as one. `chunk` gives the next part of the
@@ -115,12 +119,20 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
     /// and harmless if it breaks off. Gives lines for the log.
     pub async fn go_on(&self, after: After) -> Vec<String> {
         let went_on = match after {
-            After::Nothing => Ok(Vec::new()),
-            After::Round => self.rounds_now().await,
-            After::RoundAndPass => self.rounds_now_and_pass().await,
+            After { pass: true, .. } => self.rounds_now_and_pass().await,
+            After { round: true, .. } => self.rounds_now().await,
+            After { .. } => Ok(Vec::new()),
         };
         // The event is stored, whatever is wrong with what else there is to do.
-        went_on.unwrap_or_else(|wrong| vec![wrong.to_string()])
+        let mut lines = went_on.unwrap_or_else(|wrong| vec![wrong.to_string()]);
+        lines.extend(self.report(Vec::from_iter(after.clock_fault)).await);
+        lines
+    }
+
+    /// Lines for the log about clocks that were seen to be wrong.
+    pub(in crate::service) async fn report(&self, faults: ClockFaults) -> Vec<String> {
+        let lines = clock_faults::report(self.platform.store(), self.platform.now(), faults).await;
+        lines.unwrap_or_else(|error| vec![format!("a clock is wrong, and that could not be written down: {error}")])
     }
 
     async fn rounds_now_and_pass(&self) -> Result<Vec<String>, SettingsError> {
@@ -130,15 +142,16 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
         Ok(rounds?.into_iter().chain(packing).collect())
     }
 
-    /// What a pass did if one was due, and a line for the log if something is wrong.
-    async fn pass_if_due(&self, policy: &Policy) -> (Option<Report>, Option<String>) {
-        match packing::pass_if_due(self.store, policy, &Bound::default(), &self.clock).await {
-            Ok(report) => {
-                let unreadable = report.as_ref().and_then(|report| report.unreadable.first());
+    /// What a pass did if one was due, and lines for the log if something is wrong.
+    async fn pass_if_due(&self, policy: &Policy) -> (Due, Vec<String>) {
+        match packing::pass_if_due(self.platform, policy, &Bound::default()).await {
+            Ok(due) => {
+                let unreadable = due.report.as_ref().and_then(|report| report.unreadable.first());
                 let line = unreadable.map(|one| format!("packing left {} where it is: {}", one.key, one.reason));
-                (report, line)
+                let clocks = self.report(due.clock_faults.clone()).await;
+                (due, line.into_iter().chain(clocks).collect())
             }
-            Err(error) => (None, Some(format!("packing broke off, and nothing is lost: {error}"))),
+            Err(error) => (Due::default(), vec![format!("packing broke off, and nothing is lost: {error}")]),
         }
     }
 
@@ -152,9 +165,7 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
 
     async fn rounds(&self, settings: &Settings) -> Vec<String> {
         let rounds = Rounds {
-            store: self.store,
-            deliver: self.deliver,
-            clock: &self.clock,
+            platform: self.platform,
             destinations: &settings.destinations,
             max_requests_per_hour: settings.max_requests_per_hour,
         };
@@ -187,25 +198,42 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
     }
 
     /// 200 if the settings are in order and the store answers. Otherwise the status that an event would get, and why. Whether
-    /// the store has room left is not known before it is asked to write.
+    /// the store has room left is not known before it is asked to write. Clocks that are wrong are told of, and keep nothing from being
+    /// taken.
     async fn health(&self) -> Answer {
         let ingest = self.variables.all().ok().map(|settings| settings.ingest.as_str());
-        let refusal = self.not_ready().await.err();
+        let (refusal, detail) = match self.readiness().await {
+            Ok(faults) => (None, wrong_clocks(faults)),
+            Err(refusal) => {
+                let detail = refusal.to_string();
+                (Some(refusal), Some(detail))
+            }
+        };
         let status = refusal.as_ref().map_or(StatusCode::OK, Refusal::status);
-        let health = Health { ready: refusal.is_none(), ingest, detail: refusal.as_ref().map(Refusal::to_string) };
+        let health = Health { ready: refusal.is_none(), ingest, detail };
         let mut response = json_response(status, "application/json", &health);
         response.headers_mut().extend(refusal.iter().flat_map(Refusal::headers));
         Answer { log: refusal.and_then(|refusal| refusal.log()), ..Answer::new(response) }
     }
 
-    /// An error if it is known that the next event cannot be taken.
-    async fn not_ready(&self) -> Result<(), Refusal> {
+    /// What was seen of clocks; an error if it is known that the next event cannot be taken.
+    async fn readiness(&self) -> Result<ClockFaults, Refusal> {
         if self.settings()?.ingest == Ingest::Shut {
             return Err(Refusal::Shut);
         }
-        self.store.exists(keys::PROBE).await?;
-        Ok(())
+        Ok(clock_faults::current(self.platform.store(), self.platform.now()).await?)
     }
+}
+
+/// What was seen of clocks, without sites: whoever asks for `/health` has no token.
+fn wrong_clocks(faults: ClockFaults) -> Option<String> {
+    let mut texts = Vec::new();
+    for text in faults.iter().map(|fault| fault.detail) {
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    (!texts.is_empty()).then(|| format!("clock: {}", texts.join(". ")))
 }
 
 /// The body of `GET /health`.

@@ -1,6 +1,5 @@
 //! `/tick`: what is due is done, also where no event comes. A scheduler calls it; the host does so by itself.
 
-use chrono::{DateTime, Utc};
 use futures_util::future::join;
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
@@ -9,17 +8,17 @@ use serde::Serialize;
 use super::{Answer, Refusal, Service, auth, json_response};
 use crate::archive::Listing;
 use crate::archive::packing::Report;
-use crate::forward::Deliver;
+use crate::clock_faults::{self, ClockFaults};
 use crate::forward::standing::{self, Told};
-use crate::store::Store;
+use crate::platform::Platform;
 
-impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
+impl<P: Platform> Service<'_, P> {
     /// A pass, if one is due, and a round to each destination. Asked by GET it tells what is still owed, so that who ticks knows when
     /// to come back; that takes a list.
     pub(super) async fn tick(&self, head: &Parts) -> Result<Answer, Refusal> {
         let settings = self.settings()?;
         auth::scheduler(head, settings.tick_tokens.as_ref())?;
-        let (rounds, (pass, packing)) = join(self.rounds(settings), self.pass_if_due(&settings.packing)).await;
+        let (rounds, (due, packing)) = join(self.rounds(settings), self.pass_if_due(&settings.packing)).await;
         let lines: Vec<_> = rounds.into_iter().chain(packing).collect();
         let log = (!lines.is_empty()).then(|| lines.join("\n"));
         if head.method == Method::POST {
@@ -27,13 +26,14 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
         }
         let mut destinations = Vec::new();
         if !settings.destinations.is_empty() {
-            let listing = Listing::of(self.store).await?;
+            let listing = Listing::of(self.platform.store()).await?;
             for destination in &settings.destinations {
-                destinations.push(standing::told(self.store, destination, &listing).await?);
+                destinations.push(standing::told(self.platform.store(), destination, &listing).await?);
             }
         }
         let owed = destinations.iter().map(|told| told.owed + told.replays).sum();
-        let ticked = Ticked { owed, pass, destinations };
+        let clock_faults = clock_faults::current(self.platform.store(), self.platform.now()).await?;
+        let ticked = Ticked { owed, pass: due.report, destinations, clock_faults };
         Ok(Answer { log, ..Answer::new(json_response(StatusCode::OK, "application/json", &ticked)) })
     }
 }
@@ -44,4 +44,6 @@ struct Ticked {
     owed: usize,
     pass: Option<Report>,
     destinations: Vec<Told>,
+    /// Clocks that were seen to be wrong within a day.
+    clock_faults: ClockFaults,
 }

@@ -55,7 +55,7 @@ fn hold_value(value: Vec<u8>) {
     };
     let mut ids = BTreeSet::from([take(PACKED)]);
     let policy = Policy { loose_events: 0, ..Policy::default() };
-    let pack = || pollster::block_on(pass(&store, &policy, &Bound::default(), &now)).unwrap();
+    let pack = || pollster::block_on(pass(&crate::support::at(&store, now()), &policy, &Bound::default())).unwrap();
     pack();
     ids.extend(seven().map(|(_, body)| take(&body)));
     let key = format!("pack.hq.000000000000.253402300799.{}", Id::of_value(&value));

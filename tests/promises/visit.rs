@@ -14,17 +14,18 @@
 //! Each `body` is one chunk, and `more` is one with a line's end before it; `broken` breaks the body off. Any other line is
 //! left out, and so is a request beyond the sixteenth.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use http::Uri;
 use outbound_events::archive::Listing;
+use outbound_events::archive::covers::Covers;
 use outbound_events::archive::pack::{Entry, Pack};
 use outbound_events::identity::Id;
 use outbound_events::keys::{EventKey, PackKey, SetAsideKey};
 use outbound_events::record::{Record, SetAside};
 use percent_encoding::percent_decode;
 
-use crate::support::{Call, Limited, Reply, TOKEN, call};
+use crate::support::{Call, Limited, Reply, TOKEN, call, now};
 
 /// The other token that must never be told, beside [`TOKEN`].
 const READ_TOKEN: &str = "a-read-token-of-many-characters";
@@ -291,12 +292,12 @@ impl Exchange<'_> {
         let settings = [&administer, self.visit.settings.as_slice()].concat();
         call("POST", "/api/pack").header("authorization", format!("Bearer {TOKEN}")).answer(store, &settings);
         let left = values(store);
-        let covers = Listing::new(left.keys().cloned().collect()).covers();
+        let listing = Listing::new(left.keys().cloned().collect());
+        let covers = pollster::block_on(Covers::of(store, &listing, now(), &mut BTreeSet::new())).unwrap();
         let packed: BTreeMap<_, _> = left.iter().flat_map(|(key, value)| records(key, value)).collect();
         for (key, value) in self.after.iter().filter(|(key, _)| key.parse::<EventKey>().is_ok()) {
             let kept = left.get(key).or_else(|| packed.get(key)) == Some(value);
-            let removed =
-                || Entry::under(key, value.clone()).is_ok_and(|entry| covers.cover(&entry.key, entry.recorded));
+            let removed = || Entry::under(key, value.clone()).is_ok_and(|entry| covers.cover(&entry));
             assert!(kept || removed(), "{key} is lost");
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use http::{Request, Response};
-use outbound_events::forward::{Deliver, NotSent};
+use outbound_events::http_client::{Deliver, NotSent};
 
 /// What a destination says to a request.
 #[derive(Clone, Debug)]
@@ -23,7 +23,10 @@ pub enum Says {
 
 /// The ways out, and the time.
 pub struct Ways {
+    /// The wall clock.
     pub time: Cell<DateTime<Utc>>,
+    /// The monotonic clock.
+    pub passed: Cell<Duration>,
     /// What is said next; 200 once it is empty.
     pub says: RefCell<VecDeque<Says>>,
     /// What it says whenever `says` is empty.
@@ -35,6 +38,7 @@ impl Default for Ways {
     fn default() -> Self {
         Self {
             time: Cell::new(super::now()),
+            passed: Cell::default(),
             says: RefCell::default(),
             always: RefCell::new(Says::Status(200)),
             got: RefCell::default(),
@@ -48,7 +52,13 @@ impl Ways {
     }
 
     pub fn pass_time(&self, time: Duration) {
-        self.time.set(self.time.get() + TimeDelta::from_std(time).unwrap());
+        self.step(TimeDelta::from_std(time).unwrap());
+        self.passed.set(self.passed.get() + time);
+    }
+
+    /// The wall clock is set.
+    pub fn step(&self, by: TimeDelta) {
+        self.time.set(self.time.get() + by);
     }
 
     pub fn say(&self, says: impl IntoIterator<Item = Says>) {

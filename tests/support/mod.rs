@@ -14,9 +14,11 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use outbound_events::forward::{Deliver, NoWayOut};
+use outbound_events::http_client::{Deliver, NoWayOut};
+use outbound_events::platform::Platform;
 use outbound_events::service::{BrokenOff, Service};
 use outbound_events::settings::Variables;
 use outbound_events::store::{Store, StoreError};
@@ -31,6 +33,46 @@ pub const GUARDED: &[(&str, &str)] = &[("ingest_tokens", TOKEN)];
 /// 2026-01-02T03:04:05.678Z, when every test happens.
 pub fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_767_323_045, 678_000_000).unwrap()
+}
+
+/// A platform put together from its parts. Its monotonic clock goes as the wall clock does, unless it is given one of its own.
+pub struct Parts<'p, S, D, C> {
+    pub store: &'p S,
+    pub deliver: &'p D,
+    pub clock: C,
+    pub monotonic: Option<&'p dyn Fn() -> Duration>,
+}
+
+impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Platform for Parts<'_, S, D, C> {
+    type Store = S;
+    type Deliver = D;
+
+    fn store(&self) -> &S {
+        self.store
+    }
+
+    fn deliver(&self) -> &D {
+        self.deliver
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        (self.clock)()
+    }
+
+    fn monotonic(&self) -> Duration {
+        let by_wall = || ((self.clock)() - DateTime::UNIX_EPOCH).to_std().unwrap();
+        self.monotonic.map_or_else(by_wall, |monotonic| monotonic())
+    }
+}
+
+/// A platform that is a store and a clock.
+pub fn by<S: Store, C: Fn() -> DateTime<Utc>>(store: &S, clock: C) -> Parts<'_, S, NoWayOut, C> {
+    Parts { store, deliver: &NoWayOut, clock, monotonic: None }
+}
+
+/// A platform that is a store, at one time.
+pub fn at<S: Store>(store: &S, now: DateTime<Utc>) -> Parts<'_, S, NoWayOut, impl Fn() -> DateTime<Utc>> {
+    by(store, move || now)
 }
 
 /// A request that is yet to be answered.
@@ -90,38 +132,34 @@ impl Call {
 
     pub fn answer(self, store: &impl Store, settings: &[(&str, &str)]) -> Reply {
         let now = self.now;
-        pollster::block_on(self.answered(store, &NoWayOut, || now, settings))
+        pollster::block_on(self.answered(&at(store, now), settings))
     }
 
     /// The answer of a service that has a way out, and its time.
     pub fn answer_with(self, store: &impl Store, ways: &Ways, settings: &[(&str, &str)]) -> Reply {
-        pollster::block_on(self.answered(store, ways, || ways.now(), settings))
+        let monotonic = || ways.passed.get();
+        let parts = Parts { store, deliver: ways, clock: || ways.now(), monotonic: Some(&monotonic) };
+        pollster::block_on(self.answered(&parts, settings))
     }
 
     /// The answer, where work takes time.
     pub fn answer_by(self, store: &impl Store, clock: impl Fn() -> DateTime<Utc>, settings: &[(&str, &str)]) -> Reply {
-        pollster::block_on(self.answered(store, &NoWayOut, clock, settings))
+        pollster::block_on(self.answered(&by(store, clock), settings))
     }
 
     /// The answer, unless the store keeps it waiting. Then the request is dropped.
     pub fn answer_now(self, store: &impl Store, settings: &[(&str, &str)]) -> Option<Reply> {
         let now = self.now;
-        match pin!(self.answered(store, &NoWayOut, || now, settings)).poll(&mut Context::from_waker(Waker::noop())) {
+        match pin!(self.answered(&at(store, now), settings)).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(reply) => Some(reply),
             Poll::Pending => None,
         }
     }
 
-    async fn answered(
-        self,
-        store: &impl Store,
-        deliver: &impl Deliver,
-        clock: impl Fn() -> DateTime<Utc>,
-        settings: &[(&str, &str)],
-    ) -> Reply {
+    async fn answered(self, platform: &impl Platform, settings: &[(&str, &str)]) -> Reply {
         let variable = |name: &str| Ok(settings.iter().find(|(n, _)| *n == name).map(|(_, value)| value.to_string()));
         let variables = Variables::new(&variable);
-        let service = Service { store, deliver, variables: &variables, clock };
+        let service = Service { platform, variables: &variables };
         let asked = Cell::new(0);
         let mut chunks = self.chunks.into_iter();
         let next = async || {

@@ -16,8 +16,9 @@ use outbound_events::event::Timestamp;
 use outbound_events::forward::destination::Destination;
 use outbound_events::identity::DestinationName;
 use outbound_events::keys::Forwards;
+use outbound_events::platform::Platform as _;
 use outbound_events_host::backup::backup;
-use outbound_events_host::port::NativeStore;
+use outbound_events_host::port::{NativePlatform, NativeStore};
 use outbound_events_host::snapshot::Snapshot;
 use outbound_events_host::store::KeyValueStore;
 use tokio::runtime::{Builder, Runtime};
@@ -47,10 +48,12 @@ pub enum StoreCommand {
         #[arg(long, value_name = "FILE")]
         destinations: Option<PathBuf>,
     },
-    /// Removes all events that are older than so long, by their own times; also while a host runs on the file.
+    /// Removes the events that are older than so long, by their own times, and what was set aside and first seen before; also while a
+    /// host runs on the file.
     ///
-    /// They are gone at once, and so is one that comes later and is as old. Then their bytes are cleared; if it is stopped, what is
-    /// left goes with the next pass.
+    /// Removed is what is found now, not what arrives later. It disappears from all reads at once, then its bytes are deleted; if the
+    /// command is stopped, the next pass deletes the rest. Events that were recorded later than this machine's clock reads are left, and
+    /// their number is told.
     Prune {
         /// The store's file.
         path: PathBuf,
@@ -105,10 +108,10 @@ fn init(path: &Path) -> Result<()> {
 const BOUND: Bound = Bound { time: Duration::from_secs(20), ..Bound::WIDE };
 
 /// A store in a file that is there. One that is no store is left as it is.
-fn open(path: &Path) -> Result<NativeStore> {
+fn open(path: &Path) -> Result<NativePlatform<NativeStore>> {
     must_be_there(path)?;
     drop(Snapshot::open(path)?);
-    Ok(NativeStore(KeyValueStore::sqlite(path)?))
+    Ok(NativePlatform::new(NativeStore(KeyValueStore::sqlite(path)?)))
 }
 
 /// What the store's thread is waited for with.
@@ -134,14 +137,14 @@ fn destinations(store: &NativeStore, setting: Option<&Path>) -> Result<Vec<Desti
 }
 
 fn pack(path: &Path, loose_events: usize, setting: Option<&Path>) -> Result<()> {
-    let store = open(path)?;
-    let destinations = destinations(&store, setting)?;
+    let platform = open(path)?;
+    let destinations = destinations(platform.store(), setting)?;
     let names: Vec<_> = destinations.iter().map(|destination| destination.name.to_string()).collect();
     let policy = Policy { destinations, ..Policy::packs(loose_events) };
     let progress = Progress::new(&format!("packing {}", path.display()), "events");
     let (mut packed, mut merged, mut dropped, mut to_do) = (0, 0, 0, None);
     let unreadable = loop {
-        let report = runtime()?.block_on(packing::pass(&store, &policy, &BOUND, &Utc::now))?;
+        let report = runtime()?.block_on(packing::pass(&platform, &policy, &BOUND))?;
         packed += report.packed;
         merged += report.merged;
         dropped += report.dropped;
@@ -152,7 +155,7 @@ fn pack(path: &Path, loose_events: usize, setting: Option<&Path>) -> Result<()> 
         }
     };
     drop(progress);
-    let listing = runtime()?.block_on(Listing::of(&store))?;
+    let listing = runtime()?.block_on(Listing::of(platform.store()))?;
     println!("packed {packed} events, merged {merged} packs, cleared {dropped} events that were removed");
     println!("{} keys: {} packs, {} loose events", listing.keys, listing.packs.len(), listing.loose.len());
     if listing.loose.len() > loose_events && !names.is_empty() {
@@ -175,19 +178,28 @@ fn prune(path: &Path, older_than: Duration) -> Result<()> {
     let before = TimeDelta::from_std(older_than).ok().and_then(|age| now.checked_sub_signed(age));
     let before = before.and_then(|time| u64::try_from(time.timestamp()).ok()).and_then(Timestamp::from_seconds);
     let before = before.context("no event is as old as that: times begin in 1970")?;
-    let store = open(path)?;
+    let platform = open(path)?;
     let progress = Progress::new(&format!("removing from {} what is older", path.display()), "events");
-    let mut removed = 0;
-    loop {
-        let part = runtime()?.block_on(removal::remove_before(&store, before, &BOUND, &Utc::now))?;
+    let (mut removed, mut set_aside) = (0, 0);
+    let skipped = loop {
+        let part = runtime()?.block_on(removal::remove_before(&platform, before, &BOUND))?;
         removed += part.events as u64;
+        set_aside += part.set_aside;
         progress.at(removed, removed);
         if !part.remaining {
-            break;
+            break part.skipped;
         }
-    }
+    };
     drop(progress);
     println!("removed {removed} events before {}", before.rfc3339());
+    if set_aside > 0 {
+        println!("removed {set_aside} bodies that were set aside before");
+    }
+    if skipped > 0 {
+        println!(
+            "left {skipped} events that were recorded later than this machine's clock reads; set the clock, and try again"
+        );
+    }
     Ok(())
 }
 

@@ -34,6 +34,7 @@ impl Collector for Looked {
         self.instances(&mut page)?;
         self.store(&mut page)?;
         self.last_events(&mut page)?;
+        self.clock_faults(&mut page)?;
         self.destinations(&mut page)
     }
 }
@@ -66,14 +67,22 @@ impl Looked {
     fn last_events(&self, page: &mut Page<'_, '_>) -> fmt::Result {
         let last = self.sites.last();
         let last = last.iter().map(|(site, time)| ([("site", site.as_str())], *time));
-        let help =
-            "When an event of the site was last answered 200; of an earlier process's, the newest event's own time";
+        let help = "When an event of the site was last taken";
         page.gauges("last_event_timestamp", help, Some(Unit::Seconds), last)
     }
 
     /// As the last tick told of them.
+    fn clock_faults(&self, page: &mut Page<'_, '_>) -> fmt::Result {
+        let told = self.guest.ticked().clock_faults.clone();
+        let text = |fault: &Value, name: &str| fault.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let faults = told.iter().map(|fault| ([("site", text(fault, "site")), ("fault", text(fault, "fault"))], 1));
+        let help = "1 for a clock that was seen to be wrong within a day; without a site, one of the recipient's own";
+        page.gauges("clock_fault", help, None, faults)
+    }
+
+    /// As the last tick told of them.
     fn destinations(&self, page: &mut Page<'_, '_>) -> fmt::Result {
-        let told = self.guest.destinations();
+        let told = self.guest.ticked().destinations.clone();
         let named = || told.iter().filter_map(|told| Some((told.get("name")?.as_str()?, told)));
         let figures =
             |figure| named().filter_map(move |(name, told)| Some(([("destination", name)], number(told, figure)?)));

@@ -1,9 +1,10 @@
 //! The sites that have figures of their own, and when each last sent.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use outbound_events::archive::pack::{Entry, Pack};
 use outbound_events::keys::{KeyParts, PackKey};
 
 use crate::store::{KeyValueStore, StoreError};
@@ -14,73 +15,136 @@ const MOST: usize = 256;
 /// The name of all others. No site is called so.
 const OTHERS: &str = "_other";
 
-/// Seconds since 1970, by site.
+/// When an event of each site was last taken. How long that is ago is kept by the monotonic clock: a wall clock that was ahead for a moment
+/// would make a site look alive for as long as it was ahead.
 #[derive(Debug, Default)]
-pub(super) struct Sites(Mutex<HashMap<String, u64>>);
+pub(super) struct Sites(Mutex<HashMap<String, Taken>>);
+
+/// An event was taken so long before a moment of this process.
+#[derive(Clone, Copy, Debug)]
+struct Taken {
+    before: Duration,
+    moment: Instant,
+}
+
+impl Taken {
+    fn age(self) -> Duration {
+        self.before + self.moment.elapsed()
+    }
+}
 
 impl Sites {
-    /// The sites that a store knows: of what was taken by an earlier process, the events' own times are known, and no others.
+    /// The sites that a store knows: of what was taken by an earlier process, its records' times of recording tell.
     pub(super) fn of(store: &KeyValueStore) -> Self {
-        let known = last_times(store).unwrap_or_else(|error| {
+        let known = last_taken(store).unwrap_or_else(|error| {
             tracing::warn!("when each site last sent is not known until it sends again: {error}");
             Vec::new()
         });
         let (sites, now) = (Self::default(), now());
         for (site, time) in known {
-            sites.note(&site, time.min(now));
+            sites.note(&site, now.saturating_sub(Duration::from_millis(time)));
         }
         sites
     }
 
     /// An event of a site was taken now. Gives the name that its figures have.
     pub(super) fn took(&self, site: &str) -> String {
-        self.note(site, now())
+        self.note(site, Duration::ZERO)
     }
 
-    /// When each last sent.
+    /// When each last sent, in Unix seconds.
     pub(super) fn last(&self) -> Vec<(String, u64)> {
-        self.lock().iter().map(|(site, time)| (site.clone(), *time)).collect()
+        let now = now();
+        self.lock().iter().map(|(site, taken)| (site.clone(), now.saturating_sub(taken.age()).as_secs())).collect()
     }
 
-    fn note(&self, site: &str, time: u64) -> String {
+    fn note(&self, site: &str, before: Duration) -> String {
         let mut sites = self.lock();
         let name = if sites.contains_key(site) || sites.len() < MOST { site } else { OTHERS };
-        let last = sites.entry(name.to_owned()).or_insert(time);
-        *last = time.max(*last);
+        let taken = Taken { before, moment: Instant::now() };
+        let last = sites.entry(name.to_owned()).or_insert(taken);
+        if taken.age() < last.age() {
+            *last = taken;
+        }
         name.to_owned()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, u64>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Taken>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+/// Since 1970, by the wall clock.
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// The times of the newest events, by site. For each site one look at the loose ones, whose keys are sorted by time; the keys of
-/// packs are few.
-fn last_times(store: &KeyValueStore) -> Result<Vec<(String, u64)>, StoreError> {
-    let mut times = Vec::new();
-    let mut before = after("event.");
-    while let Some(key) = store.last_key("event.", &before)? {
-        let Some(parts) = KeyParts::of(&key) else {
-            before = key;
-            continue;
-        };
-        times.extend(parts.time().map(|time| (parts.site.to_owned(), time.seconds())));
-        before = format!("event.{}.", parts.site);
+/// How many of a site's records are read on either side of now to find the one that was taken last, as the library does
+/// (`archive/stats.rs`), but without a list of all keys.
+const LATEST: usize = 4;
+
+/// The latest time of recording of each site that is not later than now, in Unix milliseconds, as the records with the latest times tell.
+/// The appliance's clock may be ahead, or have been: those with the latest times that are not after now are asked too.
+fn last_taken(store: &KeyValueStore) -> Result<Vec<(String, u64)>, StoreError> {
+    let now = now();
+    let mut packs: HashMap<String, PackKey> = HashMap::new();
+    for key in store.keys_between("pack.", &after("pack."))?.iter().filter_map(|key| key.parse::<PackKey>().ok()) {
+        let last = packs.entry(key.site.as_str().to_owned()).or_insert_with(|| key.clone());
+        if last.last < key.last {
+            *last = key;
+        }
     }
-    for key in store.keys_between("pack.", &after("pack."))? {
-        times.extend(key.parse::<PackKey>().map(|pack| (pack.site.as_str().to_owned(), pack.last.seconds())));
+    let mut sites: BTreeSet<String> = packs.keys().cloned().collect();
+    sites.extend(sites_of_loose(store)?);
+    let mut taken = Vec::new();
+    for site in sites {
+        let first = format!("event.{site}.");
+        let mut times = recorded_before(store, &first, &after(&first))?;
+        times.extend(recorded_before(store, &first, &format!("{first}{:012}", now.as_secs() + 1))?);
+        if let Some(pack) = packs.get(&site).filter(|_| times.is_empty())
+            && let Some(value) = store.get(&pack.to_string())?
+        {
+            times.extend(Pack::open(pack, &value).ok().and_then(|pack| pack.head.last_recorded()));
+        }
+        let last = times.into_iter().filter(|time| Duration::from_millis(*time) <= now).max();
+        taken.extend(last.map(|last| (site, last)));
+    }
+    Ok(taken)
+}
+
+/// The sites of loose records. For each one look: their keys are sorted.
+fn sites_of_loose(store: &KeyValueStore) -> Result<Vec<String>, StoreError> {
+    let (mut sites, mut before) = (Vec::new(), after("event."));
+    while let Some(key) = store.last_key("event.", &before)? {
+        before = match KeyParts::of(&key) {
+            Some(parts) => {
+                sites.push(parts.site.to_owned());
+                format!("event.{}.", parts.site)
+            }
+            None => key,
+        };
+    }
+    Ok(sites)
+}
+
+/// When the last few of the records between two keys were recorded, in Unix milliseconds.
+fn recorded_before(store: &KeyValueStore, first: &str, end: &str) -> Result<Vec<u64>, StoreError> {
+    let (mut times, mut before) = (Vec::new(), end.to_owned());
+    for _ in 0..LATEST {
+        let Some(key) = store.last_key(first, &before)? else { break };
+        let entry = store.get(&key)?.and_then(|value| Entry::under(&key, value).ok());
+        times.extend(entry.map(|entry| entry.recorded));
+        before = key;
     }
     Ok(times)
 }
 
 /// What stands behind all keys of a kind.
 pub(super) fn after(kind: &str) -> String {
-    kind.replace('.', "/")
+    let mut after = kind.to_owned();
+    // What comes after a dot.
+    after.pop();
+    after + "/"
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! Destinations: how they do, pausing and sending again; and, for those that pull, what they are owed.
 
-use chrono::{DateTime, Utc};
 use http::request::Parts;
 use http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -8,15 +7,15 @@ use serde::{Deserialize, Serialize};
 use super::{MAX_PAGE_BYTES, Query, events, json, response};
 use crate::archive::Listing;
 use crate::archive::pack::Entry;
-use crate::forward::Deliver;
 use crate::forward::destination::{Destination, Way};
 use crate::forward::owed::{Owing, Receipt};
 use crate::forward::standing::{self, MOST_REFUSED, Paused, Refused, Told};
 use crate::identity::{DestinationName, Id};
 use crate::parse::Problem;
+use crate::platform::Platform;
 use crate::service::ingest::read;
 use crate::service::{BrokenOff, Refusal, Service, auth};
-use crate::store::Store;
+use crate::store::Store as _;
 
 /// How many events may be acknowledged at once.
 const MOST_SENT: usize = 1_000;
@@ -31,13 +30,13 @@ pub(in crate::service) enum Action {
     Retry(Id),
 }
 
-impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
+impl<P: Platform> Service<'_, P> {
     pub(super) async fn destinations(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
         Query::read(head, &[])?;
-        let listing = Listing::of(self.store).await?;
+        let listing = Listing::of(self.platform.store()).await?;
         let mut destinations = Vec::new();
         for destination in &self.settings()?.destinations {
-            destinations.push(standing::told(self.store, destination, &listing).await?);
+            destinations.push(standing::told(self.platform.store(), destination, &listing).await?);
         }
         Ok(json(&Destinations { destinations }))
     }
@@ -45,8 +44,8 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
     pub(super) async fn refused(&self, head: &Parts, name: &DestinationName) -> Result<Response<Vec<u8>>, Refusal> {
         Query::read(head, &[])?;
         self.destination(name)?;
-        let listing = Listing::of(self.store).await?;
-        let refused = standing::refused(self.store, name, &listing).await?;
+        let listing = Listing::of(self.platform.store()).await?;
+        let refused = standing::refused(self.platform.store(), name, &listing).await?;
         Ok(json(&RefusedList { most: MOST_REFUSED, refused }))
     }
 
@@ -65,10 +64,10 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
         match action {
             Action::Pause => {
                 let reason = "an administrator paused it";
-                standing::pause(self.store, name, reason, (self.clock)()).await?;
+                standing::pause(self.platform.store(), name, reason, self.platform.now()).await?;
             }
             Action::Resume => {
-                let paused = standing::resume(self.store, name).await?;
+                let paused = standing::resume(self.platform.store(), name).await?;
                 return Ok(json(&Resumed { paused }));
             }
             Action::Replay => {
@@ -78,7 +77,7 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
                 if to <= from {
                     return Err(Refusal::NoTime);
                 }
-                standing::replay(self.store, name, from, to).await?;
+                standing::replay(self.platform.store(), name, from, to).await?;
             }
             Action::Retry(id) => self.retry_refused(name, |refused| *refused == id).await?,
             Action::RetryAll => self.retry_refused(name, |_| true).await?,
@@ -87,13 +86,13 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
     }
 
     async fn retry_refused(&self, name: &DestinationName, which: impl Fn(&Id) -> bool) -> Result<(), Refusal> {
-        let listing = Listing::of(self.store).await?;
+        let listing = Listing::of(self.platform.store()).await?;
         let ids: Vec<_> = standing::refused_ids(name, &listing).filter(which).collect();
         if ids.is_empty() {
             return Err(Refusal::Absent("refused event"));
         }
         for id in ids {
-            standing::again(self.store, name, id).await?;
+            standing::again(self.platform.store(), name, id).await?;
         }
         Ok(())
     }
@@ -102,11 +101,11 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
     pub(super) async fn owed(&self, head: &Parts, name: &DestinationName) -> Result<Response<Vec<u8>>, Refusal> {
         let destination = self.puller(head, name)?;
         let limit = Query::read(head, &["limit"])?.limit(100, 500)?;
-        let listing = Listing::of(self.store).await?;
-        let keys = Owing::of(self.store, destination, &listing).await?.keys(&listing);
+        let listing = Listing::of(self.platform.store()).await?;
+        let keys = Owing::of(self.platform.store(), destination, &listing).await?.keys(&listing);
         let (mut owed, mut bytes, mut unwanted) = (Vec::new(), 0, Receipt::new(name.clone()));
         for key in keys {
-            let Some(value) = self.store.get(&key).await? else { continue };
+            let Some(value) = self.platform.store().get(&key).await? else { continue };
             let Ok(entry) = Entry::under(&key, value) else { continue };
             if !destination.filter.wants_record(&entry.value) {
                 unwanted.add(entry.key.id);
@@ -119,7 +118,7 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
             owed.push(entry);
         }
         // Or what it does not want would never be packed.
-        unwanted.write(self.store, (self.clock)()).await?;
+        unwanted.write(self.platform.store(), self.platform.now()).await?;
         Ok(events::batch(owed))
     }
 
@@ -142,8 +141,8 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
         }
         let ids: Result<Vec<Id>, _> = ids.iter().map(|id| id.parse()).collect();
         let ids = ids.map_err(|reason: &str| fault(&format!("an id {reason}")))?;
-        let listing = Listing::of(self.store).await?;
-        let owed = Owing::of(self.store, destination, &listing).await?.keys(&listing);
+        let listing = Listing::of(self.platform.store()).await?;
+        let owed = Owing::of(self.platform.store(), destination, &listing).await?.keys(&listing);
         let mut receipt = Receipt::new(name.clone());
         for id in ids {
             let text = id.to_string();
@@ -152,7 +151,7 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
             }
         }
         let noted = receipt.unwritten();
-        receipt.write(self.store, (self.clock)()).await?;
+        receipt.write(self.platform.store(), self.platform.now()).await?;
         Ok(json(&Noted { sent: noted, owed: owed.len() - noted }))
     }
 

@@ -1,6 +1,5 @@
 //! Events: pages of them, one, and the removal of old ones.
 
-use chrono::{DateTime, Utc};
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode, header};
 use mediatype::names::{APPLICATION, Q};
@@ -11,15 +10,15 @@ use super::{MAX_PAGE_BYTES, Query, json, response};
 use crate::archive::events::{self, Cursor, Page, Wanted};
 use crate::archive::pack::Entry;
 use crate::archive::packing::Bound;
-use crate::archive::{self, View, removal};
+use crate::archive::removal::{self, Cut};
+use crate::archive::{self, View};
 use crate::event::EventName;
-use crate::forward::Deliver;
 use crate::identity::Id;
 use crate::parse::Problem;
+use crate::platform::Platform;
 use crate::service::{Refusal, Service};
-use crate::store::Store;
 
-impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
+impl<P: Platform> Service<'_, P> {
     pub(super) async fn events(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
         let query = Query::read(head, &["site", "event", "from", "to", "limit", "cursor"])?;
         let wanted = Wanted {
@@ -31,7 +30,7 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
             limit: query.limit(100, 500)?,
             max_bytes: MAX_PAGE_BYTES,
         };
-        let (page, unreadable) = archive::read(self.store, async |view: &mut View<'_, S>| {
+        let (page, unreadable) = archive::read(self.platform, async |view: &mut View<'_, P::Store>| {
             let page = events::list(view, &wanted).await?;
             Ok((page, view.unreadable.len()))
         })
@@ -41,7 +40,7 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
 
     pub(super) async fn event(&self, head: &Parts, id: Id) -> Result<Response<Vec<u8>>, Refusal> {
         Query::read(head, &[])?;
-        let (entry, unreadable) = archive::read(self.store, async |view: &mut View<'_, S>| {
+        let (entry, unreadable) = archive::read(self.platform, async |view: &mut View<'_, P::Store>| {
             let entry = events::one(view, id).await?;
             Ok((entry, view.unreadable.first().cloned()))
         })
@@ -58,18 +57,22 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
         let query = Query::read(head, &["before"])?;
         let fault = |reason| Refusal::Query(Problem::of("before", reason));
         let before = query.time("before")?.ok_or_else(|| fault("is missing"))?;
-        let now = u64::try_from((self.clock)().timestamp()).unwrap_or_default();
+        let now = u64::try_from(self.platform.now().timestamp()).unwrap_or_default();
         if before.seconds() > now {
             return Err(fault("is in the future: what has not happened yet would be removed as it comes"));
         }
-        let removed = removal::remove_before(self.store, before, &Bound::default(), &self.clock).await?;
-        Ok(json(&RemovedEvents { events: removed.events, remaining: removed.remaining }))
+        let Cut { events, set_aside, skipped, remaining } =
+            removal::remove_before(self.platform, before, &Bound::default()).await?;
+        Ok(json(&RemovedEvents { events, set_aside, skipped, remaining }))
     }
 }
 
 #[derive(Serialize)]
 struct RemovedEvents {
     events: usize,
+    set_aside: usize,
+    /// How many are left, since they were recorded later than the clock reads.
+    skipped: usize,
     remaining: bool,
 }
 

@@ -19,7 +19,6 @@ mod sessions;
 mod set_aside;
 mod stats;
 
-use chrono::{DateTime, Utc};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use percent_encoding::percent_decode_str;
@@ -27,9 +26,8 @@ use serde::Serialize;
 
 use super::{After, Answer, BrokenOff, Refusal, Service, auth, json_response};
 use crate::event::Lsid;
-use crate::forward::Deliver;
 use crate::identity::{DestinationName, Id, Site};
-use crate::store::Store;
+use crate::platform::Platform;
 
 use destinations::Action;
 use query::Query;
@@ -135,7 +133,7 @@ fn without_tilde(written: &str) -> &str {
     written.strip_prefix('~').filter(|_| dots).unwrap_or(written)
 }
 
-impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
+impl<P: Platform> Service<'_, P> {
     /// Answers a request for a resource: method, token, query, in this order.
     pub(super) async fn api(
         &self,
@@ -156,7 +154,7 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
             auth::admin(head, settings)?;
         }
         let removes = head.method == Method::DELETE;
-        let after = if matches!(resource, Resource::Act(..)) { After::Round } else { After::Nothing };
+        let after = if matches!(resource, Resource::Act(..)) { After::round() } else { After::default() };
         let mut response = match resource {
             Resource::Sessions => self.sessions(head).await,
             Resource::Session(site, lsid) if removes => self.remove_session(head, &site, &lsid).await,

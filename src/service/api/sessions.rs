@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
 use http::Response;
 use http::request::Parts;
 use serde::Serialize;
@@ -10,21 +9,20 @@ use serde::Serialize;
 use super::set_aside::Cleared;
 use super::{MAX_PAGE_BYTES, Query, json};
 use crate::archive::packing::Bound;
-use crate::archive::removal::Removed;
+use crate::archive::removal::Erased;
 use crate::archive::sessions::{self, Cursor, Wanted};
 use crate::archive::{self, Unreadable, View, events, removal};
-use crate::event::{Conference, Event, Lsid, Timestamp};
-use crate::forward::Deliver;
+use crate::event::{Conference, Lsid, Timestamp};
 use crate::identity::Site;
+use crate::platform::Platform;
 use crate::record::Record;
 use crate::service::{Refusal, Service};
 use crate::session::{self, State, Summary, Timeline};
-use crate::store::Store;
 
 /// The most events that a session may have to be shown as one.
 const MAX_SESSION_EVENTS: usize = 5_000;
 
-impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
+impl<P: Platform> Service<'_, P> {
     pub(super) async fn sessions(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
         let known = ["site", "state", "from", "to", "q", "external_key", "limit", "cursor"];
         let query = Query::read(head, &known)?;
@@ -38,7 +36,7 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
             after: query.get("cursor", Cursor::parse)?,
             limit: query.limit(50, 200)?,
         };
-        let list = archive::read(self.store, async |view: &mut View<'_, S>| {
+        let list = archive::read(self.platform, async |view: &mut View<'_, P::Store>| {
             let page = sessions::list(view, &wanted).await?;
             let sessions = page.sessions.iter().map(|(site, summary)| Row::of(site, summary)).collect();
             Ok(List { sessions, next: page.next.map(|next| next.to_string()), unreadable: view.unreadable.clone() })
@@ -49,7 +47,7 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
     pub(super) async fn session(&self, head: &Parts, site: &Site, lsid: &Lsid) -> Result<Response<Vec<u8>>, Refusal> {
         Query::read(head, &[])?;
         const TOO_MUCH: Refusal = Refusal::TooMuch("its events can be read page by page from /api/events");
-        let (entries, unreadable) = archive::read(self.store, async |view: &mut View<'_, S>| {
+        let (entries, unreadable) = archive::read(self.platform, async |view: &mut View<'_, P::Store>| {
             let entries = events::of_session(view, site, lsid, MAX_SESSION_EVENTS, MAX_PAGE_BYTES).await?;
             Ok((entries, view.unreadable.clone()))
         })
@@ -65,7 +63,7 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
             return Err(Refusal::Absent("session"));
         }
         read.sort_unstable_by_key(|(order, ..)| *order);
-        let timeline = Timeline::new(read.iter().map(|(_, _, event): &(_, _, Event)| event));
+        let timeline = Timeline::new(read.iter().map(|((_, delivered, ..), _, event)| (event, *delivered)));
         let events = read.into_iter().map(|(_, record, _)| record).collect();
         Ok(json(&Detail { site: site.as_str(), lsid: lsid.as_str(), timeline, events, unreadable }))
     }
@@ -80,11 +78,11 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
     ) -> Result<Response<Vec<u8>>, Refusal> {
         Query::read(head, &[])?;
         let Cleared { removed: set_aside, perhaps, remaining } = self.remove_what_names(site, lsid).await?;
-        let erased = removal::erase(self.store, site, lsid, &Bound::default(), &self.clock).await?;
+        let erased = removal::erase(self.platform, site, lsid, &Bound::default()).await?;
         if erased.is_none() && set_aside == 0 && perhaps.is_empty() && !remaining {
             return Err(Refusal::Absent("session"));
         }
-        let erased = erased.unwrap_or(Removed { events: 0, remaining: false });
+        let erased = erased.unwrap_or(Erased { events: 0, remaining: false });
         let remaining = remaining || erased.remaining;
         Ok(json(&RemovedSession { events: erased.events, set_aside, perhaps, remaining }))
     }

@@ -2,43 +2,44 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
 use http::request::Parts;
 use http::{Response, StatusCode};
 use serde::Serialize;
 
 use super::naming::Naming;
 use super::{MAX_PAGE_BYTES, Query, json, response};
+use crate::archive::retention::first_seen;
 use crate::archive::{Listing, Unreadable};
 use crate::event::Lsid;
-use crate::forward::Deliver;
 use crate::identity::{Id, Site};
 use crate::keys::SetAsideKey;
-use crate::record::SetAside;
+use crate::platform::Platform;
+use crate::record::{Record, SetAside};
 use crate::service::{Refusal, Service};
 use crate::store::{self, Kept, Store};
 
-impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
+impl<P: Platform> Service<'_, P> {
     /// Newest first. When each was first seen stands in its value, so all are read, and one after the other forgotten.
     pub(super) async fn set_asides(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
         let query = Query::read(head, &["site", "limit", "cursor"])?;
         let (site, limit) = (query.site()?, query.limit(20, 100)?);
         let cursor = query.get("cursor", Place::parse)?;
         let (mut places, mut unreadable) = (BTreeSet::new(), BTreeSet::new());
-        for key in Listing::of(self.store).await?.set_aside {
+        for key in Listing::of(self.platform.store()).await?.set_aside {
             if site.as_ref().is_some_and(|site| *site != key.site) {
                 continue;
             }
-            let Some(value) = self.store.get(&key.to_string()).await? else { continue };
-            match serde_json::from_slice::<SetAside>(&value).map_err(|error| error.to_string()).and_then(|b| seen(&b)) {
+            let Some(value) = self.platform.store().get(&key.to_string()).await? else { continue };
+            match first_seen(&value) {
                 Ok(seen) => _ = places.insert(Place(Reverse(seen), key)),
                 Err(reason) => Unreadable::note(&mut unreadable, key, reason),
             }
         }
         let (mut set_aside, mut bytes, mut last, mut more) = (Vec::new(), 0, None, false);
         for place in places.into_iter().filter(|place| cursor.as_ref().is_none_or(|cursor| place > cursor)) {
-            let value = self.store.get(&place.1.to_string()).await?.unwrap_or_default();
+            let value = self.platform.store().get(&place.1.to_string()).await?.unwrap_or_default();
             bytes += value.len();
             more = set_aside.len() == limit || (bytes > MAX_PAGE_BYTES && last.is_some());
             if more {
@@ -55,7 +56,7 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
     pub(super) async fn remove_set_aside(&self, head: &Parts, id: Id) -> Result<Response<Vec<u8>>, Refusal> {
         Query::read(head, &[])?;
         let key = self.set_aside_key(id).await?;
-        self.store.delete(&key.to_string()).await?;
+        self.platform.store().delete(&key.to_string()).await?;
         Ok(response(StatusCode::NO_CONTENT, "", Vec::new()))
     }
 
@@ -63,29 +64,30 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
     pub(super) async fn retry(&self, head: &Parts, id: Id) -> Result<Response<Vec<u8>>, Refusal> {
         Query::read(head, &[])?;
         let key = self.set_aside_key(id).await?;
-        let value = self.store.get(&key.to_string()).await?.ok_or(Refusal::Absent("body"))?;
+        let value = self.platform.store().get(&key.to_string()).await?.ok_or(Refusal::Absent("body"))?;
         let set_aside: SetAside =
             serde_json::from_slice(&value).map_err(|error| Refusal::Damaged(error.to_string()))?;
         let body = set_aside.body.bytes().map_err(|error| Refusal::Damaged(error.to_string()))?;
-        let (event_key, record) = self.record(&key.site, &body).map_err(Refusal::StillInvalid)?;
-        let kept = store::keep(self.store, &event_key.to_string(), &record).await?;
-        self.store.delete(&key.to_string()).await?;
+        let (event_key, record) =
+            Record::of_form(&body, &key.site, self.platform.now()).map_err(Refusal::StillInvalid)?;
+        let kept = store::keep(self.platform.store(), &event_key.to_string(), &record).await?;
+        self.platform.store().delete(&key.to_string()).await?;
         let result = if kept == Kept::New { "stored" } else { "duplicate" };
         Ok(json(&Retried { result, event_id: event_key.id.to_string() }))
     }
 
     async fn set_aside_key(&self, id: Id) -> Result<SetAsideKey, Refusal> {
-        let all = Listing::of(self.store).await?.set_aside;
+        let all = Listing::of(self.platform.store()).await?.set_aside;
         all.into_iter().find(|key| key.id == id).ok_or(Refusal::Absent("body"))
     }
 
     /// Removes the bodies of a site that name a session, and tells of those that may. After a while it removes no more, and says so.
     pub(super) async fn remove_what_names(&self, site: &Site, lsid: &Lsid) -> Result<Cleared, Refusal> {
         let mut cleared = Cleared::default();
-        let until = (self.clock)() + TIME;
-        for key in Listing::of(self.store).await?.set_aside.into_iter().filter(|key| key.site == *site) {
+        let began = self.platform.monotonic();
+        for key in Listing::of(self.platform.store()).await?.set_aside.into_iter().filter(|key| key.site == *site) {
             let stored = key.to_string();
-            let Some(value) = self.store.get(&stored).await? else { continue };
+            let Some(value) = self.platform.store().get(&stored).await? else { continue };
             let set_aside = serde_json::from_slice::<SetAside>(&value).ok();
             // One that cannot be read is looked through as it is, and left to a person.
             let naming = match set_aside.as_ref().and_then(|set_aside| set_aside.body.bytes().ok()) {
@@ -94,12 +96,12 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
             };
             match naming {
                 // One goes whatever the time: else a call again would come no further.
-                Naming::Named if cleared.removed > 0 && (self.clock)() > until => {
+                Naming::Named if cleared.removed > 0 && self.platform.elapsed(began) > TIME => {
                     cleared.remaining = true;
                     break;
                 }
                 Naming::Named => {
-                    self.store.delete(&stored).await?;
+                    self.platform.store().delete(&stored).await?;
                     cleared.removed += 1;
                 }
                 Naming::Perhaps if cleared.perhaps.len() < TOLD => cleared.perhaps.push(key.id.to_string()),
@@ -111,7 +113,7 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
 }
 
 /// After how long a call removes no more of them.
-const TIME: TimeDelta = TimeDelta::seconds(3);
+const TIME: Duration = Duration::from_secs(3);
 
 /// How many bodies are told of that may name a session.
 const TOLD: usize = 100;
@@ -123,12 +125,6 @@ pub(super) struct Cleared {
     /// The ids of those that a person should look at: the first of them.
     pub(super) perhaps: Vec<String>,
     pub(super) remaining: bool,
-}
-
-/// When a body was first seen, in Unix milliseconds.
-fn seen(set_aside: &SetAside) -> Result<u64, String> {
-    let time = DateTime::parse_from_rfc3339(&set_aside.firstseen).map_err(|error| error.to_string())?;
-    u64::try_from(time.timestamp_millis()).map_err(|_| "its firstseen is before 1970".to_owned())
 }
 
 /// Where a body stands in the list: the milliseconds when it was first seen, and its key.

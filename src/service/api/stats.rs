@@ -2,32 +2,34 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat};
 use http::Response;
 use http::request::Parts;
 use serde::Serialize;
 
 use super::{Query, json};
 use crate::archive::{self, Unreadable, View, stats};
+use crate::clock_faults::{self, ClockFaults};
 use crate::forward::destination::Destination;
-use crate::forward::{Deliver, standing};
+use crate::forward::standing;
+use crate::platform::Platform;
 use crate::service::{Refusal, Service, auth};
 use crate::settings::Settings;
-use crate::store::Store;
 
-impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
+impl<P: Platform> Service<'_, P> {
     pub(super) async fn stats(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
         Query::read(head, &[])?;
         let settings = self.settings()?;
         let unwell = self.unwell(settings).await?;
-        let stats = archive::read(self.store, async |view: &mut View<'_, S>| {
+        let clock_faults = clock_faults::current(self.platform.store(), self.platform.now()).await?;
+        let stats = archive::read(self.platform, async |view: &mut View<'_, P::Store>| {
             let stats = stats::stats(view).await?;
+            let mut sites = Vec::new();
+            for (site, events) in stats.sites {
+                let taken = stats::last_taken(view, &site, self.platform.now()).await?;
+                sites.push(SiteStats { site: site.as_str().to_owned(), events, last_event: taken.and_then(rfc3339) });
+            }
             let listing = &view.listing;
-            let sites = stats.sites.into_iter().map(|(site, (events, last))| SiteStats {
-                site: site.as_str().to_owned(),
-                events,
-                last_event: last.rfc3339(),
-            });
             Ok(Stats {
                 keys: listing.keys,
                 loose: listing.loose.len(),
@@ -38,8 +40,9 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
                 other: listing.others,
                 key_budget: settings.packing.key_budget,
                 unwell: unwell.clone(),
+                clock_faults: clock_faults.clone(),
                 admin: auth::admin(head, settings).is_ok(),
-                sites: sites.collect(),
+                sites,
                 unreadable: view.unreadable.clone(),
             })
         });
@@ -49,7 +52,7 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Service<'_, S, D, C> {
     async fn unwell(&self, settings: &Settings) -> Result<Vec<Unwell>, Refusal> {
         let mut unwell = Vec::new();
         for Destination { name, .. } in &settings.destinations {
-            let state = standing::state(self.store, name).await?;
+            let state = standing::state(self.platform.store(), name).await?;
             if state != "working" {
                 unwell.push(Unwell { name: name.to_string(), state });
             }
@@ -70,6 +73,8 @@ struct Stats {
     key_budget: Option<usize>,
     /// The destinations that fail or are paused.
     unwell: Vec<Unwell>,
+    /// Clocks that were seen to be wrong within a day.
+    clock_faults: ClockFaults,
     /// Whether who asks may remove, try again and pack.
     admin: bool,
     sites: Vec<SiteStats>,
@@ -86,5 +91,12 @@ struct Unwell {
 struct SiteStats {
     site: String,
     events: u64,
-    last_event: String,
+    /// When one was last taken. `null` where no record that can be read tells.
+    last_event: Option<String>,
+}
+
+/// A time in Unix milliseconds.
+fn rfc3339(millis: u64) -> Option<String> {
+    let time = DateTime::from_timestamp_millis(i64::try_from(millis).ok()?)?;
+    Some(time.to_rfc3339_opts(SecondsFormat::Millis, true))
 }

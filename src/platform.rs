@@ -1,0 +1,36 @@
+//! What a platform lends the library: a store, outgoing requests, and two clocks. Everything that an answer depends on besides the
+//! request and the settings comes through here, so a test decides all of it.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::http_client::Deliver;
+use crate::store::Store;
+
+/// A platform. Implemented by the component's adapter, by native tools and by tests.
+pub trait Platform {
+    /// Where events are kept.
+    type Store: Store;
+    /// What sends events on.
+    type Deliver: Deliver;
+
+    /// Where events are kept.
+    fn store(&self) -> &Self::Store;
+
+    /// What sends events on.
+    fn deliver(&self) -> &Self::Deliver;
+
+    /// The wall clock. It may be wrong by any amount, and step either way at any time (`docs/operations.md`, "Clocks"): it stamps what is
+    /// stored, and nothing may be lost or hidden because of it.
+    fn now(&self) -> DateTime<Utc>;
+
+    /// The monotonic clock: the time since a moment that is the platform's own. It measures how long something takes within one
+    /// process, and means nothing to another.
+    fn monotonic(&self) -> Duration;
+
+    /// How long it is since `then`, which [`Platform::monotonic`] gave.
+    fn elapsed(&self, then: Duration) -> Duration {
+        self.monotonic().saturating_sub(then)
+    }
+}

@@ -1,0 +1,141 @@
+//! A store that the version before this one wrote is read as that version read it, but for what its clock decided: packs, indexes, a
+//! tombstone whose session is gone, one whose erasing broke off, a horizon likewise, receipts, refusals, a paused destination, a lease.
+
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
+use outbound_events::archive::check::check;
+use outbound_events::archive::packing::{Bound, Policy, pass};
+use serde_json::Value;
+
+use crate::support::{Memory, Reply, TOKEN, Ways, at, call};
+
+const DESTINATIONS: &str =
+    r#"[{"name":"desk","url":"https://desk.example/in"},{"name":"gone","url":"https://gone.example/in"}]"#;
+const SETTINGS: &[(&str, &str)] =
+    &[("read_tokens", TOKEN), ("admin_tokens", TOKEN), ("tick_token", TOKEN), ("ingest_tokens", TOKEN)];
+
+/// The store, and what that version's API said of it.
+fn stored() -> (Memory, Value) {
+    let stored: Value = serde_json::from_str(include_str!("fixtures/store-of-0.1.0-2026-11.json")).unwrap();
+    let store = Memory::default();
+    for (key, value) in stored["values"].as_object().unwrap() {
+        let bytes = match (&value["text"], &value["base64"]) {
+            (Value::String(text), _) => text.clone().into_bytes(),
+            (_, base64) => STANDARD.decode(base64.as_str().unwrap()).unwrap(),
+        };
+        store.values.borrow_mut().insert(key.clone(), bytes);
+    }
+    (store, stored)
+}
+
+/// A minute after its last event was taken.
+fn then(stored: &Value) -> DateTime<Utc> {
+    DateTime::from_timestamp(stored["taken_until"].as_i64().unwrap() + 60, 0).unwrap()
+}
+
+fn api(store: &Memory, method: &str, uri: &str, now: DateTime<Utc>) -> Reply {
+    call(method, uri).header("authorization", format!("Bearer {TOKEN}")).at(now).answer(store, SETTINGS)
+}
+
+fn json(store: &Memory, uri: &str, now: DateTime<Utc>) -> Value {
+    serde_json::from_str(&api(store, "GET", uri, now).body).unwrap()
+}
+
+fn ids(store: &Memory, now: DateTime<Utc>) -> BTreeSet<String> {
+    let events = json(store, "/api/events?limit=500", now);
+    events.as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// What was shown, and the event that was taken after the horizon was written, from before it: answered 200, and never shown.
+fn expected(stored: &Value) -> BTreeSet<String> {
+    let shown = stored["ids"].as_array().unwrap().iter().chain([&stored["late"]]);
+    // A repeat of the first session's begin, likewise: it was taken again after the horizon.
+    shown.map(|id| id.as_str().unwrap().to_owned()).chain(["6764e078dcfc8daf738d089e7ea72d91".to_owned()]).collect()
+}
+
+#[test]
+fn a_store_of_the_version_before_reads_the_same_and_shows_what_a_horizon_hid() {
+    let (store, stored) = stored();
+    let now = then(&stored);
+    assert_eq!(ids(&store, now), expected(&stored));
+    let sessions = json(&store, "/api/sessions?limit=100", now);
+    let lsids = |sessions: &Value| -> BTreeSet<String> {
+        sessions.as_array().unwrap().iter().map(|session| session["lsid"].as_str().unwrap().to_owned()).collect()
+    };
+    let mut expected = lsids(&stored["sessions"]);
+    expected.insert("late-session".to_owned());
+    assert_eq!(lsids(&sessions["sessions"]), expected);
+    assert_eq!(json(&store, "/api/set-aside", now)["set_aside"], stored["set_aside"]);
+    assert_eq!(sessions["unreadable"], serde_json::json!([]));
+    // Of all that both show, each row is the same, but for the session whose begin shows again.
+    for row in stored["sessions"].as_array().unwrap().iter().filter(|row| row["lsid"] != "old-session-0") {
+        assert!(sessions["sessions"].as_array().unwrap().contains(row), "{row}");
+    }
+}
+
+#[test]
+fn passes_pack_clear_and_check_a_store_of_the_version_before() {
+    let (store, stored) = stored();
+    let now = then(&stored);
+    for days in [0, 0, 1, 2] {
+        let platform = at(&store, now + chrono::TimeDelta::days(days));
+        pollster::block_on(pass(&platform, &Policy::packs(0), &Bound::default())).unwrap();
+    }
+    assert_eq!(ids(&store, now), expected(&stored));
+    for hour in 0..60 {
+        let platform = at(&store, now + chrono::TimeDelta::hours(hour));
+        pollster::block_on(pass(&platform, &Policy::packs(0), &Bound::default())).unwrap();
+    }
+    assert_eq!(ids(&store, now), expected(&stored));
+    let keys = store.keys();
+    let left = keys.iter().find(|key| ["erased.", "horizon.", "cutoff."].iter().any(|kind| key.starts_with(kind)));
+    assert_eq!(left, None, "what told of removals is gone with what it covered");
+    assert_eq!(pollster::block_on(check(&store, |_, _| ())).unwrap().faults, BTreeSet::new());
+}
+
+#[test]
+fn a_check_finds_no_fault_in_what_the_version_before_wrote() {
+    let (store, _) = stored();
+    assert_eq!(pollster::block_on(check(&store, |_, _| ())).unwrap().faults, BTreeSet::new());
+}
+
+#[test]
+fn destinations_go_on_where_the_version_before_ended() {
+    let (store, stored) = stored();
+    let ways = Ways::default();
+    ways.time.set(then(&stored));
+    let settings = [SETTINGS, &[("destinations", DESTINATIONS)]].concat();
+    let tick = call("GET", &format!("/tick?tick_token={TOKEN}")).answer_with(&store, &ways, &settings);
+    let told: Value = serde_json::from_str(&tick.body).unwrap();
+    let states: Vec<_> = told["destinations"].as_array().unwrap().iter().map(|one| one["state"].clone()).collect();
+    assert_eq!(states, ["paused", "working"], "{told}");
+    // What it had before is not sent again.
+    let sent = ways.ids();
+    let unique: BTreeSet<_> = sent.iter().collect();
+    assert_eq!((sent.len(), unique.len()), (told_pending(&stored), told_pending(&stored)), "{sent:?}");
+}
+
+/// How many loose events the destination `gone` had no receipt for.
+fn told_pending(stored: &Value) -> usize {
+    let values = stored["values"].as_object().unwrap();
+    let loose = values.keys().filter(|key| key.starts_with("event.")).count();
+    let receipt = values.iter().find(|(key, _)| key.starts_with("sent.gone.")).unwrap().1["text"].as_str().unwrap();
+    let receipt: Value = serde_json::from_str(receipt).unwrap();
+    let had =
+        base64::engine::general_purpose::STANDARD_NO_PAD.decode(receipt["ids"].as_str().unwrap()).unwrap().len() / 16;
+    loose - had
+}
+
+#[test]
+fn a_horizon_that_is_yet_to_come_is_void_and_goes() {
+    let (store, stored) = stored();
+    let now = then(&stored);
+    store.values.borrow_mut().insert("horizon.001890000000".to_owned(), b"{}".to_vec());
+    assert_eq!(ids(&store, now), expected(&stored));
+    pollster::block_on(pass(&at(&store, now), &Policy::packs(512), &Bound::default())).unwrap();
+    assert!(!store.keys().contains(&"horizon.001890000000".to_owned()));
+    assert_eq!(ids(&store, now), expected(&stored));
+}
