@@ -61,6 +61,12 @@ enum Task {
         #[arg(last = true)]
         cargo: Vec<String>,
     },
+    /// Tries what takes longer than tests may: many more schedules of the model of the archive, forwarding and wrong clocks.
+    Soak {
+        /// How many schedules on each kind of store.
+        #[arg(long, default_value_t = 20_000)]
+        schedules: u64,
+    },
     /// Sets up, builds, and measures the recipient against others; prints tables in Markdown.
     Bench {
         /// Less of everything: ends within three minutes.
@@ -208,6 +214,7 @@ fn run(task: Task) -> Result<()> {
         }
         Task::Test { cargo } => {
             build_both()?;
+            build::must_be_small()?;
             python::environment()?;
             python::optional()?;
             browser::browser()?;
@@ -216,6 +223,7 @@ fn run(task: Task) -> Result<()> {
             // Who asks for some tests does not ask for this.
             if cargo.is_empty() { fuzz(None, FUZZ_IN_TESTS) } else { Ok(()) }
         }
+        Task::Soak { schedules } => test::soak(schedules),
         Task::Bench { quick, record } => bench::bench(quick, record.as_deref()),
         Task::Profile { events } => profile::profile(events),
         Task::Fuzz { minutes, target } => fuzz(target, minutes),

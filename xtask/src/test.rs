@@ -44,6 +44,13 @@ pub fn test(arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// Runs the model of the archive with so many schedules on each kind of store. Each schedule is a seed, and the same again next time.
+pub fn soak(schedules: u64) -> Result<()> {
+    let model = ["test", "--release", "--package", "outbound-events", "--test", "library", "archive_model"];
+    let command = Command::cargo(model).env("MODEL_SCHEDULES", schedules.to_string());
+    command.run(&format!("running {schedules} schedules on each kind of store"))
+}
+
 /// Whether all its tests passed.
 fn test_package(package: &str, arguments: &[String], count: &mut Count) -> Result<bool> {
     let command = Command::cargo(["test", "--release", "--no-fail-fast", "--package", package]).args(arguments);
