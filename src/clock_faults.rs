@@ -97,18 +97,10 @@ impl Kind {
     /// What is wrong and what to do, without the site: `/health` needs no token.
     pub fn detail(self) -> &'static str {
         match self {
-            Self::EventAhead => {
-                "an event's time is more than a day after this clock; set the appliance's clock or this machine's"
-            }
-            Self::RecordedAhead => {
-                "records have a later recordedtime than this clock; set the clock of each machine on this store"
-            }
-            Self::DeadlineAhead => {
-                "a stored time was later than this clock and was ignored; set the clock of each machine on this store"
-            }
-            Self::RetentionBehind => {
-                "retention is behind this clock, which no event confirms; if events come, set the clocks"
-            }
+            Self::EventAhead => "an event's time is more than a day after this clock; set the wrong one",
+            Self::RecordedAhead => "recordedtime is later than this clock; set the clocks of this store's machines",
+            Self::DeadlineAhead => "a stored time is later than this clock; set the clocks of this store's machines",
+            Self::RetentionBehind => "no event confirms this clock, and retention is behind; if events come, set it",
         }
     }
 }
@@ -165,7 +157,7 @@ pub async fn report(store: &impl Store, now: DateTime<Utc>, faults: ClockFaults)
     for fault in faults {
         let is_known = all.iter().any(|kept| kept.fault == fault);
         let is_told = all.iter().any(|kept| kept.fault == fault && kept.is_within(LOGGED, now));
-        if is_told || (!is_known && all.len() >= MOST) {
+        if is_told || (!is_known && all.len() >= MOST && fault.site.is_some()) {
             continue;
         }
         all.retain(|kept| kept.fault != fault);

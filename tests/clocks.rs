@@ -124,6 +124,20 @@ fn an_event_from_the_future_does_not_make_a_wrong_clock_look_right() {
         recipient.at(now() + days(400)).pass(&month(0));
     }
     assert_eq!(recipient.at(now()).ids(), sent);
+    // Nor does what is taken by the wrong clock confirm another event's time.
+    for (future, ahead) in [(300, 400), (35, 40)] {
+        for loose_events in [0, 512] {
+            let policy = month(loose_events);
+            let recipient = Recipient::new();
+            let own = now() + days(future);
+            let mut sent = BTreeSet::from([recipient.take(own, "future"), recipient.take(now(), "today")]);
+            (0..2).for_each(|_| _ = recipient.pass(&policy));
+            recipient.at(now() + days(ahead));
+            sent.insert(recipient.take(now() + TimeDelta::minutes(1), "taken-ahead"));
+            (0..3).for_each(|_| _ = recipient.pass(&policy));
+            assert_eq!(recipient.at(now()).ids(), sent, "{future} days from the future, {ahead} days ahead");
+        }
+    }
 }
 
 /// Row 3: the event of an appliance without a clock was answered 200, not to be read, and deleted by the next pass.

@@ -144,7 +144,7 @@ pub struct Due {
 }
 
 /// Runs a pass if one is due and none is known to be under way or to have been a moment ago. Costs one read in that case, and
-/// otherwise a list, the lease's two writes, and with retention a read and sometimes a write more.
+/// otherwise a list, the lease's two writes, and with retention some reads and sometimes a write more.
 pub async fn pass_if_due<P: Platform>(platform: &P, policy: &Policy, bound: &Bound) -> Result<Due, StoreError> {
     let (store, began, now) = (platform.store(), platform.monotonic(), platform.now());
     let mut due = Due::default();
@@ -325,6 +325,9 @@ impl<'p, P: Platform> Pass<'p, P> {
         retention: Option<Retention>,
     ) -> Result<Self, StoreError> {
         let mut report = Report { loose: listing.loose.len(), ..Report::default() };
+        if retention.as_ref().is_some_and(|retention| retention.is_behind) {
+            report.clock_faults.push(ClockFault::of_recipient(Kind::RetentionBehind));
+        }
         let covers = Covers::of(platform.store(), &listing, platform.now(), &mut report.unreadable).await?;
         Ok(Self {
             platform,

@@ -6,9 +6,8 @@
 //! event came: each of them by a reading of its own. An appliance and this clock must both be wrong, in the same way, for anything to go
 //! too early.
 //!
-//! - `newest` is the latest own time among all keys that is not after the reading; but no later than a day after the latest time of
-//!   recording that is found with those: an event that an appliance sent from the future, long ago, must not make a wrong reading look
-//!   right.
+//! - `newest` is the latest own time among all keys that is not after the reading; but of each event no later than a day after it was
+//!   recorded: one that an appliance sent from the future, long ago, must not make a wrong reading look right.
 //! - The effective now is the earlier of the reading and `newest` plus `steps` days, `steps` being those from before this reading.
 //! - Then, where `newest` has changed, `steps` is 0; where the reading is a day or more after the last that was kept, however far, there
 //!   is one step more; where it is before that, one less. The reading is kept in these three cases.
@@ -44,10 +43,13 @@ struct RetentionClock {
     steps: u32,
     /// The reading that was kept last, in Unix seconds.
     reading: u64,
+    /// How far readings agree, in Unix seconds: it follows them by at most a day each.
+    #[serde(default)]
+    agreed: u64,
     /// What was recorded before this, in Unix seconds, was looked at by a pass that came to its end.
     #[serde(default)]
     done: u64,
-    /// Where a pass that did not come to its end goes on: after this pack.
+    /// Where a pass that did not come to its end goes on: after this key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     after: Option<String>,
 }
@@ -68,6 +70,11 @@ impl RetentionClock {
             return (effective, false);
         };
         (self.newest, self.reading) = (newest, reading);
+        if self.agreed == 0 {
+            self.agreed = reading;
+        } else if reading > self.agreed {
+            self.agreed = reading.min(self.agreed.saturating_add(DAY));
+        }
         (effective, true)
     }
 }
@@ -193,7 +200,7 @@ impl Retention {
         let mut clock: RetentionClock = kept.and_then(|value| serde_json::from_slice(&value).ok()).unwrap_or_default();
         let reading = u64::try_from(now.timestamp()).unwrap_or(0);
         let newest = newest(store, listing, reading).await?;
-        let before = clock.reading;
+        let before = clock.agreed;
         let (effective, changed) = clock.read(newest, reading);
         let agreed = reading.min(before.saturating_add(DAY));
         let aging = effective.filter(|_| before > 0).and_then(|effective| Aging::new(effective, reading, agreed, days));
@@ -241,26 +248,23 @@ impl Retention {
     }
 }
 
-/// The latest own time that is not after the reading, and that can be believed.
+/// The latest own time that is not after the reading, as far as the time of recording beside it confirms it: an own time counts until a
+/// day after the event was recorded.
 async fn newest(store: &impl Store, listing: &Listing, reading: u64) -> Result<Option<u64>, StoreError> {
     let Some((latest, _)) = latest_until(listing, reading, reading) else { return Ok(None) };
-    let (mut recorded, mut looks) = (None, 0);
+    let mut confirmed = None;
     // Those that came last, of an appliance whose clock is right, and of one whose clock is ahead.
     for end in [reading, u64::MAX] {
         let mut next = latest_until(listing, reading, end);
-        while let Some((time, stands)) = next.filter(|_| looks < MOST_CONFIRMED) {
-            recorded = recorded.max(stands.recorded(store, reading).await?);
-            if recorded.is_some_and(|recorded| latest <= recorded.saturating_add(DAY)) {
-                return Ok(Some(latest));
-            }
-            looks += 1;
+        for _ in 0..MOST_CONFIRMED {
+            let Some((time, stands)) = next.filter(|(time, _)| Some(*time) > confirmed) else { break };
+            confirmed = confirmed.max(stands.confirmed(store, reading).await?);
             let further = time.checked_sub(1).filter(|before| end == reading || *before > reading);
             next = further.and_then(|before| latest_until(listing, reading, before));
         }
-        looks = 0;
     }
     // Where all was recorded later than the clock reads, it is not ahead.
-    Ok(Some(recorded.map_or(latest, |recorded| latest.min(recorded.saturating_add(DAY)))))
+    Ok(Some(confirmed.map_or(latest, |confirmed| confirmed.min(latest))))
 }
 
 /// The latest time that is not after `end`, and what has it.
@@ -280,23 +284,34 @@ enum Stands<'k> {
 }
 
 impl Stands<'_> {
-    /// When it was recorded, in Unix seconds, unless that is later than the reading; of a pack the last time, as far as its head tells.
-    async fn recorded(self, store: &impl Store, reading: u64) -> Result<Option<u64>, StoreError> {
-        let mut times = Vec::new();
+    /// The latest own time that its time of recording confirms, in Unix seconds. Nothing where that is later than the reading.
+    async fn confirmed(self, store: &impl Store, reading: u64) -> Result<Option<u64>, StoreError> {
+        let mut confirmed = None;
+        let mut add = |own: Timestamp, recorded: u64| {
+            if recorded / 1_000 <= reading {
+                confirmed = confirmed.max(Some(own.seconds().min((recorded / 1_000).saturating_add(DAY))));
+            }
+        };
         match self {
             Self::Loose(key) => {
-                let entry = store.get(key).await?.and_then(|value| Entry::under(key, value).ok());
-                times.extend(entry.map(|entry| entry.recorded));
+                if let Some(Ok(entry)) = store.get(key).await?.map(|value| Entry::under(key, value)) {
+                    add(entry.key.timestamp, entry.recorded);
+                }
             }
             Self::Packed(key) => {
                 let Some(value) = store.get(&key.to_string()).await? else { return Ok(None) };
-                if let Ok(Pack { head, .. }) = Pack::open(key, &value) {
-                    let of_sessions = head.sessions.iter().map(|session| session.recorded);
-                    times.extend(of_sessions.chain(head.recorded).flat_map(|(first, last)| [first, last]));
+                let Ok(Pack { head, .. }) = Pack::open(key, &value) else { return Ok(None) };
+                for session in head.sessions {
+                    add(session.last, session.recorded.0);
+                    add(session.last, session.recorded.1);
+                }
+                // Of events without a session, their pack's first time of recording confirms what it can.
+                if let Some((first, _)) = head.recorded {
+                    add(key.last, first);
                 }
             }
         }
-        Ok(times.into_iter().map(|time| time / 1_000).filter(|time| *time <= reading).max())
+        Ok(confirmed)
     }
 }
 

@@ -260,7 +260,8 @@ impl<'r, P: Platform> Round<'r, P> {
             End::Allowance => {
                 let end = self.standing.window.map_or(0, |hour| hour.end());
                 let left = u64::try_from(end.saturating_sub(now.timestamp_millis())).unwrap_or(0);
-                self.standing.rest = Some(Deadline::new(now, Duration::from_millis(left)));
+                // No longer than an hour, whatever a clock that stepped back makes of it.
+                self.standing.rest = Some(Deadline::new(now, Duration::from_millis(left).min(HOUR)));
             }
             End::Failing { reason, retry_after } => {
                 let before = self.standing.failing.take().filter(|_| !self.sent);

@@ -69,8 +69,9 @@ impl Package {
     }
 }
 
-/// The most bytes that the core module for Spin may have. What is added is added on purpose: each step is told in the changelog.
-const CEILING: u64 = 1_663_051;
+/// The most bytes that the core module for Spin may have, so that what is added is added on purpose. In another folder it has some hundred
+/// bytes more or less.
+const CEILING: u64 = 1_663_500;
 
 /// An error if the core module is larger than it may be.
 pub fn must_be_small() -> Result<()> {

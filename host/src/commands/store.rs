@@ -189,6 +189,11 @@ fn prune(path: &Path, older_than: Duration) -> Result<()> {
         if !part.remaining {
             break part.skipped;
         }
+        // A call that comes no further would be followed by another for ever.
+        ensure!(
+            part.events + part.set_aside > 0,
+            "removed {removed} events, and there are more that could not be reached"
+        );
     };
     drop(progress);
     println!("removed {removed} events before {}", before.rfc3339());

@@ -79,7 +79,7 @@ fn now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// How many of a site's records are read on either side of now to find the one that was taken last, as the library does
+/// How many of a site's records are read, of all and of those not after now, to find the one that was taken last, as the library does
 /// (`archive/stats.rs`), but without a list of all keys.
 const LATEST: usize = 4;
 
