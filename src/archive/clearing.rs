@@ -189,7 +189,14 @@ impl<P: Platform> Pass<'_, P> {
     async fn drop_removed_loose(&mut self) -> Result<bool, StoreError> {
         let removed = self.covers.removed(self.store(), &self.listing.loose).await?;
         let gone: Vec<_> = self.listing.loose.extract_if(.., |key| removed.contains(key)).collect();
-        self.drop_loose(&gone).await?;
+        for (lots, lot) in gone.chunks(TOGETHER).enumerate() {
+            if lots > 0 && self.is_over() {
+                break;
+            }
+            // Another pass may have deleted one meanwhile, and it may have been sent and recorded again since.
+            let still: Vec<_> = self.covers.removed(self.store(), lot).await?.into_iter().collect();
+            self.drop_loose(&still).await?;
+        }
         Ok(!gone.is_empty())
     }
 
@@ -234,11 +241,12 @@ impl<P: Platform> Pass<'_, P> {
     /// recorded later than the clock reads. None is written where nothing is found.
     async fn write_cutoff(&mut self, before: Timestamp) -> Result<usize, StoreError> {
         let now = u64::try_from(self.platform.now().timestamp_micros()).unwrap_or(0);
+        let began = self.platform.monotonic();
         let mut found = FoundBefore { now, until: None, skipped: 0 };
         let is_old = |key: &&String| time(key).is_some_and(|own| own < before);
         let old: Vec<_> = self.listing.loose.iter().filter(is_old).cloned().collect();
         for key in old {
-            if self.is_half_over() {
+            if self.is_half_over(began) {
                 break;
             }
             let entry = self.store().get(&key).await?.and_then(|value| Entry::under(&key, value).ok());
@@ -249,7 +257,7 @@ impl<P: Platform> Pass<'_, P> {
         for (pack, recorded) in packs {
             match recorded.filter(|(_, last)| pack.last < before && last_microsecond(*last) <= now) {
                 Some((_, last)) => found.add(last_microsecond(last)),
-                None if self.is_half_over() => {}
+                None if self.is_half_over(began) => {}
                 None => {
                     let entries = self.entries(&pack).await?.map(|(entries, _)| entries).unwrap_or_default();
                     let old = entries.iter().filter(|entry| entry.key.timestamp < before);
@@ -266,10 +274,10 @@ impl<P: Platform> Pass<'_, P> {
         Ok(found.skipped)
     }
 
-    /// Whether half of the time is up: looking must leave some for deleting, or a call again would come no further. Then the next call
-    /// looks for the rest.
-    fn is_half_over(&mut self) -> bool {
-        let over = self.platform.elapsed(self.began) >= self.bound.time / 2;
+    /// Whether half of the time is up since looking began: it must leave some for deleting, or a call again would come no further. Then
+    /// the next call looks for the rest.
+    fn is_half_over(&mut self, began: Duration) -> bool {
+        let over = self.platform.elapsed(began) >= self.bound.time / 2;
         self.report.remaining |= over;
         over
     }
