@@ -187,17 +187,23 @@ impl<P: Platform> Pass<'_, P> {
 
     /// Deletes the loose records that were removed. Whether there was anything.
     async fn drop_removed_loose(&mut self) -> Result<bool, StoreError> {
-        let removed = self.covers.removed(self.store(), &self.listing.loose).await?;
-        let gone: Vec<_> = self.listing.loose.extract_if(.., |key| removed.contains(key)).collect();
-        for (lots, lot) in gone.chunks(TOGETHER).enumerate() {
-            if lots > 0 && self.is_over() {
-                break;
+        let (mut rest, mut found) = (std::mem::take(&mut self.listing.loose), false);
+        while !rest.is_empty() {
+            // Deleted as soon as they were looked at: later, another pass may have, and one may have been recorded again.
+            let mut lot = rest.split_off(rest.len().saturating_sub(TOGETHER));
+            let removed = self.covers.removed(self.store(), &lot).await?;
+            if removed.is_empty() {
+                self.listing.loose.append(&mut lot);
+                continue;
             }
-            // Another pass may have deleted one meanwhile, and it may have been sent and recorded again since.
-            let still: Vec<_> = self.covers.removed(self.store(), lot).await?.into_iter().collect();
-            self.drop_loose(&still).await?;
+            let (gone, mut others): (Vec<_>, Vec<_>) = lot.into_iter().partition(|key| removed.contains(key));
+            self.listing.loose.append(&mut others);
+            if !(found && self.is_over()) {
+                self.drop_loose(&gone).await?;
+            }
+            found = true;
         }
-        Ok(!gone.is_empty())
+        Ok(found)
     }
 
     /// Deletes what is covered of a pack: writes it again without that. Whether there was anything.
@@ -269,7 +275,7 @@ impl<P: Platform> Pass<'_, P> {
             let cutoff = CutoffKey { before, until };
             self.store().set(&cutoff.to_string(), &Marker::cutoff(self.platform.now()).to_json()).await?;
             self.listing.cutoffs.push(cutoff);
-            self.covers = self.covers.clone().with(cutoff);
+            self.covers.add_cutoff(cutoff);
         }
         Ok(found.skipped)
     }

@@ -128,9 +128,8 @@ impl Covers {
     }
 
     /// And what a cutoff covers.
-    pub(super) fn with(mut self, cutoff: CutoffKey) -> Self {
+    pub(super) fn add_cutoff(&mut self, cutoff: CutoffKey) {
         self.cutoffs.push(cutoff);
-        self
     }
 
     /// Whether a record was removed.

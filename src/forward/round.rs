@@ -110,7 +110,7 @@ impl<P: Platform> Rounds<'_, P> {
             log: Vec::new(),
         };
         if let Err(error) = round.run().await {
-            round.note(&format!("a round broke off, and nothing is lost: {error}"));
+            round.note(&format!("a round broke off: {error}"));
         }
         round.log
     }

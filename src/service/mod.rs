@@ -151,7 +151,7 @@ impl<P: Platform> Service<'_, P> {
                 let clocks = self.report(due.clock_faults.clone()).await;
                 (due, line.into_iter().chain(clocks).collect())
             }
-            Err(error) => (Due::default(), vec![format!("packing broke off, and nothing is lost: {error}")]),
+            Err(error) => (Due::default(), vec![format!("packing broke off: {error}")]),
         }
     }
 
