@@ -11,7 +11,8 @@ use rusqlite::backup::{Backup, StepResult};
 use tempfile::NamedTempFile;
 
 use crate::error::{StoreError, told};
-use crate::snapshot::{Snapshot, log_of};
+use crate::layout::log_of;
+use crate::snapshot::Snapshot;
 
 /// How many pages are copied at once: 4 MiB of a store.
 const PAGES: i32 = 1024;

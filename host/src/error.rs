@@ -1,5 +1,7 @@
 //! What can be wrong with a store, for all that work on one.
 
+use std::path::Path;
+
 use rusqlite::ErrorCode;
 
 /// A store that did not do as asked.
@@ -24,6 +26,12 @@ pub enum StoreError {
     /// There is no room for it.
     #[error("the store's file: database or disk is full")]
     Full,
+    /// A path of the store leads to another file than the one that was opened, or to none: what is written is not where it will be looked for.
+    #[error("the store's file: {0}; nothing is taken until it is back, or the host is started again")]
+    Moved(String),
+    /// SQLite finds it damaged.
+    #[error("the store's file is damaged: {0}")]
+    Damaged(String),
     /// SQLite says so: the file is locked by another process, or worse.
     #[error("the store's file: {0}")]
     Sqlite(String),
@@ -41,6 +49,22 @@ impl From<rusqlite::Error> for StoreError {
             Some(ErrorCode::DiskFull) => Self::Full,
             _ => Self::Sqlite(error.to_string()),
         }
+    }
+}
+
+/// Why a file cannot be a store, and what to do about it where SQLite finds it damaged.
+pub fn explain(path: &Path, error: &anyhow::Error) -> String {
+    let told = told(error);
+    match error.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code) {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => format!(
+            "{told}. Keep the file: `sqlite3 {} .recover | sqlite3 NEW-FILE` may save what it holds. Or put back a copy",
+            path.display()
+        ),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            format!("{told}: another process holds it. Try again when that has let go")
+        }
+        Some(ErrorCode::ReadOnly) => "its folder cannot be written, where SQLite's log stands beside it".to_owned(),
+        _ => told,
     }
 }
 

@@ -17,7 +17,12 @@
 //! | `outgoing` | the way out: to the origins of destinations, and nowhere else |
 //! | `ticks` | has the component do what is due, also where no event comes |
 //! | `private` | files that are their owner's alone |
-//! | `sqlite` | one commit for all writes that wait |
+//! | `sqlite` | the store in SQLite: who reads, who lists, who watches the files |
+//! | `writer` | the thread that writes: one commit for all writes that wait |
+//! | `layout` | where a store's file keeps what, and what stands beside it |
+//! | `opened_files` | whether the store's paths still lead to the files that were opened |
+//! | `condition` | what is wrong with the files, for all who use them |
+//! | `reserve` | room on the disk that is kept for removal |
 //! | [`error`] | what can be wrong with a store, and how errors are told |
 //! | `threads` | who serves a connection: a thread for each processor |
 //! | `connections` | how many there may be, and who goes when there are more |
@@ -28,6 +33,7 @@
 //! | `answer` | the body of an answer, kept for a client that reads slowly |
 //! | `health` | what the host adds to `/health`: whether its store takes writes |
 //! | `log` | a guest's lines on standard error become log lines |
+//! | [`log_queue`] | the log: a queue, and the thread that writes it to standard error |
 //!
 //! To embed it, see `examples/embed.rs`:
 //!
@@ -47,24 +53,30 @@
 
 mod answer;
 mod body;
+mod condition;
 mod connections;
 mod health;
+mod layout;
 mod lingering;
 mod log;
 mod offer;
+mod opened_files;
 mod outgoing;
 mod private;
+mod reserve;
 mod seldom;
 mod sqlite;
 mod strangers;
 mod threads;
 mod ticks;
+mod writer;
 
 pub mod backup;
 pub mod client;
 pub mod error;
 pub mod guest;
 pub mod lock;
+pub mod log_queue;
 pub mod metrics;
 pub mod port;
 pub mod server;

@@ -7,6 +7,7 @@ use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::error::StoreError;
+use crate::layout::beside;
 
 /// Held while a host serves from a store's file.
 #[derive(Debug)]
@@ -25,7 +26,8 @@ impl HostLock {
         let mut file = open(&path).map_err(named)?;
         match file.try_lock() {
             Ok(()) => {
-                write_process(&mut file).map_err(named)?;
+                // Where the disk is full, whose it is stays unsaid.
+                let _ = write_process(&mut file);
                 Ok(Some(Self { file }))
             }
             Err(TryLockError::WouldBlock) if shared => Ok(None),
@@ -39,9 +41,7 @@ impl HostLock {
 }
 
 fn lock_of(store: &Path) -> PathBuf {
-    let mut lock = store.as_os_str().to_owned();
-    lock.push(".lock");
-    lock.into()
+    beside(store, ".lock")
 }
 
 fn open(path: &Path) -> std::io::Result<File> {

@@ -5,7 +5,6 @@ mod commands;
 mod limits;
 
 use std::collections::HashMap;
-use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,14 +20,14 @@ use outbound_events_host::client::{self, Proxies};
 use outbound_events_host::error::told;
 use outbound_events_host::guest::{Guest, Limits};
 use outbound_events_host::lock::HostLock;
+use outbound_events_host::log_queue::{self, write_or_give_up};
 use outbound_events_host::metrics::{self, Metrics};
 use outbound_events_host::server::{self, Options};
 use outbound_events_host::store::KeyValueStore;
 use outbound_events_host::tls::Tls;
 use tokio::net::TcpListener;
-use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
+#[cfg(unix)]
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Receives BeyondTrust outbound events, and keeps every one that it answers 200.
 #[derive(Parser)]
@@ -111,7 +110,7 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {}", told(&error));
+            write_or_give_up(std::io::stderr(), format!("error: {}\n", told(&error)));
             // 1 is for what was done and is not well.
             ExitCode::from(2)
         }
@@ -119,6 +118,8 @@ fn main() -> ExitCode {
 }
 
 fn serve(arguments: Serve) -> Result<()> {
+    // Dropped last: all of the below may log.
+    let _log = log_queue::start(arguments.log_json);
     let runtime = tokio::runtime::Runtime::new()?;
     let served = runtime.block_on(serve_until_stopped(arguments));
     // What was not finished in time is hardly waited for.
@@ -130,7 +131,9 @@ fn serve(arguments: Serve) -> Result<()> {
 const LAST_WORK: Duration = Duration::from_secs(3);
 
 async fn serve_until_stopped(arguments: Serve) -> Result<()> {
-    start_log(arguments.log_json);
+    // From the start: without a handler the signal would end the host.
+    #[cfg(unix)]
+    let hangups = signal(SignalKind::hangup())?;
     let variables = variables(&arguments)?;
     let settings = Settings::read(|name| Ok(variables.get(name).cloned()))?;
     ensure!(settings.bucket == Bucket::default(), "the setting bucket: this host has one store, default");
@@ -148,7 +151,11 @@ async fn serve_until_stopped(arguments: Serve) -> Result<()> {
     } else {
         // What is wrong with the file is told before whose it is.
         let store = KeyValueStore::sqlite(&arguments.store)?;
-        (store, HostLock::take(&arguments.store, arguments.shared)?)
+        let lock = HostLock::take(&arguments.store, arguments.shared)?;
+        if let Err(error) = store.keep_reserve() {
+            tracing::warn!("no room can be kept for removal on the store's disk: {error}");
+        }
+        (store, lock)
     };
     let guest = Guest::new(&component, store, variables, Limits::default())
         .map_err(anyhow::Error::from)
@@ -162,7 +169,7 @@ async fn serve_until_stopped(arguments: Serve) -> Result<()> {
     }
     let stop = stop_signal()?;
     #[cfg(unix)]
-    options.tls.clone().map(renew_on_hangup).transpose()?;
+    tokio::spawn(renew_on_hangup(hangups, options.tls.clone()));
     tracing::info!(
         component = %arguments.component.display(),
         store = %arguments.store.display(),
@@ -192,17 +199,19 @@ fn greet(scheme: &str, address: SocketAddr, settings: &Settings) {
         Ingest::Open => (", taking events from anyone", ""),
         Ingest::Shut => ("; it takes no events", ""),
     };
-    println!("Listening on {scheme}://{address}{taking}.\n");
+    let mut lines = vec![format!("Listening on {scheme}://{address}{taking}.\n")];
     if settings.ingest == Ingest::Shut {
-        println!("{SHUT}\n");
+        lines.push(format!("{SHUT}\n"));
     }
     let page = if settings.read_tokens.is_some() { "" } else { "  (closed until read_tokens is set)" };
-    println!("The page:              {scheme}://{address}/{page}");
+    lines.push(format!("The page:              {scheme}://{address}/{page}"));
     if settings.ingest != Ingest::Shut {
-        println!("The appliance's URL:   {scheme}://{address}/events{token}");
-        println!("Or send one yourself:  curl -i -d '{EXAMPLE}' '{scheme}://{address}/events{token}'");
+        lines.push(format!("The appliance's URL:   {scheme}://{address}/events{token}"));
+        lines.push(format!("Or send one yourself:  curl -i -d '{EXAMPLE}' '{scheme}://{address}/events{token}'"));
     }
-    println!();
+    // A supervisor that waits for this text finds what the log said before it, such as where the metrics are.
+    log_queue::flush();
+    write_or_give_up(std::io::stdout(), lines.join("\n") + "\n\n");
 }
 
 const EXAMPLE: &str =
@@ -210,21 +219,6 @@ const EXAMPLE: &str =
 
 const SHUT: &str = "To take events, set ingest_tokens (SPIN_VARIABLE_INGEST_TOKENS=… in the environment or in an --env-file; `openssl rand -hex 24`
 makes a token); to take them from anyone, for a trial on this machine: --variable ingest_open=true";
-
-/// Up to `debug`, whatever `RUST_LOG` says: below that, libraries tell what a request holds, and a URL holds a token.
-fn start_log(json: bool) {
-    let asked_for = std::env::var("RUST_LOG").ok().and_then(|targets| targets.parse().ok());
-    let filter = asked_for.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
-    let log = tracing_subscriber::fmt()
-        .with_max_level(LevelFilter::DEBUG)
-        .with_target(false)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
-    match json {
-        true => log.json().finish().with(filter).init(),
-        false => log.finish().with(filter).init(),
-    }
-}
 
 /// Ready at the first SIGTERM or Ctrl-C. The second ends the process at once.
 fn stop_signal() -> Result<impl Future<Output = ()>> {
@@ -234,34 +228,35 @@ fn stop_signal() -> Result<impl Future<Output = ()>> {
         tokio::spawn(async move {
             signals.next().await;
             tracing::warn!("stopped a second time: what was accepted is left unfinished");
+            // This line is the last: `exit` drops nothing, so nothing else waits for it.
+            log_queue::flush();
             std::process::exit(1);
         });
     })
 }
 
-/// At each SIGHUP the certificate is read again.
+/// At each SIGHUP the certificate is read again, if there is one. The signal never ends the host.
 #[cfg(unix)]
-fn renew_on_hangup(tls: Tls) -> Result<()> {
-    let mut hangups = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
-    tokio::spawn(async move {
-        while hangups.recv().await.is_some() {
-            tls.renew();
+async fn renew_on_hangup(mut hangups: Signal, tls: Option<Tls>) {
+    while hangups.recv().await.is_some() {
+        match &tls {
+            Some(tls) => tls.renew(),
+            None => tracing::info!("SIGHUP ignored: there is no certificate to reload"),
         }
-    });
-    Ok(())
+    }
 }
 
 /// What asks a process to stop.
 struct Signals {
     #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
+    terminate: Signal,
 }
 
 impl Signals {
     fn new() -> Result<Self> {
         Ok(Self {
             #[cfg(unix)]
-            terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?,
+            terminate: signal(SignalKind::terminate())?,
         })
     }
 

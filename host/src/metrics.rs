@@ -6,6 +6,7 @@
 //! | how long instances are at work, commits | [`Watch`], which the guest and the store look into |
 //! | instances, the store's files, the disk, destinations | `looked.rs`, when somebody asks |
 //! | the sites, and when each last sent | `sites.rs` |
+//! | log lines that were lost | [`crate::log_queue`] |
 //! | `GET /metrics` | `endpoint.rs` |
 //!
 //! No label holds what a stranger wrote: routes go by their names, and a site is one only where its event was answered 2xx.
@@ -14,14 +15,16 @@ mod endpoint;
 mod looked;
 mod sites;
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use http::{Method, Response, StatusCode};
 use outbound_events::identity::Site;
 use outbound_events::service;
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
@@ -32,6 +35,7 @@ pub use self::endpoint::serve;
 use self::looked::Looked;
 use self::sites::Sites;
 use crate::guest::Guest;
+use crate::log_queue;
 
 /// What all names begin with.
 const PREFIX: &str = "outbound_events";
@@ -202,6 +206,7 @@ impl Metrics {
         registry.register("connections", "Connections that are open", connections.clone());
         watch_instances(guest, &mut registry);
         watch_commits(guest, &mut registry);
+        registry.register_collector(Box::new(LostLogLines));
         let sites = Arc::new(Sites::of(&guest.store));
         registry.register_collector(Box::new(Looked { guest: guest.clone(), sites: Arc::clone(&sites) }));
         Self(Arc::new(Figures { registry, requests, durations, received, limited, connections, sites }))
@@ -287,6 +292,18 @@ fn watch_commits(guest: &Guest, registry: &mut Registry) {
     registry.register("commit_writes", "How many writes a commit held", writes.clone());
     registry.register("commit_failures", "Commits that failed, and of which nothing was kept", failures.clone());
     watch.set(Commits { durations, writes, failures });
+}
+
+/// The log counts them for the whole process, measured or not.
+#[derive(Debug)]
+struct LostLogLines;
+
+impl Collector for LostLogLines {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let lost = ConstCounter::new(log_queue::lost());
+        let help = "Log lines that were lost, because standard error was full, closed or not read";
+        lost.encode(encoder.encode_descriptor("log_lines_lost", help, None, lost.metric_type())?)
+    }
 }
 
 /// A method's name, of those that there are routes for.

@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use wasmtime_wasi_http::WasiBody;
 
-use crate::body::{self, Unread};
+use crate::body::{self, Ahead, Unread};
 use crate::client::Proxies;
 pub use crate::connections::PerAddress;
 use crate::connections::{Connections, Place};
@@ -41,6 +41,22 @@ use crate::tls::Tls;
 
 /// How long a connection is kept that sends no request, or sends its head slowly.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// How many bytes the head of a request may have; a longer one is answered 431. A head that never ends is kept until
+/// [`HEAD_TIMEOUT`], and any client may send one on each of its connections.
+///
+/// Together with what else has a limit, this bounds what a connection can make the host keep:
+///
+/// | what | limit |
+/// |---|---|
+/// | a head | 32 KiB in a buffer that grows by doubling; 100 headers (hyper's default, also 431) |
+/// | what is read at once, with requests that the client sends before it has its answer | 32 KiB in that buffer |
+/// | trailers of a body in chunks | 32 KiB, 100 of them; chunk extensions are skipped, at most 16 KiB of them |
+/// | what is written at once | 32 KiB and one part of an answer; the next request waits until that has left |
+/// | a TLS handshake | 64 KiB (rustls) until the handshake's timeout, then 18 KiB for a record that is not whole |
+/// | a body | [`crate::body`] |
+/// | an answer | [`crate::answer`] |
+const HEAD_BYTES: usize = 32 << 10;
 
 /// How long those who were accepted may take to finish once the host is told to stop.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -125,6 +141,7 @@ struct Server {
     strangers: Strangers,
     no_http: Seldom,
     odd: Seldom,
+    no_room: Seldom,
     /// Its other end is dropped when the host is told to stop.
     stopped: watch::Receiver<()>,
 }
@@ -140,6 +157,7 @@ impl Server {
             strangers,
             no_http: Seldom::default(),
             odd: Seldom::default(),
+            no_room: Seldom::default(),
             stopped,
         }
     }
@@ -203,6 +221,9 @@ impl Server {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
+            .max_header_size(HEAD_BYTES)
+            // The head's limit alone leaves a buffer of 400 KiB, which fast senders fill.
+            .max_buf_size(HEAD_BYTES)
             // A sender that closes its half after the request still gets its answer.
             .half_close(true)
             .serve_connection(TokioIo::new(stream), service);
@@ -226,6 +247,12 @@ impl Server {
                 "a sender speaks https, and this is http: its URL must begin with http:, or this needs --tls-cert and --tls-key"
             );
         });
+    }
+
+    fn warn_of_no_room(&self, client: IpAddr, failure: &Failure) {
+        if matches!(failure, Failure::Body(Unread::NoRoom)) {
+            self.no_room.say(|unsaid| tracing::warn!(%client, unsaid, "503: {failure}"));
+        }
     }
 
     fn limited(&self, limit: Limit) {
@@ -254,9 +281,13 @@ impl Server {
         place.begins(shows_a_token);
         let method = head.method.clone();
         let path = head.uri.path().to_owned();
-        let response = match handle(&self.guest, head, body).await {
+        let ahead = self.strangers.ahead(shows_a_token);
+        let response = match handle(&self.guest, head, body, ahead).await {
             Ok(response) => response,
-            Err(failure) => failure.response(),
+            Err(failure) => {
+                self.warn_of_no_room(client, &failure);
+                failure.response()
+            }
         };
         place.ended();
         if method == Method::POST && response.status().is_success() {
@@ -318,13 +349,13 @@ fn as_it_should_be(head: &Parts) -> Result<(), Odd> {
     }
 }
 
-async fn handle(guest: &Guest, mut head: Parts, body: Incoming) -> Result<Response<WasiBody>, Failure> {
+async fn handle(guest: &Guest, mut head: Parts, body: Incoming, ahead: Ahead) -> Result<Response<WasiBody>, Failure> {
     // HTTP/1.0 knows no Host; a guest is always given one.
     if head.uri.authority().is_none() {
         head.headers.entry(header::HOST).or_insert(HeaderValue::from_static("localhost"));
     }
     let asks_for_health = head.uri.path() == health::PATH;
-    let body = body::read(body, guest.limits.body).await?;
+    let body = body::read(body, ahead, guest.limits.body).await?;
     let response = guest.handle(Request::from_parts(head, body)).await?;
     Ok(if asks_for_health { health::answer(&guest.store, response).await } else { response })
 }
@@ -349,7 +380,9 @@ impl Failure {
             Self::Head(Odd::Coding) => StatusCode::NOT_IMPLEMENTED,
             Self::Body(Unread::Stalled | Unread::Slow) => StatusCode::REQUEST_TIMEOUT,
             Self::Body(Unread::BrokenOff(_)) | Self::Guest(GuestError::Request(_)) => StatusCode::BAD_REQUEST,
-            Self::Guest(GuestError::Busy | GuestError::Readers | GuestError::Slow) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Body(Unread::NoRoom) | Self::Guest(GuestError::Busy | GuestError::Readers | GuestError::Slow) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Guest(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
         }
@@ -358,6 +391,7 @@ impl Failure {
     /// What the sender is told: what it can mend, or that it should try again. The rest is for the log.
     fn detail(&self) -> String {
         match self.status() {
+            _ if matches!(self, Self::Body(_)) => self.to_string(),
             StatusCode::SERVICE_UNAVAILABLE => "the recipient is busy; send it again".to_owned(),
             StatusCode::INTERNAL_SERVER_ERROR => "the component failed; the recipient's log says how".to_owned(),
             _ => self.to_string(),
@@ -367,7 +401,7 @@ impl Failure {
     /// RFC 9457, as the guest's own.
     fn response(&self) -> Response<WasiBody> {
         let status = self.status();
-        if status.is_server_error() && !matches!(self, Self::Head(_)) {
+        if matches!(self, Self::Guest(_)) && status.is_server_error() {
             tracing::error!("{self}");
         }
         let problem = serde_json::json!({

@@ -10,8 +10,9 @@ use anyhow::{Context as _, ensure};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
-use crate::error::StoreError;
-use crate::sqlite::{self, BUSY_TIMEOUT, STORE, explain};
+use crate::error::{StoreError, explain};
+use crate::layout::{STORE, log_of};
+use crate::sqlite::{self, BUSY_TIMEOUT};
 
 /// What a store's file holds at one moment. It can be read and not be written, and reading changes nothing in the file.
 pub struct Snapshot {
@@ -92,11 +93,4 @@ fn look(path: &Path) -> anyhow::Result<Connection> {
     ensure!(tables == 1, "it is no store: it has no table spin_key_value");
     connection.prepare("SELECT store, key, value FROM spin_key_value").context("it is no store")?;
     Ok(connection)
-}
-
-/// Where SQLite keeps a file's log.
-pub(crate) fn log_of(path: &Path) -> PathBuf {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    log.into()
 }

@@ -8,24 +8,23 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::error::{StoreError, told};
+use crate::condition::Condition;
+use crate::error::{StoreError, explain};
+use crate::layout::STORE;
 use crate::metrics::{Commits, Watch};
+use crate::opened_files::{self, OpenedFiles};
 use crate::private;
-
-/// Spin keeps its stores in one table, by their labels. Ours is the default one.
-pub const STORE: &str = "default";
-
-/// The most writes that wait for a commit; a further one waits for its place.
-const MAX_WAITING: usize = 1024;
+use crate::reserve::Reserve;
+use crate::writer::{Change, MAX_WAITING, Write, Writer};
 
 /// How long a write waits for another process to let go of the file.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -41,77 +40,83 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(8);
 /// on a slow disk.
 const MAX_CHECKED: u64 = 64 << 20;
 
+/// How large the log may stay, in bytes, once it was copied into the file: about what it has between two copies.
+const LOG_BYTES: i64 = 16 << 20;
+
+/// After how many pages in the log it is copied into the file: SQLite's own default.
+const LOG_PAGES: i64 = 1_000;
+
+/// How often the files are compared with those that were opened, besides after each commit.
+const COMPARED_EVERY: Duration = Duration::from_secs(1);
+
 pub struct SqliteStore {
     path: PathBuf,
-    /// Emptied by `drop`, which ends the thread.
+    /// Emptied by `drop`, which ends the threads: first the one that watches.
+    watcher: Option<(Sender<()>, JoinHandle<()>)>,
     writes: Option<mpsc::Sender<Write>>,
     writer: Option<JoinHandle<()>>,
-    /// Emptied as well.
     lists: Option<mpsc::Sender<List>>,
     lister: Option<JoinHandle<()>>,
     readers: Mutex<Vec<Connection>>,
-    committed: Committed,
-}
-
-/// What became of commits, as the one who writes tells it.
-#[derive(Clone, Default)]
-struct Committed {
-    /// Whether the last one failed.
-    failed: Arc<AtomicBool>,
-    watch: Watch<Commits>,
-}
-
-/// A write that waits to be on disk.
-struct Write {
-    change: Change,
-    done: oneshot::Sender<Result<(), StoreError>>,
+    condition: Arc<Condition>,
+    reserve: Arc<Mutex<Reserve>>,
+    commits: Watch<Commits>,
 }
 
 /// Who waits for a list of all keys.
 type List = oneshot::Sender<Result<Vec<String>, StoreError>>;
 
-enum Change {
-    Set(String, Vec<u8>),
-    Delete(String),
-    /// Writes as much as an event does, and leaves nothing.
-    Try,
-}
-
-/// A store that nobody reads, and that is always empty.
-const NOBODYS: &str = "outbound-events-host.try";
-
-/// More than most events take, and what is written besides: ready is who can take the next ones too.
-const TRIED_BYTES: i32 = 16 << 10;
-
 impl SqliteStore {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let unusable = |reason: String| StoreError::Open { path: path.display().to_string(), reason };
+        let store = Self::start(path).map_err(|error| unusable(path, &error))?;
+        // What cannot be read is found out now, not at the first event.
+        store.exists("").map_err(|error| unusable(path, &error.into()))?;
+        Ok(store)
+    }
+
+    fn start(path: &Path) -> anyhow::Result<Self> {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder).map_err(|error| unusable(error.to_string()))?;
+            std::fs::create_dir_all(folder)?;
         }
         private::make(path);
         private::warn_if_shared(path);
-        let mut connection = prepare(path).map_err(|error| unusable(explain(path, &error)))?;
-        let (writes, mut waiting) = mpsc::channel(MAX_WAITING);
-        let committed = Committed::default();
-        let told = committed.clone();
-        let writer = thread("store", move || write_all(&mut connection, &mut waiting, &told));
-        let writer = writer.map_err(|error| unusable(error.to_string()))?;
+        opened_files::warn_if_mounted(path);
+        let before = OpenedFiles::before(path);
+        let mut reserve = Reserve::of(&path.canonicalize().unwrap_or_else(|_| path.to_owned()));
+        let connection = prepare_without_room(path, &mut reserve)?;
+        bound_log(&connection, &reserve)?;
+        let condition = Arc::new(Condition::of(path, OpenedFiles::of(path, before)?));
+        let (reserve, commits) = (Arc::new(Mutex::new(reserve)), Watch::default());
+        let (writes, waiting) = mpsc::channel(MAX_WAITING);
+        let writer = Writer {
+            connection,
+            condition: Arc::clone(&condition),
+            reserve: Arc::clone(&reserve),
+            commits: commits.clone(),
+            saved: false,
+        };
+        let writer = thread("store", move || writer.run(waiting))?;
         let (lists, asked) = mpsc::channel(1);
-        let listed = path.to_owned();
-        let lister = thread("lists", move || list_all(&listed, asked)).map_err(|error| unusable(error.to_string()))?;
-        let store = Self {
+        let (listed, known) = (path.to_owned(), Arc::clone(&condition));
+        let lister = thread("lists", move || list_all(&listed, &known, asked))?;
+        let watcher = watch(Arc::clone(&condition), writes.clone())?;
+        Ok(Self {
             path: path.to_owned(),
+            watcher: Some(watcher),
             writes: Some(writes),
             writer: Some(writer),
             lists: Some(lists),
             lister: Some(lister),
             readers: Mutex::default(),
-            committed,
-        };
-        // What cannot be read is found out now, not at the first event.
-        store.exists("").map_err(|error| unusable(error.to_string()))?;
-        Ok(store)
+            condition,
+            reserve,
+            commits,
+        })
+    }
+
+    /// Keeps room on the disk for removal from now on. An error if there is none to keep.
+    pub fn keep_reserve(&self) -> std::io::Result<()> {
+        self.reserve.lock().unwrap_or_else(PoisonError::into_inner).keep()
     }
 
     pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
@@ -128,6 +133,8 @@ impl SqliteStore {
                 connection.prepare_cached("SELECT 1 FROM spin_key_value WHERE store = ?1 AND key = ?2")?;
             statement.exists([STORE, key])
         })
+        // A repeat is answered 200 without a commit.
+        .and_then(|exists| if exists { self.condition.look().map(|()| true) } else { Ok(false) })
     }
 
     /// Waits for the lists that were asked for before, without a limit: who asks has one.
@@ -146,10 +153,12 @@ impl SqliteStore {
         self.write(Change::Delete(key)).await
     }
 
-    /// An error if nothing can be written now. That is tried only where the last commit failed: what is free on the disk does not
-    /// tell, since the log has room of its own, and a disk fails in other ways than by being full.
-    pub async fn takes_writes(&self) -> Result<(), StoreError> {
-        match self.committed.failed.load(Ordering::Relaxed) {
+    /// An error if the files are not those that were opened, or are damaged, or nothing can be written now. That is tried only where the
+    /// last commit failed: what is free on the disk does not tell, since the log has room of its own, and a disk fails in other ways than
+    /// by being full.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        self.condition.check()?;
+        match self.condition.commit_failed() {
             true => self.write(Change::Try).await,
             false => Ok(()),
         }
@@ -157,7 +166,7 @@ impl SqliteStore {
 
     /// Where commits are measured.
     pub(crate) fn commits(&self) -> &Watch<Commits> {
-        &self.committed.watch
+        &self.commits
     }
 
     /// The file.
@@ -212,13 +221,14 @@ impl SqliteStore {
     ///
     /// Blocks, which for one key is a few pages from memory: handing it to another thread would take longer.
     fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        self.condition.look_again()?;
         let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => open_reader(&self.path)?,
+            None => open_reader(&self.path, &self.condition)?,
         };
         // One that failed is not used again: it may be what is broken.
-        let value = read(&connection)?;
+        let value = read(&connection).map_err(|error| self.condition.failed(error))?;
         self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         Ok(value)
     }
@@ -227,7 +237,11 @@ impl SqliteStore {
 impl Drop for SqliteStore {
     fn drop(&mut self) {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        // Who closes last copies the log into the file, and syncs it. Only the one who writes is set to do so everywhere.
+        if let Some((stop, watcher)) = self.watcher.take() {
+            drop(stop);
+            end(Some(watcher));
+        }
+        // Who closes last copies the log into the file, and syncs it. That is for the one who writes.
         self.lists = None;
         end(self.lister.take());
         self.writes = None;
@@ -268,6 +282,38 @@ fn prepare(path: &Path) -> anyhow::Result<Connection> {
     Ok(connection)
 }
 
+/// The same where the disk is full: SQLite needs some room to open a file, and says in several ways that there is none.
+fn prepare_without_room(path: &Path, reserve: &mut Reserve) -> anyhow::Result<Connection> {
+    match prepare(path) {
+        Err(error) if is_for_want_of_room(&error) => {}
+        prepared => return prepared,
+    }
+    if let Err(error) = copy_log(path) {
+        tracing::debug!("the log was not copied into the file: {error}");
+    }
+    match prepare(path) {
+        Err(error) if is_for_want_of_room(&error) && reserve.give_up() => prepare(path),
+        prepared => prepared,
+    }
+}
+
+/// Copies the log that a killed host left into the file, and removes it: without the index, which takes room that processes share.
+fn copy_log(path: &Path) -> rusqlite::Result<()> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.query_row("PRAGMA locking_mode = EXCLUSIVE", [], |_| Ok(()))?;
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+}
+
+/// What is in the log must fit into the file with the room of the reserve: else, on a full disk, it could not be copied there. And it does
+/// not keep what it once took.
+fn bound_log(connection: &Connection, reserve: &Reserve) -> anyhow::Result<()> {
+    connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
+    let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+    let pages = i64::try_from(reserve.bytes()? / 2)? / page;
+    connection.pragma_update(None, "wal_autocheckpoint", pages.clamp(1, LOG_PAGES))?;
+    Ok(())
+}
+
 /// Looks at every page of the file. SQLite itself would find damage only where it next reads, which may be much later.
 fn check(connection: &Connection, path: &Path) -> anyhow::Result<()> {
     let bytes = std::fs::metadata(path)?.len();
@@ -296,28 +342,40 @@ pub fn check_pages(connection: &Connection) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Why a file cannot be a store, and what to do about it where SQLite finds it damaged.
-pub fn explain(path: &Path, error: &anyhow::Error) -> String {
-    let told = told(error);
-    match error.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code) {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => format!(
-            "{told}. Keep the file: `sqlite3 {} .recover | sqlite3 NEW-FILE` may save what it holds. Or put back a copy",
-            path.display()
-        ),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            format!("{told}: another process holds it. Try again when that has let go")
-        }
-        Some(ErrorCode::ReadOnly) => "its folder cannot be written, where SQLite's log stands beside it".to_owned(),
-        _ => told,
-    }
+/// Why a file cannot be a store.
+fn unusable(path: &Path, error: &anyhow::Error) -> StoreError {
+    StoreError::Open { path: path.display().to_string(), reason: explain(path, error) }
 }
 
-fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+fn is_for_want_of_room(error: &anyhow::Error) -> bool {
+    let code = error.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code);
+    matches!(code, Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::CannotOpen))
+}
+
+fn open_reader(path: &Path, condition: &Condition) -> Result<Connection, StoreError> {
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    // The log is for the one who writes to remove, who knows whether it is still this file's.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.busy_timeout(READ_TIMEOUT)?;
     connection.execute_batch("PRAGMA query_only = ON")?;
+    condition.look()?;
     Ok(connection)
+}
+
+/// Compares the files now and then, also while nobody writes: what can be saved is to be saved soon. Ends when the sender is dropped.
+fn watch(condition: Arc<Condition>, writes: mpsc::Sender<Write>) -> std::io::Result<(Sender<()>, JoinHandle<()>)> {
+    let (stop, stopped) = channel::<()>();
+    let watch = move || {
+        while stopped.recv_timeout(COMPARED_EVERY) == Err(RecvTimeoutError::Timeout) {
+            if condition.compare().is_err() {
+                let (done, _) = oneshot::channel();
+                // Where the one who writes is busy, it compares by itself.
+                let _ = writes.try_send(Write { change: Change::Look, done });
+            }
+        }
+    };
+    Ok((stop, thread("files", watch)?))
 }
 
 fn end(thread: Option<JoinHandle<()>>) {
@@ -335,11 +393,12 @@ fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<J
 ///
 /// On a thread of their own: an allocator has some part of its memory for each thread that allocates, others do not use what is free of it,
 /// and keys are small and may be half a million. Made on many threads, lists that were gone long ago took more memory than all else.
-fn list_all(path: &Path, mut asked: mpsc::Receiver<List>) {
+fn list_all(path: &Path, condition: &Condition, mut asked: mpsc::Receiver<List>) {
     let mut idle = None;
     while let Some(done) = asked.blocking_recv() {
-        let keys = idle.take().map_or_else(|| open_reader(path), Ok).and_then(|connection| {
-            let keys = list(&connection, &done)?;
+        let open = |idle: Option<Connection>| idle.map_or_else(|| open_reader(path, condition), Ok);
+        let keys = condition.look_again().and_then(|()| open(idle.take())).and_then(|connection| {
+            let keys = list(&connection, &done).map_err(|error| condition.failed(error))?;
             // One that failed is not used again: it may be what is broken.
             idle = Some(connection);
             Ok(keys)
@@ -353,47 +412,6 @@ fn list(connection: &Connection, wanted: &List) -> rusqlite::Result<Vec<String>>
     let mut statement = connection.prepare_cached("SELECT key FROM spin_key_value WHERE store = ?1")?;
     let keys = statement.query_map([STORE], |row| row.get(0))?;
     keys.take_while(|_| !wanted.is_closed()).collect()
-}
-
-fn write_all(connection: &mut Connection, waiting: &mut mpsc::Receiver<Write>, committed: &Committed) {
-    let mut batch = Vec::new();
-    while waiting.blocking_recv_many(&mut batch, MAX_WAITING) > 0 {
-        let started = Instant::now();
-        let result = commit(connection, &batch).map_err(StoreError::from);
-        committed.failed.store(result.is_err(), Ordering::Relaxed);
-        if let Some(commits) = committed.watch.get() {
-            commits.ended(batch.len(), started.elapsed(), result.is_err());
-        }
-        for write in batch.drain(..) {
-            // Who no longer waits will ask again, and find it.
-            let _ = write.done.send(result.clone());
-        }
-    }
-}
-
-/// All or none: what fails is rolled back, and every sender keeps its event.
-fn commit(connection: &mut Connection, batch: &[Write]) -> rusqlite::Result<()> {
-    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    for write in batch {
-        match &write.change {
-            Change::Set(key, value) => transaction
-                .prepare_cached(
-                    "INSERT INTO spin_key_value (store, key, value) VALUES (?1, ?2, ?3)
-                     ON CONFLICT (store, key) DO UPDATE SET value = excluded.value",
-                )?
-                .execute(params![STORE, key, value])?,
-            Change::Delete(key) => transaction
-                .prepare_cached("DELETE FROM spin_key_value WHERE store = ?1 AND key = ?2")?
-                .execute([STORE, key])?,
-            Change::Try => {
-                let values = params![NOBODYS, TRIED_BYTES];
-                transaction
-                    .execute("INSERT INTO spin_key_value (store, key, value) VALUES (?1, '', zeroblob(?2))", values)?;
-                transaction.execute("DELETE FROM spin_key_value WHERE store = ?1", [NOBODYS])?
-            }
-        };
-    }
-    transaction.commit()
 }
 
 #[cfg(test)]
@@ -428,7 +446,7 @@ mod tests {
     async fn a_list_that_nobody_waits_for_is_not_made_to_its_end() {
         let folder = TempDir::new().unwrap();
         let store = store_of(&folder, 3).await;
-        let connection = open_reader(store.path()).unwrap();
+        let connection = open_reader(store.path(), &store.condition).unwrap();
         let (wanted, waits) = oneshot::channel();
         assert_eq!(list(&connection, &wanted).unwrap().len(), 3);
         drop(waits);

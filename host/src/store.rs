@@ -6,8 +6,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use crate::error::StoreError;
+use crate::layout::log_of;
 use crate::metrics::{Commits, Watch};
-use crate::snapshot::{Snapshot, log_of};
+use crate::snapshot::Snapshot;
 use crate::sqlite::SqliteStore;
 
 /// A key-value store. Cheap to clone; all clones are one store.
@@ -74,10 +75,18 @@ impl KeyValueStore {
         }
     }
 
-    /// An error if it is known that nothing can be written now.
-    pub async fn takes_writes(&self) -> Result<(), StoreError> {
+    /// Keeps room on the store's disk for removal from now on, as who serves from it does. An error if there is none to keep.
+    pub fn keep_reserve(&self) -> std::io::Result<()> {
         match self {
-            Self::Sqlite(store) => store.takes_writes().await,
+            Self::Sqlite(store) => store.keep_reserve(),
+            Self::Memory(_) => Ok(()),
+        }
+    }
+
+    /// An error if the store's files were moved or are damaged, or it is known that nothing can be written now.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(store) => store.check().await,
             Self::Memory(_) => Ok(()),
         }
     }

@@ -5,13 +5,15 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::request::Parts;
 use outbound_events::service::shows_a_token;
-use outbound_events::settings::Settings;
+use outbound_events::settings::{Ingest, Settings};
+use tokio::sync::Semaphore;
 
+use crate::body::{self, Ahead};
 use crate::connections::{Network, PerAddress};
 use crate::seldom::Seldom;
 
@@ -36,6 +38,8 @@ pub(crate) struct Strangers {
     a_second: Option<PerAddress>,
     seen: Mutex<Seen>,
     refused: Seldom,
+    /// Has a permit for each byte of their bodies that may be kept.
+    bodies: Arc<Semaphore>,
 }
 
 /// Until when each address has used up what it may do.
@@ -49,7 +53,8 @@ struct Seen {
 impl Strangers {
     /// Those who show no token of `settings`.
     pub fn new(settings: Option<Settings>, a_second: Option<PerAddress>) -> Self {
-        Self { settings, a_second, seen: Mutex::default(), refused: Seldom::default() }
+        let bodies = Arc::new(Semaphore::new(body::ROOM));
+        Self { settings, a_second, seen: Mutex::default(), refused: Seldom::default(), bodies }
     }
 
     /// Whether the request shows a valid token. If it does not, it counts, and may be one too many.
@@ -67,6 +72,17 @@ impl Strangers {
             tracing::warn!(client = %address, unsaid, "429: too many requests without a valid token; such are not logged one by one");
         });
         Err(TooMany)
+    }
+
+    /// How far the body of a request is read ahead. Where ingest is not open, the guest refuses a request without a valid token by its
+    /// head: nothing of its body is kept.
+    pub fn ahead(&self, shows_a_token: bool) -> Ahead {
+        let open = self.settings.as_ref().is_none_or(|settings| settings.ingest == Ingest::Open);
+        match (shows_a_token, open) {
+            (true, _) => Ahead::Unlimited,
+            (false, true) => Ahead::Shared(Arc::clone(&self.bodies)),
+            (false, false) => Ahead::Nothing,
+        }
     }
 }
 

@@ -1,41 +1,38 @@
 //! What the host promises when there is no room for an event: on a disk that is full, and in a file that may not grow.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "support/mounts.rs"]
+mod mounts;
 mod support;
 #[path = "support/trials.rs"]
 mod trials;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use support::{OPEN, Recipient, Response, is_root, numbered, run_by, store_of, store_path, stored, succeeds};
+use mounts::Disk;
+use outbound_events_host::store::KeyValueStore;
+use support::{OPEN, Recipient, Response, TOKEN, host, numbered, run_by, store_path, stored, succeeds};
+use trials::{Promise, promises};
+
+const ADMIN: &str = "admin_tokens=a-token-of-24-characters";
+const READ: &str = "read_tokens=a-token-of-24-characters";
+
+const MOUNTS: &[Promise<fn()>] = promises![
+    a_full_disk_is_a_503_until_there_is_room,
+    on_a_full_disk_all_that_removes_works_and_then_events_are_taken_again,
+    on_a_disk_that_others_filled_a_host_starts_and_reads_and_removes,
+    a_file_that_is_a_mount_of_its_own_is_warned_of_at_the_start,
+];
 
 fn main() -> ExitCode {
-    let mounts = (!can_mount()).then_some("no file system can be mounted here");
+    let mounts = mounts::missing();
     let prlimit = (!succeeds(Command::new("prlimit").arg("--version"))).then_some("prlimit is not to be had");
-    trials::run_here([
-        (("a_full_disk_is_a_503_until_there_is_room", a_full_disk_is_a_503_until_there_is_room as _), mounts),
-        (
-            ("a_file_that_may_not_grow_is_a_503_until_it_may", a_file_that_may_not_grow_is_a_503_until_it_may as _),
-            prlimit,
-        ),
-    ])
-}
-
-/// How a process gets mounts of its own, and how another one sees them.
-fn own_mounts() -> (&'static [&'static str], &'static [&'static str]) {
-    match is_root() {
-        true => (&["--mount"], &["--mount"]),
-        false => (&["--mount", "--map-root-user"], &["--mount", "--user", "--preserve-credentials"]),
-    }
-}
-
-fn can_mount() -> bool {
-    let nowhere = tempfile::tempdir().unwrap();
-    let (unshare, _) = own_mounts();
-    succeeds(Command::new("unshare").args(unshare).args(["mount", "-t", "tmpfs", "tmpfs"]).arg(nowhere.path()))
+    let may_not_grow = promises![a_file_that_may_not_grow_is_a_503_until_it_may];
+    let mounts = MOUNTS.iter().map(|promise| (*promise, mounts));
+    trials::run_here(mounts.chain(may_not_grow.iter().map(|promise| (*promise, prlimit))))
 }
 
 /// What is in the file, by ids, if SQLite finds the file in order. A copy is looked at: that of a host that is idle is whole.
@@ -64,55 +61,195 @@ fn health(recipient: &Recipient) -> Response {
 /// Sends events until there is no room for one, and again once there is.
 fn fill(recipient: &Recipient, more_room: impl FnOnce()) -> BTreeSet<String> {
     let mut connection = recipient.connect();
-    let mut acknowledged = Vec::new();
-    let refused = loop {
-        let response = connection.post("/", numbered(acknowledged.len()));
-        if response.status != 200 {
-            break response;
-        }
-        assert_eq!(response.result(), "stored");
-        acknowledged.push(response.header("event-id").to_owned());
-        assert!(acknowledged.len() < 10_000, "it is never full");
-    };
+    let (mut acknowledged, refused) = until_full(recipient, 0, numbered);
     let first_refused = acknowledged.len();
     assert_eq!((refused.status, refused.header("retry-after")), (503, "5"), "{refused:?}");
     let full = health(recipient);
     assert_eq!((full.status, full.header("retry-after")), (503, "5"), "{full:?}");
     assert!(full.text().contains(r#""ready":false"#) && full.text().contains(r#""ingest":"open""#), "{full:?}");
     assert_eq!(connection.post("/", numbered(first_refused)).status, 503);
+    // One that was packed meanwhile is recognised by compaction only, and waits.
+    let mut loose = 0;
     for n in 0..first_refused {
-        assert_eq!(connection.post("/", numbered(n)).result(), "duplicate", "event {n} of {first_refused}");
+        let response = connection.post("/", numbered(n));
+        assert!(response.result() == "duplicate" || response.status == 503, "event {n}: {response:?}");
+        loose += usize::from(response.status == 200);
     }
-    assert_eq!(health(recipient).status, 503, "a repeat is no sign of room");
+    assert!(loose > 0);
     more_room();
     // Nobody has sent anything since.
     assert_eq!(health(recipient).status, 200, "it is ready again by itself");
     for n in first_refused..2 * first_refused {
         let response = connection.post("/", numbered(n));
-        assert_eq!(response.result(), "stored", "{response:?}");
+        assert_eq!(response.result(), "stored", "{response:?}: {}", recipient.log());
         acknowledged.push(response.header("event-id").to_owned());
     }
     acknowledged.into_iter().collect()
 }
 
 fn a_full_disk_is_a_503_until_there_is_room() {
-    let (unshare, nsenter) = own_mounts();
-    let mut disk = PathBuf::new();
-    let recipient = Recipient::start_host(&[OPEN], |host| {
-        disk = store_of(&host).parent().unwrap().to_owned();
-        let mount = "mount -t tmpfs -o size=1m tmpfs \"$0\" && exec \"$@\"";
-        run_by("unshare", &[unshare, &["sh", "-c", mount, disk.to_str().unwrap()]].concat(), &host)
-    });
-    let process = recipient.child.id().to_string();
-    let acknowledged = fill(&recipient, || {
-        let mut remount = Command::new("nsenter");
-        remount.args(["--target", &process]).args(nsenter);
-        remount.args(["mount", "-t", "tmpfs", "-o", "remount,size=64m", "tmpfs"]).arg(&disk);
-        assert!(succeeds(&mut remount));
-    });
+    let disk = Disk::of("1m");
+    let recipient = disk.recipient(&[OPEN]);
+    let acknowledged = fill(&recipient, || assert!(disk.resize("64m")));
     assert!(recipient.log().contains("database or disk is full"), "{}", recipient.log());
-    let seen_from_here = Path::new("/proc").join(&process).join("root").join(disk.strip_prefix("/").unwrap());
-    assert_eq!(ids_in(&seen_from_here), acknowledged);
+    assert_eq!(ids_in(&disk.seen_from_outside()), acknowledged);
+}
+
+/// An event of a session, of which each has 20. It is long, and hardly becomes smaller in a pack.
+fn of_session(n: usize) -> String {
+    let mut random = n as u64 + 1;
+    let noise: String = std::iter::repeat_with(|| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        format!("{:08x}", random >> 32)
+    })
+    .take(250)
+    .collect();
+    let time = 1_700_000_000 + n;
+    format!(
+        "event=support_conference_begin&version=1&timestamp={time}&lsid={:032x}&session.custom.notes={noise}",
+        n / 20
+    )
+}
+
+/// Sends events, from a number on, until there is no room for the next. That takes some tries: what finds the disk full has compaction make
+/// room. The ids of those that were stored, and the last answer.
+fn until_full(recipient: &Recipient, from: usize, event: impl Fn(usize) -> String) -> (Vec<String>, Response) {
+    let (mut connection, mut stored, mut refused) = (recipient.connect(), Vec::new(), 0);
+    loop {
+        let response = connection.post("/", event(from + stored.len()));
+        match (response.status, response.result()) {
+            (200, "stored" | "duplicate") => {
+                stored.push(response.header("event-id").to_owned());
+                refused = 0;
+            }
+            (503, _) => refused += 1,
+            _ => panic!("{response:?}"),
+        }
+        if refused == 20 {
+            return (stored, response);
+        }
+        assert!(stored.len() < 30_000, "it is never full");
+    }
+}
+
+fn administer(recipient: &Recipient, method: &str, path: &str) -> Response {
+    let mut connection = recipient.connect();
+    connection.send(format!("{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"));
+    connection.receive()
+}
+
+/// A command on the store's file, beside the host.
+fn on_file(disk: &Disk, command: &str, arguments: &[&str]) {
+    let mut run = disk.command(host().get_program());
+    let output = run.args(["store", command]).arg(disk.store()).args(arguments).output().unwrap();
+    assert!(output.status.success(), "store {command}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Until nothing remains.
+fn administer_to_the_end(recipient: &Recipient, method: &str, path: &str) {
+    for _ in 0..100 {
+        let done = administer(recipient, method, path);
+        assert_eq!(done.status, 200, "{method} {path}: {done:?}; {}", recipient.log());
+        if done.text().contains(r#""remaining":false"#) {
+            return;
+        }
+    }
+    panic!("{method} {path} does not come to its end");
+}
+
+/// A disk was full, and `DELETE`, `store prune` and `store pack` failed as well: nothing could make room.
+fn on_a_full_disk_all_that_removes_works_and_then_events_are_taken_again() {
+    type Remove = fn(&Disk, &Recipient, usize, usize);
+    let ways: [(&str, Remove); 3] = [
+        ("sessions are erased", |_, recipient, from, to| {
+            for session in (from / 20..to / 20).step_by(2) {
+                let path = format!("/api/sessions/default/{session:032x}");
+                if administer(recipient, "GET", &path).status == 200 {
+                    administer_to_the_end(recipient, "DELETE", &path);
+                    assert_eq!(administer(recipient, "GET", &path).status, 404);
+                }
+            }
+        }),
+        ("events are removed by age", |_, recipient, from, to| {
+            let before = 1_700_000_000 + from + (to - from) / 2;
+            let before = chrono::DateTime::from_timestamp(before as i64, 0).unwrap().format("%FT%TZ");
+            administer_to_the_end(recipient, "DELETE", &format!("/api/events?before={before}"));
+        }),
+        ("store prune", |disk, _, _, _| on_file(disk, "prune", &["--older-than", "365d"])),
+    ];
+    for (way, remove) in ways {
+        let disk = Disk::of("4m");
+        let recipient = disk.recipient(&[OPEN, ADMIN, READ]);
+        let mut sent = 0;
+        // As often as one likes: the file does not become smaller, and its pages are used again.
+        for round in 0..6 {
+            let from = sent;
+            sent += until_full(&recipient, sent, of_session).0.len();
+            assert!(sent > from, "{way}, {round}");
+            assert_eq!(administer(&recipient, "GET", "/health").status, 503, "{way}, {round}");
+            remove(&disk, &recipient, from, sent);
+            let health = administer(&recipient, "GET", "/health");
+            assert_eq!(health.status, 200, "{way}, {round}: {}", recipient.log());
+        }
+        on_file(&disk, "check", &[]);
+    }
+}
+
+fn on_a_disk_that_others_filled_a_host_starts_and_reads_and_removes() {
+    let disk = Disk::of("4m");
+    let start = || disk.recipient(&[OPEN, ADMIN, READ, "loose_events=2000"]);
+    let session = |n: usize| format!("/api/sessions/default/{:032x}", 0x1000 + n);
+    let event = |n: usize| {
+        format!(
+            "event=support_conference_begin&version=1&timestamp={}&lsid={:032x}",
+            1_700_000_000 + n,
+            0x1000 + n / 20
+        )
+    };
+    let mut recipient = start();
+    for n in 0..600 {
+        assert_eq!(recipient.post("/", event(n)).result(), "stored");
+    }
+    disk.fill_up();
+    let mut next = 1_000;
+    for signal in ["-KILL", "-TERM"] {
+        next += until_full(&recipient, next, event).0.len();
+        assert_eq!(administer(&recipient, "GET", &session(3)).status, 200, "{signal}");
+        assert!(succeeds(Command::new("kill").args([signal, &recipient.child.id().to_string()])));
+        recipient.child.wait().unwrap();
+        recipient = start();
+    }
+    administer_to_the_end(&recipient, "DELETE", &session(1));
+    on_file(&disk, "pack", &["--loose-events", "16"]);
+    administer_to_the_end(&recipient, "DELETE", &session(2));
+    administer_to_the_end(&recipient, "POST", "/api/pack");
+    on_file(&disk, "prune", &["--older-than", "365d"]);
+    for n in 0..30 {
+        assert_eq!(administer(&recipient, "GET", &session(n)).status, 404, "session {n}");
+    }
+    // The disk is as full as it was, and the store's file has room.
+    for n in next..next + 100 {
+        let response = recipient.post("/", event(n));
+        assert_eq!(response.result(), "stored", "{response:?}: {}", recipient.log());
+    }
+    disk.free_up();
+    assert_eq!(administer(&recipient, "GET", "/health").status, 200);
+    on_file(&disk, "check", &[]);
+}
+
+fn a_file_that_is_a_mount_of_its_own_is_warned_of_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let (real, mounted) = (folder.path().join("real.db"), folder.path().join("mounted.db"));
+    drop(KeyValueStore::sqlite(&real).unwrap());
+    fs::write(&mounted, "").unwrap();
+    let (unshare, _) = mounts::own_mounts();
+    let serve =
+        "mount --bind \"$1\" \"$2\" && exec \"$0\" serve --listen 127.0.0.1:0 --component /dev/null --store \"$2\"";
+    let mut command = Command::new("unshare");
+    command.args(unshare).args(["sh", "-c", serve]).arg(host().get_program()).args([&real, &mounted]);
+    let output = command.output().unwrap();
+    let says = String::from_utf8_lossy(&output.stderr);
+    assert!(says.contains("mount the folder"), "{says}");
 }
 
 fn a_file_that_may_not_grow_is_a_503_until_it_may() {

@@ -212,7 +212,10 @@ fn who_holds_many_requests_is_refused_more_and_nobody_else_is(front: Front) {
     let (way, elsewhere) = (Way::to(&proxy), Way::from(ELSEWHERE.into(), &proxy));
     let begin = || {
         let mut connection = elsewhere.connect();
-        connection.send("POST /events HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4000\r\n\r\n");
+        // With a token, or the recipient refuses it without waiting for the body.
+        connection.send(format!(
+            "POST {WITH_TOKEN} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4000\r\n\r\n"
+        ));
         let status = connection.receive().status;
         (connection, status)
     };

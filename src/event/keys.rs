@@ -241,6 +241,13 @@ pub fn is_advisory(key: &str) -> bool {
     matches!(key, LEASE | RETENTION_CLOCK | CLOCK_FAULTS)
 }
 
+/// Whether what stands under a key is written by removal and compaction, and not for what arrives: what says that something was removed, packs
+/// and indexes, and what passes remember. All of it is small, or takes the place of what is larger.
+pub fn is_of_compaction(key: &str) -> bool {
+    let is_marker = || key.parse::<ErasedKey>().is_ok() || key.parse::<CutoffKey>().is_ok();
+    is_advisory(key) || is_marker() || key.parse::<PackKey>().is_ok() || key.parse::<IndexKey>().is_ok()
+}
+
 /// What forwarding keeps of a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Forwards {

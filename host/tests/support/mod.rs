@@ -188,7 +188,7 @@ impl Recipient {
 
     /// Where the host says that it listens.
     fn said_address(&self) -> Option<SocketAddr> {
-        let log = self.log();
+        let log = self.log_so_far();
         let said = log.lines().find_map(|line| line.strip_prefix("Listening on "))?.split_once("://")?.1;
         said.split([',', ';']).next()?.parse().ok()
     }
@@ -202,7 +202,22 @@ impl Recipient {
         self.connect().post(path, body)
     }
 
+    /// What it has written by now. The host writes its log behind its answers, on a thread of its own: so this waits until the log
+    /// grows no more, or for a second if it always grows.
     pub fn log(&self) -> String {
+        let mut log = self.log_so_far();
+        for _ in 0..50 {
+            std::thread::sleep(Duration::from_millis(20));
+            let later = self.log_so_far();
+            if later.len() == log.len() {
+                break;
+            }
+            log = later;
+        }
+        log
+    }
+
+    fn log_so_far(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(self.folder.path().join("log")).unwrap()).into_owned()
     }
 
