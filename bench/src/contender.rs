@@ -23,6 +23,8 @@ pub enum Kind {
     Host,
     /// The same, with a setting by which nothing is ever packed.
     Loose,
+    /// The host as it is where memory can be swapped out.
+    Swap,
     /// The library without wasm: behind hyper, with the host's store.
     Native,
     /// A component that only keeps the body, in the host.
@@ -41,7 +43,7 @@ impl Kind {
     /// All recipients that can run here: Spin only where it is installed.
     pub fn all() -> Vec<Self> {
         let spin = Command::new("spin").arg("--version").output().is_ok_and(|output| output.status.success());
-        let mut all = vec![Self::Host, Self::Native, Self::Bare, Self::Flask];
+        let mut all = vec![Self::Host, Self::Swap, Self::Native, Self::Bare, Self::Flask];
         all.extend([Self::SpinWal, Self::SpinBare, Self::Spin].into_iter().filter(|_| spin));
         all
     }
@@ -51,6 +53,7 @@ impl Kind {
         match self {
             Self::Host => "host",
             Self::Loose => "host that packs nothing",
+            Self::Swap => "host, memory can be swapped out",
             Self::Native => "native library behind hyper",
             Self::Bare => "bare component in the host",
             Self::Flask => "Flask, gunicorn, SQLite",
@@ -67,6 +70,11 @@ impl Kind {
             Self::Loose => {
                 let mut command = host(&root().join(RECIPIENT), &store)?;
                 command.args(["--variable", "loose_events=10000000"]);
+                command
+            }
+            Self::Swap => {
+                let mut command = host(&root().join(RECIPIENT), &store)?;
+                command.arg("--assume-swap");
                 command
             }
             Self::Bare => host(&root().join(BARE), &store)?,

@@ -212,6 +212,11 @@ impl Figures {
                 rate(&self.together, Kind::Native),
             ),
             Target::at_least(
+                "32 connections: the host's rate where memory can be swapped out, where it cannot being 1",
+                0.75,
+                rate_of(&self.together, Kind::Swap, Kind::Host),
+            ),
+            Target::at_least(
                 "one connection: the rate under `spin up`, in WAL mode, that of the bare component there being 1",
                 0.9,
                 rate_of(&self.serial, Kind::SpinWal, Kind::SpinBare),

@@ -41,6 +41,7 @@ use crate::metrics::{AtWork, Work};
 use crate::offer::{self, Offer, OfferView, Turn};
 use crate::outgoing::Outgoing;
 use crate::store::KeyValueStore;
+use crate::swap::Swap;
 use crate::ticks::{self, Nudge};
 
 /// What all instances together, each of them, and a request on its way to one, may use.
@@ -62,6 +63,8 @@ pub struct Limits {
     pub measure: bool,
     /// Whether `perf` is told where each function of the component is, in a file of its own.
     pub perf_map: bool,
+    /// Whether this process's memory can be swapped out: then what instances leave is cleared in a way that costs more.
+    pub swap: Swap,
 }
 
 impl Default for Limits {
@@ -76,6 +79,7 @@ impl Default for Limits {
             time: Duration::from_secs(30),
             measure: false,
             perf_map: false,
+            swap: Swap::look(),
         }
     }
 }
@@ -605,9 +609,14 @@ fn config(limits: &Limits) -> Config {
         .total_tables(instances.saturating_mul(PARTS))
         .total_stacks(instances)
         .max_memory_size(limits.memory_bytes);
-    // An instance's pages stay with the pool, which clears those that were written: to give them back and to fault them in
-    // again would cost a third of an event. Where the kernel tells which they are, only those are looked at.
-    pool.linear_memory_keep_resident(KEPT_MEMORY).table_keep_resident(KEPT_TABLE).pagemap_scan(Enabled::Auto);
+    // Where the kernel tells which pages were written, they stay with the pool, which clears them: to give them back and to fault them in
+    // again costs a third of an event.
+    if limits.swap.possible {
+        // A page that was swapped out is missed there. And to clear pages that were never written costs more than to give back those that were.
+        pool.linear_memory_keep_resident(0).table_keep_resident(KEPT_TABLE).pagemap_scan(Enabled::No);
+    } else {
+        pool.linear_memory_keep_resident(KEPT_MEMORY).table_keep_resident(KEPT_TABLE).pagemap_scan(Enabled::Auto);
+    }
     let mut config = Config::new();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config.epoch_interruption(true);

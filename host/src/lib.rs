@@ -24,6 +24,7 @@
 //! | `condition` | what is wrong with the files, for all who use them |
 //! | `reserve` | room on the disk that is kept for removal |
 //! | [`error`] | what can be wrong with a store, and how errors are told |
+//! | [`swap`] | whether memory can be swapped out, which decides how it is cleared |
 //! | `threads` | who serves a connection: a thread for each processor |
 //! | `connections` | how many there may be, and who goes when there are more |
 //! | `strangers` | what who has no token may ask for in a second |
@@ -67,6 +68,7 @@ mod reserve;
 mod seldom;
 mod sqlite;
 mod strangers;
+pub mod swap;
 mod threads;
 mod ticks;
 mod writer;

@@ -24,6 +24,7 @@ use outbound_events_host::log_queue::{self, write_or_give_up};
 use outbound_events_host::metrics::{self, Metrics};
 use outbound_events_host::server::{self, Options};
 use outbound_events_host::store::KeyValueStore;
+use outbound_events_host::swap::Swap;
 use outbound_events_host::tls::Tls;
 use tokio::net::TcpListener;
 #[cfg(unix)]
@@ -84,6 +85,10 @@ struct Serve {
     tls_key: Option<PathBuf>,
     #[command(flatten)]
     limits: limits::Limits,
+    /// Clears what instances leave as if this machine could swap memory out, which costs a part of the rate. Without this it is looked at the start:
+    /// where there is no swap, or the control group may use none, it is cleared faster. For a machine to which swap will be added.
+    #[arg(long)]
+    assume_swap: bool,
     /// An address for `/metrics`, such as 127.0.0.1:9464, for who may know them: no token is asked for there. None by default.
     #[arg(long, value_name = "ADDRESS:PORT")]
     metrics: Option<String>,
@@ -157,7 +162,9 @@ async fn serve_until_stopped(arguments: Serve) -> Result<()> {
         }
         (store, lock)
     };
-    let guest = Guest::new(&component, store, variables, Limits::default())
+    let swap = if arguments.assume_swap { Swap::ASSUMED } else { Swap::look() };
+    tracing::info!(possible = swap.possible, reason = swap.reason, "swap");
+    let guest = Guest::new(&component, store, variables, Limits { swap, ..Limits::default() })
         .map_err(anyhow::Error::from)
         .with_context(|| format!("{} cannot be served", arguments.component.display()))?;
     guest.instantiate().await.with_context(|| format!("{} cannot be started", arguments.component.display()))?;

@@ -169,7 +169,8 @@ impl Server {
                 tls.follow().await;
             }
         };
-        tokio::join!(ticks::tick(self.guest.clone()), self.connections.enforce(), follow);
+        let swap = self.guest.limits.swap.watch();
+        tokio::join!(ticks::tick(self.guest.clone()), self.connections.enforce(), follow, swap);
     }
 
     /// Who comes, with a place: at once, while a stranger holds one.

@@ -44,7 +44,10 @@ impl Looked {
         let instances = self.guest.instances();
         page.gauge("instances_in_use", "Instances that are at work", None, instances.in_use)?;
         page.gauge("instances_ready", "Instances that are made and wait for a request", None, instances.ready)?;
-        page.gauge("instances_limit", "How many may be at work at once", None, instances.limit)
+        page.gauge("instances_limit", "How many may be at work at once", None, instances.limit)?;
+        let swap = self.guest.limits.swap;
+        let help = "1 if memory of this process was taken for one that can be swapped out when it started, and why";
+        page.gauges("swap_possible", help, None, [([("reason", swap.reason)], u64::from(swap.possible))])
     }
 
     /// What cannot be looked at is left out.
