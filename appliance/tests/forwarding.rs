@@ -234,8 +234,31 @@ fn nothing_is_missing_after_fifty_kills_under_load() {
 /// As if time had passed while it was down: a round in the next life need not wait for what died in this one.
 fn expire_leases(path: &std::path::Path) {
     let store = rusqlite::Connection::open(path).unwrap();
-    let expire = "UPDATE spin_key_value SET value = CAST(json_set(CAST(value AS TEXT), '$.until', 0) AS BLOB) WHERE key LIKE 'round.%'";
+    let expire = "UPDATE spin_key_value SET value = CAST(json_remove(CAST(value AS TEXT), '$.rest') AS BLOB) WHERE key LIKE 'round.%'";
     store.execute(expire, []).unwrap();
+}
+
+/// Who ended first was to wait for a lease of its own: forwarding rested for five seconds after each start.
+#[test]
+fn a_host_that_is_stopped_during_a_delivery_gives_the_lease_back() {
+    for (what, delay) in [("slow", Duration::from_millis(200)), ("hanging", Duration::from_secs(60))] {
+        let desk = Desk::open(&[]);
+        desk.behave(None, delay);
+        let mut recipient = start(&json!([desk.destination("desk")]));
+        assert_eq!(send(&events(&recipient), &["--sessions", "10"]).code, Some(0));
+        let round = |path: &std::path::Path| {
+            let store = rusqlite::Connection::open(path).unwrap();
+            let round = "SELECT CAST(value AS TEXT) FROM spin_key_value WHERE key = 'round.desk'";
+            let text: String = store.query_row(round, [], |row| row.get(0)).unwrap_or_default();
+            serde_json::from_str::<Value>(&text).unwrap_or_default()
+        };
+        wait_until("a round is under way", || round(&recipient.store_path())["rest"].is_object());
+        let pid = recipient.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(recipient.child.wait().unwrap().success(), "{what}: {}", recipient.log());
+        let left = round(&recipient.store_path());
+        assert!(left["owner"].is_number() && left["rest"].is_null(), "{what}: {left}; {}", recipient.log());
+    }
 }
 
 #[test]

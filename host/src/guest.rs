@@ -156,6 +156,8 @@ pub struct Guest {
     /// Told when something was taken: who ticks soon, and who ticks in time.
     pub(crate) nudge: Nudge,
     pub(crate) taken: Nudge,
+    /// Told when what goes on after answers, and ticks that are under way, are to end at once.
+    pub(crate) cut: Nudge,
     /// Whether there are destinations.
     forwards: bool,
     /// How they do, as the last tick told.
@@ -260,6 +262,7 @@ impl Guest {
             tick_token: tick_token.into(),
             nudge: Nudge::default(),
             taken: Nudge::default(),
+            cut: Nudge::default(),
             forwards: !destinations.is_empty(),
             ticked: Arc::default(),
             work: Work::default(),
@@ -372,9 +375,13 @@ impl Guest {
                 }
                 let (guest, is_whole) = (self.clone(), answer.is_whole());
                 beside(async move {
-                    let (ended, spent) = run.await;
-                    ended.note(is_whole);
-                    guest.renew(spent).await;
+                    tokio::select! {
+                        (ended, spent) = run => {
+                            ended.note(is_whole);
+                            guest.renew(spent).await;
+                        }
+                        () = guest.cut.notified() => {}
+                    }
                 });
             }
             (ended, spent) = &mut run => {

@@ -127,6 +127,7 @@ async fn serve_until(mut stop: Boxed<()>, listener: TcpListener, guest: Guest, o
     // A round that is cut short sends again what it had not written down.
     if !server.guest.finish(ROUND_TIMEOUT).await {
         tracing::warn!("a round to a destination was cut short: what it had just sent may be sent again");
+        ticks::cut_short(&server.guest).await;
     }
     threads.end().await;
     finished

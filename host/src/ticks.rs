@@ -4,14 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::Utc;
 use http::{Method, Request, Response, header};
 use http_body_util::{BodyExt as _, Empty};
+use outbound_events::forward::standing;
 use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use wasmtime_wasi_http::WasiBody;
 
 use crate::guest::{Guest, Ticked};
+use crate::port::NativeStore;
 
 /// Where the component does what is due.
 pub(crate) const PATH: &str = "/tick";
@@ -83,11 +86,31 @@ async fn ask(guest: &Guest, method: Method) -> Option<Response<WasiBody>> {
         .header(header::AUTHORIZATION, format!("Bearer {}", guest.tick_token))
         .body(body)
         .ok()?;
-    match guest.tick(request).await {
+    // What is under way goes on to its end where nobody ticks any more, since the host is to stop.
+    let ticking = guest.clone();
+    let ticked = tokio::spawn(async move {
+        tokio::select! {
+            ticked = ticking.tick(request) => Some(ticked),
+            () = ticking.cut.notified() => None,
+        }
+    });
+    match ticked.await.ok()?? {
         Ok(response) => Some(response),
         Err(error) => {
             tracing::warn!("a tick failed: {error}");
             None
         }
+    }
+}
+
+/// Ends what is under way at once, and gives back the leases of its rounds: they would be renewed until then.
+pub(crate) async fn cut_short(guest: &Guest) {
+    guest.cut.notify_waiters();
+    if !guest.finish(OWED).await {
+        return;
+    }
+    let store = NativeStore(guest.store.clone());
+    if let Err(error) = standing::give_leases_back(&store, Utc::now()).await {
+        tracing::warn!("forwarding rests for some seconds after the next start: {error}");
     }
 }

@@ -18,7 +18,7 @@ use super::destination::{Destination, Push, Way};
 use super::format;
 use super::outcome::{self, Outcome, TIMEOUT};
 use super::owed::{self, Owing, Receipt};
-use super::standing::{self, Failing, MOST_REFUSED, Refused, Standing};
+use super::standing::{self, Failing, LEASE, MOST_REFUSED, Refused, Standing};
 use crate::archive::events::{Cursor, Wanted};
 use crate::archive::pack::Entry;
 use crate::archive::{self, Listing, View, events};
@@ -34,9 +34,6 @@ use crate::store::{Store, StoreError};
 
 /// After which a round begins nothing new. With a request's time-out it ends within the 30 seconds that platforms give.
 const TIME: Duration = Duration::from_secs(10);
-
-/// How long nobody else begins a round, unless the lease is renewed: as long a round is missed that died.
-const LEASE: Duration = Duration::from_secs(5);
 
 /// How often it is renewed.
 const RENEWAL: Duration = Duration::from_secs(1);

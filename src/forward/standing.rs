@@ -87,6 +87,23 @@ impl Standing {
     }
 }
 
+/// How long nobody else begins a round, unless the lease is renewed: as long a round is missed that died.
+pub(super) const LEASE: Duration = Duration::from_secs(5);
+
+/// Gives back the leases of rounds that this process has cut short, so that the next one need not wait for their end. A wait of the same length
+/// after a failure is ended, too.
+pub async fn give_leases_back(store: &impl Store, now: DateTime<Utc>) -> Result<(), StoreError> {
+    for known in Listing::of(store).await?.forwards {
+        if known.what == Forwards::Round {
+            let standing = Standing::of(store, &known.destination).await?;
+            if standing.rest.is_some_and(|rest| rest.holds(now) && rest.wait == millis(LEASE)) {
+                Standing { rest: None, ..standing }.write(store, &known.destination).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// A key of what is kept of a destination.
 pub(super) fn key(name: &DestinationName, what: Forwards) -> String {
     ForwardKey { destination: name.clone(), what }.to_string()

@@ -61,11 +61,15 @@ enum Task {
         #[arg(last = true)]
         cargo: Vec<String>,
     },
-    /// Tries what takes longer than tests may: many more schedules of the model of the archive, forwarding and wrong clocks.
+    /// Tries what takes longer than tests may: many more schedules of the model of the archive, forwarding and wrong clocks, and a host whose
+    /// memory is swapped out again and again.
     Soak {
         /// How many schedules on each kind of store.
         #[arg(long, default_value_t = 20_000)]
         schedules: u64,
+        /// How many times the host's memory is swapped out, where that can be done.
+        #[arg(long, default_value_t = 300)]
+        swap_rounds: u64,
     },
     /// Sets up, builds, and measures the recipient against others; prints tables in Markdown.
     Bench {
@@ -223,7 +227,7 @@ fn run(task: Task) -> Result<()> {
             // Who asks for some tests does not ask for this.
             if cargo.is_empty() { fuzz(None, FUZZ_IN_TESTS) } else { Ok(()) }
         }
-        Task::Soak { schedules } => test::soak(schedules),
+        Task::Soak { schedules, swap_rounds } => test::soak(schedules, swap_rounds),
         Task::Bench { quick, record } => bench::bench(quick, record.as_deref()),
         Task::Profile { events } => profile::profile(events),
         Task::Fuzz { minutes, target } => fuzz(target, minutes),

@@ -44,11 +44,15 @@ pub fn test(arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Runs the model of the archive with so many schedules on each kind of store. Each schedule is a seed, and the same again next time.
-pub fn soak(schedules: u64) -> Result<()> {
+/// Runs the model of the archive with so many schedules on each kind of store, of which each is a seed, and the same again next time. Then has
+/// all of the host's memory swapped out so many times.
+pub fn soak(schedules: u64, swap_rounds: u64) -> Result<()> {
     let model = ["test", "--release", "--package", "outbound-events", "--test", "library", "archive_model"];
     let command = Command::cargo(model).env("MODEL_SCHEDULES", schedules.to_string());
-    command.run(&format!("running {schedules} schedules on each kind of store"))
+    command.run(&format!("running {schedules} schedules on each kind of store"))?;
+    let swap = ["test", "--release", "--package", "outbound-events-host", "--test", "swap"];
+    let command = Command::cargo(swap).env("SWAP_ROUNDS", swap_rounds.to_string());
+    command.run(&format!("swapping the host's memory out {swap_rounds} times"))
 }
 
 /// Whether all its tests passed.
