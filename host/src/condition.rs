@@ -39,8 +39,8 @@ impl Condition {
         let found = self.files.compare();
         match (&found, self.moved.swap(found.is_err(), Ordering::Relaxed)) {
             (Err(moved), false) => tracing::error!(
-                "{moved}: what is written now would be lost, so every request is answered 503. Put back what was there, \
-                 with the log beside it (-wal, -shm), or start the host again"
+                "{moved}: what is written now would be lost, so requests are answered 503. Put back what was there, with the log beside it \
+                 (-wal, -shm): then it goes on. If it is to be another file, stop the host first"
             ),
             (Ok(()), true) => tracing::info!("{} and its log are back", self.path.display()),
             _ => {}

@@ -146,7 +146,8 @@ async fn serve_until_stopped(arguments: Serve) -> Result<()> {
         (Some(certificate), Some(key)) => Some(Tls::read(certificate, key)?),
         _ => None,
     };
-    let mut options = Options { tls, proxies: Proxies::new(arguments.trust_forwarded.clone()), ..Options::default() };
+    let (proxies, shared) = (Proxies::new(arguments.trust_forwarded.clone()), arguments.shared);
+    let mut options = Options { tls, proxies, shared, ..Options::default() };
     arguments.limits.set(&mut options, &settings.ingest)?;
     let component = std::fs::read(&arguments.component)
         .with_context(|| format!("{} cannot be read; `cargo xtask build` makes it", arguments.component.display()))?;

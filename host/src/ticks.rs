@@ -103,10 +103,11 @@ async fn ask(guest: &Guest, method: Method) -> Option<Response<WasiBody>> {
     }
 }
 
-/// Ends what is under way at once, and gives back the leases of its rounds: they would be renewed until then.
-pub(crate) async fn cut_short(guest: &Guest) {
+/// Ends what is under way at once, and gives back the leases of its rounds, which would be renewed until then. In a store that is `shared`
+/// they may be another host's.
+pub(crate) async fn cut_short(guest: &Guest, shared: bool) {
     guest.cut.notify_waiters();
-    if !guest.finish(OWED).await {
+    if shared || !guest.finish(OWED).await {
         return;
     }
     let store = NativeStore(guest.store.clone());

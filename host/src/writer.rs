@@ -142,7 +142,8 @@ impl Writer {
             // What the log took is what a host needs that is started now.
             self.cut_log();
         }
-        let _ = self.reserve().make();
+        // Another process, which removes something too, may have given it up.
+        let _ = self.reserve().keep();
         // Whether it takes events again, the next one shows, or who asks whether the host is ready.
         self.condition.committed(false);
     }
@@ -193,21 +194,22 @@ impl Writer {
     /// Who closes last copies the log into the file and removes it, which SQLite does by its path: what is there now may be another's.
     fn leave_alone(&mut self) {
         let moved = self.condition.compare().err();
+        self.saved &= moved.is_some();
         let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, moved.is_some());
         if moved.as_ref().is_some_and(Moved::is_deleted_log) && !self.saved {
-            self.save_log();
-            self.saved = true;
+            self.saved = self.save_log();
         }
     }
 
     /// What was committed is in the log alone, which is open here and has no name any more: it is copied into the file.
-    fn save_log(&self) {
+    fn save_log(&self) -> bool {
         let saved = self.connection.query_row("PRAGMA wal_checkpoint(FULL)", [], |row| row.get::<_, i64>(0));
-        match saved {
+        match &saved {
             Ok(0) => tracing::warn!("what was in the log is saved in the store's file; start the host again"),
             Ok(_) => tracing::error!("what was in the log could not all be saved in the store's file"),
             Err(error) => tracing::error!("what was in the log could not be saved in the store's file: {error}"),
         }
+        matches!(saved, Ok(0))
     }
 
     fn close(mut self) {

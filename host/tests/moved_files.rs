@@ -111,7 +111,7 @@ fn while_a_file_of_the_store_is_not_at_its_path_nothing_is_answered_200_and_once
                 fs::write(&names.file, "another file").unwrap();
             }
             answers_nothing(&recipient, &what);
-            assert!(recipient.log().contains("every request is answered 503"), "{what}: {}", recipient.log());
+            assert!(recipient.log().contains("requests are answered 503"), "{what}: {}", recipient.log());
             names.rename_back();
             answers_again(&recipient, &what);
             assert!(recipient.log().contains("are back"), "{what}: {}", recipient.log());
