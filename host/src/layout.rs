@@ -1,9 +1,13 @@
-//! Where a store's file keeps what, and what stands beside it.
+//! Where a store's file keeps what, what stands beside it, and how long all who use it wait for each other.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Spin keeps its stores in one table, by their labels. Ours is the default one.
 pub(crate) const STORE: &str = "default";
+
+/// How long a write waits for another process to let go of the file.
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where SQLite keeps a file's log.
 pub(crate) fn log_of(path: &Path) -> PathBuf {

@@ -146,8 +146,7 @@ async fn serve_until_stopped(arguments: Serve) -> Result<()> {
         (Some(certificate), Some(key)) => Some(Tls::read(certificate, key)?),
         _ => None,
     };
-    let (proxies, shared) = (Proxies::new(arguments.trust_forwarded.clone()), arguments.shared);
-    let mut options = Options { tls, proxies, shared, ..Options::default() };
+    let mut options = Options { tls, proxies: Proxies::new(arguments.trust_forwarded.clone()), ..Options::default() };
     arguments.limits.set(&mut options, &settings.ingest)?;
     let component = std::fs::read(&arguments.component)
         .with_context(|| format!("{} cannot be read; `cargo xtask build` makes it", arguments.component.display()))?;

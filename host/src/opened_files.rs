@@ -26,6 +26,7 @@ enum Role {
 }
 
 /// A file, whatever its name.
+#[cfg_attr(not(unix), expect(dead_code, reason = "none is compared there"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FileId {
     device: u64,
@@ -114,8 +115,7 @@ pub(crate) struct FileBefore(FileId);
 
 /// The file that a path leads to. `None` where the system has no such number.
 ///
-/// The times of the file are not asked for. Since Linux 6.13, who asks has the next write note its time exactly, and each sync of the log wrote the
-/// file's inode too: that was a tenth of an event's time.
+/// The times of the file are not asked for: since Linux 6.13, the next write would note its time exactly, and the sync after it write the inode too.
 #[cfg(target_os = "linux")]
 fn file_id(path: &Path) -> io::Result<Option<FileId>> {
     use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
@@ -153,6 +153,7 @@ pub(crate) fn warn_if_mounted(path: &Path) {
 pub(crate) fn warn_if_mounted(_: &Path) {}
 
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;

@@ -25,12 +25,14 @@ pub(crate) struct Reserve {
     path: PathBuf,
     /// Whether it was given up, and not made again since.
     given_up: bool,
+    /// Whether it is to be there, as long as it was not given up.
+    kept: bool,
 }
 
 impl Reserve {
     /// That of the store in this file. Makes nothing.
     pub fn of(store: &Path) -> Self {
-        Self { path: beside(store, ".reserve"), given_up: false }
+        Self { path: beside(store, ".reserve"), given_up: false, kept: false }
     }
 
     /// Whether what it took is for removal alone.
@@ -53,12 +55,24 @@ impl Reserve {
 
     /// Makes it where a host is to serve. If there is no room for it, the disk is full: it is as if it were given up.
     pub fn keep(&mut self) -> io::Result<()> {
+        self.kept = true;
         self.make().inspect_err(|error| self.given_up |= error.kind() == io::ErrorKind::StorageFull)
+    }
+
+    /// Looks whether another process has given it up: one that removes something from the same store, or somebody by hand.
+    pub fn notice(&mut self) {
+        if self.kept && !self.given_up && !self.path.exists() {
+            tracing::warn!("{} is gone: no event is taken until there is room for it again", self.path.display());
+            self.given_up = true;
+        }
     }
 
     /// Makes it, unless it is there. An error if there is no room for it, or it cannot be made for another reason.
     pub fn make(&mut self) -> io::Result<()> {
-        if !self.path.try_exists()? {
+        // One that a killed host has not written to its end is shorter.
+        let there = std::fs::metadata(&self.path).map_or(0, |file| file.len());
+        if there < self.bytes()? / PART as u64 * PART as u64 {
+            let _ = std::fs::remove_file(&self.path);
             self.write().inspect_err(|_| _ = std::fs::remove_file(&self.path))?;
             if self.given_up {
                 tracing::info!("{} is made again: the store's disk has room", self.path.display());
@@ -94,7 +108,7 @@ impl Reserve {
             getrandom::fill(&mut part).map_err(io::Error::other)?;
             file.write_all(&part)?;
         }
-        Ok(())
+        file.sync_all()
     }
 }
 
@@ -125,5 +139,22 @@ mod tests {
             assert!(reserve.give_up() && reserve.is_given_up());
             assert!(!folder.path().join("store.db.reserve").exists());
         }
+    }
+
+    #[test]
+    fn one_that_another_process_gave_up_is_missed_and_one_that_is_short_is_made_anew() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("store.db.reserve");
+        let mut reserve = Reserve::of(&folder.path().join("store.db"));
+        reserve.notice();
+        assert!(!reserve.is_given_up(), "none was kept");
+        reserve.keep().unwrap();
+        std::fs::remove_file(&path).unwrap();
+        reserve.notice();
+        assert!(reserve.is_given_up());
+        std::fs::write(&path, "cut short by a kill").unwrap();
+        reserve.keep().unwrap();
+        assert!(!reserve.is_given_up());
+        assert_eq!(path.metadata().unwrap().len(), MOST);
     }
 }

@@ -79,8 +79,6 @@ pub struct Options {
     pub stranger_requests_per_second: Option<PerAddress>,
     /// Where requests and connections are counted.
     pub metrics: Option<Metrics>,
-    /// Whether another host may serve from the same store: then its leases are not given back.
-    pub shared: bool,
 }
 
 /// Serves until `stop` is ready, then finishes what was accepted. An error if that took too long.
@@ -129,7 +127,7 @@ async fn serve_until(mut stop: Boxed<()>, listener: TcpListener, guest: Guest, o
     // A round that is cut short sends again what it had not written down.
     if !server.guest.finish(ROUND_TIMEOUT).await {
         tracing::warn!("a round to a destination was cut short: what it had just sent may be sent again");
-        ticks::cut_short(&server.guest, server.options.shared).await;
+        ticks::cut_short(&server.guest).await;
     }
     threads.end().await;
     finished

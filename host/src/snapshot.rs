@@ -11,8 +11,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 use crate::error::{StoreError, explain};
-use crate::layout::{STORE, log_of};
-use crate::sqlite::{self, BUSY_TIMEOUT};
+use crate::layout::{BUSY_TIMEOUT, STORE, log_of};
+use crate::sqlite;
 
 /// What a store's file holds at one moment. It can be read and not be written, and reading changes nothing in the file.
 pub struct Snapshot {

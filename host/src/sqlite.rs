@@ -19,15 +19,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::condition::Condition;
 use crate::error::{StoreError, explain};
-use crate::layout::STORE;
+use crate::layout::{BUSY_TIMEOUT, STORE};
 use crate::metrics::{Commits, Watch};
 use crate::opened_files::{self, OpenedFiles};
 use crate::private;
 use crate::reserve::Reserve;
 use crate::writer::{Change, MAX_WAITING, Write, Writer};
-
-/// How long a write waits for another process to let go of the file.
-pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a read waits. In WAL mode that is for the one who repairs the file after a crash, and nobody else.
 const READ_TIMEOUT: Duration = Duration::from_secs(1);
@@ -99,7 +96,7 @@ impl SqliteStore {
         let (lists, asked) = mpsc::channel(1);
         let (listed, known) = (path.to_owned(), Arc::clone(&condition));
         let lister = thread("lists", move || list_all(&listed, &known, asked))?;
-        let watcher = watch(Arc::clone(&condition), writes.clone())?;
+        let watcher = watch(Arc::clone(&condition), Arc::clone(&reserve), writes.clone())?;
         Ok(Self {
             path: path.to_owned(),
             watcher: Some(watcher),
@@ -116,7 +113,9 @@ impl SqliteStore {
 
     /// Keeps room on the disk for removal from now on. An error if there is none to keep.
     pub fn keep_reserve(&self) -> std::io::Result<()> {
-        self.reserve.lock().unwrap_or_else(PoisonError::into_inner).keep()
+        let mut reserve = self.reserve.lock().unwrap_or_else(PoisonError::into_inner);
+        // Then who asks whether the host is ready has it tried whether anything can be written.
+        reserve.keep().inspect_err(|_| self.condition.committed(!reserve.is_given_up()))
     }
 
     pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
@@ -359,15 +358,22 @@ fn open_reader(path: &Path, condition: &Condition) -> Result<Connection, StoreEr
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.busy_timeout(READ_TIMEOUT)?;
     connection.execute_batch("PRAGMA query_only = ON")?;
+    // The log is opened by its path with the first read, so it is looked after that.
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     condition.look()?;
     Ok(connection)
 }
 
 /// Compares the files now and then, also while nobody writes: what can be saved is to be saved soon. Ends when the sender is dropped.
-fn watch(condition: Arc<Condition>, writes: mpsc::Sender<Write>) -> std::io::Result<(Sender<()>, JoinHandle<()>)> {
+fn watch(
+    condition: Arc<Condition>,
+    reserve: Arc<Mutex<Reserve>>,
+    writes: mpsc::Sender<Write>,
+) -> std::io::Result<(Sender<()>, JoinHandle<()>)> {
     let (stop, stopped) = channel::<()>();
     let watch = move || {
         while stopped.recv_timeout(COMPARED_EVERY) == Err(RecvTimeoutError::Timeout) {
+            reserve.lock().unwrap_or_else(PoisonError::into_inner).notice();
             if condition.compare().is_err() {
                 let (done, _) = oneshot::channel();
                 // Where the one who writes is busy, it compares by itself.

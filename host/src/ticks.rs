@@ -103,15 +103,24 @@ async fn ask(guest: &Guest, method: Method) -> Option<Response<WasiBody>> {
     }
 }
 
-/// Ends what is under way at once, and gives back the leases of its rounds, which would be renewed until then. In a store that is `shared`
-/// they may be another host's.
-pub(crate) async fn cut_short(guest: &Guest, shared: bool) {
+/// How long it is waited whether a lease is renewed: then it is another host's.
+const RENEWED: Duration = Duration::from_millis(1_500);
+
+/// Ends what is under way at once, and gives back the leases of its rounds, which would be renewed until then.
+pub(crate) async fn cut_short(guest: &Guest) {
     guest.cut.notify_waiters();
-    if shared || !guest.finish(OWED).await {
+    if !guest.finish(OWED).await {
         return;
     }
     let store = NativeStore(guest.store.clone());
-    if let Err(error) = standing::give_leases_back(&store, Utc::now()).await {
+    let give_back = async {
+        let leases = standing::leases(&store, Utc::now()).await?;
+        if !leases.is_empty() {
+            sleep(RENEWED).await;
+        }
+        standing::give_back(&store, leases).await
+    };
+    if let Err(error) = give_back.await {
         tracing::warn!("forwarding rests for some seconds after the next start: {error}");
     }
 }

@@ -5,7 +5,7 @@
 //! that of the log, which is copied into the file and cut off before each, and after the last.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use outbound_events::keys;
 use rusqlite::config::DbConfig;
@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::condition::Condition;
 use crate::error::StoreError;
-use crate::layout::STORE;
+use crate::layout::{BUSY_TIMEOUT, STORE};
 use crate::metrics::{Commits, Watch};
 use crate::opened_files::Moved;
 use crate::reserve::Reserve;
@@ -37,6 +37,12 @@ pub(crate) enum Change {
     /// Nothing: the paths lead elsewhere, and what can be saved is to be saved.
     Look,
 }
+
+/// How long a checkpoint waits for who reads from the log.
+const CHECKPOINT_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// How often it is tried at the end to save a log that somebody deleted, a second apart.
+const SAVED_AT_THE_END: u32 = 20;
 
 /// What a write takes besides its own bytes, and some more.
 const SOME_PAGES: u64 = 64 << 10;
@@ -136,7 +142,8 @@ impl Writer {
         answer(others, &Err(StoreError::Full));
         if !removing.is_empty() {
             for write in removing {
-                let result = self.remove(&write);
+                // Each takes long: those that nobody waits for any more are not done.
+                let result = if write.done.is_closed() { Ok(()) } else { self.remove(&write) };
                 answer([write], &result);
             }
             // What the log took is what a host needs that is started now.
@@ -172,9 +179,19 @@ impl Writer {
 
     /// Copies the log into the file, and gives its room back to the disk. If somebody reads from it, it stays as it is.
     fn cut_log(&self) {
-        if let Err(error) = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
-            tracing::debug!("the log was not cut off: {error}");
+        match self.checkpoint("PRAGMA wal_checkpoint(TRUNCATE)") {
+            Ok(true) => {}
+            Ok(false) => tracing::debug!("the log was not cut off: somebody reads from it"),
+            Err(error) => tracing::debug!("the log was not cut off: {error}"),
         }
+    }
+
+    /// Whether all of the log was copied into the file. Who reads from it is not waited for: a backup takes minutes.
+    fn checkpoint(&self, checkpoint: &str) -> rusqlite::Result<bool> {
+        self.connection.busy_timeout(CHECKPOINT_TIMEOUT)?;
+        let busy = self.connection.query_row(checkpoint, [], |row| row.get::<_, i64>(0));
+        self.connection.busy_timeout(BUSY_TIMEOUT)?;
+        busy.map(|busy| busy == 0)
     }
 
     fn commit(&mut self, batch: &[Write]) -> Result<(), StoreError> {
@@ -203,17 +220,26 @@ impl Writer {
 
     /// What was committed is in the log alone, which is open here and has no name any more: it is copied into the file.
     fn save_log(&self) -> bool {
-        let saved = self.connection.query_row("PRAGMA wal_checkpoint(FULL)", [], |row| row.get::<_, i64>(0));
+        let saved = self.checkpoint("PRAGMA wal_checkpoint(FULL)");
         match &saved {
-            Ok(0) => tracing::warn!("what was in the log is saved in the store's file; start the host again"),
-            Ok(_) => tracing::error!("what was in the log could not all be saved in the store's file"),
+            Ok(true) => tracing::warn!("what was in the log is saved in the store's file; start the host again"),
+            Ok(false) => tracing::error!(
+                "what was in the log cannot all be saved in the store's file while another process reads from it, such as `store backup`: \
+                 end that, and do not stop this host before it says that all is saved"
+            ),
             Err(error) => tracing::error!("what was in the log could not be saved in the store's file: {error}"),
         }
-        matches!(saved, Ok(0))
+        matches!(saved, Ok(true))
     }
 
     fn close(mut self) {
-        self.leave_alone();
+        for _ in 0..SAVED_AT_THE_END {
+            self.leave_alone();
+            if self.saved || !self.condition.compare().is_err_and(|moved| moved.is_deleted_log()) {
+                break;
+            }
+            std::thread::sleep(Duration::from_secs(1));
+        }
         if self.reserve().is_given_up() {
             let _ = self.reserve().make();
         }

@@ -215,6 +215,7 @@ fn on_a_disk_that_others_filled_a_host_starts_and_reads_and_removes() {
         assert!(succeeds(Command::new("kill").args([signal, &recipient.child.id().to_string()])));
         recipient.child.wait().unwrap();
         recipient = start();
+        assert_eq!(administer(&recipient, "GET", "/health").status, 503, "{signal}");
     }
     administer_to_the_end(&recipient, "DELETE", &session(1));
     on_file(&disk, "pack", &["--loose-events", "16"]);

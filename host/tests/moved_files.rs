@@ -42,7 +42,8 @@ fn ids(store: &Path) -> BTreeSet<String> {
 
 /// Nothing is answered 200: no new event, no repeat, no read; and whoever asks is told why.
 fn answers_nothing(recipient: &Recipient, what: &str) {
-    for n in [BEFORE, 0, BEFORE + 1] {
+    // The repeat first: nothing has been committed since.
+    for n in [0, BEFORE, BEFORE + 1] {
         let response = recipient.post("/", numbered(n));
         assert_eq!((response.status, response.header("retry-after")), (503, "5"), "{what}, event {n}: {response:?}");
     }

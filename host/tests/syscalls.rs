@@ -15,6 +15,7 @@ use trials::{Promise, promises};
 const PROMISES: &[Promise<fn()>] = promises![
     no_200_leaves_before_the_fsync_that_covers_its_write,
     what_a_killed_host_left_is_synced_before_it_makes_a_duplicate,
+    to_compare_the_stores_files_costs_no_system_call_but_statx_which_asks_for_no_times,
 ];
 
 fn main() -> ExitCode {
@@ -45,19 +46,28 @@ impl Traced {
     }
 
     fn command(&self, host: Command) -> Command {
+        self.command_for("trace=pwrite64,fsync,fdatasync,write,writev,sendto,sendmsg", host)
+    }
+
+    /// The same, for other calls.
+    fn command_for(&self, calls: &str, host: Command) -> Command {
         let mut command = Command::new("strace");
-        let calls = "trace=pwrite64,fsync,fdatasync,write,writev,sendto,sendmsg";
         command.args(["-f", "-y", "-s", "8192", "-e", calls, "-o"]).arg(self.trace.path());
         command.arg(host.get_program()).args(host.get_args());
         command
     }
 
     /// Lets the host end, and gives what it did.
-    fn calls(self, mut recipient: Recipient) -> Vec<Call> {
+    fn calls(self, recipient: Recipient) -> Vec<Call> {
+        self.lines(recipient).lines().flat_map(read_calls).collect()
+    }
+
+    /// The same, as strace tells it.
+    fn lines(self, mut recipient: Recipient) -> String {
         let host = children(&recipient.child.id().to_string()).pop().expect("strace runs nothing");
         assert!(Command::new("kill").arg(host).status().unwrap().success());
         recipient.child.wait().unwrap();
-        std::fs::read_to_string(self.trace.path()).unwrap().lines().flat_map(read_calls).collect()
+        std::fs::read_to_string(self.trace.path()).unwrap()
     }
 }
 
@@ -113,6 +123,36 @@ fn what_a_killed_host_left_is_synced_before_it_makes_a_duplicate() {
     let calls = traced.calls(recipient);
     let answer = calls.iter().position(|call| matches!(call, Call::Answer(_))).expect("no answer was seen");
     assert!(calls[..answer].contains(&Call::SyncEnds), "{calls:?}");
+}
+
+/// Since Linux 6.13, a file whose times were asked for has its inode written with the next sync.
+fn to_compare_the_stores_files_costs_no_system_call_but_statx_which_asks_for_no_times() {
+    const EVENTS: usize = 50;
+    let traced = Traced::new();
+    let recipient =
+        Recipient::start_host(&[OPEN], |host| traced.command_for("trace=%file,writev,sendto,sendmsg,write", host));
+    let store = recipient.store_path().display().to_string();
+    let mut connection = recipient.connect();
+    for n in 0..2 * EVENTS {
+        assert_eq!(connection.post("/", numbered(n)).result(), "stored");
+    }
+    let lines = traced.lines(recipient);
+    // What is opened when the first events come stays open.
+    let is_answer = |line: &&str| line.contains("HTTP/1.1 200");
+    let mut answers = 0;
+    let of_files: Vec<_> = lines
+        .lines()
+        .filter(|line| {
+            answers += usize::from(is_answer(line));
+            (EVENTS..2 * EVENTS).contains(&answers) && line.contains(&store)
+        })
+        .collect();
+    // After the brace is what the kernel gave.
+    let asks = |line: &str| line.split('{').next().is_some_and(|asked| asked.contains("STATX_INO"));
+    let compares = |line: &&&str| line.contains("statx(") && asks(line);
+    let others: Vec<_> = of_files.iter().filter(|line| !compares(line)).collect();
+    assert!(others.is_empty(), "{others:?}");
+    assert!(of_files.len() >= 3 * (EVENTS - 1), "{}", of_files.len());
 }
 
 fn read_calls(line: &str) -> Vec<Call> {

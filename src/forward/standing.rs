@@ -90,15 +90,26 @@ impl Standing {
 /// How long nobody else begins a round, unless the lease is renewed: as long a round is missed that died.
 pub(super) const LEASE: Duration = Duration::from_secs(5);
 
-/// Gives back the leases of rounds that this process has cut short, so that the next one need not wait for their end. A wait of the same length
-/// after a failure is ended, too.
-pub async fn give_leases_back(store: &impl Store, now: DateTime<Utc>) -> Result<(), StoreError> {
+/// The leases that hold now, or waits of the same length after a failure.
+pub async fn leases(store: &impl Store, now: DateTime<Utc>) -> Result<Vec<(DestinationName, Standing)>, StoreError> {
+    let mut leases = Vec::new();
     for known in Listing::of(store).await?.forwards {
         if known.what == Forwards::Round {
             let standing = Standing::of(store, &known.destination).await?;
             if standing.rest.is_some_and(|rest| rest.holds(now) && rest.wait == millis(LEASE)) {
-                Standing { rest: None, ..standing }.write(store, &known.destination).await?;
+                leases.push((known.destination, standing));
             }
+        }
+    }
+    Ok(leases)
+}
+
+/// Gives back those leases that were not renewed meanwhile, so that nobody need wait for the end of a round that was cut short. Whoever has
+/// one renews it each second.
+pub async fn give_back(store: &impl Store, leases: Vec<(DestinationName, Standing)>) -> Result<(), StoreError> {
+    for (destination, standing) in leases {
+        if Standing::of(store, &destination).await? == standing {
+            Standing { rest: None, ..standing }.write(store, &destination).await?;
         }
     }
     Ok(())
