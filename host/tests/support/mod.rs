@@ -217,7 +217,8 @@ impl Recipient {
         log
     }
 
-    fn log_so_far(&self) -> String {
+    /// The same, without waiting: for who looks again and again.
+    pub fn log_so_far(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(self.folder.path().join("log")).unwrap()).into_owned()
     }
 
