@@ -85,8 +85,8 @@ struct Serve {
     tls_key: Option<PathBuf>,
     #[command(flatten)]
     limits: limits::Limits,
-    /// Clears what instances leave as if this machine could swap memory out, which costs a part of the rate. Without this it is looked at the start:
-    /// where there is no swap, or the control group may use none, it is cleared faster. For a machine to which swap will be added.
+    /// Clears the memory of instances as if it could be swapped out, which is slower. Without this option the host looks at
+    /// its start whether that can be. For a machine to which swap will be added while the host runs.
     #[arg(long)]
     assume_swap: bool,
     /// An address for `/metrics`, such as 127.0.0.1:9464, for who may know them: no token is asked for there. None by default.
