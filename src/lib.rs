@@ -21,8 +21,6 @@
 //! And the way back, for who reads: [`service`] asks [`archive`], where loose records and packs are one, and [`session`] makes of
 //! a session's records what happened.
 //!
-//! Beside both stands [`macros`]: what the guide's emails may hold, for the sending end and for who writes templates.
-//!
 //! Dependencies point inwards: `service` knows `archive`, `forward`, `store`, `record` and `parse`; those know `keys`, `identity` and
 //! `event`; `event` knows nobody. `archive` and `forward` know each other: a pass asks what is owed, a round reads what is stored.
 //! Clocks, the store and outgoing requests come in as one argument, the [`platform`], so the whole service runs in a native test as it
@@ -40,7 +38,6 @@ pub mod clock_faults;
 pub mod deadline;
 pub mod forward;
 pub mod http_client;
-pub mod macros;
 pub mod platform;
 pub mod service;
 pub mod session;

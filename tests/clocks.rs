@@ -1,6 +1,6 @@
 //! Clocks that are wrong, by any amount, either way, and right again: nothing that was answered 200 is lost, hidden or held up.
 //!
-//! What many of them do at once is in `archive_model.rs`; the same on the running host in `host/tests/clocks.rs`.
+//! What many of them do at once is in `archive_model.rs`; the same on the running host in `crates/host/tests/clocks.rs`.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;

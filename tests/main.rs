@@ -11,7 +11,6 @@ mod earlier_version;
 mod events;
 mod faults;
 mod forwarding;
-mod macros;
 mod promises;
 mod properties;
 mod reading;

@@ -46,7 +46,7 @@ fn hash(page: &str, element: &str) -> String {
     format!("sha256-{}", STANDARD.encode(digest))
 }
 
-/// A text that was made smaller at build time (`src/build.rs`), by the same library: it can be read.
+/// A text that was made smaller at build time (`build.rs`), by the same library: it can be read.
 fn unpacked(gzip: &[u8]) -> String {
     let mut text = String::new();
     let _ = GzDecoder::new(gzip).read_to_string(&mut text);

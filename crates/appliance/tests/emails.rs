@@ -1,0 +1,217 @@
+//! Emails through a real SMTP server, and what it received, parsed by a parser that is not ours.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use appliance::email::{Email, Encryption, Relay};
+use appliance::macros::{Macro, Template, render};
+use appliance::session::Session;
+use appliance::story::Story;
+use chrono::DateTime;
+use outbound_events::event::EventName;
+use serde_json::json;
+use support::authority::Authority;
+use support::smtp::SmtpServer;
+use support::{Running, wait_until};
+
+const SESSIONS: &str = "[sessions]\nper_minute = 600\nseed = 7\nspeed = 10000\n";
+
+fn smtp(port: u16, more: &str) -> String {
+    format!("[smtp]\nhost = \"127.0.0.1\"\nport = {port}\nfrom = \"Appliance <appliance@example.com>\"\n{more}\n")
+}
+
+const PLAIN: &str = "encryption = \"none\"";
+
+fn recipient(event: &str, subject: &str, body: &str, more: &str) -> String {
+    format!(
+        "[[email_recipient]]\nname = \"Desk\"\naddresses = [\"desk@example.com\", \"Zoë <zoe@example.com>\"]\nevents = [\"{event}\"]\nsubject = '''{subject}'''\nbody = '''{body}'''\nretry_interval = \"50ms\"\n{more}\n"
+    )
+}
+
+/// A template with every macro that the event and the place may have, each on a line of its own.
+fn every_macro(event: &str) -> String {
+    let known = Macro::ALL.into_iter().filter(|known| known.entry().events.iter().any(|e| e.to_string() == event));
+    known.map(|known| format!("{}={known}\n", known.entry().name)).collect()
+}
+
+fn session_of(email: &serde_json::Value) -> Session {
+    let subject = email["subject"].as_str().unwrap();
+    let lsid = subject.split(' ').next().unwrap();
+    (0..10_000).map(|number| Session::make(7, number)).find(|session| session.lsid == lsid).unwrap()
+}
+
+#[test]
+fn an_email_holds_what_its_macros_stand_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = SmtpServer::start(folder.path());
+    let template = every_macro("Support Session End");
+    let subject = "%LSID% %LSEQ%: %CUSTOMER_NAME% / %PRIMARY_REP_USER_NAME% [%SESSION.CUSTOM.EXTERNAL_KEY%]";
+    let config =
+        [SESSIONS, &smtp(server.port, PLAIN), &recipient("Support Session End", subject, &template, "")].concat();
+    let running = Running::start(folder.path(), &config);
+    let emails = server.wait_for_emails(10);
+    let mut with_key = 0;
+    for email in &emails {
+        let session = session_of(email);
+        let end = session.steps.iter().find(|step| step.event == EventName::End).unwrap();
+        let key = end.external_key().unwrap_or_default();
+        with_key += usize::from(!key.is_empty());
+        let user = session.primary.as_ref().map_or("", |primary| primary.username.as_str());
+        // A key with line breaks in it is one line in a subject.
+        let key_in_subject: String = key.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let expected =
+            format!("{} {}: {} / {user} [{key_in_subject}]", session.lsid, session.number + 1, session.customer);
+        assert_eq!(email["subject"], expected);
+        assert_eq!(email["from"], "Appliance <appliance@example.com>");
+        assert_eq!(email["to"], json!(["desk@example.com", "zoe@example.com"]));
+        assert_eq!(email["recipients"], email["to"]);
+        // The whole body, with the two times that the test cannot know checked against each other.
+        let body = email["body"].as_str().unwrap();
+        let time = |name: &str| {
+            let line = body.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            DateTime::parse_from_rfc3339(line).unwrap().timestamp().unsigned_abs()
+        };
+        let started = time("START_TIME=");
+        assert_eq!(time("END_TIME="), started + session.ended_after());
+        let external_key = end.external_key();
+        let story = Story { session: &session, started, ended: started + session.ended_after(), external_key };
+        // Encoding may end it with a line break of its own.
+        assert_eq!(body.trim_end(), render(&Template::parse(&template), &story).trim_end());
+        for known in Macro::ALL {
+            assert!(!body.contains(&known.to_string()), "{body:?}");
+        }
+    }
+    assert!(with_key > 0 && with_key < emails.len(), "{with_key} of {}", emails.len());
+    wait_until("the status is OK", || running.status("Desk").is_some_and(|status| status == "OK"));
+}
+
+#[test]
+fn each_of_the_three_events_sends_its_emails_and_no_other() {
+    for (event, name) in [
+        ("Customer Exit Survey is Completed", EventName::CustomerExitSurveyCompleted),
+        ("Representative Survey is Completed", EventName::RepExitSurveyCompleted),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let server = SmtpServer::start(folder.path());
+        let config =
+            [SESSIONS, &smtp(server.port, PLAIN), &recipient(event, "%LSID% %LSEQ%", &every_macro(event), "")].concat();
+        let _running = Running::start(folder.path(), &config);
+        for email in server.wait_for_emails(5) {
+            let session = session_of(&email);
+            assert!(session.steps.iter().any(|step| step.event == name), "{session:?}");
+            let body = email["body"].as_str().unwrap();
+            assert!(
+                body.contains("EXIT_SURVEY=How satisfied are you?") || body.contains("EXIT_SURVEY=Was the problem"),
+                "{email}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_server_that_is_down_and_then_up_gets_every_email() {
+    let folder = tempfile::tempdir().unwrap();
+    // A free port of those that nobody is given who asks for any.
+    let port = (20_000..30_000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap();
+    let desk = recipient("Support Session End", "%LSID%", "ended", "");
+    let running = Running::start(folder.path(), &[SESSIONS, &smtp(port, PLAIN), &desk].concat());
+    wait_until("emails are queued", || running.queued("Desk") > 5);
+    let status = running.status("Desk").unwrap();
+    assert!(status.contains("Connection refused"), "{status}");
+    assert_eq!(running.stop(), Some(0));
+    let server = SmtpServer::start_with(folder.path(), port, &[]);
+    let running = Running::start(folder.path(), &[&smtp(port, PLAIN), desk.as_str()].concat());
+    wait_until("the queue is empty", || running.said("Desk").pop() == Some(("OK".to_owned(), 0)));
+    let emails = server.emails();
+    let lsids: std::collections::BTreeSet<_> = emails.iter().map(|email| email["subject"].to_string()).collect();
+    assert_eq!(lsids.len(), emails.len(), "an email came twice");
+    assert!(emails.len() > 5);
+}
+
+#[test]
+fn the_status_is_in_the_servers_words_and_what_fails_for_too_long_is_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = SmtpServer::start(folder.path());
+    let desk = recipient("Support Session End", "%LSID%", "ended", "retry_duration = \"100ms\"")
+        .replace("desk@example.com", "nobody@example.com");
+    let running = Running::start(folder.path(), &[SESSIONS, &smtp(server.port, PLAIN), &desk].concat());
+    wait_until("an email is dropped", || running.stderr().contains("email/Desk: dropped an email: "));
+    let words = "permanent error (550): 5.1.1 There is nobody of that name";
+    wait_until("the status says why", || running.status("Desk").is_some_and(|status| status == words));
+    assert_eq!(server.emails().len(), 0);
+}
+
+#[test]
+fn a_server_that_says_nothing_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let desk = recipient("Support Session End", "%LSID%", "ended", "retry_duration = \"100ms\"");
+    let config = [SESSIONS, &smtp(port, "encryption = \"none\"\ntimeout = \"200ms\""), &desk].concat();
+    let running = Running::start(folder.path(), &config);
+    wait_until("an email is dropped", || running.stderr().contains("dropped an email: no answer within 200ms"));
+    wait_until("the status says why", || {
+        running.status("Desk").is_some_and(|status| status == "no answer within 200ms")
+    });
+}
+
+#[test]
+fn starttls_and_credentials_are_what_they_must_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = Authority::new("own");
+    let text = |path: PathBuf| path.to_str().unwrap().to_owned();
+    let ca = text(own.file(folder.path(), "own.pem"));
+    let other_ca = text(Authority::new("other").file(folder.path(), "other.pem"));
+    let (certificate, key) = own.certificate();
+    let [certificate, key] = [("certificate", certificate.pem()), ("key", key.serialize_pem())].map(|(name, pem)| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, pem).unwrap();
+        text(path)
+    });
+    let arguments = ["--tls", &certificate, &key, "--login", "appliance", "sesame"];
+    let server = SmtpServer::start_with(folder.path(), 0, &arguments);
+    let desk = recipient("Support Session End", "%LSID%", "ended", "");
+    let login = |password: &str| format!("username = \"appliance\"\npassword = \"{password}\"\n");
+    let starttls = |ca: &str| format!("encryption = \"starttls\"\nca_certificate = '{ca}'\n");
+    for (more, expected) in [
+        (format!("{PLAIN}\n"), "530"),
+        (format!("{}{}", starttls(&other_ca), login("sesame")), "invalid peer certificate"),
+        (format!("encryption = \"starttls\"\n{}", login("sesame")), "invalid peer certificate"),
+        (format!("{}{}", starttls(&ca), login("wrong")), "535"),
+    ] {
+        let running = Running::start(folder.path(), &[SESSIONS, &smtp(server.port, &more), &desk].concat());
+        wait_until(expected, || running.status("Desk").is_some_and(|status| status.contains(expected)));
+        running.kill();
+        assert_eq!(server.emails().len(), 0);
+    }
+    let right = format!("{}{}", starttls(&ca), login("sesame"));
+    let _running = Running::start(folder.path(), &[SESSIONS, &smtp(server.port, &right), &desk].concat());
+    for email in server.wait_for_emails(3) {
+        assert_eq!((&email["encrypted"], &email["login"]), (&json!(true), &json!(true)));
+    }
+}
+
+#[tokio::test]
+async fn a_value_adds_no_header_no_recipient_and_no_second_email() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = SmtpServer::start(folder.path());
+    let (from, to) = ("appliance@example.com".parse().unwrap(), ["desk@example.com".parse().unwrap()]);
+    let hostile =
+        "x\r\nBcc: evil@example.com\r\nSubject: other\r\n\r\nbody\r\n.\r\nMAIL FROM:<evil@example.com>\r\n%LSID%";
+    let relay = Relay::new("127.0.0.1", server.port, Encryption::None, None, Duration::from_secs(60)).unwrap();
+    relay.send(&Email::new(&from, &to, hostile, hostile).unwrap()).await.unwrap();
+    let emails = server.emails();
+    assert_eq!(emails.len(), 1);
+    assert_eq!(emails[0]["recipients"], json!(["desk@example.com"]));
+    let expected =
+        ["content-transfer-encoding", "content-type", "date", "from", "message-id", "mime-version", "subject", "to"];
+    let headers: Vec<_> =
+        emails[0]["headers"].as_array().unwrap().iter().filter(|name| *name != "mime-version").collect();
+    assert_eq!(headers, expected.iter().filter(|name| **name != "mime-version").collect::<Vec<_>>());
+    assert_eq!(emails[0]["subject"], hostile.replace(['\r', '\n'], " "));
+    assert_eq!(emails[0]["body"].as_str().unwrap().trim_end(), hostile.replace("\r\n", "\n"));
+}
