@@ -46,17 +46,13 @@ impl FromStr for EventKey {
     type Err = NotAKey;
 
     fn from_str(key: &str) -> Result<Self, NotAKey> {
-        let mut parts = key.split('.');
-        let mut part = || parts.next().ok_or(NotAKey);
-        if part()? != "event" {
-            return Err(NotAKey);
-        }
+        let parts = KeyParts::of(key).ok_or(NotAKey)?;
         let read = Self {
-            site: Site::parse(part()?).ok_or(NotAKey)?,
-            timestamp: Timestamp::parse(part()?).map_err(|_| NotAKey)?,
-            lsid: decode_lsid(part()?)?,
-            event: read_event(part()?)?,
-            id: part()?.parse().map_err(|_| NotAKey)?,
+            site: Site::parse(parts.site).ok_or(NotAKey)?,
+            timestamp: parts.time().ok_or(NotAKey)?,
+            lsid: decode_lsid(parts.lsid)?,
+            event: parts.event().ok_or(NotAKey)?,
+            id: parts.id.parse().map_err(|_| NotAKey)?,
         };
         // The guide's seven always have an lsid.
         if read.lsid.is_none() && !matches!(read.event, EventName::Unrecognised(_)) {
