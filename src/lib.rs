@@ -34,9 +34,11 @@
 pub use outbound_event::{event, identity, keys, parse, record};
 
 pub mod archive;
+mod base64_array;
 pub mod clock_faults;
 pub mod deadline;
 pub mod forward;
+mod gather;
 pub mod http_client;
 pub mod platform;
 pub mod service;

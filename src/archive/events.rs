@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::{EventName, Lsid, Timestamp};
+use crate::gather::gather;
 use crate::identity::{Id, Site};
 use crate::keys::{self, Finds, KeyParts, OfSession, PackKey};
 use crate::store::Store;
 
 use super::index::{self, Events};
 use super::pack::Entry;
-use super::{ReadError, View, gather};
+use super::{ReadError, View};
 
 /// How many packs one answer reads before it ends with what it has.
 const MAX_PACKS: usize = 24;

@@ -17,10 +17,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::event::Lsid;
+use crate::gather::gather;
 use crate::identity::{Id, Site};
 use crate::keys::{Finds, IndexKey, PackKey};
 
-use super::gather;
 use super::pack::{Head, MAX_PACK_BYTES};
 
 /// The format that is written. A value of a later one counts for nothing.

@@ -288,14 +288,6 @@ pub fn is_of_session(key: &str, site: &Site, lsid: &Lsid) -> bool {
     OfSession::new(site, lsid).has(key) || key.parse::<PackKey>().is_ok_and(|pack| pack.site == *site)
 }
 
-/// Gathers what there is one by one. A tree's own `collect` sorts first, and each kind of tree would bring a sort of its own into
-/// the component.
-pub(crate) fn gather<C: Default + Extend<T>, T>(all: impl IntoIterator<Item = T>) -> C {
-    let mut gathered = C::default();
-    all.into_iter().for_each(|one| gathered.extend([one]));
-    gathered
-}
-
 /// How many calls are made at once where their order does not matter. A store that commits together commits them together.
 const AT_ONCE: usize = 256;
 

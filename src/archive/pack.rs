@@ -15,11 +15,12 @@ use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 
+use crate::base64_array;
 use crate::event::{Event, Lsid, Timestamp};
 use crate::identity::{Id, Site};
 use crate::keys::{EventKey, PackKey};
 use crate::record::{Outline, Record};
-use crate::session::{Summary, short_ids};
+use crate::session::Summary;
 
 /// The format that is written. A pack of a later one is left alone and named.
 const FORMAT: u32 = 1;
@@ -99,7 +100,7 @@ pub struct Head {
     /// What lists need of each session.
     pub sessions: Vec<Summary>,
     /// Short ids of the events that belong to no session.
-    #[serde(default, with = "short_ids", skip_serializing_if = "BTreeSet::is_empty")]
+    #[serde(default, with = "base64_array", skip_serializing_if = "BTreeSet::is_empty")]
     pub others: BTreeSet<u64>,
 }
 

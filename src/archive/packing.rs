@@ -16,6 +16,7 @@ use crate::deadline::{Deadline, is_ahead, millis};
 use crate::forward::destination::Destination;
 use crate::forward::owed::{self, Debts};
 use crate::forward::standing;
+use crate::gather::gather;
 use crate::identity::Site;
 use crate::keys::{self, Finds, IndexKey, KeyParts, PackKey};
 use crate::platform::Platform;
@@ -25,7 +26,7 @@ use super::covers::Covers;
 use super::index::{self, Tells, Told};
 use super::pack::{self, Entries, Entry, Head, MAX_PACK_EVENTS, Pack};
 use super::retention::Retention;
-use super::{Listing, Unreadable, clearing, delete, events, gather};
+use super::{Listing, Unreadable, clearing, delete, events};
 
 /// What decides what a pass does.
 #[derive(Clone, Debug, PartialEq, Eq)]

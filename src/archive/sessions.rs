@@ -11,13 +11,14 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound::{Excluded, Unbounded};
 
 use crate::event::{Lsid, Timestamp};
+use crate::gather::gather;
 use crate::identity::Site;
 use crate::keys::{self, KeyParts, PackKey};
 use crate::session::{State, Summary};
 use crate::store::Store;
 
 use super::index::{self, Sessions};
-use super::{ReadError, View, gather};
+use super::{ReadError, View};
 
 /// How many heads one answer reads before it ends with what it has.
 const MAX_HEADS: usize = 100;

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use crate::event::Timestamp;
+use crate::gather::gather;
 use crate::identity::Site;
 use crate::keys::{self, KeyParts, PackKey};
 use crate::store::Store;
 
-use super::{ReadError, View, gather, index};
+use super::{ReadError, View, index};
 
 /// How much there is. A repeat of an event that was packed counts once more until a pass has seen it, and so does what was
 /// removed and not yet cleared.

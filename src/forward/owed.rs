@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::destination::Destination;
 use crate::archive::Listing;
+use crate::base64_array;
 use crate::deadline::{Deadline, millis};
 use crate::event::EventName;
 use crate::identity::{DestinationName, Id};
@@ -37,7 +38,7 @@ struct Stored {
     /// When the last of its events was sent, in Unix milliseconds.
     at: i64,
     /// The events' ids, 16 bytes each.
-    #[serde(with = "ids")]
+    #[serde(with = "base64_array")]
     ids: Vec<Id>,
 }
 
@@ -270,29 +271,4 @@ async fn tidy_one(
 async fn read(store: &impl Store, key: &ForwardKey) -> Result<Option<Stored>, StoreError> {
     let value = store.get(&key.to_string()).await?;
     Ok(value.and_then(|value| serde_json::from_slice(&value).ok()))
-}
-
-/// Ids in base64, sixteen bytes each.
-mod ids {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::STANDARD_NO_PAD;
-    use serde::de::Error as _;
-    use serde::{Deserialize as _, Deserializer, Serializer};
-
-    use super::Id;
-
-    pub(super) fn serialize<S: Serializer>(ids: &[Id], to: S) -> Result<S::Ok, S::Error> {
-        let bytes: Vec<u8> = ids.iter().flat_map(|id| id.bytes()).collect();
-        to.serialize_str(&STANDARD_NO_PAD.encode(bytes))
-    }
-
-    pub(super) fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<Vec<Id>, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(from)?;
-        let bytes = STANDARD_NO_PAD.decode(text.as_bytes()).map_err(D::Error::custom)?;
-        let (ids, rest) = bytes.as_chunks();
-        match rest {
-            [] => Ok(ids.iter().map(|id| Id::from_bytes(*id)).collect()),
-            _ => Err(D::Error::custom("has a part of an id")),
-        }
-    }
 }

@@ -20,5 +20,4 @@ pub use order::order;
 pub(crate) use order::rank;
 pub use state::State;
 pub use summary::Summary;
-pub(crate) use summary::short_ids;
 pub use timeline::{ExternalKey, OtherEvent, Owner, Participant, Survey, Timeline};

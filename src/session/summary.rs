@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::state::State;
-use crate::archive::gather;
+use crate::base64_array;
 use crate::event::{Conference, Event, Kind, Lsid, Role, Timestamp};
+use crate::gather::gather;
 use crate::identity::Id;
 
 /// What a list tells of a session. It can be made of a part of the session's events; those of several parts join, in any
@@ -42,7 +43,7 @@ pub struct Summary {
     pub representative_joined: Option<Timestamp>,
     /// [`Id::short`] of each change of its owner: of parts that overlap, each counts once. `None` where a part of it stands in a pack of an
     /// earlier version; then this, its first representative and its surveys are not known without its records.
-    #[serde(default, with = "optional_short_ids", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "base64_array::optional", skip_serializing_if = "Option::is_none")]
     pub owner_changes: Option<BTreeSet<u64>>,
     /// Who completed a survey: the sum of [`Summary::CUSTOMER_SURVEY`] and [`Summary::REPRESENTATIVE_SURVEY`].
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -53,7 +54,7 @@ pub struct Summary {
     /// When the first and the last of its events to be recorded were, in Unix milliseconds.
     pub recorded: (u64, u64),
     /// [`Id::short`] of each of its events.
-    #[serde(with = "short_ids")]
+    #[serde(with = "base64_array")]
     pub ids: BTreeSet<u64>,
 }
 
@@ -222,49 +223,4 @@ fn in_order(names: &BTreeMap<String, Timestamp>) -> Vec<&str> {
     let mut names: Vec<_> = names.iter().map(|(name, time)| (time, name.as_str())).collect();
     names.sort_unstable();
     names.into_iter().map(|(_, name)| name).collect()
-}
-
-/// Short ids in base64, eight bytes each: in decimal they would take a third of a pack.
-pub(crate) mod short_ids {
-    use std::collections::BTreeSet;
-
-    use base64::Engine as _;
-    use base64::engine::general_purpose::STANDARD_NO_PAD;
-    use serde::de::Error as _;
-    use serde::{Deserialize as _, Deserializer, Serializer};
-
-    pub(crate) fn serialize<S: Serializer>(ids: &BTreeSet<u64>, to: S) -> Result<S::Ok, S::Error> {
-        let bytes: Vec<u8> = ids.iter().flat_map(|id| id.to_be_bytes()).collect();
-        to.serialize_str(&STANDARD_NO_PAD.encode(bytes))
-    }
-
-    pub(crate) fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<BTreeSet<u64>, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(from)?;
-        let bytes = STANDARD_NO_PAD.decode(text.as_bytes()).map_err(D::Error::custom)?;
-        let (ids, rest) = bytes.as_chunks();
-        match rest {
-            [] => Ok(crate::archive::gather(ids.iter().map(|id| u64::from_be_bytes(*id)))),
-            _ => Err(D::Error::custom("ids are eight bytes each")),
-        }
-    }
-}
-
-/// The same where there may be none.
-mod optional_short_ids {
-    use std::collections::BTreeSet;
-
-    use serde::{Deserializer, Serializer};
-
-    use super::short_ids;
-
-    pub(super) fn serialize<S: Serializer>(ids: &Option<BTreeSet<u64>>, to: S) -> Result<S::Ok, S::Error> {
-        match ids {
-            Some(ids) => short_ids::serialize(ids, to),
-            None => to.serialize_none(),
-        }
-    }
-
-    pub(super) fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<Option<BTreeSet<u64>>, D::Error> {
-        short_ids::deserialize(from).map(Some)
-    }
 }
