@@ -12,8 +12,9 @@ use crate::session::Summary;
 use crate::store::{Store, StoreError};
 
 use super::index::{self, Told};
+use super::listing::Listing;
 use super::pack::{self, Entry, Head, Pack};
-use super::{Listing, Unreadable};
+use super::unreadable::Unreadable;
 
 /// What was looked at, and what is wrong.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

@@ -9,10 +9,12 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::covers::{Marker, is_void, last_microsecond};
+use super::delete::delete;
+use super::index;
+use super::listing::Listing;
 use super::pack::Entry;
 use super::packing::{Bound, Pass, Policy, by_key};
 use super::retention::{Aged, Aging, Retention, first_seen};
-use super::{Listing, delete, index};
 use crate::clock_faults::{self, ClockFault, Kind};
 use crate::deadline::{Waited, is_ahead};
 use crate::event::{Lsid, Timestamp};

@@ -14,8 +14,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::listing::Listing;
 use super::pack::{Entry, Head};
-use super::{Listing, Unreadable};
+use super::unreadable::Unreadable;
 use crate::deadline::{Waited, is_ahead};
 use crate::event::{Lsid, Timestamp};
 use crate::identity::{Id, Site};

@@ -10,7 +10,7 @@ use crate::store::Store;
 
 use super::index::{self, Events};
 use super::pack::Entry;
-use super::{ReadError, View};
+use super::view::{ReadError, View};
 
 /// How many packs one answer reads before it ends with what it has.
 const MAX_PACKS: usize = 24;

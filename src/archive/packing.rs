@@ -23,10 +23,13 @@ use crate::platform::Platform;
 use crate::store::{Store, StoreError};
 
 use super::covers::Covers;
+use super::delete::delete;
 use super::index::{self, Tells, Told};
+use super::listing::Listing;
 use super::pack::{self, Entries, Entry, Head, MAX_PACK_EVENTS, Pack};
 use super::retention::Retention;
-use super::{Listing, Unreadable, clearing, delete, events};
+use super::unreadable::Unreadable;
+use super::{clearing, events};
 
 /// What decides what a pass does.
 #[derive(Clone, Debug, PartialEq, Eq)]

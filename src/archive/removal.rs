@@ -9,9 +9,10 @@ use chrono::{DateTime, Utc};
 
 use super::clearing;
 use super::covers::{Found, Marker};
+use super::events;
 use super::pack::Entry;
 use super::packing::Bound;
-use super::{ReadError, View, events, read};
+use super::view::{ReadError, View, read};
 use crate::event::{Lsid, Timestamp};
 use crate::identity::{Id, Site};
 use crate::keys::{ErasedKey, OfSession};

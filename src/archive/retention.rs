@@ -18,7 +18,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Listing;
+use super::listing::Listing;
 use super::pack::{Entry, Pack};
 use crate::event::Timestamp;
 use crate::keys::{self, KeyParts, PackKey};

@@ -18,7 +18,7 @@ use crate::session::{State, Summary};
 use crate::store::Store;
 
 use super::index::{self, Sessions};
-use super::{ReadError, View};
+use super::view::{ReadError, View};
 
 /// How many heads one answer reads before it ends with what it has.
 const MAX_HEADS: usize = 100;

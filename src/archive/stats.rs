@@ -10,7 +10,8 @@ use crate::identity::Site;
 use crate::keys::{self, KeyParts, PackKey};
 use crate::store::Store;
 
-use super::{ReadError, View, index};
+use super::index;
+use super::view::{ReadError, View};
 
 /// How much there is. A repeat of an event that was packed counts once more until a pass has seen it, and so does what was
 /// removed and not yet cleared.
