@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use subtle::ConstantTimeEq as _;
 
-use crate::archive::packing::Policy;
+use crate::archive::compaction::Policy;
 use crate::forward::destination::Destination;
 
 /// The names of all settings. On Spin these are variables of the component, elsewhere values of `wasi:config`.

@@ -11,7 +11,7 @@ use flate2::Compression;
 use flate2::read::{GzDecoder, MultiGzDecoder};
 use flate2::write::GzEncoder;
 use outbound_events::archive::check::check;
-use outbound_events::archive::packing::{Bound, Due, Policy, Report, pass, pass_if_due};
+use outbound_events::archive::compaction::{Bound, Due, Policy, Report, pass, pass_if_due};
 use outbound_events::identity::Id;
 use outbound_events::store::{Store, StoreError};
 use serde_json::{Value, json};

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use outbound_events::archive::compaction::{Bound, Policy, Report, pass, pass_if_due};
 use outbound_events::archive::pack::Pack;
-use outbound_events::archive::packing::{Bound, Policy, Report, pass, pass_if_due};
 use outbound_events::clock_faults::ClockFaults;
 use outbound_events::deadline::{Deadline, Waited};
 use outbound_events::event::{Event, Timestamp};

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use outbound_events::archive::check::check;
-use outbound_events::archive::packing::{Bound, Policy, pass};
+use outbound_events::archive::compaction::{Bound, Policy, pass};
 use serde_json::Value;
 
 use crate::support::{Memory, Reply, TOKEN, Ways, at, call};

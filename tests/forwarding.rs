@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::support::{BEGIN, Memory, Reply, Says, TOKEN, Ways, by, call, post, seven};
-use outbound_events::archive::packing::{Bound, pass};
+use outbound_events::archive::compaction::{Bound, pass};
 use outbound_events::forward::outcome::wait;
 use outbound_events::settings::Settings;
 use serde_json::{Value, json};

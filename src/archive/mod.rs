@@ -18,14 +18,13 @@
 //! [`index`] finds the packs of a session or an event; it is made of packs, and may be lost.
 
 pub mod check;
-mod clearing;
+pub mod compaction;
 pub mod covers;
 mod delete;
 pub mod events;
 pub mod index;
 mod listing;
 pub mod pack;
-pub mod packing;
 pub mod removal;
 pub mod retention;
 pub mod sessions;

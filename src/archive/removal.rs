@@ -7,11 +7,10 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 
-use super::clearing;
+use super::compaction::{self, Bound};
 use super::covers::{Found, Marker};
 use super::events;
 use super::pack::Entry;
-use super::packing::Bound;
 use super::view::{ReadError, View, read};
 use crate::event::{Lsid, Timestamp};
 use crate::identity::{Id, Site};
@@ -19,7 +18,7 @@ use crate::keys::{ErasedKey, OfSession};
 use crate::platform::Platform;
 use crate::store::{Store, StoreError};
 
-pub use super::clearing::Cut;
+pub use super::compaction::Cut;
 
 /// What became of an erasing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +45,7 @@ pub async fn erase<P: Platform>(
     if found.is_empty() && known.is_empty() {
         return Ok(None);
     }
-    let (cleared, remaining) = clearing::clear_session(platform, site, lsid, bound).await?;
+    let (cleared, remaining) = compaction::clear_session(platform, site, lsid, bound).await?;
     let events = found.iter().map(|(id, _)| *id).collect::<HashSet<Id>>().len();
     // An earlier call has erased it, and its bytes are gone.
     let was_gone = events == 0 && !cleared && !remaining;
@@ -94,5 +93,5 @@ async fn found<S: Store>(
 
 /// Removes what is found with a timestamp before `before`, and bodies that were set aside and first seen before.
 pub async fn remove_before<P: Platform>(platform: &P, before: Timestamp, bound: &Bound) -> Result<Cut, StoreError> {
-    clearing::cut(platform, before, bound).await
+    compaction::cut(platform, before, bound).await
 }

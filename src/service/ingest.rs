@@ -5,7 +5,7 @@ use http::{HeaderName, HeaderValue, Response, header};
 
 use super::auth::{self, Sender};
 use super::{After, Answer, BrokenOff, Refusal, Service};
-use crate::archive::packing::{self, Bound};
+use crate::archive::compaction::{self, Bound};
 use crate::clock_faults::ClockFault;
 use crate::identity::{Id, Site};
 use crate::parse::{Problem, Problems};
@@ -59,7 +59,7 @@ impl<P: Platform> Service<'_, P> {
         if let Err(refused) = self.platform.store().set(key, value).await {
             // What the store said first is what is wrong with it.
             let Ok(policy) = self.variables.packing() else { return Err(refused.into()) };
-            let room = packing::make_room(self.platform, &policy, &Bound::default()).await;
+            let room = compaction::make_room(self.platform, &policy, &Bound::default()).await;
             if room != Ok(true) {
                 return Err(refused.into());
             }

@@ -23,7 +23,7 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use serde::Serialize;
 
-use crate::archive::packing::{self, Bound, Due, Policy};
+use crate::archive::compaction::{self, Bound, Due, Policy};
 use crate::clock_faults::{self, ClockFault, ClockFaults};
 use crate::forward::round::Rounds;
 use crate::identity::{Id, Site};
@@ -144,7 +144,7 @@ impl<P: Platform> Service<'_, P> {
 
     /// What a pass did if one was due, and lines for the log if something is wrong.
     async fn pass_if_due(&self, policy: &Policy) -> (Due, Vec<String>) {
-        match packing::pass_if_due(self.platform, policy, &Bound::default()).await {
+        match compaction::pass_if_due(self.platform, policy, &Bound::default()).await {
             Ok(due) => {
                 let unreadable = due.report.as_ref().and_then(|report| report.unreadable.first());
                 let line = unreadable.map(|one| format!("packing left {} where it is: {}", one.key, one.reason));

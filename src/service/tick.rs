@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Answer, Refusal, Service, auth, json_response};
 use crate::archive::Listing;
-use crate::archive::packing::Report;
+use crate::archive::compaction::Report;
 use crate::clock_faults::{self, ClockFaults};
 use crate::forward::standing::{self, Told};
 use crate::platform::Platform;

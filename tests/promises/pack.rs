@@ -7,7 +7,7 @@ use std::io::Write as _;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use outbound_events::archive::packing::{Bound, Policy, pass};
+use outbound_events::archive::compaction::{Bound, Policy, pass};
 use outbound_events::identity::Id;
 use serde_json::{Value, json};
 

@@ -7,7 +7,7 @@ use std::thread;
 use anyhow::{Context as _, Result, anyhow};
 use outbound_events::archive::Listing;
 use outbound_events::archive::pack::{self, Entries, Entry};
-use outbound_events::archive::packing::{Bound, Policy, pass};
+use outbound_events::archive::compaction::{Bound, Policy, pass};
 use outbound_events::identity::Site;
 use outbound_events_host::port::{NativePlatform, NativeStore};
 use outbound_events_host::store::KeyValueStore;

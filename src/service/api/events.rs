@@ -7,9 +7,9 @@ use mediatype::{MediaType, MediaTypeList, ReadParams as _};
 use serde::Serialize;
 
 use super::{MAX_PAGE_BYTES, Query, json, response};
+use crate::archive::compaction::Bound;
 use crate::archive::events::{self, Cursor, Page, Wanted};
 use crate::archive::pack::Entry;
-use crate::archive::packing::Bound;
 use crate::archive::removal::{self, Cut};
 use crate::archive::{self, View};
 use crate::event::EventName;

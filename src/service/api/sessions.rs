@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::set_aside::Cleared;
 use super::{MAX_PAGE_BYTES, Query, json};
-use crate::archive::packing::Bound;
+use crate::archive::compaction::Bound;
 use crate::archive::removal::Erased;
 use crate::archive::sessions::{self, Cursor, Wanted};
 use crate::archive::{self, Unreadable, View, events, removal};

@@ -10,7 +10,7 @@ use chrono::{TimeDelta, Utc};
 use clap::Subcommand;
 use indicatif::DecimalBytes;
 use outbound_events::archive::check::{self, Checked};
-use outbound_events::archive::packing::{self, Bound, Policy};
+use outbound_events::archive::compaction::{self, Bound, Policy};
 use outbound_events::archive::{Listing, removal};
 use outbound_events::event::Timestamp;
 use outbound_events::forward::destination::Destination;
@@ -144,7 +144,7 @@ fn pack(path: &Path, loose_events: usize, setting: Option<&Path>) -> Result<()> 
     let progress = Progress::new(&format!("packing {}", path.display()), "events");
     let (mut packed, mut merged, mut dropped, mut to_do) = (0, 0, 0, None);
     let unreadable = loop {
-        let report = runtime()?.block_on(packing::pass(&platform, &policy, &BOUND))?;
+        let report = runtime()?.block_on(compaction::pass(&platform, &policy, &BOUND))?;
         packed += report.packed;
         merged += report.merged;
         dropped += report.dropped;

@@ -1,0 +1,85 @@
+//! What has aged is deleted.
+
+use super::drop::TOGETHER;
+use super::pass::{Pass, time};
+use crate::archive::listing::Listing;
+use crate::archive::pack::Entry;
+use crate::archive::retention::{Aged, Aging, Retention, first_seen};
+use crate::keys::PackKey;
+use crate::platform::Platform;
+use crate::store::{Store, StoreError};
+
+impl<P: Platform> Pass<'_, P> {
+    /// Deletes what has aged, in the order of keys; where the time is up it is gone on with by the next pass.
+    pub(super) async fn drop_aged(&mut self) -> Result<(), StoreError> {
+        let Some(mut retention) = self.retention.clone().filter(Retention::is_due) else { return Ok(()) };
+        let Some(aging) = retention.aging else { return Ok(()) };
+        // There may be no room for two lists of all keys. What is not yet packed has been, by now, as far as it can be.
+        self.listing.loose = Vec::new();
+        let listing = Listing::of(self.store()).await?;
+        let (mut gone, mut last) = (Vec::new(), None);
+        for key in retention.unseen(self.suspects(&listing, aging)) {
+            // One is looked at whatever the time: else a store that is slow to list would never get anywhere.
+            if last.is_some() && self.is_over() {
+                self.drop_loose(&gone).await?;
+                retention.pause(self.store(), last).await;
+                return Ok(());
+            }
+            if let Ok(pack) = key.parse() {
+                self.drop_aged_of(aging, &pack).await?;
+            } else if key.starts_with("event.") {
+                gone.extend(self.has_aged(aging, &key).await?.then(|| key.clone()));
+            } else {
+                self.drop_aged_set_aside(aging, &key).await?;
+            }
+            last = Some(key);
+            if gone.len() >= TOGETHER {
+                self.drop_loose(&std::mem::take(&mut gone)).await?;
+            }
+        }
+        self.drop_loose(&gone).await?;
+        retention.finish(self.store()).await;
+        Ok(())
+    }
+
+    /// The keys of whatever may have aged, as far as keys and what is known of packs tell.
+    fn suspects(&self, listing: &Listing, aging: Aging) -> Vec<String> {
+        let loose = listing.loose.iter().filter(|key| time(key).is_some_and(|own| aging.suspects(own)));
+        let mut suspects: Vec<_> = loose.cloned().collect();
+        for (pack, known) in &self.packs {
+            let own = aging.suspects(pack.first) || aging.suspects(pack.last);
+            if own && aging.of_pack(pack, known.recorded) != Aged::Nothing {
+                suspects.push(pack.to_string());
+            }
+        }
+        suspects.extend(listing.set_aside.iter().map(ToString::to_string));
+        suspects
+    }
+
+    async fn has_aged(&mut self, aging: Aging, key: &str) -> Result<bool, StoreError> {
+        let entry = self.store().get(key).await?.and_then(|value| Entry::under(key, value).ok());
+        Ok(entry.is_some_and(|entry| aging.has_aged_entry(&entry)))
+    }
+
+    async fn drop_aged_of(&mut self, aging: Aging, pack: &PackKey) -> Result<(), StoreError> {
+        let Some(head) = self.head(pack).await? else { return Ok(()) };
+        match aging.of_pack(pack, head.recorded) {
+            Aged::All => self.drop_pack(pack, head.events as usize).await,
+            Aged::Perhaps => self.rewrite(pack).await.map(drop),
+            Aged::Nothing => Ok(()),
+        }
+    }
+
+    async fn drop_aged_set_aside(&mut self, aging: Aging, key: &str) -> Result<(), StoreError> {
+        let Some(value) = self.store().get(key).await? else { return Ok(()) };
+        match first_seen(&value) {
+            Ok(seen) if aging.has_aged_set_aside(seen) => {
+                self.store().delete(key).await?;
+                self.report.dropped_set_aside += 1;
+            }
+            Ok(_) => {}
+            Err(reason) => self.note(key, reason),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,158 @@
+//! What is loose is packed.
+
+use std::collections::BTreeSet;
+
+use super::pass::{MAX_OVERLAPS, Pass, by_key};
+use super::policy::{FEW, MANY_LOOSE};
+use super::report::Report;
+use crate::archive::listing::Listing;
+use crate::archive::pack::{Entries, Entry};
+use crate::clock_faults::{self, ClockFault, Kind};
+use crate::deadline::{Deadline, is_ahead, millis};
+use crate::forward::owed::Debts;
+use crate::forward::standing;
+use crate::gather::gather;
+use crate::identity::Site;
+use crate::keys::{KeyParts, PackKey};
+use crate::platform::Platform;
+use crate::store::{Store, StoreError};
+
+/// Of loose events, keeps those that are the oldest but for the first few, up to the end: before anything is deleted, all keys are listed
+/// again, and there may be no room for two lists of them.
+fn keep_oldest(keys: &mut Vec<String>, first: usize, end: usize) {
+    let by_time = |one: &String, other: &String| KeyParts::of(one).cmp(&KeyParts::of(other));
+    if end < keys.len() {
+        keys.select_nth_unstable_by(end, by_time);
+        keys.truncate(end);
+    }
+    if first > 0 {
+        keys.select_nth_unstable_by(first, by_time);
+        keys.drain(..first);
+    }
+    keys.shrink_to_fit();
+}
+
+/// The site of an event's key.
+fn site(key: &str) -> Option<&str> {
+    key.split('.').nth(1)
+}
+
+impl<P: Platform> Pass<'_, P> {
+    /// Packs the oldest loose events, as many as are not to stay loose. Where none of the oldest can be packed, it is the next ones' turn.
+    pub(super) async fn pack_loose(&mut self) -> Result<(), StoreError> {
+        let (stay, batch) = (self.policy.stay_loose(&self.listing), self.policy.batch(&self.listing));
+        let mut first = 0;
+        loop {
+            let excess = self.listing.loose.len().saturating_sub(stay);
+            if excess < batch {
+                return Ok(());
+            }
+            let mut oldest = self.owed_to_nobody(batch).await?;
+            let excess = excess.min(oldest.len());
+            if excess < batch.max(first + 1) {
+                return Ok(());
+            }
+            let end = excess.min(first.saturating_add(self.bound.loose));
+            keep_oldest(&mut oldest, first, end);
+            let done = |report: &Report| (report.packed, report.written, report.dropped);
+            let before = done(&self.report);
+            self.pack_sites(oldest, batch).await?;
+            if end == excess || done(&self.report) != before || self.is_over() {
+                self.report.remaining |= end < excess;
+                return Ok(());
+            }
+            first = end;
+            self.listing.loose = Listing::of(self.store()).await?.loose;
+        }
+    }
+
+    /// Packs loose events, a site at a time; the sites with most first.
+    async fn pack_sites(&mut self, mut keys: Vec<String>, batch: usize) -> Result<(), StoreError> {
+        // So a site's are together, in the order of their times.
+        keys.sort_unstable();
+        let mut sites: Vec<_> = keys.chunk_by(|one, other| site(one) == site(other)).collect();
+        sites.sort_by_key(|keys| std::cmp::Reverse(keys.len()));
+        let few = batch.min(8);
+        for keys in sites.into_iter().filter(|keys| keys.len() >= few) {
+            let Some(site) = keys.first().and_then(|key| site(key)).and_then(Site::parse) else { continue };
+            for some in keys.chunks(self.bound.events.max(1)) {
+                if self.is_over() {
+                    return Ok(());
+                }
+                self.pack_some(&site, some).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What may be packed: what no destination is owed. Where what they are owed would fill the store, the one that is owed most is
+    /// paused, and the next: what came in is kept before it is pushed on.
+    async fn owed_to_nobody(&mut self, batch: usize) -> Result<Vec<String>, StoreError> {
+        let policy = self.policy;
+        if policy.destinations.is_empty() {
+            return Ok(std::mem::take(&mut self.listing.loose));
+        }
+        let mut debts = Debts::of(self.store(), &policy.destinations, &self.listing).await?;
+        let owed = |debts: &Debts<'_>, key: &String| KeyParts::of(key).is_some_and(|parts| debts.owe(&parts));
+        while policy.is_pressed(&self.listing) || self.listing.loose.len() > MANY_LOOSE {
+            let free = self.listing.loose.iter().filter(|key| !owed(&debts, key)).count();
+            let Some((destination, _)) = debts.greatest(&self.listing).filter(|_| free < batch.max(FEW)) else { break };
+            let reason = "what it is owed would fill the store";
+            standing::pause(self.store(), &destination.name, reason, self.platform.now()).await?;
+            debts.forget(&destination.name);
+        }
+        let mut loose = std::mem::take(&mut self.listing.loose);
+        loose.retain(|key| !owed(&debts, key));
+        Ok(loose)
+    }
+
+    async fn pack_some(&mut self, site: &Site, keys: &[String]) -> Result<(), StoreError> {
+        let mut entries = Entries::new();
+        for key in keys {
+            // Gone: another pass has packed it.
+            let Some(value) = self.store().get(key).await? else { continue };
+            match Entry::under(key, value) {
+                Ok(entry) if self.covers.cover(&entry) => {}
+                Ok(entry) => _ = entries.insert(key.clone(), entry),
+                Err(reason) => self.note(key, reason),
+            }
+        }
+        let is_ahead = |entry: &Entry| i64::try_from(entry.recorded).is_ok_and(|at| is_ahead(at, self.platform.now()));
+        if entries.values().any(is_ahead) {
+            clock_faults::note(&mut self.report.clock_faults, ClockFault::of_site(Kind::RecordedAhead, site));
+        }
+        self.drop_repeats(site, &mut entries).await?;
+        self.replace(site, &entries, &[]).await?;
+        Ok(())
+    }
+
+    /// Takes out what a pack holds already, and deletes it where it is loose: a repeat of an event that was packed, or one whose
+    /// grace has passed.
+    async fn drop_repeats(&mut self, site: &Site, entries: &mut Entries) -> Result<(), StoreError> {
+        let packs = self.packs.keys().filter(|pack| pack.site == *site);
+        let overlaps =
+            |pack: &&PackKey| entries.values().any(|entry| (pack.first..=pack.last).contains(&entry.key.timestamp));
+        let packs: Vec<_> = packs.filter(overlaps).take(MAX_OVERLAPS).cloned().collect();
+        for pack in packs {
+            let Some(head) = self.head(&pack).await? else { continue };
+            let ids: BTreeSet<_> = gather(head.ids());
+            if !entries.values().any(|entry| ids.contains(&entry.key.id.short())) {
+                continue;
+            }
+            let Some((packed, _)) = self.entries(&pack).await? else { continue };
+            let made = head.made.and_then(|made| i64::try_from(made.saturating_mul(1_000)).ok());
+            let grace = made.map(|at| Deadline { at, wait: millis(self.policy.grace) });
+            let waits = grace.is_some_and(|grace| grace.holds(self.platform.now()));
+            let packed = by_key(packed);
+            let is_packed =
+                |key: &String, entry: &Entry| packed.get(key).is_some_and(|packed| packed.recorded <= entry.recorded);
+            let repeats: Vec<_> =
+                entries.iter().filter(|(key, entry)| is_packed(key, entry)).map(|(key, _)| key.clone()).collect();
+            entries.retain(|key, _| !repeats.contains(key));
+            if !waits {
+                self.delete_packed(&packed, repeats.iter()).await?;
+            }
+        }
+        Ok(())
+    }
+}

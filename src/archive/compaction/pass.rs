@@ -1,0 +1,191 @@
+//! A pass under way: what it knows of the store, and how it reads packs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::policy::{Bound, Policy};
+use super::report::Report;
+use crate::archive::covers::Covers;
+use crate::archive::index::{self, Tells, Told};
+use crate::archive::listing::Listing;
+use crate::archive::pack::{self, Entries, Entry, Head, Pack};
+use crate::archive::retention::Retention;
+use crate::archive::unreadable::Unreadable;
+use crate::clock_faults::{ClockFault, Kind};
+use crate::event::Timestamp;
+use crate::gather::gather;
+use crate::identity::Site;
+use crate::keys::{Finds, IndexKey, KeyParts, PackKey};
+use crate::platform::Platform;
+use crate::store::{Store, StoreError};
+
+/// How many heads one pass reads to see whether what is loose was packed before.
+pub(super) const MAX_OVERLAPS: usize = 16;
+
+/// A pass under way.
+pub(super) struct Pass<'p, P> {
+    pub(super) platform: &'p P,
+    pub(super) policy: &'p Policy,
+    pub(super) bound: &'p Bound,
+    /// By the monotonic clock.
+    pub(super) began: Duration,
+    pub(super) listing: Listing,
+    pub(super) covers: Covers,
+    pub(super) retention: Option<Retention>,
+    /// The packs that can be read.
+    pub(super) packs: BTreeMap<PackKey, Known>,
+    /// What to tell of packs that no index speaks of yet.
+    pub(super) fresh: Tells,
+    /// Short ids of those packs.
+    pub(super) fresh_ids: BTreeMap<PackKey, BTreeSet<u64>>,
+    pub(super) session_indexes: Vec<(IndexKey, index::Sessions)>,
+    pub(super) report: Report,
+}
+
+/// What a pass knows of a pack that can be read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    pub(super) bytes: usize,
+    /// When its records were recorded, in Unix milliseconds, as far as that is known.
+    pub(super) recorded: Option<(u64, u64)>,
+}
+
+impl<'p, P: Platform> Pass<'p, P> {
+    pub(super) async fn new(
+        platform: &'p P,
+        policy: &'p Policy,
+        bound: &'p Bound,
+        listing: Listing,
+        retention: Option<Retention>,
+    ) -> Result<Self, StoreError> {
+        let mut report = Report { loose: listing.loose.len(), ..Report::default() };
+        if retention.as_ref().is_some_and(|retention| retention.is_behind) {
+            report.clock_faults.push(ClockFault::of_recipient(Kind::RetentionBehind));
+        }
+        let covers = Covers::of(platform.store(), &listing, platform.now(), &mut report.unreadable).await?;
+        Ok(Self {
+            platform,
+            policy,
+            bound,
+            began: platform.monotonic(),
+            listing,
+            covers,
+            retention,
+            packs: BTreeMap::new(),
+            fresh: Tells::new(),
+            fresh_ids: BTreeMap::new(),
+            session_indexes: Vec::new(),
+            report,
+        })
+    }
+
+    pub(super) fn store(&self) -> &'p P::Store {
+        self.platform.store()
+    }
+
+    /// Whether its time is up. Then something may remain.
+    pub(super) fn is_over(&mut self) -> bool {
+        let over = self.platform.elapsed(self.began) >= self.bound.time;
+        self.report.remaining |= over;
+        over
+    }
+
+    pub(super) fn note(&mut self, key: impl ToString, reason: impl ToString) {
+        Unreadable::note(&mut self.report.unreadable, key, reason);
+    }
+
+    /// Learns of every pack how many bytes it has, and when its records were recorded: from indexes, or from itself.
+    pub(super) async fn learn_packs(&mut self) -> Result<(), StoreError> {
+        for key in self.listing.indexes.clone() {
+            if key.finds == Finds::Sessions
+                && let Some(index) = self.store().get(&key.to_string()).await?.and_then(index::Sessions::read)
+            {
+                self.session_indexes.push((key, index));
+            }
+        }
+        let indexed = self.session_indexes.iter().flat_map(|(_, index)| &index.packs);
+        let known =
+            indexed.map(|pack| (pack.key.clone(), Known { bytes: pack.bytes as usize, recorded: pack.recorded }));
+        let known: BTreeMap<_, _> = gather(known);
+        for key in self.listing.packs.clone() {
+            match known.get(&key) {
+                Some(known) => _ = self.packs.insert(key, *known),
+                None => _ = self.head(&key).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The head of a pack, which is known from then on. `None` if it is gone, or cannot be read.
+    pub(super) async fn head(&mut self, key: &PackKey) -> Result<Option<Head>, StoreError> {
+        let Some(value) = self.store().get(&key.to_string()).await? else { return Ok(None) };
+        match Pack::open(key, &value).map(|pack| pack.head) {
+            Ok(head) => {
+                let known = Known { bytes: value.len(), recorded: head.recorded };
+                if self.packs.insert(key.clone(), known).is_none() {
+                    self.learn(key, &head, value.len());
+                }
+                Ok(Some(head))
+            }
+            Err(fault) => {
+                self.note(key, fault);
+                self.packs.remove(key);
+                Ok(None)
+            }
+        }
+    }
+
+    pub(super) fn learn(&mut self, key: &PackKey, head: &Head, bytes: usize) {
+        self.packs.insert(key.clone(), Known { bytes, recorded: head.recorded });
+        self.fresh.insert(key.clone(), Told::of(&key.site, head, bytes));
+        self.fresh_ids.insert(key.clone(), gather(head.ids()));
+    }
+
+    pub(super) fn forget(&mut self, key: &PackKey) {
+        self.packs.remove(key);
+        self.fresh.remove(key);
+        self.fresh_ids.remove(key);
+    }
+
+    /// All records of a pack but for those that were removed or have aged, and how many those are; `None` if it is gone or not all of it
+    /// can be read. One whose bytes were changed is not read for good.
+    pub(super) async fn entries(&mut self, key: &PackKey) -> Result<Option<(Vec<Entry>, usize)>, StoreError> {
+        let Some(value) = self.store().get(&key.to_string()).await? else { return Ok(None) };
+        let read = match pack::is_named_by_its_hash(key, &value) {
+            true => Pack::open(key, &value).and_then(|pack| pack.all()),
+            false => Err(pack::PackFault::Hash),
+        };
+        match read {
+            Ok(mut entries) => {
+                let all = entries.len();
+                let aging = self.retention.as_ref().and_then(|retention| retention.aging);
+                let has_aged = |entry: &Entry| aging.is_some_and(|aging| aging.has_aged_entry(entry));
+                entries.retain(|entry| !self.covers.cover(entry) && !has_aged(entry));
+                let gone = all - entries.len();
+                Ok(Some((entries, gone)))
+            }
+            Err(fault) => {
+                self.note(key, fault);
+                self.packs.remove(key);
+                Ok(None)
+            }
+        }
+    }
+
+    /// The packs of a session, as indexes and what was learned in this pass tell.
+    pub(super) fn packs_of(&self, site: &Site, hash: u64) -> Vec<PackKey> {
+        let indexed = self.session_indexes.iter().flat_map(|(_, index)| index.find(hash).cloned());
+        let fresh = self.fresh.iter().filter(|(_, told)| told.has_session(hash)).map(|(key, _)| key.clone());
+        let found: BTreeSet<_> = gather(indexed.chain(fresh));
+        found.into_iter().filter(|pack| pack.site == *site && self.packs.contains_key(pack)).collect()
+    }
+}
+
+pub(super) fn by_key(entries: Vec<Entry>) -> Entries {
+    gather(entries.into_iter().map(|entry| (entry.key.to_string(), entry)))
+}
+
+/// The own time of a loose record.
+pub(super) fn time(key: &str) -> Option<Timestamp> {
+    KeyParts::of(key)?.time()
+}
