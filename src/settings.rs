@@ -159,7 +159,7 @@ impl Settings {
             max_body_bytes: variables.max_body_bytes()?,
             read_tokens: variables.tokens("read_tokens")?,
             admin_tokens: variables.tokens("admin_tokens")?,
-            packing: variables.packing_to(destinations.clone())?,
+            packing: variables.packing()?,
             destinations,
             tick_tokens: variables.tokens("tick_token")?,
             max_requests_per_hour: variables.number("max_requests_per_hour", 1..=10_000_000)?,
@@ -231,16 +231,11 @@ impl<'a> Variables<'a> {
 
     /// [`Settings::packing`].
     pub fn packing(&self) -> Result<Policy, SettingsError> {
-        self.packing_to(self.destinations()?)
-    }
-
-    fn packing_to(&self, destinations: Vec<Destination>) -> Result<Policy, SettingsError> {
         Ok(Policy {
             loose_events: self.number("loose_events", 0..=10_000_000)?.unwrap_or(512) as usize,
             key_budget: self.number("key_budget", 1..=u32::MAX)?.map(|keys| keys as usize),
             grace: Duration::from_secs(self.number("packing_grace", 0..=86_400)?.unwrap_or(0).into()),
             retention_days: self.number("retention_days", 1..=36_500)?,
-            destinations,
         })
     }
 

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
-use crate::support::{Limited, Memory, Reply, TOKEN, at, by, call, now, post, seven};
+use crate::support::{Limited, Memory, Reply, TOKEN, at, by, call, now, pass, pass_if_due, post, seven};
 use chrono::{DateTime, TimeDelta, Utc};
 use flate2::Compression;
 use flate2::read::{GzDecoder, MultiGzDecoder};
 use flate2::write::GzEncoder;
 use outbound_events::archive::check::check;
-use outbound_events::archive::compaction::{Bound, Due, Policy, Report, pass, pass_if_due};
+use outbound_events::archive::compaction::{Bound, Due, Policy, Report};
 use outbound_events::identity::Id;
 use outbound_events::store::{Store, StoreError};
 use serde_json::{Value, json};

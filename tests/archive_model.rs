@@ -28,6 +28,7 @@ use outbound_events::archive::pack::Entry;
 use outbound_events::archive::removal::{erase, remove_before};
 use outbound_events::archive::{self, View, events};
 use outbound_events::event::{Lsid, Timestamp};
+use outbound_events::forward::backlogs::Backlogs;
 use outbound_events::forward::destination::Destination;
 use outbound_events::forward::round::Rounds;
 use outbound_events::http_client::{Deliver, NotSent};
@@ -353,7 +354,7 @@ struct Ledger {
 }
 
 fn policy() -> Policy {
-    Policy { destinations: destinations(), retention_days: Some(30), ..Policy::packs(3) }
+    Policy { retention_days: Some(30), ..Policy::packs(3) }
 }
 
 const BOUND: Bound = Bound { events: 6, loose: 8, time: Duration::from_secs(60) };
@@ -472,9 +473,9 @@ fn passer<'w>(store: Seen<'w>, times: usize, mut random: Rng, busy: &'w Cell<u64
             let bound = if random.bool() { BOUND } else { SHORT };
             // A store that is late may not give back at once what was written: then the pass breaks off.
             if random.bool() {
-                let _ = pass(&store, &policy(), &bound).await;
+                let _ = pass(&store, &policy(), &mut Backlogs::new(&destinations()), &bound).await;
             } else {
-                let _ = pass_if_due(&store, &policy(), &bound).await;
+                let _ = pass_if_due(&store, &policy(), &mut Backlogs::new(&destinations()), &bound).await;
             }
         }
     })
@@ -758,10 +759,9 @@ fn settle(world: &World, ledger: &Ledger, seed: u64) {
     let values = sent_on(world, ledger, seed);
     world.versions.borrow_mut().push(Rc::new(values));
     let store = settled(world);
-    let alone = Policy { destinations: Vec::new(), ..policy() };
     for _ in 0..36 {
         let platform = at(&store, world.now());
-        pollster::block_on(pass_if_due(&platform, &alone, &BOUND)).unwrap();
+        pollster::block_on(pass_if_due(&platform, &policy(), &mut Backlogs::new(&[]), &BOUND)).unwrap();
         // Life goes on, by clocks that are right.
         let form = format!("event=noon&version=1&timestamp={}", world.now().timestamp());
         let (key, record) = Record::of_form(form.as_bytes(), &site(), world.now()).unwrap();

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use outbound_events::archive::compaction::{Bound, Policy, Report, pass, pass_if_due};
+use outbound_events::archive::compaction::{Bound, Policy, Report};
 use outbound_events::archive::pack::Pack;
 use outbound_events::clock_faults::ClockFaults;
 use outbound_events::deadline::{Deadline, Waited};
@@ -22,7 +22,7 @@ use outbound_events::settings::Variables;
 use outbound_events::store::Store as _;
 use serde_json::{Value, json};
 
-use crate::support::{Call, Memory, Reply, Says, TOKEN, Ways, at, call, now, post};
+use crate::support::{Call, Memory, Reply, Says, TOKEN, Ways, at, call, now, pass, pass_if_due, post};
 
 const SETTINGS: &[(&str, &str)] =
     &[("ingest_tokens", TOKEN), ("read_tokens", TOKEN), ("admin_tokens", TOKEN), ("tick_token", TOKEN)];

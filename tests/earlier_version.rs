@@ -7,10 +7,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use outbound_events::archive::check::check;
-use outbound_events::archive::compaction::{Bound, Policy, pass};
+use outbound_events::archive::compaction::{Bound, Policy};
 use serde_json::Value;
 
-use crate::support::{Memory, Reply, TOKEN, Ways, at, call};
+use crate::support::{Memory, Reply, TOKEN, Ways, at, call, pass};
 
 const DESTINATIONS: &str =
     r#"[{"name":"desk","url":"https://desk.example/in"},{"name":"gone","url":"https://gone.example/in"}]"#;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::support::{BEGIN, Memory, Reply, Says, TOKEN, Ways, by, call, post, seven};
 use outbound_events::archive::compaction::{Bound, pass};
+use outbound_events::forward::backlogs::Backlogs;
 use outbound_events::forward::outcome::wait;
 use outbound_events::settings::Settings;
 use serde_json::{Value, json};
@@ -85,9 +86,11 @@ impl Recipient {
         let settings = self.settings();
         let variable =
             |name: &str| Ok(settings.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()));
-        let mut policy = Settings::read(variable).unwrap().packing;
-        policy.loose_events = loose_events;
-        pollster::block_on(pass(&by(&self.store, || self.ways.now()), &policy, &Bound::default())).unwrap();
+        let Settings { mut packing, destinations, .. } = Settings::read(variable).unwrap();
+        packing.loose_events = loose_events;
+        let mut pending = Backlogs::new(&destinations);
+        pollster::block_on(pass(&by(&self.store, || self.ways.now()), &packing, &mut pending, &Bound::default()))
+            .unwrap();
     }
 
     fn loose(&self) -> usize {

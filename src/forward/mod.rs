@@ -4,6 +4,7 @@
 //! |---|---|
 //! | the setting `destinations` | [`destination`] |
 //! | which events a destination is *owed*, and the receipts for what it has got | [`owed`] |
+//! | the same of all destinations, as compaction asks for it | [`backlogs`] |
 //! | a *round*: what is owed is sent, oldest first | [`round`] |
 //! | an event -> a request: CloudEvents, form, template, signed | [`format`](mod@format), [`template`] |
 //! | what became of it, and when to try again | [`outcome`] |
@@ -18,6 +19,7 @@
 //!    sent by a *replay*.
 //! 3. An event is not sent before one that came first and is owed too; what was refused is passed over, and listed.
 
+pub mod backlogs;
 pub mod destination;
 pub mod format;
 pub mod outcome;

@@ -165,46 +165,6 @@ fn rank(event: Option<EventName>) -> u8 {
     event.map_or(u8::MAX, |event| crate::session::rank(&event))
 }
 
-/// What all destinations are owed.
-#[derive(Debug, Default)]
-pub struct Debts<'d>(Vec<Owing<'d>>);
-
-impl<'d> Debts<'d> {
-    /// Reads all receipts. `listing` was made before.
-    pub async fn of(
-        store: &impl Store,
-        destinations: &'d [Destination],
-        listing: &Listing,
-    ) -> Result<Self, StoreError> {
-        let mut debts = Vec::new();
-        for destination in destinations {
-            debts.push(Owing::of(store, destination, listing).await?);
-        }
-        Ok(Self(debts))
-    }
-
-    /// Whether anyone is owed an event.
-    pub fn owe(&self, key: &KeyParts<'_>) -> bool {
-        self.0.iter().any(|owing| owing.owes(key))
-    }
-
-    /// The destination that is owed most, and how much, if any is owed anything.
-    pub fn greatest(&self, listing: &Listing) -> Option<(&'d Destination, usize)> {
-        let count = |owing: &Owing<'_>| {
-            listing.loose.iter().filter(|key| KeyParts::of(key).is_some_and(|parts| owing.owes(&parts))).count()
-        };
-        let counted = self.0.iter().map(|owing| (owing.destination, count(owing)));
-        counted.filter(|(_, count)| *count > 0).max_by_key(|(_, count)| *count)
-    }
-
-    /// Nothing is owed to that destination any more.
-    pub fn forget(&mut self, name: &DestinationName) {
-        for owing in self.0.iter_mut().filter(|owing| owing.destination.name == *name) {
-            owing.paused = true;
-        }
-    }
-}
-
 /// Joins receipts where there are many, and takes out what is no longer loose. New ones are written before old ones go.
 pub async fn tidy(store: &impl Store, listing: &Listing, now: DateTime<Utc>) -> Result<(), StoreError> {
     let mut of: Vec<(&DestinationName, Vec<&ForwardKey>)> = Vec::new();

@@ -7,6 +7,7 @@ use super::auth::{self, Sender};
 use super::{After, Answer, BrokenOff, Refusal, Service};
 use crate::archive::compaction::{self, Bound};
 use crate::clock_faults::ClockFault;
+use crate::forward::backlogs::Backlogs;
 use crate::identity::{Id, Site};
 use crate::parse::{Problem, Problems};
 use crate::platform::Platform;
@@ -58,8 +59,10 @@ impl<P: Platform> Service<'_, P> {
         }
         if let Err(refused) = self.platform.store().set(key, value).await {
             // What the store said first is what is wrong with it.
+            let Ok(destinations) = self.variables.destinations() else { return Err(refused.into()) };
             let Ok(policy) = self.variables.packing() else { return Err(refused.into()) };
-            let room = compaction::make_room(self.platform, &policy, &Bound::default()).await;
+            let mut pending = Backlogs::new(&destinations);
+            let room = compaction::make_room(self.platform, &policy, &mut pending, &Bound::default()).await;
             if room != Ok(true) {
                 return Err(refused.into());
             }

@@ -25,6 +25,8 @@ use serde::Serialize;
 
 use crate::archive::compaction::{self, Bound, Due, Policy};
 use crate::clock_faults::{self, ClockFault, ClockFaults};
+use crate::forward::backlogs::Backlogs;
+use crate::forward::destination::Destination;
 use crate::forward::round::Rounds;
 use crate::identity::{Id, Site};
 use crate::platform::Platform;
@@ -136,15 +138,17 @@ impl<P: Platform> Service<'_, P> {
     }
 
     async fn rounds_now_and_pass(&self) -> Result<Vec<String>, SettingsError> {
+        let destinations = self.variables.destinations()?;
         let policy = self.variables.packing()?;
         // What hangs holds up no pass.
-        let (rounds, (_, packing)) = join(self.rounds_now(), self.pass_if_due(&policy)).await;
+        let (rounds, (_, packing)) = join(self.rounds_now(), self.pass_if_due(&policy, &destinations)).await;
         Ok(rounds?.into_iter().chain(packing).collect())
     }
 
     /// What a pass did if one was due, and lines for the log if something is wrong.
-    async fn pass_if_due(&self, policy: &Policy) -> (Due, Vec<String>) {
-        match compaction::pass_if_due(self.platform, policy, &Bound::default()).await {
+    async fn pass_if_due(&self, policy: &Policy, destinations: &[Destination]) -> (Due, Vec<String>) {
+        match compaction::pass_if_due(self.platform, policy, &mut Backlogs::new(destinations), &Bound::default()).await
+        {
             Ok(due) => {
                 let unreadable = due.report.as_ref().and_then(|report| report.unreadable.first());
                 let line = unreadable.map(|one| format!("packing left {} where it is: {}", one.key, one.reason));

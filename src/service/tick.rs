@@ -18,7 +18,8 @@ impl<P: Platform> Service<'_, P> {
     pub(super) async fn tick(&self, head: &Parts) -> Result<Answer, Refusal> {
         let settings = self.settings()?;
         auth::scheduler(head, settings.tick_tokens.as_ref())?;
-        let (rounds, (due, packing)) = join(self.rounds(settings), self.pass_if_due(&settings.packing)).await;
+        let (rounds, (due, packing)) =
+            join(self.rounds(settings), self.pass_if_due(&settings.packing, &settings.destinations)).await;
         let lines: Vec<_> = rounds.into_iter().chain(packing).collect();
         let log = (!lines.is_empty()).then(|| lines.join("\n"));
         if head.method == Method::POST {

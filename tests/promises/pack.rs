@@ -7,11 +7,11 @@ use std::io::Write as _;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use outbound_events::archive::compaction::{Bound, Policy, pass};
+use outbound_events::archive::compaction::{Bound, Policy};
 use outbound_events::identity::Id;
 use serde_json::{Value, json};
 
-use crate::support::{Memory, Reply, TOKEN, call, now, post, seven};
+use crate::support::{Memory, Reply, TOKEN, call, now, pass, post, seven};
 
 const SETTINGS: &[(&str, &str)] = &[("ingest_tokens", TOKEN), ("read_tokens", TOKEN)];
 

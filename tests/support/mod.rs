@@ -9,6 +9,8 @@
 
 mod destination;
 mod forms;
+mod passes;
+mod slow_disk;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -25,6 +27,8 @@ use outbound_events::store::{Store, StoreError};
 
 pub use destination::{Says, Ways};
 pub use forms::{BEGIN, seven};
+pub use passes::{pass, pass_if_due};
+pub use slow_disk::SlowDisk;
 
 pub const TOKEN: &str = "a-token-of-24-characters";
 pub const OPEN: &[(&str, &str)] = &[("ingest_open", "true")];
@@ -317,52 +321,6 @@ impl Store for Failing {
 
     async fn get_keys(&self) -> Result<Vec<String>, StoreError> {
         self.call(self.inner.get_keys()).await
-    }
-}
-
-/// A store on a disk to which each write takes so long, by a clock of its own, one after the other.
-pub struct SlowDisk {
-    pub inner: Memory,
-    write: TimeDelta,
-    spent: Cell<TimeDelta>,
-}
-
-impl SlowDisk {
-    pub fn new(values: BTreeMap<String, Vec<u8>>, write: TimeDelta) -> Self {
-        let inner = Memory { values: RefCell::new(values), calls: RefCell::default() };
-        Self { inner, write, spent: Cell::new(TimeDelta::zero()) }
-    }
-
-    pub fn now(&self) -> DateTime<Utc> {
-        now() + self.spent.get()
-    }
-
-    fn writes(&self) {
-        self.spent.set(self.spent.get() + self.write);
-    }
-}
-
-impl Store for SlowDisk {
-    async fn exists(&self, key: &str) -> Result<bool, StoreError> {
-        self.inner.exists(key).await
-    }
-
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.inner.get(key).await
-    }
-
-    async fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
-        self.writes();
-        self.inner.set(key, value).await
-    }
-
-    async fn delete(&self, key: &str) -> Result<(), StoreError> {
-        self.writes();
-        self.inner.delete(key).await
-    }
-
-    async fn get_keys(&self) -> Result<Vec<String>, StoreError> {
-        self.inner.get_keys().await
     }
 }
 

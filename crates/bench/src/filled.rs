@@ -6,8 +6,9 @@ use std::thread;
 
 use anyhow::{Context as _, Result, anyhow};
 use outbound_events::archive::Listing;
-use outbound_events::archive::pack::{self, Entries, Entry};
 use outbound_events::archive::compaction::{Bound, Policy, pass};
+use outbound_events::archive::pack::{self, Entries, Entry};
+use outbound_events::forward::backlogs::Backlogs;
 use outbound_events::identity::Site;
 use outbound_events_host::port::{NativePlatform, NativeStore};
 use outbound_events_host::store::KeyValueStore;
@@ -56,7 +57,7 @@ fn part(first: u64, end: u64) -> Result<Vec<pack::Made>> {
 /// Runs passes until nothing is left to do.
 pub async fn pack_all(store: &NativeStore) -> Result<()> {
     let platform = NativePlatform::new(store.clone());
-    while pass(&platform, &Policy::default(), &Bound::WIDE).await?.remaining {}
+    while pass(&platform, &Policy::default(), &mut Backlogs::new(&[]), &Bound::WIDE).await?.remaining {}
     Ok(())
 }
 

@@ -3,14 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::pass::{MAX_OVERLAPS, Pass, by_key};
+use super::pending::PendingDeliveries;
 use super::policy::{FEW, MANY_LOOSE};
 use super::report::Report;
 use crate::archive::listing::Listing;
 use crate::archive::pack::{Entries, Entry};
 use crate::clock_faults::{self, ClockFault, Kind};
 use crate::deadline::{Deadline, is_ahead, millis};
-use crate::forward::owed::Debts;
-use crate::forward::standing;
 use crate::gather::gather;
 use crate::identity::Site;
 use crate::keys::{KeyParts, PackKey};
@@ -37,9 +36,13 @@ fn site(key: &str) -> Option<&str> {
     key.split('.').nth(1)
 }
 
+fn is_pending(pending: &impl PendingDeliveries, key: &str) -> bool {
+    KeyParts::of(key).is_some_and(|parts| pending.is_pending(&parts))
+}
+
 impl<P: Platform> Pass<'_, P> {
     /// Packs the oldest loose events, as many as are not to stay loose. Where none of the oldest can be packed, it is the next ones' turn.
-    pub(super) async fn pack_loose(&mut self) -> Result<(), StoreError> {
+    pub(super) async fn pack_loose(&mut self, pending: &mut impl PendingDeliveries) -> Result<(), StoreError> {
         let (stay, batch) = (self.policy.stay_loose(&self.listing), self.policy.batch(&self.listing));
         let mut first = 0;
         loop {
@@ -47,7 +50,7 @@ impl<P: Platform> Pass<'_, P> {
             if excess < batch {
                 return Ok(());
             }
-            let mut oldest = self.owed_to_nobody(batch).await?;
+            let mut oldest = self.not_pending(batch, pending).await?;
             let excess = excess.min(oldest.len());
             if excess < batch.max(first + 1) {
                 return Ok(());
@@ -85,24 +88,27 @@ impl<P: Platform> Pass<'_, P> {
         Ok(())
     }
 
-    /// What may be packed: what no destination is owed. Where what they are owed would fill the store, the one that is owed most is
-    /// paused, and the next: what came in is kept before it is pushed on.
-    async fn owed_to_nobody(&mut self, batch: usize) -> Result<Vec<String>, StoreError> {
-        let policy = self.policy;
-        if policy.destinations.is_empty() {
+    /// The keys that may be packed: those that are not pending. Where pending ones would fill the store, the destination with the
+    /// greatest backlog is paused, and then the next.
+    async fn not_pending(
+        &mut self,
+        batch: usize,
+        pending: &mut impl PendingDeliveries,
+    ) -> Result<Vec<String>, StoreError> {
+        if !pending.learn(self.store(), &self.listing).await? {
             return Ok(std::mem::take(&mut self.listing.loose));
         }
-        let mut debts = Debts::of(self.store(), &policy.destinations, &self.listing).await?;
-        let owed = |debts: &Debts<'_>, key: &String| KeyParts::of(key).is_some_and(|parts| debts.owe(&parts));
-        while policy.is_pressed(&self.listing) || self.listing.loose.len() > MANY_LOOSE {
-            let free = self.listing.loose.iter().filter(|key| !owed(&debts, key)).count();
-            let Some((destination, _)) = debts.greatest(&self.listing).filter(|_| free < batch.max(FEW)) else { break };
-            let reason = "what it is owed would fill the store";
-            standing::pause(self.store(), &destination.name, reason, self.platform.now()).await?;
-            debts.forget(&destination.name);
+        while self.policy.is_pressed(&self.listing) || self.listing.loose.len() > MANY_LOOSE {
+            let free = self.listing.loose.iter().filter(|key| !is_pending(pending, key)).count();
+            if free >= batch.max(FEW) {
+                break;
+            }
+            if !pending.pause_greatest_backlog(self.store(), &self.listing, self.platform.now()).await? {
+                break;
+            }
         }
         let mut loose = std::mem::take(&mut self.listing.loose);
-        loose.retain(|key| !owed(&debts, key));
+        loose.retain(|key| !is_pending(pending, key));
         Ok(loose)
     }
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::archive::listing::Listing;
 use crate::archive::pack::MAX_PACK_EVENTS;
-use crate::forward::destination::Destination;
 
 /// What decides what a pass does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +16,6 @@ pub struct Policy {
     pub retention_days: Option<u32>,
     /// How long a record stays loose after it was packed: for stores whose lists and reads are late.
     pub grace: Duration,
-    /// Whom events are pushed on to: what they are owed stays loose.
-    pub destinations: Vec<Destination>,
 }
 
 impl Default for Policy {
@@ -28,9 +25,9 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// Lets so many events stay loose, owes none, and keeps everything.
+    /// Lets so many events stay loose, and keeps everything.
     pub const fn packs(loose_events: usize) -> Self {
-        Self { loose_events, key_budget: None, retention_days: None, grace: Duration::ZERO, destinations: Vec::new() }
+        Self { loose_events, key_budget: None, retention_days: None, grace: Duration::ZERO }
     }
 
     /// How many keys are left free where there are few: what arrives while a pass is on its way, and its own new keys.

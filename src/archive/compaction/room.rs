@@ -1,6 +1,7 @@
 //! Room in a store that is full.
 
 use super::pass::Pass;
+use super::pending::PendingDeliveries;
 use super::policy::{Bound, FEW, Policy};
 use crate::archive::delete::delete;
 use crate::archive::listing::Listing;
@@ -10,7 +11,12 @@ use crate::store::StoreError;
 
 /// Packs half of what may stay loose, in a store that has no key left. Indexes and the lease give up theirs: they can be made
 /// again. Whether any record was packed.
-pub async fn make_room<P: Platform>(platform: &P, policy: &Policy, bound: &Bound) -> Result<bool, StoreError> {
+pub async fn make_room<P: Platform>(
+    platform: &P,
+    policy: &Policy,
+    pending: &mut impl PendingDeliveries,
+    bound: &Bound,
+) -> Result<bool, StoreError> {
     let store = platform.store();
     let listing = Listing::of(store).await?;
     if listing.loose.len() < FEW {
@@ -22,5 +28,5 @@ pub async fn make_room<P: Platform>(platform: &P, policy: &Policy, bound: &Bound
     delete(store, &spare, || true).await?;
     let listing = Listing { keys: listing.keys - listing.indexes.len(), indexes: Vec::new(), ..listing };
     let pass = Pass::new(platform, &pressed, bound, listing, None).await?;
-    pass.run().await.map(|report| report.packed > 0)
+    pass.run(pending).await.map(|report| report.packed > 0)
 }

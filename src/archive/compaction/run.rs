@@ -5,22 +5,27 @@ use std::time::Duration;
 use super::lease::{LONGEST_MEASURED, lease, rest, set_lease};
 use super::markers;
 use super::pass::Pass;
+use super::pending::PendingDeliveries;
 use super::policy::{Bound, Policy};
 use super::report::Report;
 use crate::archive::listing::Listing;
 use crate::archive::retention::Retention;
 use crate::clock_faults::{self, ClockFault, ClockFaults, Kind};
 use crate::deadline::Deadline;
-use crate::forward::owed;
 use crate::keys::{self, Finds};
 use crate::platform::Platform;
 use crate::store::{Store, StoreError};
 
 /// Runs a pass.
-pub async fn pass<P: Platform>(platform: &P, policy: &Policy, bound: &Bound) -> Result<Report, StoreError> {
+pub async fn pass<P: Platform>(
+    platform: &P,
+    policy: &Policy,
+    pending: &mut impl PendingDeliveries,
+    bound: &Bound,
+) -> Result<Report, StoreError> {
     let listing = Listing::of(platform.store()).await?;
     let retention = retention(platform, policy, &listing).await?;
-    Pass::new(platform, policy, bound, listing, retention).await?.run().await
+    Pass::new(platform, policy, bound, listing, retention).await?.run(pending).await
 }
 
 /// What became of a pass that may have been due.
@@ -34,7 +39,12 @@ pub struct Due {
 
 /// Runs a pass if one is due and none is known to be under way or to have been a moment ago. Costs one read in that case, and
 /// otherwise a list, the lease's two writes, and with retention some reads and sometimes a write more.
-pub async fn pass_if_due<P: Platform>(platform: &P, policy: &Policy, bound: &Bound) -> Result<Due, StoreError> {
+pub async fn pass_if_due<P: Platform>(
+    platform: &P,
+    policy: &Policy,
+    pending: &mut impl PendingDeliveries,
+    bound: &Bound,
+) -> Result<Due, StoreError> {
     let (store, began, now) = (platform.store(), platform.monotonic(), platform.now());
     let mut due = Due::default();
     if let Some(lease) = lease(store).await? {
@@ -48,7 +58,7 @@ pub async fn pass_if_due<P: Platform>(platform: &P, policy: &Policy, bound: &Bou
     // Longer than a pass takes; the next one waits no longer than that for one that died. A store without room for a lease needs
     // its pass the more.
     let leased = set_lease(store, Deadline::new(now, Duration::from_secs(10) + bound.time)).await.is_ok();
-    let report = pass_on_lease(platform, policy, bound, &mut due.clock_faults).await;
+    let report = pass_on_lease(platform, policy, pending, bound, &mut due.clock_faults).await;
     let rest = rest(policy, &report, platform.elapsed(began).min(LONGEST_MEASURED));
     if rest >= Duration::from_millis(1) {
         set_lease(store, Deadline::new(platform.now(), rest)).await?;
@@ -62,6 +72,7 @@ pub async fn pass_if_due<P: Platform>(platform: &P, policy: &Policy, bound: &Bou
 async fn pass_on_lease<P: Platform>(
     platform: &P,
     policy: &Policy,
+    pending: &mut impl PendingDeliveries,
     bound: &Bound,
     clock_faults: &mut ClockFaults,
 ) -> Result<Option<Report>, StoreError> {
@@ -74,7 +85,7 @@ async fn pass_on_lease<P: Platform>(
     if !has_aged && !policy.is_due(&listing) && !markers::is_due(platform, &listing).await? {
         return Ok(None);
     }
-    let mut report = Pass::new(platform, policy, bound, listing, retention).await?.run().await?;
+    let mut report = Pass::new(platform, policy, bound, listing, retention).await?.run(pending).await?;
     report.clock_faults.iter().for_each(|fault| clock_faults::note(clock_faults, fault.clone()));
     report.clock_faults.clone_from(clock_faults);
     Ok(Some(report))
@@ -93,17 +104,17 @@ async fn retention<P: Platform>(
 }
 
 impl<P: Platform> Pass<'_, P> {
-    pub(super) async fn run(mut self) -> Result<Report, StoreError> {
+    pub(super) async fn run(mut self, pending: &mut impl PendingDeliveries) -> Result<Report, StoreError> {
         self.learn_packs().await?;
         self.clear_removed().await?;
-        self.pack_loose().await?;
+        self.pack_loose(pending).await?;
         self.merge().await?;
         self.drop_aged().await?;
         for finds in [Finds::Sessions, Finds::Events] {
             self.index(finds).await?;
         }
         if !self.listing.forwards.is_empty() {
-            owed::tidy(self.store(), &Listing::of(self.store()).await?, self.platform.now()).await?;
+            pending.tidy(self.store(), &Listing::of(self.store()).await?, self.platform.now()).await?;
         }
         Ok(self.report)
     }

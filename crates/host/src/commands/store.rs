@@ -13,6 +13,7 @@ use outbound_events::archive::check::{self, Checked};
 use outbound_events::archive::compaction::{self, Bound, Policy};
 use outbound_events::archive::{Listing, removal};
 use outbound_events::event::Timestamp;
+use outbound_events::forward::backlogs::Backlogs;
 use outbound_events::forward::destination::Destination;
 use outbound_events::identity::DestinationName;
 use outbound_events::keys::Forwards;
@@ -140,11 +141,12 @@ fn pack(path: &Path, loose_events: usize, setting: Option<&Path>) -> Result<()> 
     let platform = open(path)?;
     let destinations = destinations(platform.store(), setting)?;
     let names: Vec<_> = destinations.iter().map(|destination| destination.name.to_string()).collect();
-    let policy = Policy { destinations, ..Policy::packs(loose_events) };
+    let policy = Policy::packs(loose_events);
+    let mut pending = Backlogs::new(&destinations);
     let progress = Progress::new(&format!("packing {}", path.display()), "events");
     let (mut packed, mut merged, mut dropped, mut to_do) = (0, 0, 0, None);
     let unreadable = loop {
-        let report = runtime()?.block_on(compaction::pass(&platform, &policy, &BOUND))?;
+        let report = runtime()?.block_on(compaction::pass(&platform, &policy, &mut pending, &BOUND))?;
         packed += report.packed;
         merged += report.merged;
         dropped += report.dropped;
