@@ -82,9 +82,10 @@ impl Checked {
 /// What a record tells of its session, if it is an event that its id and its key belong to.
 fn summary(entry: &Entry) -> Result<Option<Summary>, String> {
     let (record, _) = Record::read(&entry.value)?;
-    match Id::of_event(&entry.key.site, &record.data.form()) == entry.key.id {
-        true => entry.summary(),
-        false => Err(format!("{} is not the id of what it says", record.id)),
+    if Id::of_event(&entry.key.site, &record.data.form()) == entry.key.id {
+        entry.summary()
+    } else {
+        Err(format!("{} is not the id of what it says", record.id))
     }
 }
 
@@ -110,9 +111,10 @@ fn pack(key: &PackKey, value: &[u8]) -> Result<Head, String> {
     let recorded = entries.iter().map(|entry| entry.recorded);
     let recorded = recorded.clone().min().zip(recorded.max());
     let same = sessions.len() == in_head.len() && in_head.values().zip(sessions.into_values()).all(agrees);
-    match same && others == pack.head.others && (pack.head.recorded.is_none() || pack.head.recorded == recorded) {
-        true => Ok(pack.head),
-        false => Err("its head does not tell what its records do".to_owned()),
+    if same && others == pack.head.others && (pack.head.recorded.is_none() || pack.head.recorded == recorded) {
+        Ok(pack.head)
+    } else {
+        Err("its head does not tell what its records do".to_owned())
     }
 }
 

@@ -64,9 +64,10 @@ impl Entry {
     /// Reads the record that is under a key. An error if it is none, or another's.
     pub fn under(key: &str, value: Vec<u8>) -> Result<Self, String> {
         let entry = Self::read(value)?;
-        match entry.key.to_string() == key {
-            true => Ok(entry),
-            false => Err(format!("it is the record of another key, {}", entry.key)),
+        if entry.key.to_string() == key {
+            Ok(entry)
+        } else {
+            Err(format!("it is the record of another key, {}", entry.key))
         }
     }
 
@@ -188,9 +189,10 @@ impl<'v> Pack<'v> {
             return Err(PackFault::Other("its head has times that its key has not"));
         }
         let found = records.len() as u64;
-        match head.records_bytes == found {
-            true => Ok(Self { key, head, records }),
-            false => Err(PackFault::Cut { found, expected: head.records_bytes }),
+        if head.records_bytes == found {
+            Ok(Self { key, head, records })
+        } else {
+            Err(PackFault::Cut { found, expected: head.records_bytes })
         }
     }
 

@@ -74,8 +74,7 @@ impl<P: Platform> Pass<'_, P> {
         let Some(value) = self.store().get(key).await? else { return Ok(()) };
         match first_seen(&value) {
             Ok(seen) if aging.has_aged_set_aside(seen) => {
-                self.store().delete(key).await?;
-                self.report.dropped_set_aside += 1;
+                self.drop_set_aside(key).await?;
             }
             Ok(_) => {}
             Err(reason) => self.note(key, reason),

@@ -11,7 +11,7 @@ use crate::event::Lsid;
 use crate::identity::Site;
 use crate::keys::ErasedKey;
 use crate::platform::Platform;
-use crate::store::{Store, StoreError};
+use crate::store::StoreError;
 
 /// What only clears packs nothing and keeps everything else.
 pub(super) static KEEP_ALL: Policy = Policy::packs(usize::MAX);
@@ -46,7 +46,7 @@ impl<P: Platform> Pass<'_, P> {
         let mut markers = Vec::new();
         for horizon in self.listing.horizons.clone() {
             if is_void(horizon.0, now) {
-                self.store().delete(&horizon.to_string()).await?;
+                self.drop_marker(&horizon.to_string()).await?;
             } else {
                 markers.push((horizon.0, horizon.to_string()));
             }

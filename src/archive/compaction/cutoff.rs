@@ -100,8 +100,7 @@ impl<P: Platform> Pass<'_, P> {
             let Some(value) = self.store().get(&name).await? else { continue };
             match first_seen(&value) {
                 Ok(seen) if seen < before.seconds().saturating_mul(1_000) => {
-                    self.store().delete(&name).await?;
-                    self.report.dropped_set_aside += 1;
+                    self.drop_set_aside(&name).await?;
                 }
                 Ok(_) => {}
                 Err(reason) => self.note(name, reason),

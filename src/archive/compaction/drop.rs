@@ -1,6 +1,10 @@
-//! Deletes what was removed or has aged: whoever calls these has found that it is.
+//! Deletes what was removed or has aged, and what says so. Of the records that a reader still sees it deletes none but those that have
+//! aged.
+//!
+//! The rule is the callers': `clear.rs` and `cutoff.rs` have found that a tombstone or a cutoff covers the record, `aged.rs` that it is
+//! older than `retention_days`, `markers.rs` that nothing is left of what the tombstone or the cutoff covers.
 
-use super::pass::{Pass, by_key};
+use super::pass::Pass;
 use crate::archive::delete::delete;
 use crate::keys::PackKey;
 use crate::platform::Platform;
@@ -10,28 +14,7 @@ use crate::store::{Store, StoreError};
 pub(super) const TOGETHER: usize = 256;
 
 impl<P: Platform> Pass<'_, P> {
-    /// Deletes what is covered of a pack: writes it again without that. Whether there was anything.
-    pub(super) async fn drop_covered(&mut self, pack: &PackKey) -> Result<bool, StoreError> {
-        let Some(head) = self.head(pack).await? else { return Ok(false) };
-        if !self.covers.suspect(pack, &head) {
-            return Ok(false);
-        }
-        self.rewrite(pack).await
-    }
-
-    /// Writes a pack again without what was removed or has aged. Whether there was anything.
-    pub(super) async fn rewrite(&mut self, pack: &PackKey) -> Result<bool, StoreError> {
-        let Some((entries, gone)) = self.entries(pack).await? else { return Ok(false) };
-        if gone == 0 {
-            return Ok(false);
-        }
-        let entries = by_key(entries);
-        if self.replace(&pack.site, &entries, std::slice::from_ref(pack)).await? {
-            self.report.dropped += gone;
-        }
-        Ok(true)
-    }
-
+    /// Deletes a pack of which everything has aged.
     pub(super) async fn drop_pack(&mut self, pack: &PackKey, events: usize) -> Result<(), StoreError> {
         self.store().delete(&pack.to_string()).await?;
         self.report.dropped += events;
@@ -45,5 +28,17 @@ impl<P: Platform> Pass<'_, P> {
         let mut begins = true;
         self.report.dropped += delete(store, keys, || std::mem::take(&mut begins) || !self.is_over()).await?;
         Ok(())
+    }
+
+    /// Deletes a body that was set aside.
+    pub(super) async fn drop_set_aside(&mut self, key: &str) -> Result<(), StoreError> {
+        self.store().delete(key).await?;
+        self.report.dropped_set_aside += 1;
+        Ok(())
+    }
+
+    /// Deletes a tombstone, a cutoff or a horizon.
+    pub(super) async fn drop_marker(&self, key: &str) -> Result<(), StoreError> {
+        self.store().delete(key).await
     }
 }

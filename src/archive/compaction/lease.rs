@@ -19,6 +19,10 @@ pub(super) async fn set_lease(store: &impl Store, lease: Deadline) -> Result<(),
     store.set(keys::LEASE, &serde_json::to_vec(&lease).unwrap_or_default()).await
 }
 
+pub(super) async fn delete_lease(store: &impl Store) -> Result<(), StoreError> {
+    store.delete(keys::LEASE).await
+}
+
 /// A duration that was measured counts as this at most: a machine may have slept meanwhile.
 pub(super) const LONGEST_MEASURED: Duration = Duration::from_secs(30);
 

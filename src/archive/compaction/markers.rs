@@ -64,7 +64,7 @@ impl<P: Platform> Pass<'_, P> {
             if !age.is(known_for) || left || self.report.remaining {
                 return self.store().set(key, &marker.to_json()).await;
             }
-            return self.store().delete(key).await;
+            return self.drop_marker(key).await;
         }
         Ok(())
     }

@@ -1,10 +1,35 @@
-//! The pass: what is loose is packed, small packs are merged, what is gone is dropped, indexes are made.
+//! Compaction. A pass packs what is loose, merges small packs, deletes what was removed or has aged, and makes indexes.
 //!
-//! Any number of passes may run at once, and each may die anywhere. What keeps that harmless is `replace.rs`: it writes packs,
-//! reads them back, and only then deletes what they hold. Everything else here decides what to hand to it.
+//! Any number of passes may run at once, and each may die anywhere. `replace.rs` keeps that harmless: it writes packs, reads them back,
+//! and only then deletes what they hold. Everything else decides what to hand to it.
 //!
 //! A pass is bounded, and says whether anything remains. It runs after an answer ([`pass_if_due`]), when a store is found full
-//! ([`make_room`]), and when it is asked for.
+//! ([`make_room`]), and when it is asked for ([`pass`]).
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `run.rs` | [`pass`], [`pass_if_due`], and the order of a pass |
+//! | `policy.rs`, `report.rs` | what decides what a pass does ([`Policy`]) and how far it goes ([`Bound`]); what it did ([`Report`]) |
+//! | `lease.rs` | the lease of a pass, and how long passes rest after one |
+//! | `pending.rs` | [`PendingDeliveries`]: what compaction asks forwarding |
+//! | `pass.rs` | what a pass knows of the store: packs, heads, indexes; how it reads a pack |
+//! | `loose.rs` | which loose records are packed, and which are repeats of packed ones |
+//! | `merge.rs`, `tiers.rs` | which packs are merged |
+//! | `replace.rs` | packs are written and read back, then what they hold is deleted |
+//! | `rewrite.rs` | a pack is written again without what was removed or has aged |
+//! | `clear.rs`, `cutoff.rs` | what tombstones and cutoffs cover; a cutoff is written ([`Cut`]) |
+//! | `markers.rs` | how long tombstones and cutoffs stay |
+//! | `aged.rs` | what is older than `retention_days` (`../retention.rs` tells) |
+//! | `drop.rs` | what was removed or has aged is deleted |
+//! | `indexes.rs` | indexes are made and merged |
+//! | `room.rs` | [`make_room`] in a store that is full |
+//!
+//! What may delete data:
+//!
+//! - `replace.rs`, loose records and packs that stand in other packs by then;
+//! - `drop.rs`, what was removed or has aged.
+//!
+//! `indexes.rs`, `room.rs` and `lease.rs` delete only indexes and the lease, which can be made again.
 
 mod aged;
 mod clear;
@@ -20,6 +45,7 @@ mod pending;
 mod policy;
 mod replace;
 mod report;
+mod rewrite;
 mod room;
 mod run;
 mod tiers;

@@ -151,9 +151,10 @@ impl<'p, P: Platform> Pass<'p, P> {
     /// can be read. One whose bytes were changed is not read for good.
     pub(super) async fn entries(&mut self, key: &PackKey) -> Result<Option<(Vec<Entry>, usize)>, StoreError> {
         let Some(value) = self.store().get(&key.to_string()).await? else { return Ok(None) };
-        let read = match pack::is_named_by_its_hash(key, &value) {
-            true => Pack::open(key, &value).and_then(|pack| pack.all()),
-            false => Err(pack::PackFault::Hash),
+        let read = if pack::is_named_by_its_hash(key, &value) {
+            Pack::open(key, &value).and_then(|pack| pack.all())
+        } else {
+            Err(pack::PackFault::Hash)
         };
         match read {
             Ok(mut entries) => {

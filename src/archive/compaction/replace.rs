@@ -1,4 +1,13 @@
-//! The only deletion of what was packed. Its rule: write packs, read each back, and only then delete what they hold.
+//! The only deletion of records that are to stay: each stands in a pack by then.
+//!
+//! The rule, which `tests/archive_model.rs` holds:
+//!
+//! 1. Write the packs.
+//! 2. Read each back, and compare every byte.
+//! 3. Only then delete what they hold: loose records, or old packs.
+//!
+//! A pass that dies between two steps leaves records twice, which readers see once. Whoever deletes has read the
+//! pack itself, also where another pass wrote it (the repeats of `loose.rs`).
 
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::lease::{LONGEST_MEASURED, lease, rest, set_lease};
+use super::lease::{LONGEST_MEASURED, delete_lease, lease, rest, set_lease};
 use super::markers;
 use super::pass::Pass;
 use super::pending::PendingDeliveries;
@@ -12,9 +12,9 @@ use crate::archive::listing::Listing;
 use crate::archive::retention::Retention;
 use crate::clock_faults::{self, ClockFault, ClockFaults, Kind};
 use crate::deadline::Deadline;
-use crate::keys::{self, Finds};
+use crate::keys::Finds;
 use crate::platform::Platform;
-use crate::store::{Store, StoreError};
+use crate::store::StoreError;
 
 /// Runs a pass.
 pub async fn pass<P: Platform>(
@@ -63,7 +63,7 @@ pub async fn pass_if_due<P: Platform>(
     if rest >= Duration::from_millis(1) {
         set_lease(store, Deadline::new(platform.now(), rest)).await?;
     } else if leased {
-        store.delete(keys::LEASE).await?;
+        delete_lease(store).await?;
     }
     due.report = report?;
     Ok(due)
