@@ -1,0 +1,131 @@
+//! Packs are made of records.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write as _};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use super::entry::Entry;
+use super::head::{FORMAT, Head, summarised};
+use crate::identity::{Id, Site};
+use crate::keys::PackKey;
+use crate::session::Summary;
+
+/// The most bytes of a pack's value: below the 400 KB of DynamoDB and Cosmos DB, as a record's.
+pub const MAX_PACK_BYTES: usize = 400_000;
+
+/// The most bytes of the records that one pack is made of, before they are compressed.
+const MAX_MADE_BYTES: usize = 8 << 20;
+
+/// The most events of a pack.
+pub const MAX_PACK_EVENTS: usize = 10_000;
+
+/// A pack that was made and is to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// Its key.
+    pub key: PackKey,
+    /// Its value.
+    pub value: Vec<u8>,
+    /// Its head.
+    pub head: Head,
+    /// The records that are in it, by how they are written.
+    pub keys: Vec<String>,
+}
+
+/// The records of one site, each under the key as it is written.
+pub type Entries = BTreeMap<String, Entry>;
+
+/// Makes packs of the records of one site, as few as can be. What no pack can hold, because it is too large or no event by
+/// today's rules, is left out: it stays where it is. `made` is in Unix seconds, where it is to be told.
+pub fn make(site: &Site, entries: &Entries, made: Option<u64>) -> io::Result<Vec<Made>> {
+    let summaries = entries.iter().filter_map(|(key, entry)| Some((key, entry, entry.summary().ok()?)));
+    let all: Vec<Item> = summaries.map(|(key, entry, summary)| Item { key, entry, summary }).collect();
+    let (mut packs, mut rest) = (Vec::new(), all.as_slice());
+    while !rest.is_empty() {
+        let taken = match first_pack(site, rest, made)? {
+            (Some(pack), taken) => {
+                packs.push(pack);
+                taken
+            }
+            (None, taken) => taken,
+        };
+        rest = rest.get(taken.max(1)..).unwrap_or_default();
+    }
+    Ok(packs)
+}
+
+struct Item<'e> {
+    key: &'e str,
+    entry: &'e Entry,
+    summary: Option<Summary>,
+}
+
+/// A pack of as many of the first as it can hold, and how many that is. `None` if it cannot hold the first.
+fn first_pack(site: &Site, items: &[Item], made: Option<u64>) -> io::Result<(Option<Made>, usize)> {
+    let mut most = items.len().min(MAX_PACK_EVENTS);
+    loop {
+        let (records, taken) = compress_first(items.get(..most).unwrap_or(items))?;
+        let taken_items = items.get(..taken).unwrap_or(items);
+        let pack = pack(site, taken_items, records, made)?;
+        if pack.as_ref().is_some_and(|pack| pack.value.len() <= MAX_PACK_BYTES) {
+            return Ok((pack, taken));
+        }
+        if taken <= 1 {
+            return Ok((None, 1));
+        }
+        // What was thought to fit does not: its names are long, or do not compress.
+        most = taken - taken.div_ceil(8);
+    }
+}
+
+/// The second member of as many as are likely to fit beside their head, and how many that is.
+fn compress_first(items: &[Item]) -> io::Result<(Vec<u8>, usize)> {
+    // What a compressor still holds back when it is asked how much it has written.
+    const HELD_BACK: usize = 40_000;
+    let mut member = GzEncoder::new(Vec::new(), Compression::default());
+    let (mut taken, mut bytes, mut head) = (0, 0, 0);
+    for item in items {
+        head += head_bytes(item);
+        bytes += item.entry.value.len() + 1;
+        let full = member.get_ref().len() + head + HELD_BACK > MAX_PACK_BYTES || bytes > MAX_MADE_BYTES;
+        if full && taken > 0 {
+            break;
+        }
+        member.write_all(&item.entry.value)?;
+        member.write_all(b"\n")?;
+        taken += 1;
+    }
+    Ok((member.finish()?, taken))
+}
+
+/// About what an event adds to a head, compressed: its id, and a share of its session.
+fn head_bytes(item: &Item) -> usize {
+    let names = item.summary.iter().flat_map(|summary| summary.customers().into_iter().chain(summary.external_keys()));
+    20 + names.map(|name| name.len() / 16).sum::<usize>()
+}
+
+fn pack(site: &Site, items: &[Item], records: Vec<u8>, made: Option<u64>) -> io::Result<Option<Made>> {
+    let times = || items.iter().map(|item| item.entry.key.timestamp);
+    let (Some(first), Some(last)) = (times().min(), times().max()) else { return Ok(None) };
+    let (sessions, others) = summarised(items.iter().map(|item| (item.entry.key.id, item.summary.clone())));
+    let recorded = || items.iter().map(|item| item.entry.recorded);
+    let head = Head {
+        format: FORMAT,
+        site: site.as_str().to_owned(),
+        made,
+        events: items.len() as u64,
+        records_bytes: records.len() as u64,
+        recorded: recorded().min().zip(recorded().max()),
+        sessions: sessions.into_values().collect(),
+        others,
+    };
+    let mut member = GzEncoder::new(Vec::new(), Compression::default());
+    serde_json::to_writer(&mut member, &head)?;
+    member.write_all(b"\n")?;
+    let value = [member.finish()?, records].concat();
+    let key = PackKey { site: site.clone(), first, last, id: Id::of_value(&value) };
+    let keys = items.iter().map(|item| item.key.to_owned()).collect();
+    Ok(Some(Made { key, value, head, keys }))
+}
