@@ -16,13 +16,15 @@
 //! | stored, once | [`store`], the port to any key-value store: Spin's in `spin.rs`, or that of other hosts in `wasi.rs` (wasm only) |
 //! | 200, or a problem that says what is wrong | [`service`] |
 //! | after the answer: it is pushed on to where people work | [`forward`] |
-//! | sometimes, after that: many records become a pack | [`archive`] |
+//! | sometimes, after that: many records become a pack | [`archive::compaction`] |
 //!
 //! And the way back, for who reads: [`service`] asks [`archive`], where loose records and packs are one, and [`session`] makes of
 //! a session's records what happened.
 //!
-//! Dependencies point inwards: `service` knows `archive`, `forward`, `store`, `record` and `parse`; those know `keys`, `identity` and
-//! `event`; `event` knows nobody. `archive` and `forward` know each other: a pass asks what is owed, a round reads what is stored.
+//! Dependencies point inwards: `service` -> `forward` -> `archive` -> `session`, `store` -> `record`, `keys`, `identity` -> `event`. No files
+//! import each other in a circle. Compaction must know which deliveries are pending: it asks through a trait that it owns
+//! ([`archive::compaction::PendingDeliveries`]) and that `forward` implements.
+//!
 //! Clocks, the store and outgoing requests come in as one argument, the [`platform`], so the whole service runs in a native test as it
 //! does in a component. Clocks may be wrong: [`deadline`] has the times that are stored to be compared later, [`clock_faults`] what was
 //! seen to be wrong, and `docs/operations.md` ("Clocks") what follows for whoever runs it.

@@ -3,7 +3,7 @@
 //! Removal covers what was found when it was asked for, and never what arrives later. What tells the one from the other must not be a
 //! clock alone: a clock that was ahead when a session was erased would swallow every later event of it. So a tombstone lists the records
 //! that were found, each with its time of recording. A cutoff may cover millions: it covers what was recorded until the latest time of
-//! recording that was found (`clearing.rs`), and nothing while that time is later than the clock.
+//! recording that was found (`compaction/cutoff.rs`), and nothing while that time is later than the clock.
 //!
 //! A tombstone of an earlier version lists nothing, and covers what was recorded until the time in its key. A *horizon* of an earlier
 //! version is a cutoff that covers what was recorded until its own time; one that is yet to come was written by a wrong clock and covers

@@ -1,10 +1,27 @@
 //! All that is stored, as one: loose records and packs (the words are git's).
 //!
-//! An event begins *loose*, one key a record, as the way of a POST leaves it. A *pass* ([`packing`]) puts many records into a
-//! *pack* ([`pack`]), so that years of events take a thousand keys. What is stored is the union of both, by key; of two records
-//! under one key the one that was recorded first counts; minus what was removed ([`removal`]), as *tombstones* and *cutoffs* tell
-//! ([`covers`]). [`View`] is that union, and readers see nothing else: [`sessions`], [`events`]. What [`retention`] finds to have aged is
-//! visible until a pass deletes it.
+//! An event begins *loose*, one key a record, as a POST leaves it. [`compaction`] puts many records into a *pack* ([`pack`]), so that
+//! years of events take a thousand keys. What is stored is the union of both, by key. Of two records under one key the one that was
+//! recorded first counts. What was removed ([`removal`]) is not part of it: *tombstones* and *cutoffs* tell ([`covers`]). [`View`] is that
+//! union, and readers see nothing else. What has aged ([`retention`]) is visible until compaction deletes it.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `listing.rs` | [`Listing`]: all keys of a store, by what they are |
+//! | `view.rs` | [`View`], the union; [`read`], which makes a new view where compaction runs beside the reader |
+//! | `unreadable.rs` | [`Unreadable`]: a value that is not what its key says |
+//! | `events.rs`, `sessions.rs`, `stats.rs` | what readers ask of a view: pages of events, lists of sessions, counts |
+//! | `pack/` | the format of packs |
+//! | `index.rs` | which packs hold a session or an event; made of packs, may be lost |
+//! | `covers.rs` | what tombstones and cutoffs cover |
+//! | `removal.rs` | a session or what is old is removed: what says so is written here, `compaction/` deletes |
+//! | `retention.rs` | what has aged |
+//! | `compaction/` | packing, merging, deleting, making indexes |
+//! | `delete.rs` | many keys are deleted at once; only `compaction/` calls it |
+//! | `check.rs` | every value of a store, held against what its key says |
+//!
+//! **What may delete data:** `compaction/replace.rs` (records that stand in a pack by then) and `compaction/drop.rs` (what was removed or has
+//! aged). Nothing else in the archive does; indexes and the lease, which are deleted elsewhere in `compaction/`, can be made again.
 //!
 //! What may never happen, whoever runs beside whom and dies where (`tests/archive_model.rs`):
 //!
@@ -15,7 +32,7 @@
 //! 4. Nothing that was taken is hidden or deleted because of what a clock says: removal covers what was found when it was asked for, and
 //!    a single wrong reading makes nothing age.
 //!
-//! [`index`] finds the packs of a session or an event; it is made of packs, and may be lost.
+//! Files here import each other by their own paths, never through this one.
 
 pub mod check;
 pub mod compaction;

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `event.<site>.<timestamp, 12 digits>.<lsid>.<event>.<id>` | a [`crate::record::Record`] |
 //! | `setaside.<site>.<id>` | a [`crate::record::SetAside`] |
-//! | `pack.<site>.<first time>.<last time>.<id>` | a pack (`archive/pack.rs`): many records, named by their hash |
+//! | `pack.<site>.<first time>.<last time>.<id>` | a pack (`archive/pack/`): many records, named by their hash |
 //! | `erased.<site>.<lsid>.<milliseconds, 15 digits>` | a tombstone: the records of the session that its value lists are gone |
 //! | `cutoff.<timestamp>.<microseconds, 18 digits>` | the events before that time that were recorded until then are gone |
 //! | `horizon.<timestamp>` | the same as an earlier version wrote it: recorded until that time too |
