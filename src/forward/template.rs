@@ -109,10 +109,10 @@ pub(super) fn path<'p>(path: &'p str, seen: &Seen<'_>) -> Result<Cow<'p, str>, S
     };
     let empty = before_query.matches("//").count() > path.matches("//").count()
         || before_query.ends_with('/') != path_ends(path);
-    match empty || before_query.split('/').any(climbs) {
-        true => Err("what the event holds is no part of a path".to_owned()),
-        false => Ok(Cow::Owned(rendered)),
+    if empty || before_query.split('/').any(climbs) {
+        return Err("what the event holds is no part of a path".to_owned());
     }
+    Ok(Cow::Owned(rendered))
 }
 
 fn path_ends(path: &str) -> bool {

@@ -1,142 +1,18 @@
-//! The setting `destinations`: whom events are pushed on to, what of them, and how. JSON, an array of objects.
-//!
-//! All that is wrong with it is told at once, each fault with its place. What is secret in it (`secret`, `headers`, and the path and
-//! query of `url`, which for a chat is all that one needs to write there) is never shown, not even by `Debug`.
-
-use std::fmt;
-use std::net::IpAddr;
+//! Reads the setting `destinations`, and reports all its faults at once, each with its place.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderName, HeaderValue, Method, Uri, header};
+use http::{HeaderName, HeaderValue, Method, header};
 use serde_json::{Map, Value};
-use subtle::ConstantTimeEq as _;
 
-use super::template::{self, Template};
+use super::hidden::{Headers, Secrets};
+use super::url::Url;
+use super::{Destination, ExternalKey, Filter, Format, Push, Way};
 use crate::event::{EventName, Timestamp};
+use crate::forward::template::{self, Template};
 use crate::identity::{DestinationName, Site};
-use crate::keys::KeyParts;
-use crate::record::Record;
-
-/// Where events are pushed on to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Destination {
-    /// What it is called: on the page, in logs and in keys.
-    pub name: DestinationName,
-    /// How, and where to.
-    pub way: Way,
-    /// What signs requests; for [`Way::Pull`], who may ask. The first signs first.
-    pub secrets: Secrets,
-    /// Which events.
-    pub filter: Filter,
-    /// Whether its name may lead to an address that is not public.
-    pub private: bool,
-}
-
-/// How events get there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// A request an event.
-    Push(Push),
-    /// It asks for what it is owed, and says what it has got.
-    Pull,
-}
-
-/// A request an event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Push {
-    /// Where to.
-    pub url: Url,
-    /// What is in it.
-    pub format: Format,
-    /// What goes with every request.
-    pub headers: Headers,
-}
-
-/// What a request holds of an event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// CloudEvents 1.0, structured mode.
-    CloudEvents,
-    /// The form that an appliance would send.
-    Form,
-    /// What a template makes of it.
-    Template(Template),
-}
-
-impl Format {
-    /// As the setting has it.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::CloudEvents => "cloudevents",
-            Self::Form => "form",
-            Self::Template(_) => "template",
-        }
-    }
-}
-
-/// Which events a destination wants.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Filter {
-    /// Of these names. `None`: all.
-    pub events: Option<Vec<EventName>>,
-    /// Of these sites. `None`: all.
-    pub sites: Option<Vec<Site>>,
-    /// Of that time or later. `None`: all.
-    pub from: Option<Timestamp>,
-    /// With such an external key.
-    pub external_key: ExternalKey,
-}
-
-/// Which external key an event must have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ExternalKey {
-    /// One or none.
-    Any,
-    /// One.
-    Present,
-    /// None.
-    Absent,
-    /// One that begins so.
-    Prefix(String),
-}
-
-impl Filter {
-    /// Every event.
-    pub const ALL: Self = Self { events: None, sites: None, from: None, external_key: ExternalKey::Any };
-
-    /// Whether an event may be wanted, as far as its key tells.
-    pub fn wants(&self, key: &KeyParts<'_>) -> bool {
-        self.events.as_ref().is_none_or(|events| events.iter().any(|event| key.is(event)))
-            && self.sites.as_ref().is_none_or(|sites| sites.iter().any(|site| site.as_str() == key.site))
-            && self.from.is_none_or(|from| key.time().is_some_and(|time| from <= time))
-    }
-
-    /// Whether a record is wanted, as far as its external key tells. One that cannot be read is: who sends it says what is wrong.
-    pub fn wants_record(&self, value: &[u8]) -> bool {
-        if self.external_key == ExternalKey::Any {
-            return true;
-        }
-        Record::read(value).map_or(true, |(record, _)| self.wants_with(record.data.external_key.as_deref()))
-    }
-
-    /// Whether an event with that external key is wanted.
-    pub fn wants_with(&self, external_key: Option<&str>) -> bool {
-        match &self.external_key {
-            ExternalKey::Any => true,
-            ExternalKey::Present => external_key.is_some(),
-            ExternalKey::Absent => external_key.is_none(),
-            ExternalKey::Prefix(prefix) => external_key.is_some_and(|key| key.starts_with(prefix)),
-        }
-    }
-}
 
 impl Destination {
-    /// One of that name that wants every event and has none sent: what is known of a destination where the setting is not.
-    pub fn unknown(name: DestinationName) -> Self {
-        Self { name, way: Way::Pull, secrets: Secrets(Vec::new()), filter: Filter::ALL, private: false }
-    }
-
     /// Reads the setting. `Err` has every fault.
     pub fn read_all(text: &str) -> Result<Vec<Self>, Vec<Fault>> {
         if text.trim().is_empty() {
@@ -169,14 +45,6 @@ impl Destination {
             faults.push(Fault { place: String::new(), reason: format!("has more than {MOST} destinations") });
         }
         if faults.is_empty() { Ok(read) } else { Err(faults) }
-    }
-
-    /// Where to, as far as it may be shown: scheme, host and port.
-    pub fn origin(&self) -> Option<&str> {
-        match &self.way {
-            Way::Push(push) => Some(push.url.origin()),
-            Way::Pull => None,
-        }
     }
 }
 
@@ -432,85 +300,4 @@ fn read_header(name: &str, value: &Value) -> Result<(HeaderName, HeaderValue), &
     let mut value = value.ok_or("has no value that a header can have")?;
     value.set_sensitive(true);
     Ok((name, value))
-}
-
-/// What signs requests. Never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secrets(pub(super) Vec<String>);
-
-impl Secrets {
-    /// Whether `candidate` is one of them. Takes the same time for every wrong one of a length.
-    pub fn contain(&self, candidate: &str) -> bool {
-        let found = self.0.iter().map(|secret| secret.as_bytes().ct_eq(candidate.as_bytes()));
-        found.fold(subtle::Choice::from(0), |any, this| any | this).into()
-    }
-}
-
-impl fmt::Debug for Secrets {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Secrets({} hidden)", self.0.len())
-    }
-}
-
-/// Headers that go with every request. Their values are never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Headers(pub(super) Vec<(HeaderName, HeaderValue)>);
-
-impl fmt::Debug for Headers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
-    }
-}
-
-/// Where requests go. Its path and query are never shown: they may be all that one needs to write there.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Url {
-    origin: String,
-    /// For a template, one of its own.
-    pub(super) path: String,
-}
-
-impl Url {
-    /// Reads `https://host[:port]/path?query`, or `http://` and a loopback address. `templated`: the path and the query may have
-    /// placeholders.
-    pub fn parse(text: &str, templated: bool) -> Result<Self, &'static str> {
-        const RULE: &str = "is neither an https URL nor an http one of a loopback address";
-        let (scheme, rest) = text.split_once("://").ok_or(RULE)?;
-        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let (authority, path) = rest.split_at_checked(end).ok_or(RULE)?;
-        let uri: Uri = format!("{scheme}://{authority}/").parse().map_err(|_| RULE)?;
-        let host = uri.host().filter(|host| !host.is_empty()).ok_or(RULE)?;
-        if authority.contains('@') {
-            return Err("has a user or a password in it; use headers instead");
-        }
-        if !(uri.scheme_str() == Some("https") || (uri.scheme_str() == Some("http") && is_loopback(host))) {
-            return Err(RULE);
-        }
-        if path.contains('#') {
-            return Err("has a fragment, which is never sent");
-        }
-        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-        match templated && path.contains("{{") {
-            true => template::check_path(&path).map_err(|_| "has a placeholder that is none")?,
-            false => _ = path.parse::<http::uri::PathAndQuery>().map_err(|_| "has a path or a query that is none")?,
-        }
-        Ok(Self { origin: format!("{}://{}", scheme.to_ascii_lowercase(), authority.to_ascii_lowercase()), path })
-    }
-
-    /// Scheme, host and port, as it is written.
-    pub fn origin(&self) -> &str {
-        &self.origin
-    }
-}
-
-impl fmt::Debug for Url {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/…", self.origin)
-    }
-}
-
-/// Whether a host is this machine's own, by its address alone or by the name that always means it.
-fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

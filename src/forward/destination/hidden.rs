@@ -1,0 +1,34 @@
+//! Values of a destination that are never shown, not even by `Debug`.
+
+use std::fmt;
+
+use http::{HeaderName, HeaderValue};
+use subtle::ConstantTimeEq as _;
+
+/// What signs requests. Never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secrets(pub(in crate::forward) Vec<String>);
+
+impl Secrets {
+    /// Whether `candidate` is one of them. Takes the same time for every wrong one of a length.
+    pub fn contain(&self, candidate: &str) -> bool {
+        let found = self.0.iter().map(|secret| secret.as_bytes().ct_eq(candidate.as_bytes()));
+        found.fold(subtle::Choice::from(0), |any, this| any | this).into()
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secrets({} hidden)", self.0.len())
+    }
+}
+
+/// Headers that go with every request. Their values are never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Headers(pub(in crate::forward) Vec<(HeaderName, HeaderValue)>);
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
