@@ -1,9 +1,10 @@
 //! The way of a POST: who sends, what it says, keep it, 200.
 
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Response, header};
+use http::{HeaderValue, Response, header};
 
 use super::auth::{self, Sender};
+use super::event_headers::outcome;
 use super::{After, Answer, BrokenOff, Refusal, Service};
 use crate::archive::compaction::{self, Bound};
 use crate::clock_faults::ClockFault;
@@ -14,12 +15,6 @@ use crate::platform::Platform;
 use crate::record::{Record, SetAside};
 use crate::settings::InvalidEvents;
 use crate::store::{self, Kept, Store};
-
-/// Carries the id of what was kept.
-const EVENT_ID: HeaderName = HeaderName::from_static("event-id");
-
-/// Carries what became of the event: `stored`, `duplicate` or `set-aside`.
-const EVENT_RESULT: HeaderName = HeaderName::from_static("event-result");
 
 impl<P: Platform> Service<'_, P> {
     pub(super) async fn ingest(
@@ -147,11 +142,4 @@ fn accepted(id: &Id, result: &'static str) -> Response<Vec<u8>> {
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     response.headers_mut().extend(outcome(id, result));
     response
-}
-
-/// The headers that tell what was kept and how.
-pub(super) fn outcome(id: &Id, result: &'static str) -> [(HeaderName, HeaderValue); 2] {
-    // 32 hexadecimal digits are always a header's value.
-    let id = HeaderValue::try_from(id.text()).unwrap_or(HeaderValue::from_static(""));
-    [(EVENT_ID, id), (EVENT_RESULT, HeaderValue::from_static(result))]
 }

@@ -13,14 +13,16 @@
 
 mod api;
 mod auth;
+mod event_headers;
 mod ingest;
+mod json;
 mod page;
 mod problem;
 mod tick;
 
 use futures_util::future::join;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderName, Method, Response, StatusCode, header};
 use serde::Serialize;
 
 use crate::archive::compaction::{self, Bound, Due, Policy};
@@ -36,6 +38,7 @@ pub use auth::shows_a_token;
 pub use problem::Refusal;
 
 use api::Resource;
+use json::json_response;
 
 /// The headers that are looked at: an adapter need hand on no others.
 pub static HEADERS: [HeaderName; 5] =
@@ -306,15 +309,4 @@ pub fn named(path: &str) -> Option<(&'static str, Option<Site>)> {
 /// Whether a path is one of those that readers and administrators ask for, who may need to list all keys: for who keeps room for events.
 pub fn is_for_readers(path: &str) -> bool {
     matches!(Route::of(path), Ok(Route::Api(_)))
-}
-
-/// A response with a JSON body. With `Content-Length` it leaves in one piece.
-fn json_response(status: StatusCode, content_type: &'static str, body: &impl Serialize) -> Response<Vec<u8>> {
-    let body = serde_json::to_vec(body).unwrap_or_default();
-    let length = HeaderValue::from(body.len());
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response.headers_mut().insert(header::CONTENT_LENGTH, length);
-    response
 }

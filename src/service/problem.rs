@@ -3,7 +3,8 @@
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
-use super::{ingest, json_response};
+use super::event_headers::outcome;
+use super::json::json_response;
 use crate::identity::Id;
 use crate::parse::{Problem, Problems};
 use crate::settings::SettingsError;
@@ -189,7 +190,7 @@ impl Refusal {
             Self::Settings(_) | Self::Shut | Self::Closed | Self::AdminClosed | Self::NoTicks | Self::Store(_) => {
                 vec![(header::RETRY_AFTER, RETRY_AFTER)]
             }
-            Self::Invalid { set_aside: Some(id), .. } => ingest::outcome(id, "set-aside").to_vec(),
+            Self::Invalid { set_aside: Some(id), .. } => outcome(id, "set-aside").to_vec(),
             _ => Vec::new(),
         }
     }
