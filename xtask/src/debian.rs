@@ -55,9 +55,10 @@ fn archive(folder: &Path) -> Result<PathBuf> {
 }
 
 fn apt_get(arguments: &[&str]) -> Command {
-    match is_root() {
-        true => Command::new("apt-get").args(arguments),
-        false => Command::new("sudo").args(["--non-interactive", "apt-get"]).args(arguments),
+    if is_root() {
+        Command::new("apt-get").args(arguments)
+    } else {
+        Command::new("sudo").args(["--non-interactive", "apt-get"]).args(arguments)
     }
 }
 

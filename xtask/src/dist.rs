@@ -2,6 +2,7 @@
 //! folder it is made.
 
 mod archive;
+mod contents;
 mod elsewhere;
 mod glibc;
 mod licences;
@@ -16,59 +17,16 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::build::{Package, build};
 use crate::command::{Command, root};
-use crate::{remap, setup};
+use crate::remap;
 
 use archive::{CHECKSUMS, Files, sha256};
-
-/// The project's, which is every package's.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-const HOST: &str = "outbound-events-host";
+use contents::{Contents, HOST, VERSION, host_target};
 
 /// Away from `target/release`: with other flags, all else would have to be compiled again.
 const BUILD_FOLDER: &str = "target/dist-build";
 
 /// What is tracked and goes along as it is.
 const TRACKED: [&str; 5] = ["README.md", "SECURITY.md", "CHANGELOG.md", "docs", "deploy"];
-
-/// A program that is inside, with what others gave for it.
-#[derive(Clone, Copy)]
-enum Contents {
-    Host,
-    Components,
-}
-
-impl Contents {
-    fn package(self) -> &'static str {
-        match self {
-            Self::Host => HOST,
-            Self::Components => "outbound-events",
-        }
-    }
-
-    /// Where its manifest is.
-    fn folder(self) -> &'static str {
-        match self {
-            Self::Host => "host",
-            Self::Components => ".",
-        }
-    }
-
-    fn target(self) -> Result<String> {
-        match self {
-            Self::Host => host_target(),
-            Self::Components => Ok(setup::TARGET.to_owned()),
-        }
-    }
-
-    /// Those of both components.
-    fn features(self) -> &'static [&'static str] {
-        match self {
-            Self::Host => &[],
-            Self::Components => &["--features", "wasi"],
-        }
-    }
-}
 
 /// Makes the archive, and tries what is in it. With `check`, makes it once more in another folder, which must give the same bytes.
 pub fn dist(check: bool) -> Result<()> {
@@ -93,10 +51,6 @@ pub fn dist(check: bool) -> Result<()> {
         println!("The host runs where there is glibc {version} or a newer one");
     }
     Ok(())
-}
-
-fn host_target() -> Result<String> {
-    Command::new("rustc").args(["--print", "host-tuple"]).output().context("rustc does not tell for what it compiles")
 }
 
 /// Of what is packed: the commit's, unless `SOURCE_DATE_EPOCH` says another.
@@ -178,7 +132,7 @@ fn tracked() -> Result<Vec<String>> {
 /// What is built must not know where it was.
 fn no_folder_of_this_machine(files: &Files) -> Result<()> {
     for (folder, name) in remap::folders()? {
-        let inside = ["target", "src", "host", "index.crates.io"].map(|part| folder.join(part));
+        let inside = ["target", "src", "crates", "index.crates.io"].map(|part| folder.join(part));
         let traces = if name == "/outbound-events" { inside.to_vec() } else { vec![folder] };
         for trace in traces.iter().map(|trace| trace.as_os_str().as_encoded_bytes()) {
             let has = files.0.iter().find(|(_, file)| file.bytes.windows(trace.len()).any(|bytes| bytes == trace));

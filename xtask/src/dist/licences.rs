@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
-use super::Contents;
+use super::contents::Contents;
 use crate::command::{Command, root};
 use crate::tool;
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
-use super::Contents;
+use super::contents::Contents;
 use crate::command::{Command, root};
 use crate::tool;
 

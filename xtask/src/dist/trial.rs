@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 
 use super::archive::{CHECKSUMS, Files, sha256};
-use super::{HOST, VERSION};
+use super::contents::{HOST, VERSION};
 use crate::command::Command;
 
 /// An event, which is stored once.
@@ -43,9 +43,10 @@ fn everything_is_there(folder: &Path, files: &Files) -> Result<()> {
     while let Some(inner) = next.pop() {
         for entry in fs::read_dir(&inner)? {
             let path = entry?.path();
-            match path.is_dir() {
-                true => next.push(path),
-                false => _ = found.insert(path.strip_prefix(folder)?.to_string_lossy().into_owned()),
+            if path.is_dir() {
+                next.push(path);
+            } else {
+                found.insert(path.strip_prefix(folder)?.to_string_lossy().into_owned());
             }
         }
     }
