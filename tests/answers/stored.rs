@@ -1,0 +1,63 @@
+//! Events that are stored, repeated or set aside.
+
+use super::harness::{WITH_TOKEN, assert_accepted};
+use crate::support::{BEGIN, GUARDED, Memory, OPEN, TOKEN, post, seven};
+
+#[test]
+fn an_event_is_stored_and_its_repeat_is_a_duplicate_that_changes_nothing() {
+    for (_, form) in seven() {
+        let store = Memory::default();
+        let first = post("/events").body(&form).answer(&store, OPEN);
+        assert_accepted(&first, "stored");
+        let kept = store.values.borrow().clone();
+        let again = post("/events").body(&form).answer(&store, OPEN);
+        assert_accepted(&again, "duplicate");
+        assert_eq!(first.header("event-id"), again.header("event-id"));
+        assert_eq!(*store.values.borrow(), kept);
+    }
+}
+
+#[test]
+fn a_post_costs_one_read_and_one_write_and_its_repeat_two_reads() {
+    let store = Memory::default();
+    post("/").body(BEGIN).answer_alone(&store, OPEN);
+    assert_eq!(*store.calls.borrow(), ["exists", "set"]);
+    post("/").body(BEGIN).answer_alone(&store, OPEN);
+    assert_eq!(*store.calls.borrow(), ["exists", "set", "exists", "get"]);
+}
+
+#[test]
+fn with_the_token_whatever_does_not_validate_is_set_aside() {
+    let bodies: [(&[u8], &str); 4] = [
+        (b"event=support_conference_begin&lsid=x", "application/x-www-form-urlencoded"),
+        (b"{\"event\": 1}", "application/json"),
+        (b"\0\xff\xfe", "application/octet-stream"),
+        (b"&", "text/plain; charset=utf-8"),
+    ];
+    for (body, content_type) in bodies {
+        let store = Memory::default();
+        let send = || post(WITH_TOKEN).header("content-type", content_type).body(body).answer(&store, GUARDED);
+        assert_accepted(&send(), "set-aside");
+        let kept = store.values.borrow().clone();
+        assert_accepted(&send(), "set-aside");
+        assert_eq!(*store.values.borrow(), kept, "a repeat changes nothing");
+        assert!(store.keys()[0].starts_with("setaside.default."));
+        assert_eq!(store.only()["content_type"], content_type);
+    }
+}
+
+#[test]
+fn a_valid_event_of_another_type_is_stored_for_who_has_the_token() {
+    let call = post(WITH_TOKEN).header("content-type", "text/plain").body(BEGIN);
+    assert_accepted(&call.answer(&Memory::default(), GUARDED), "stored");
+}
+
+#[test]
+fn with_invalid_events_reject_it_is_kept_and_answered_400() {
+    let store = Memory::default();
+    let settings = [("ingest_tokens", TOKEN), ("invalid_events", "reject")];
+    let reply = post(WITH_TOKEN).body("event=support_conference_begin&lsid=x").answer(&store, &settings);
+    assert_eq!((reply.status, reply.result()), (400, "set-aside"));
+    assert_eq!(reply.at_fault(), ["version", "timestamp"]);
+    assert_eq!(store.only()["id"], reply.header("event-id"));
+}

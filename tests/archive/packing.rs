@@ -1,0 +1,135 @@
+//! What packing leaves as it was, and how few keys it needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
+
+use super::harness::{ALL, all_events, get, pack, seen, sessions, take};
+use crate::support::{Limited, Memory, TOKEN, at, now, pass, post, seven};
+use chrono::TimeDelta;
+use flate2::read::MultiGzDecoder;
+use outbound_events::archive::check::check;
+use outbound_events::archive::compaction::{Bound, Policy};
+use serde_json::{Value, json};
+
+/// Says where two views differ first, not all that both hold.
+fn assert_same(one: &Value, other: &Value, what: &str) {
+    for (name, of_one) in one.as_object().unwrap() {
+        let (Some(one), Some(other)) = (of_one.as_array(), other[name].as_array()) else {
+            assert_eq!(of_one, &other[name], "{what}: {name}");
+            continue;
+        };
+        for (number, (one, other)) in one.iter().zip(other).enumerate() {
+            assert_eq!(one, other, "{what}: {name}, number {number}");
+        }
+        assert_eq!(one.len(), other.len(), "{what}: {name}");
+    }
+}
+
+#[test]
+fn packing_changes_nothing_that_a_reader_sees() {
+    for seed in 0..6 {
+        let store = Memory::default();
+        let events = sessions(seed, 60);
+        for (number, (site, body)) in events.iter().enumerate() {
+            assert_eq!(take(&store, site, body, number as i64).status, 200);
+        }
+        let before = seen(&store, 200);
+        // In many steps, each leaving fewer loose: packs overlap, are merged, and stand beside what is loose.
+        for loose_events in [400, 300, 200, 90, 0] {
+            pack(&store, &Policy { loose_events, ..ALL });
+            for limit in [200, 13] {
+                assert_same(
+                    &seen(&store, limit),
+                    &before,
+                    &format!("seed {seed}, {loose_events} loose, {limit} a page"),
+                );
+            }
+            assert_eq!(pollster::block_on(check(&store, |_, _| ())).unwrap().faults, BTreeSet::new());
+        }
+        assert!(store.keys().iter().all(|key| !key.starts_with("event.")), "{:?}", store.keys());
+        // A repeat is shown once, and goes with the next pass.
+        let (site, body) = &events[3];
+        assert_eq!(take(&store, site, body, 900_000).result(), "stored");
+        let mut with_repeat = seen(&store, 50);
+        with_repeat["stats"] = before["stats"].clone();
+        assert_same(&with_repeat, &before, "a repeat");
+        pack(&store, &ALL);
+        assert_same(&seen(&store, 50), &before, "the repeat, packed");
+        assert!(store.keys().iter().all(|key| !key.starts_with("event.")));
+    }
+}
+
+#[test]
+fn a_pack_is_json_lines_to_gunzip() {
+    let store = Memory::default();
+    for (_, body) in seven() {
+        take(&store, "hq", &body, 0);
+    }
+    let records: BTreeMap<String, Vec<u8>> = store.values.borrow().clone();
+    pack(&store, &ALL);
+    let packs: Vec<_> = store.keys().into_iter().filter(|key| key.starts_with("pack.")).collect();
+    assert_eq!(packs.len(), 1, "{packs:?}");
+    assert!(packs[0].starts_with("pack.hq.001700000000.001700000000."), "{packs:?}");
+    let value = store.values.borrow()[&packs[0]].clone();
+    let mut lines = String::new();
+    MultiGzDecoder::new(value.as_slice()).read_to_string(&mut lines).unwrap();
+    let lines: Vec<_> = lines.lines().collect();
+    let head: Value = serde_json::from_str(lines[0]).unwrap();
+    assert_eq!((&head["site"], &head["events"]), (&json!("hq"), &json!(7)));
+    assert_eq!(head["sessions"][0]["customers"], json!({"J\u{fc}rgen": 1_700_000_000}));
+    // The records are what they were, byte for byte, in the order of their keys.
+    assert_eq!(
+        lines[1..].iter().map(|line| line.as_bytes().to_vec()).collect::<Vec<_>>(),
+        records.into_values().collect::<Vec<_>>()
+    );
+}
+
+/// Fermyon Cloud takes 1,024 keys, which were 1,024 events once.
+#[test]
+fn a_thousand_keys_take_three_hundred_thousand_events_and_give_every_one_back() {
+    const EVENTS: u64 = 300_000;
+    const BUDGET: &[(&str, &str)] = &[("ingest_open", "true"), ("read_tokens", TOKEN), ("key_budget", "1024")];
+    let store = Limited::default();
+    let form = |number: u64| {
+        let event = ["begin", "end"][(number % 2) as usize];
+        format!(
+            "event=support_conference_{event}&version=1&timestamp={}&lsid={:032x}",
+            1_700_000_000 + number,
+            number / 2
+        )
+    };
+    for number in 0..EVENTS {
+        let reply = post("/events/hq").body(form(number)).answer(&store, BUDGET);
+        assert_eq!((reply.status, reply.result()), (200, "stored"), "event {number}");
+    }
+    assert!(store.0.keys().len() <= 1_024);
+    let mut given = BTreeSet::new();
+    for event in all_events(&store, 500) {
+        assert!(given.insert(event["data"]["timestamp"].as_u64().unwrap()), "one is given twice: {event}");
+    }
+    assert_eq!(given, (1_700_000_000..1_700_000_000 + EVENTS).collect());
+    let stats = get(&store, "/api/stats");
+    assert_eq!((&stats["events"], &stats["sessions"]), (&json!(EVENTS), &json!(EVENTS / 2)));
+    assert_eq!(pollster::block_on(check(&store, |_, _| ())).unwrap().faults, BTreeSet::new());
+}
+
+#[test]
+fn with_a_grace_what_is_packed_stays_loose_until_it_has_passed() {
+    let store = Memory::default();
+    for (_, body) in seven() {
+        take(&store, "hq", &body, 0);
+    }
+    let policy = Policy { grace: std::time::Duration::from_secs(60), ..ALL };
+    let loose = || store.keys().iter().filter(|key| key.starts_with("event.")).count();
+    let packs = || store.keys().iter().filter(|key| key.starts_with("pack.")).count();
+    let after = |seconds: i64| {
+        pollster::block_on(pass(&at(&store, now() + TimeDelta::seconds(seconds)), &policy, &Bound::WIDE)).unwrap()
+    };
+    after(0);
+    assert_eq!((loose(), packs()), (7, 1));
+    after(59);
+    assert_eq!((loose(), packs()), (7, 1), "it is not packed twice");
+    after(60);
+    assert_eq!((loose(), packs()), (0, 1));
+    assert_eq!(all_events(&store, 100).len(), 7);
+}

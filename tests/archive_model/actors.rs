@@ -1,0 +1,128 @@
+//! Who takes, packs, erases, removes and forwards, call by call.
+
+use std::cell::{Cell, RefCell};
+use std::pin::Pin;
+use std::task::{Context, Waker};
+
+use super::given::{BOUND, SHORT, destinations, form, policy, site};
+use super::seen::{Seen, Turn};
+use super::world::World;
+use fastrand::Rng;
+use outbound_events::archive::compaction::{pass, pass_if_due};
+use outbound_events::archive::pack::Entry;
+use outbound_events::archive::removal::{erase, remove_before};
+use outbound_events::event::{Lsid, Timestamp};
+use outbound_events::forward::backlogs::Backlogs;
+use outbound_events::forward::round::Rounds;
+use outbound_events::service::Service;
+use outbound_events::settings::Variables;
+
+/// Begins a few rounds, one after the other.
+pub(super) fn rounder<'w>(store: Seen<'w>, times: usize) -> Actor<'w> {
+    Box::pin(async move {
+        let destinations = destinations();
+        for _ in 0..times {
+            let rounds = Rounds { platform: &store, destinations: &destinations, max_requests_per_hour: None };
+            rounds.run().await;
+            // Whoever waits to try again waits no longer than the schedule lasts.
+            store.world.time.set(store.world.time.get() + 40_000);
+            Turn(store.world).await;
+        }
+    })
+}
+
+/// What was answered, and when.
+#[derive(Default)]
+pub(super) struct Ledger {
+    /// Events that were answered `stored`: the key, when they were recorded, and whether something that deletes was under way.
+    pub(super) taken: Vec<(String, u64, bool)>,
+}
+
+/// What an actor does until it is done.
+pub(super) type Actor<'w> = Pin<Box<dyn Future<Output = ()> + 'w>>;
+
+/// Takes events, one after the other, as a sender sends them.
+pub(super) fn taker<'w>(
+    store: Seen<'w>,
+    ledger: &'w RefCell<Ledger>,
+    events: std::ops::Range<u64>,
+    mut random: Rng,
+    busy: &'w Cell<u64>,
+) -> Actor<'w> {
+    Box::pin(async move {
+        for _ in 0..random.usize(4..16) {
+            let mut body = Some(form(random.u64(events.clone())).into_bytes());
+            let head = http::Request::post("/events/hq").body(()).unwrap().into_parts().0;
+            let variable = |name: &str| Ok((name == "ingest_open").then(|| "true".to_owned()));
+            let variables = Variables::new(&variable);
+            let service = Service { platform: &store, variables: &variables };
+            let before = busy.get();
+            let answer = service.handle(Ok(head), async || Ok(body.take())).await;
+            assert_eq!(answer.response.status(), 200);
+            let id = answer.response.headers()["event-id"].to_str().unwrap().to_owned();
+            let stored = answer.response.headers()["event-result"] == "stored";
+            let written = store.world.writes.borrow();
+            let write = written.iter().rev().find(|(_, actor, key, _)| *actor == store.actor && key.ends_with(&id));
+            let Some((_, _, key, value)) = write.filter(|_| stored) else { continue };
+            let recorded = Entry::under(key, value.clone().unwrap()).unwrap().recorded;
+            let mut ledger = ledger.borrow_mut();
+            // If it was sent again while something was under way, or where reads are late.
+            let open = store.world.kind.late > 0 || before > 0 || busy.get() > 0;
+            ledger.taken.push((key.clone(), recorded, open));
+        }
+    })
+}
+
+/// Counts who is at work that deletes.
+struct Busy<'w>(&'w Cell<u64>);
+
+impl<'w> Busy<'w> {
+    fn new(busy: &'w Cell<u64>) -> Self {
+        busy.set(busy.get() + 1);
+        Self(busy)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+pub(super) fn passer<'w>(store: Seen<'w>, times: usize, mut random: Rng, busy: &'w Cell<u64>) -> Actor<'w> {
+    Box::pin(async move {
+        for _ in 0..times {
+            let _busy = Busy::new(busy);
+            let bound = if random.bool() { BOUND } else { SHORT };
+            // A store that is late may not give back at once what was written: then the pass breaks off.
+            if random.bool() {
+                let _ = pass(&store, &policy(), &mut Backlogs::new(&destinations()), &bound).await;
+            } else {
+                let _ = pass_if_due(&store, &policy(), &mut Backlogs::new(&destinations()), &bound).await;
+            }
+        }
+    })
+}
+
+pub(super) fn eraser<'w>(store: Seen<'w>, session: String, busy: &'w Cell<u64>) -> Actor<'w> {
+    Box::pin(async move {
+        let _busy = Busy::new(busy);
+        let lsid = Lsid::parse(&session).unwrap();
+        let _ = erase(&store, &site(), &lsid, &BOUND).await;
+    })
+}
+
+pub(super) fn pruner<'w>(store: Seen<'w>, before: u64, busy: &'w Cell<u64>) -> Actor<'w> {
+    Box::pin(async move {
+        let _busy = Busy::new(busy);
+        let before = Timestamp::from_seconds(before).unwrap();
+        let _ = remove_before(&store, before, &BOUND).await;
+    })
+}
+
+/// Lets an actor make one call. Whether it is done.
+pub(super) fn turn(world: &World, actor: &mut Actor) -> bool {
+    world.time.set(world.time.get() + 1);
+    world.turn.set(true);
+    actor.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready()
+}

@@ -1,0 +1,126 @@
+//! The store, the clock and the destinations as one actor sees them.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::given::{DAY, DESTINATIONS, is_refused};
+use super::world::World;
+use chrono::{DateTime, TimeDelta, Utc};
+use http::{Request, Response};
+use outbound_events::http_client::{Deliver, NotSent};
+use outbound_events::platform::Platform;
+use outbound_events::store::{Store, StoreError};
+
+/// The store as one actor sees it. Each call waits for its turn.
+#[derive(Clone, Copy)]
+pub(super) struct Seen<'w> {
+    pub(super) world: &'w World,
+    pub(super) actor: usize,
+}
+
+pub(super) struct Turn<'w>(pub(super) &'w World);
+
+impl Future for Turn<'_> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if self.0.turn.replace(false) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl Store for Seen<'_> {
+    async fn exists(&self, key: &str) -> Result<bool, StoreError> {
+        Turn(self.world).await;
+        Ok(self.world.seen(self.actor, false).contains_key(key))
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Turn(self.world).await;
+        Ok(self.world.seen(self.actor, false).remove(key))
+    }
+
+    async fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        Turn(self.world).await;
+        self.world.write(self.actor, key, Some(value));
+        Ok(())
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        Turn(self.world).await;
+        self.world.write(self.actor, key, None);
+        Ok(())
+    }
+
+    async fn get_keys(&self) -> Result<Vec<String>, StoreError> {
+        Turn(self.world).await;
+        let keys: Vec<_> = self.world.seen(self.actor, true).into_keys().collect();
+        self.world.listed.borrow_mut().insert(self.actor, keys.clone());
+        Ok(keys)
+    }
+}
+
+impl Platform for Seen<'_> {
+    type Store = Self;
+    type Deliver = Self;
+
+    fn store(&self) -> &Self {
+        self
+    }
+
+    fn deliver(&self) -> &Self {
+        self
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.world.now() + TimeDelta::seconds(self.world.wrong_by.borrow()[self.actor])
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis((self.world.time.get() + 50 * DAY).unsigned_abs())
+    }
+}
+
+impl Deliver for Seen<'_> {
+    async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<()>, NotSent> {
+        Turn(self.world).await;
+        let number = usize::from(request.uri().host() == Some(DESTINATIONS[1]));
+        let id = request.headers()["webhook-id"].to_str().unwrap().to_owned();
+        self.world.sends(self.actor, number, &id);
+        let moody = number == 1 && !self.world.calm.get();
+        let mood = if moody { self.world.random.borrow_mut().u8(..10) } else { 9 };
+        let status = match mood {
+            _ if is_refused(number, &id) => 404,
+            0 => 503,
+            1 => return Err(NotSent("nobody is there".to_owned())),
+            // It got it, and nobody hears of that.
+            2 => {
+                self.world.sent.borrow_mut().push((number, id));
+                return std::future::pending().await;
+            }
+            3 => return std::future::pending().await,
+            4 => {
+                for _ in 0..8 {
+                    Turn(self.world).await;
+                }
+                200
+            }
+            _ => 200,
+        };
+        if status == 200 {
+            self.world.sent.borrow_mut().push((number, id));
+        }
+        Ok(Response::builder().status(status).body(()).unwrap())
+    }
+
+    async fn wait(&self, time: Duration) {
+        let turns = if time.as_secs() > 0 { 40 } else { 1 };
+        for _ in 0..turns {
+            Turn(self.world).await;
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! How long a deadline holds, and how often a POST reads its clocks.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use crate::support::{Memory, now};
+use chrono::{DateTime, TimeDelta, Utc};
+use outbound_events::deadline::{Deadline, Waited};
+use outbound_events::http_client::NoWayOut;
+use outbound_events::platform::Platform;
+use outbound_events::service::{After, Service};
+use outbound_events::settings::Variables;
+
+#[test]
+fn a_deadline_holds_from_when_it_was_written_for_as_long_as_it_says() {
+    let deadline = Deadline::new(now(), Duration::from_secs(60));
+    for (seconds, holds) in [(0, true), (59, true), (60, false), (-1, false), (-86_400, false), (86_400, false)] {
+        assert_eq!(deadline.holds(now() + TimeDelta::seconds(seconds)), holds, "{seconds}");
+    }
+    let mut waited = Waited::since(now());
+    for (hours, expected) in [(1, 1), (2, 2), (500, 4), (3, 4), (4, 5), (-900, 5), (5, 7)] {
+        waited.add(now() + TimeDelta::hours(hours), Duration::from_secs(3_600));
+        assert_eq!(waited.waited, expected * 3_600_000, "after {hours} hours");
+    }
+}
+
+/// A platform that counts what it is asked.
+struct Counting {
+    store: Memory,
+    asked: Cell<(usize, usize)>,
+}
+
+impl Platform for Counting {
+    type Store = Memory;
+    type Deliver = NoWayOut;
+
+    fn store(&self) -> &Memory {
+        &self.store
+    }
+
+    fn deliver(&self) -> &NoWayOut {
+        &NoWayOut
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.asked.set((self.asked.get().0 + 1, self.asked.get().1));
+        now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.asked.set((self.asked.get().0, self.asked.get().1 + 1));
+        Duration::ZERO
+    }
+}
+
+/// In a component each is a call to its host.
+#[test]
+fn a_post_asks_once_for_the_time_and_its_store_for_one_read_and_one_write() {
+    let platform = Counting { store: Memory::default(), asked: Cell::default() };
+    let variable = |name: &str| Ok((name == "ingest_open").then(|| "true".to_owned()));
+    let variables = Variables::new(&variable);
+    let service = Service { platform: &platform, variables: &variables };
+    let head = http::Request::post("/events/hq").body(()).unwrap().into_parts().0;
+    let mut body = Some(crate::support::BEGIN.as_bytes().to_vec());
+    let answer = pollster::block_on(service.handle(Ok(head), async || Ok(body.take())));
+    assert_eq!(answer.response.status(), 200);
+    assert_eq!((platform.asked.get(), platform.store.calls.take()), ((1, 0), vec!["exists", "set"]));
+    // What is left to do where there are no destinations and no clock is wrong.
+    let after = After { pass: false, ..answer.after };
+    assert!(pollster::block_on(service.go_on(after)).is_empty());
+    assert_eq!((platform.asked.get().1, platform.store.calls.take()), (0, Vec::new()));
+}

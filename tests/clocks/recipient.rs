@@ -1,0 +1,83 @@
+//! A store with a clock that can be set.
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+
+use crate::support::{Call, Memory, Reply, TOKEN, at, call, now, pass, post};
+use chrono::{DateTime, TimeDelta, Utc};
+use outbound_events::archive::compaction::{Bound, Policy, Report};
+use serde_json::Value;
+
+pub(super) const SETTINGS: &[(&str, &str)] =
+    &[("ingest_tokens", TOKEN), ("read_tokens", TOKEN), ("admin_tokens", TOKEN), ("tick_token", TOKEN)];
+
+/// Keeps 30 days, and packs all but so many events.
+pub(super) fn month(loose_events: usize) -> Policy {
+    Policy { retention_days: Some(30), ..Policy::packs(loose_events) }
+}
+
+pub(super) fn days(days: i64) -> TimeDelta {
+    TimeDelta::days(days)
+}
+
+/// A store, and a clock that can be set.
+pub(super) struct Recipient {
+    pub(super) store: Memory,
+    pub(super) clock: Cell<DateTime<Utc>>,
+}
+
+impl Recipient {
+    pub(super) fn new() -> Self {
+        Self { store: Memory::default(), clock: Cell::new(now()) }
+    }
+
+    /// Sets the clock.
+    pub(super) fn at(&self, time: DateTime<Utc>) -> &Self {
+        self.clock.set(time);
+        self
+    }
+
+    pub(super) fn send(&self, body: &str) -> Reply {
+        let reply = post(&format!("/events/hq?outbound_event_token={TOKEN}"))
+            .body(body)
+            .at(self.clock.get())
+            .answer(&self.store, SETTINGS);
+        assert_eq!(reply.status, 200, "{reply:?}");
+        reply
+    }
+
+    /// Takes an event of a session; its id.
+    pub(super) fn take(&self, own: DateTime<Utc>, lsid: &str) -> String {
+        let form = format!("event=support_conference_begin&version=1&timestamp={}&lsid={lsid}", own.timestamp());
+        let reply = self.send(&form);
+        assert_eq!(reply.result(), "stored");
+        reply.header("event-id").to_owned()
+    }
+
+    pub(super) fn call(&self, method: &str, uri: &str) -> Reply {
+        let call: Call = call(method, uri).header("authorization", format!("Bearer {TOKEN}"));
+        call.at(self.clock.get()).answer(&self.store, SETTINGS)
+    }
+
+    pub(super) fn json(&self, uri: &str) -> Value {
+        let reply = self.call("GET", uri);
+        assert_eq!(reply.status, 200, "{reply:?}");
+        serde_json::from_str(&reply.body).unwrap()
+    }
+
+    pub(super) fn delete(&self, uri: &str) -> Value {
+        let reply = self.call("DELETE", uri);
+        assert_eq!(reply.status, 200, "{reply:?}");
+        serde_json::from_str(&reply.body).unwrap()
+    }
+
+    pub(super) fn pass(&self, policy: &Policy) -> Report {
+        pollster::block_on(pass(&at(&self.store, self.clock.get()), policy, &Bound::WIDE)).unwrap()
+    }
+
+    /// The ids of all events that are shown.
+    pub(super) fn ids(&self) -> BTreeSet<String> {
+        let events = self.json("/api/events?limit=500");
+        events.as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
+    }
+}

@@ -1,0 +1,176 @@
+//! What readers see of times, and reports of wrong clocks.
+
+use std::collections::BTreeSet;
+
+use super::recipient::{Recipient, SETTINGS, days, month};
+use crate::support::{TOKEN, at, now, pass_if_due, post};
+use chrono::{DateTime, TimeDelta};
+use outbound_events::archive::compaction::{Bound, Policy};
+use outbound_events::archive::pack::Pack;
+use outbound_events::clock_faults::ClockFaults;
+use outbound_events::event::{Event, Timestamp};
+use outbound_events::keys::PackKey;
+use outbound_events::parse::parse;
+use outbound_events::session::{Summary, Timeline};
+use serde_json::{Value, json};
+
+/// Row 19, of the API: the last event of a site is the one that was taken last, not the one from the future.
+#[test]
+fn the_last_event_of_a_site_is_the_one_that_was_taken_last() {
+    let recipient = Recipient::new();
+    for n in 0..20 {
+        recipient.take(now() + days(10 + n), &format!("s{n}"));
+    }
+    let last = |recipient: &Recipient| recipient.json("/api/stats")["sites"][0]["last_event"].clone();
+    assert_eq!(last(&recipient), "2026-01-02T03:04:05.678Z");
+    recipient.at(now() + TimeDelta::hours(1)).take(now(), "right");
+    assert_eq!(last(&recipient), "2026-01-02T04:04:05.678Z");
+    recipient.pass(&Policy::packs(0));
+    assert_eq!(last(&recipient), "2026-01-02T04:04:05.678Z");
+}
+
+fn told(events: &[(u64, &str, &str, u64)]) -> Vec<Value> {
+    let event = |(second, event, more, _): &(u64, &str, &str, u64)| -> Event {
+        let time = 1_700_000_000 + second;
+        parse(format!("event=support_conference_{event}&version=1&timestamp={time}&lsid=one{more}").as_bytes()).unwrap()
+    };
+    let events: Vec<_> = events.iter().map(|told| (event(told), told.3)).collect();
+    let timeline =
+        serde_json::to_value(Timeline::new(events.iter().map(|(event, delivered)| (event, *delivered)))).unwrap();
+    timeline["participants"].as_array().unwrap().clone()
+}
+
+/// Row 20: a clock that stepped back within a session showed a participant twice, once gone and once joined.
+#[test]
+fn a_participant_is_shown_once_whichever_clock_stepped_back() {
+    const ANN: &str = "&type=customer&name=Ann";
+    let time = |second: u64| Timestamp::from_seconds(1_700_000_000 + second).unwrap().rfc3339();
+    for (what, events, expected) in [
+        // In the order in which a session's events are told, with when each was delivered.
+        (
+            "the appliance's",
+            vec![(10, "member_departed", ANN, 200), (20, "member_added", ANN, 100)],
+            vec![(Some(20), Some(10))],
+        ),
+        (
+            "this one's",
+            vec![(20, "member_departed", ANN, 100), (20, "member_added", ANN, 200)],
+            vec![(Some(20), Some(20))],
+        ),
+        // Whoever left and came again is there again: the first joining is not known.
+        (
+            "none",
+            vec![(10, "member_departed", ANN, 100), (20, "member_added", ANN, 200)],
+            vec![(None, Some(10)), (Some(20), None)],
+        ),
+    ] {
+        let participants = told(&events);
+        let seen: Vec<_> = participants.iter().map(|one| (one["joined"].clone(), one["left"].clone())).collect();
+        let text = |second: Option<u64>| second.map_or(Value::Null, |second| json!(time(second)));
+        let expected: Vec<_> = expected.into_iter().map(|(joined, left)| (text(joined), text(left))).collect();
+        assert_eq!(seen, expected, "{what} clock stepped back");
+    }
+}
+
+/// A clock that is visibly wrong is told of in the log, once an hour, and by `/health`, the API and ticks for a day.
+#[test]
+fn clocks_that_are_visibly_wrong_are_told_of_and_events_are_taken() {
+    let recipient = Recipient::new();
+    let send = |minutes: i64, days_ahead: i64| {
+        recipient.at(now() + TimeDelta::minutes(minutes));
+        let own = now() + days(days_ahead);
+        recipient.send(&format!("event=x&version=1&timestamp={}&n={minutes}", own.timestamp())).log.unwrap_or_default()
+    };
+    assert_eq!(send(0, 0), "");
+    assert!(recipient.json("/health").get("detail").is_none());
+    assert!(send(1, 10).contains("clock: site hq"), "the first is told");
+    assert_eq!(send(2, 10), "", "and not each");
+    let health = recipient.json("/health");
+    assert_eq!(health["ready"], true);
+    let detail = health["detail"].as_str().unwrap();
+    assert!(detail.contains("clock") && !detail.contains("hq"), "{detail}");
+    let stats = recipient.json("/api/stats");
+    assert_eq!(
+        (&stats["clock_faults"][0]["fault"], &stats["clock_faults"][0]["site"]),
+        (&json!("event-ahead"), &json!("hq"))
+    );
+    assert_eq!(recipient.json(&format!("/tick?tick_token={TOKEN}"))["clock_faults"][0]["site"], "hq");
+    assert!(send(65, 10).contains("clock"), "an hour later it is told again");
+    recipient.at(now() + days(3));
+    assert!(recipient.json("/health").get("detail").is_none(), "and forgotten when it is right");
+}
+
+/// Records that are stamped later than the clock reads are found when they are packed, and retention that lags when it looks.
+#[test]
+fn passes_tell_of_clocks_that_went_back_and_of_retention_that_lags() {
+    let recipient = Recipient::new();
+    recipient.at(now() + TimeDelta::hours(1)).take(now(), "one");
+    recipient.at(now());
+    let faults = |faults: ClockFaults| faults.into_iter().map(|one| (one.fault, one.site)).collect::<Vec<_>>();
+    let seen = faults(recipient.pass(&Policy::packs(0)).clock_faults);
+    assert_eq!(seen, [("recorded-ahead", Some("hq".to_owned()))]);
+    let due =
+        |time| pollster::block_on(pass_if_due(&at(&recipient.store, time), &month(0), &Bound::default())).unwrap();
+    let behind = faults(due(now() + days(10)).clock_faults);
+    assert!(behind.contains(&("retention-behind", None)), "{behind:?}");
+}
+
+/// What heads have of each session for those who count: written once, and read where an earlier version wrote none.
+#[test]
+fn heads_tell_when_records_were_recorded_and_what_statistics_need() {
+    let recipient = Recipient::new();
+    let own = now().timestamp();
+    for (n, more) in [
+        "support_conference_begin",
+        "support_conference_owner_changed&conference_id=team:5&conference_name=Desk",
+        "support_conference_member_added&type=representative&name=Ann",
+        "support_conference_owner_changed&conference_id=rep:1&conference_name=Ann",
+        "support_conference_customer_exit_survey_completed",
+    ]
+    .iter()
+    .enumerate()
+    {
+        recipient.at(now() + TimeDelta::seconds(n as i64));
+        recipient.send(&format!("event={more}&version=1&timestamp={}&lsid=one", own + n as i64));
+    }
+    recipient.pass(&Policy::packs(0));
+    let (key, value) = recipient
+        .store
+        .values
+        .borrow()
+        .iter()
+        .find(|(key, _)| key.starts_with("pack."))
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .unwrap();
+    let key: PackKey = key.parse().unwrap();
+    let head = Pack::open(&key, &value).unwrap().head;
+    let millis = now().timestamp_millis().unsigned_abs();
+    assert_eq!(head.recorded, Some((millis, millis + 4_000)));
+    let session = &head.sessions[0];
+    assert_eq!(session.representative_joined.map(Timestamp::seconds), Some(own.unsigned_abs() + 2));
+    assert_eq!(session.owner_changes.as_ref().map(BTreeSet::len), Some(2));
+    assert_eq!((session.surveys, session.has_report), (Summary::CUSTOMER_SURVEY, false));
+    let earlier = session.clone().of_earlier_version();
+    let mut joined = session.clone();
+    joined.join(earlier);
+    assert_eq!(joined.owner_changes, None, "what is not known of a part is not known of all");
+}
+
+/// A clock may read any year; what it stamps can be read back.
+#[test]
+fn what_is_stamped_by_any_clock_can_be_read() {
+    for time in ["1960-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "+12026-01-01T00:00:00Z"] {
+        let recipient = Recipient::new();
+        recipient.at(DateTime::parse_from_rfc3339(time)
+            .map_or_else(|_| DateTime::from_timestamp(317_000_000_000, 0).unwrap(), |time| time.to_utc()));
+        let form = "event=support_conference_begin&version=1&timestamp=1767000000&lsid=one";
+        let reply = post(&format!("/events/hq?outbound_event_token={TOKEN}"))
+            .body(form)
+            .at(recipient.clock.get())
+            .answer_alone(&recipient.store, SETTINGS);
+        assert_eq!(reply.result(), "stored", "{time}");
+        assert_eq!(recipient.at(now()).ids().len(), 1, "{time}");
+        recipient.pass(&Policy::packs(0));
+        assert_eq!(recipient.ids().len(), 1, "{time}");
+    }
+}

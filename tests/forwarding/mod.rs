@@ -1,0 +1,13 @@
+//! Forwarding, from a taken event to a request: what is owed, in which order, what each answer means, and what is done about it.
+//!
+//! | File | What is in it |
+//! |---|---|
+//! | `access.rs` | clients that pull, the scheduler's request, and permissions |
+//! | `backlog.rs` | packing, replays, refused events and paused destinations |
+//! | `delivery.rs` | from an event to a request, and what each answer means |
+//! | `recipient.rs` | a store with destinations, and a clock that can be set |
+
+mod access;
+mod backlog;
+mod delivery;
+mod recipient;
