@@ -18,11 +18,16 @@ impl<'a> HostStore<'a> {
         Self { variables, open: OnceCell::new() }
     }
 
+    fn bucket(&self) -> Result<&str, StoreError> {
+        let bucket = self.variables.bucket().map_err(|error| StoreError::Denied(error.to_string()))?;
+        Ok(bucket.as_str())
+    }
+
     fn open(&self) -> Result<&key_value::Store, StoreError> {
         if let Some(open) = self.open.get() {
             return Ok(open);
         }
-        let opened = key_value::Store::open(self.variables.bucket()?.as_str())?;
+        let opened = key_value::Store::open(self.bucket()?)?;
         Ok(self.open.get_or_init(|| opened))
     }
 }
@@ -50,13 +55,17 @@ impl Store for HostStore<'_> {
 }
 
 impl From<key_value::Error> for StoreError {
+    /// Spin has a kind for neither a full store nor one that is away: both come as text.
     fn from(error: key_value::Error) -> Self {
-        Self(match error {
-            key_value::Error::Other(reason) => reason,
-            key_value::Error::NoSuchStore => "this platform has no store of that name (the setting bucket)".to_owned(),
-            key_value::Error::AccessDenied => "the component may not use the store (spin.toml)".to_owned(),
-            key_value::Error::StoreTableFull => "too many stores are open".to_owned(),
-        })
+        match error {
+            key_value::Error::Other(words) => Self::of_words(words),
+            key_value::Error::NoSuchStore => {
+                Self::Denied("this platform has no store of that name (the setting bucket)".to_owned())
+            }
+            key_value::Error::AccessDenied => Self::Denied("the component may not use it (spin.toml)".to_owned()),
+            // The table of open handles, not the store.
+            key_value::Error::StoreTableFull => Self::Unavailable("too many stores are open".to_owned()),
+        }
     }
 }
 

@@ -3,8 +3,6 @@
 //! No platform has them all, so no atomics, transactions, prefixes or expiry: keys come from identity, values are
 //! written once, and nothing is read, changed and written back.
 
-use crate::settings::SettingsError;
-
 /// A key-value store. Implemented by the adapter for Spin's, and by tests.
 ///
 /// Asynchronous, because some platforms' stores are; one that is not simply answers at once.
@@ -28,15 +26,48 @@ pub trait Store {
     async fn get_keys(&self) -> Result<Vec<String>, StoreError>;
 }
 
-/// A store that did not do as asked: down, full, slow, or closed to us.
+/// Why a store did not do what it was asked. Each holds the store's own words, for the log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the store failed: {0}")]
-pub struct StoreError(pub String);
+pub enum StoreError {
+    /// There is no room for the value. The only error that is answered by making room.
+    #[error("the store is full: {0}")]
+    Full(String),
+    /// The store does not answer, or not in time. A write may be done all the same.
+    #[error("the store cannot be reached: {0}")]
+    Unavailable(String),
+    /// The component may not use the store, or there is no store of the configured name.
+    #[error("the store cannot be used: {0}")]
+    Denied(String),
+    /// Anything else, also what this version cannot tell apart.
+    #[error("the store failed: {0}")]
+    Other(String),
+}
 
-impl From<SettingsError> for StoreError {
-    /// A store whose name is not known is none.
-    fn from(error: SettingsError) -> Self {
-        Self(error.to_string())
+/// What stores say when they are full, in lower case. Platforms hand on these words as text without a kind.
+///
+/// | words | who says them |
+/// |---|---|
+/// | `database or disk is full` | SQLite (`sqlite3ErrStr`, `SQLITE_FULL`): our host and Spin's own store |
+/// | `oom command not allowed` | Redis at `maxmemory` (`server.c`, `shared.oomerr`) |
+/// | `maximum bytes exceeded` | NATS: a bucket at its `max_bytes` (`server/store.go`, `ErrMaxBytes`) |
+const WORDS_OF_FULL: [&str; 3] = ["database or disk is full", "oom command not allowed", "maximum bytes exceeded"];
+
+/// What our host says when its store does not answer (`crates/host/src/error.rs`), in lower case.
+const WORDS_OF_UNAVAILABLE: [&str; 3] =
+    ["the store did not answer within", "the store is closed", "nothing is taken until it is back"];
+
+impl StoreError {
+    /// The error that a platform has only a text for. A text that is not known is [`StoreError::Other`].
+    pub fn of_words(words: String) -> Self {
+        let folded = words.to_lowercase();
+        let says = |known: &[&str]| known.iter().any(|known| folded.contains(known));
+        if says(&WORDS_OF_FULL) {
+            Self::Full(words)
+        } else if says(&WORDS_OF_UNAVAILABLE) {
+            Self::Unavailable(words)
+        } else {
+            Self::Other(words)
+        }
     }
 }
 
@@ -49,19 +80,8 @@ pub enum Kept {
     Before,
 }
 
-/// Keeps `value`, which is JSON, under a key that no other value can have: one read, and a write if it was not there. A
-/// value that is said to be there is read before that is believed: a "duplicate" of nothing would be an event lost.
-///
-/// Two overlapping repeats may both write. They write the same, but for the time of recording.
-pub async fn keep(store: &impl Store, key: &str, value: &[u8]) -> Result<Kept, StoreError> {
-    if holds(store, key).await? {
-        return Ok(Kept::Before);
-    }
-    store.set(key, value).await?;
-    Ok(Kept::New)
-}
-
-/// Whether there is a whole value under a key.
+/// Whether there is a whole value under a key. A value that is said to be there is read before that is believed: a "duplicate" of
+/// nothing would be an event lost.
 pub async fn holds(store: &impl Store, key: &str) -> Result<bool, StoreError> {
     Ok(store.exists(key).await? && store.get(key).await?.is_some_and(|before| is_whole(&before)))
 }

@@ -27,11 +27,16 @@ impl<'a> HostStore<'a> {
         Self { variables, open: OnceCell::new() }
     }
 
+    fn bucket(&self) -> Result<&str, StoreError> {
+        let bucket = self.variables.bucket().map_err(|error| StoreError::Denied(error.to_string()))?;
+        Ok(bucket.as_str())
+    }
+
     fn open(&self) -> Result<&keyvalue::Bucket, StoreError> {
         if let Some(open) = self.open.get() {
             return Ok(open);
         }
-        let opened = keyvalue::open(self.variables.bucket()?.as_str())?;
+        let opened = keyvalue::open(self.bucket()?)?;
         Ok(self.open.get_or_init(|| opened))
     }
 }
@@ -71,12 +76,15 @@ impl Store for HostStore<'_> {
 }
 
 impl From<keyvalue::Error> for StoreError {
+    /// WASI has a kind for neither a full store nor one that is away: both come as text.
     fn from(error: keyvalue::Error) -> Self {
-        Self(match error {
-            keyvalue::Error::Other(reason) => reason,
-            keyvalue::Error::NoSuchStore => "this host has no bucket of that name (the setting bucket)".to_owned(),
-            keyvalue::Error::AccessDenied => "the component may not use the bucket".to_owned(),
-        })
+        match error {
+            keyvalue::Error::Other(words) => Self::of_words(words),
+            keyvalue::Error::NoSuchStore => {
+                Self::Denied("this host has no bucket of that name (the setting bucket)".to_owned())
+            }
+            keyvalue::Error::AccessDenied => Self::Denied("the component may not use the bucket".to_owned()),
+        }
     }
 }
 

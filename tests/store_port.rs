@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use crate::support::{BEGIN, Failing, Fault, Limited, Memory, post, seven};
-use outbound_events::store::{Kept, Store, keep};
+use outbound_events::store::{Store, holds};
 
 fn hold_to_the_contract(store: &impl Store) {
     pollster::block_on(async {
         assert_eq!(store.get("k").await, Ok(None));
         assert_eq!(store.exists("k").await, Ok(false));
-        assert_eq!(keep(store, "k", b"1").await, Ok(Kept::New));
-        assert_eq!(keep(store, "k", b"2").await, Ok(Kept::Before));
+        assert_eq!(holds(store, "k").await, Ok(false));
+        assert_eq!(store.set("k", b"1").await, Ok(()));
+        assert_eq!(holds(store, "k").await, Ok(true));
         assert_eq!(store.get("k").await, Ok(Some(b"1".to_vec())));
         assert_eq!(store.set("k", b"3").await, Ok(()));
         assert_eq!(store.get("k").await, Ok(Some(b"3".to_vec())));

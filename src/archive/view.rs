@@ -57,7 +57,9 @@ pub async fn read<P: Platform, T>(
         match outcome {
             Ok(done) => return Ok(done),
             Err(ReadError::Store(error)) => return Err(error),
-            Err(ReadError::Moved) if last_try => return Err(StoreError("what it lists is never there".to_owned())),
+            Err(ReadError::Moved) if last_try => {
+                return Err(StoreError::Other("what it lists is never there".to_owned()));
+            }
             Err(ReadError::Moved) => {}
         }
     }

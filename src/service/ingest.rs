@@ -6,15 +6,13 @@ use http::{HeaderValue, Response, header};
 use super::auth::{self, Sender};
 use super::event_headers::outcome;
 use super::{After, Answer, BrokenOff, Refusal, Service};
-use crate::archive::compaction::{self, Bound};
 use crate::clock_faults::ClockFault;
-use crate::forward::backlogs::Backlogs;
 use crate::identity::{Id, Site};
 use crate::parse::{Problem, Problems};
 use crate::platform::Platform;
 use crate::record::{Record, SetAside};
 use crate::settings::InvalidEvents;
-use crate::store::{self, Kept, Store};
+use crate::store::Kept;
 
 impl<P: Platform> Service<'_, P> {
     pub(super) async fn ingest(
@@ -45,25 +43,6 @@ impl<P: Platform> Service<'_, P> {
                 self.set_aside(site, head, &body, problems).await.map(Answer::new)
             }
         }
-    }
-
-    /// Keeps a value. A store that does not take it may be full: then what is loose is packed, and it is tried once more.
-    async fn keep(&self, key: &str, value: &[u8]) -> Result<Kept, Refusal> {
-        if store::holds(self.platform.store(), key).await? {
-            return Ok(Kept::Before);
-        }
-        if let Err(refused) = self.platform.store().set(key, value).await {
-            // What the store said first is what is wrong with it.
-            let Ok(destinations) = self.variables.destinations() else { return Err(refused.into()) };
-            let Ok(policy) = self.variables.packing() else { return Err(refused.into()) };
-            let mut pending = Backlogs::new(&destinations);
-            let room = compaction::make_room(self.platform, &policy, &mut pending, &Bound::default()).await;
-            if room != Ok(true) {
-                return Err(refused.into());
-            }
-            self.platform.store().set(key, value).await?;
-        }
-        Ok(Kept::New)
     }
 
     /// Keeps a trusted sender's body as it came. The settings decide the answer, not whether it is kept.

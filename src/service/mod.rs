@@ -2,7 +2,7 @@
 //!
 //! | path | method | what it does |
 //! |---|---|---|
-//! | `/events/{site}`, `/events`, `/` | POST | takes an event (`ingest.rs`) |
+//! | `/events/{site}`, `/events`, `/` | POST | takes an event (`ingest.rs`), and stores it once (`keep.rs`) |
 //! | `/` | GET, HEAD | the page (`page.rs`, `page.html`) |
 //! | `/api/…` | GET, HEAD, POST, DELETE | what came in, for who has a read or an admin token (`api/`) |
 //! | `/tick` | GET, POST | does what is due: a pass, and a round to each destination (`tick.rs`) |
@@ -16,6 +16,7 @@ mod auth;
 mod event_headers;
 mod ingest;
 mod json;
+mod keep;
 mod page;
 mod problem;
 mod tick;

@@ -38,7 +38,7 @@ impl Store for Slow {
     async fn get_keys(&self) -> Result<Vec<String>, StoreError> {
         self.millis.set(self.millis.get() + 100);
         let keys = self.store.get_keys().await;
-        if self.refuses { Err(StoreError("too many keys".to_owned())) } else { keys }
+        if self.refuses { Err(StoreError::Other("too many keys".to_owned())) } else { keys }
     }
 }
 

@@ -296,7 +296,7 @@ impl Failing {
             call.await?;
         }
         match self.fault {
-            Fault::Refused | Fault::AnswerLost => Err(StoreError("the disk is on fire".to_owned())),
+            Fault::Refused | Fault::AnswerLost => Err(StoreError::Other("the disk is on fire".to_owned())),
             Fault::Hangs | Fault::HangsWhenDone => std::future::pending().await,
         }
     }
@@ -343,7 +343,7 @@ impl Store for Limited {
         assert!(key.len() <= 255 && key.bytes().all(portable), "{key} is not portable");
         assert!(value.len() <= 400_000, "{} bytes under {key}", value.len());
         if !self.0.exists(key).await? && self.0.values.borrow().len() >= 1024 {
-            return Err(StoreError("the limit of 1024 keys is reached".to_owned()));
+            return Err(StoreError::Full("the limit of 1024 keys is reached".to_owned()));
         }
         self.0.set(key, value).await
     }

@@ -95,9 +95,44 @@ impl Store for Snapshot {
 }
 
 fn read_only() -> StoreError {
-    StoreError("it is only looked at".to_owned())
+    StoreError::Denied("it is only looked at".to_owned())
 }
 
+/// The host's error as the library has it. A component gets the words alone, and finds the same by them
+/// (`StoreError::of_words`).
 fn failed(error: store::StoreError) -> StoreError {
-    StoreError(error.to_string())
+    let words = error.to_string();
+    match error {
+        store::StoreError::Full => StoreError::Full(words),
+        store::StoreError::Moved(_) | store::StoreError::Slow(_) | store::StoreError::Closed => {
+            StoreError::Unavailable(words)
+        }
+        store::StoreError::Open { .. }
+        | store::StoreError::Backup { .. }
+        | store::StoreError::Damaged(_)
+        | store::StoreError::Sqlite(_) => StoreError::Other(words),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{StoreError, failed, store};
+
+    /// Over Spin's and WASI's interfaces an error is a text.
+    #[test]
+    fn a_component_finds_the_same_by_the_words_as_the_host_has_by_the_error() {
+        let text = || "x".to_owned();
+        let errors = [
+            store::StoreError::Full,
+            store::StoreError::Moved(text()),
+            store::StoreError::Slow(5),
+            store::StoreError::Closed,
+            store::StoreError::Damaged(text()),
+            store::StoreError::Sqlite("disk I/O error".to_owned()),
+            store::StoreError::Open { path: text(), reason: text() },
+        ];
+        for error in errors {
+            assert_eq!(StoreError::of_words(error.to_string()), failed(error));
+        }
+    }
 }

@@ -32,7 +32,7 @@ impl<P: Platform> Pass<'_, P> {
         old: &[PackKey],
     ) -> Result<bool, StoreError> {
         let made = (self.policy.grace > Duration::ZERO).then(|| self.platform.now().timestamp().unsigned_abs());
-        let packs = pack::make(site, entries, made).map_err(|error| StoreError(error.to_string()))?;
+        let packs = pack::make(site, entries, made).map_err(|error| StoreError::Other(error.to_string()))?;
         if !old.is_empty() && packs.iter().map(|pack| pack.keys.len()).sum::<usize>() < entries.len() {
             old.iter().for_each(|pack| self.note(pack, "it holds records that no pack of today can hold"));
             return Ok(false);
@@ -41,7 +41,7 @@ impl<P: Platform> Pass<'_, P> {
             let key = pack.key.to_string();
             self.store().set(&key, &pack.value).await?;
             if self.store().get(&key).await?.as_ref() != Some(&pack.value) {
-                return Err(StoreError(format!("what was written under {key} is not what is read there")));
+                return Err(StoreError::Other(format!("what was written under {key} is not what is read there")));
             }
             self.learn(&pack.key, &pack.head, pack.value.len());
             self.report.written += 1;

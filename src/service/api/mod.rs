@@ -154,7 +154,7 @@ impl<P: Platform> Service<'_, P> {
             auth::admin(head, settings)?;
         }
         let removes = head.method == Method::DELETE;
-        let after = if matches!(resource, Resource::Act(..)) { After::round() } else { After::default() };
+        let mut after = if matches!(resource, Resource::Act(..)) { After::round() } else { After::default() };
         let mut response = match resource {
             Resource::Sessions => self.sessions(head).await,
             Resource::Session(site, lsid) if removes => self.remove_session(head, &site, &lsid).await,
@@ -164,7 +164,10 @@ impl<P: Platform> Service<'_, P> {
             Resource::Event(id) => self.event(head, id).await,
             Resource::SetAsides => self.set_asides(head).await,
             Resource::SetAside(id) => self.remove_set_aside(head, id).await,
-            Resource::Retry(id) => self.retry(head, id).await,
+            Resource::Retry(id) => self.retry(head, id).await.map(|(response, stored)| {
+                after = stored;
+                response
+            }),
             Resource::Destinations => self.destinations(head).await,
             Resource::Refused(name) => self.refused(head, &name).await,
             Resource::Act(name, action) => self.act(head, &name, action).await,

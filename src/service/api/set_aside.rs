@@ -17,8 +17,8 @@ use crate::identity::{Id, Site};
 use crate::keys::SetAsideKey;
 use crate::platform::Platform;
 use crate::record::{Record, SetAside};
-use crate::service::{Refusal, Service};
-use crate::store::{self, Kept, Store};
+use crate::service::{After, Refusal, Service};
+use crate::store::{Kept, Store};
 
 impl<P: Platform> Service<'_, P> {
     /// Newest first. When each was first seen stands in its value, so all are read, and one after the other forgotten.
@@ -60,8 +60,9 @@ impl<P: Platform> Service<'_, P> {
         Ok(response(StatusCode::NO_CONTENT, "", Vec::new()))
     }
 
-    /// Tries a body again by today's rules. Stored first and removed after: whatever happens in between, it is kept.
-    pub(super) async fn retry(&self, head: &Parts, id: Id) -> Result<Response<Vec<u8>>, Refusal> {
+    /// Tries a body again by today's rules. Stored first and removed after: whatever happens in between, it is kept. What becomes an
+    /// event is forwarded like one that has just come in.
+    pub(super) async fn retry(&self, head: &Parts, id: Id) -> Result<(Response<Vec<u8>>, After), Refusal> {
         Query::read(head, &[])?;
         let key = self.set_aside_key(id).await?;
         let value = self.platform.store().get(&key.to_string()).await?.ok_or(Refusal::Absent("body"))?;
@@ -70,10 +71,11 @@ impl<P: Platform> Service<'_, P> {
         let body = set_aside.body.bytes().map_err(|error| Refusal::Damaged(error.to_string()))?;
         let (event_key, record) =
             Record::of_form(&body, &key.site, self.platform.now()).map_err(Refusal::StillInvalid)?;
-        let kept = store::keep(self.platform.store(), &event_key.to_string(), &record).await?;
+        let kept = self.keep(&event_key.text(), &record).await?;
         self.platform.store().delete(&key.to_string()).await?;
         let result = if kept == Kept::New { "stored" } else { "duplicate" };
-        Ok(json(&Retried { result, event_id: event_key.id.to_string() }))
+        let response = json(&Retried { result, event_id: event_key.id.to_string() });
+        Ok((response, After::event(event_key.id, None)))
     }
 
     async fn set_aside_key(&self, id: Id) -> Result<SetAsideKey, Refusal> {

@@ -1,0 +1,36 @@
+//! Stores a value once: what a POST brings, and what a retry makes of a body that was set aside.
+
+use super::{Refusal, Service};
+use crate::archive::compaction::{self, Bound};
+use crate::forward::backlogs::Backlogs;
+use crate::platform::Platform;
+use crate::store::{self, Kept, Store, StoreError};
+
+impl<P: Platform> Service<'_, P> {
+    /// Stores `value`, which is JSON, under a key that no other value can have: one read, and a write if it was not there. A store that
+    /// is full is packed first, and the write is tried once more.
+    ///
+    /// Two overlapping repeats may both write. They write the same, but for the time of recording.
+    pub(super) async fn keep(&self, key: &str, value: &[u8]) -> Result<Kept, Refusal> {
+        if store::holds(self.platform.store(), key).await? {
+            return Ok(Kept::Before);
+        }
+        if let Err(refused) = self.platform.store().set(key, value).await {
+            // Any other error is no better after more reads and writes: a store that is slow would only become slower.
+            if !matches!(refused, StoreError::Full(_)) {
+                return Err(refused.into());
+            }
+            let (Ok(policy), Ok(destinations)) = (self.variables.packing(), self.variables.destinations()) else {
+                return Err(refused.into());
+            };
+            let mut pending = Backlogs::new(&destinations);
+            let room = compaction::make_room(self.platform, &policy, &mut pending, &Bound::default()).await;
+            // What the store said first is what is wrong with it.
+            if room != Ok(true) {
+                return Err(refused.into());
+            }
+            self.platform.store().set(key, value).await?;
+        }
+        Ok(Kept::New)
+    }
+}
