@@ -5,6 +5,7 @@ mod answers;
 mod archive;
 mod archive_model;
 mod clocks;
+mod counts;
 mod crashes;
 mod destinations;
 mod earlier_version;

@@ -196,6 +196,17 @@ impl Covers {
         !head.others.is_empty() && self.cutoffs.iter().any(cut)
     }
 
+    /// Whether a cutoff may cover something of a pack whose first record was recorded then, in Unix milliseconds.
+    pub(super) fn may_cut(&self, key: &PackKey, recorded: Option<u64>) -> bool {
+        let first = first_microsecond(recorded.unwrap_or(0));
+        self.cutoffs.iter().any(|cutoff| key.first < cutoff.before && first <= cutoff.until)
+    }
+
+    /// The sessions of which something was erased.
+    pub(super) fn erased_sessions(&self) -> impl Iterator<Item = &(Site, Lsid)> {
+        self.erased.keys()
+    }
+
     /// Whether anything of a pack may have been removed.
     pub fn suspect(&self, key: &PackKey, head: &Head) -> bool {
         let touched = |summary: &Summary| self.of_session(&key.site, summary) != Covered::Nothing;

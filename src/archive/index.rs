@@ -151,11 +151,9 @@ impl Sessions {
         found.filter_map(|entry| self.packs.get(usize::from(pack_of(entry)))).map(|pack| &pack.key)
     }
 
-    /// The hash of each session of each of its packs that `counts` says yes of.
-    pub fn hashes(&self, counts: impl Fn(&PackKey) -> bool) -> impl Iterator<Item = u64> {
-        let counted: Vec<_> = self.packs.iter().map(|pack| counts(&pack.key)).collect();
-        let of_counted = move |entry: &&[u8; SESSION_BYTES]| counted.get(usize::from(pack_of(entry))) == Some(&true);
-        self.entries().0.iter().filter(of_counted).map(hash_of)
+    /// The hash of each session, with the number of a pack in [`Sessions::packs`] that holds something of it.
+    pub fn sessions(&self) -> impl Iterator<Item = (u64, usize)> {
+        self.entries().0.iter().map(|entry| (hash_of(entry), usize::from(pack_of(entry))))
     }
 }
 

@@ -1,20 +1,20 @@
 //! How much there is: from keys, indexes, and the heads of packs that no index speaks of yet.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
 use crate::event::Timestamp;
 use crate::gather::gather;
-use crate::identity::Site;
+use crate::identity::{Id, Site};
 use crate::keys::{self, KeyParts, PackKey};
 use crate::store::Store;
 
+use super::covers::Covers;
 use super::index;
 use super::view::{ReadError, View};
 
-/// How much there is. A repeat of an event that was packed counts once more until a pass has seen it, and so does what was
-/// removed and not yet cleared.
+/// How much there is. An event counts once, however often it stands in the store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Events.
@@ -77,43 +77,172 @@ fn latest_until(loose: &[String], site: &Site, end: u64) -> Option<(u64, String)
     latest.map(|(time, key)| (time, key.to_owned()))
 }
 
-/// Counts what a view shows.
+/// Counts what a view shows: the union of loose records and packs, without what was removed. No loose record is read.
+///
+/// Costs a read of each index of sessions, and of each pack that no index tells of; and one of each pack that may hold an event which is
+/// also loose, or in another pack, or was removed. Which those are is known from keys and indexes: both hold something of one session,
+/// and their times overlap. While compaction keeps up these are few, and usually none.
 pub async fn stats<S: Store>(view: &mut View<'_, S>) -> Result<Stats, ReadError> {
-    let (mut stats, mut sessions) = (Stats::default(), Vec::new());
-    let mut last = None;
+    let mut packs = Packs::known(view).await?;
+    packs.ask_twins();
+    packs.ask_removed(&view.covers);
+    let (mut stats, mut sessions, mut ids) = (Stats::default(), Vec::new(), BTreeMap::<Site, Vec<u64>>::new());
+    let mut last: Option<(&str, Site, &str, Option<u64>)> = None;
     for parts in view.listing.loose.iter().filter_map(|key| KeyParts::of(key)) {
-        let Some(site) = Site::parse(parts.site) else { continue };
-        stats.count(&site, 1);
-        // Often the one before: what is listed together was often stored together.
-        if last != Some((parts.site, parts.lsid))
-            && let Ok(lsid) = keys::read_lsid(parts.lsid)
-        {
-            sessions.push(index::hash(&site, &lsid));
+        // Often that of the one before: what is listed together was often stored together.
+        if last.as_ref().is_none_or(|(site, _, lsid, _)| (*site, *lsid) != (parts.site, parts.lsid)) {
+            let Some(site) = Site::parse(parts.site) else { continue };
+            let session = keys::read_lsid(parts.lsid).ok().map(|lsid| index::hash(&site, &lsid));
+            sessions.extend(session);
+            last = Some((parts.site, site, parts.lsid, session));
         }
-        last = Some((parts.site, parts.lsid));
-    }
-    let mut packs: BTreeSet<PackKey> = gather(view.listing.packs.iter().cloned());
-    if !packs.is_empty() {
-        for index in view.session_indexes().await? {
-            // A pack that two indexes tell of counts once.
-            let of_index = index.packs.iter().map(|pack| pack.key.clone()).filter(|pack| packs.contains(pack));
-            let of_index: BTreeSet<_> = gather(of_index);
-            for pack in index.packs.iter().filter(|pack| of_index.contains(&pack.key)) {
-                stats.count(&pack.key.site, pack.events);
-            }
-            sessions.extend(index.hashes(|pack| of_index.contains(pack)));
-            for pack in &index.packs {
-                packs.remove(&pack.key);
-            }
+        let Some((_, site, _, session)) = &last else { continue };
+        match parts.id.parse::<Id>().ok().filter(|_| packs.ask_of_loose(site, *session, parts.time())) {
+            Some(id) => ids.entry(site.clone()).or_default().push(id.short()),
+            None => stats.count(site, 1),
         }
     }
-    for pack in packs {
-        let Some(head) = view.head(&pack).await? else { continue };
-        stats.count(&pack.site, head.events);
-        sessions.extend(head.sessions.iter().map(|summary| index::hash(&pack.site, &summary.lsid)));
+    for pack in &packs.all {
+        if !pack.is_asked {
+            stats.count(&pack.key.site, pack.events);
+        } else if let Some(head) = view.head(&pack.key).await? {
+            ids.entry(pack.key.site.clone()).or_default().extend(head.ids());
+            sessions.extend(head.sessions.iter().map(|summary| index::hash(&pack.key.site, &summary.lsid)));
+        }
     }
+    for (site, mut ids) in ids {
+        ids.sort_unstable();
+        ids.dedup();
+        stats.count(&site, ids.len() as u64);
+    }
+    sessions.extend(packs.sessions_of_unasked());
     sessions.sort_unstable();
     sessions.dedup();
     stats.sessions = sessions.len();
     Ok(stats)
+}
+
+/// A pack, as an index or its head tells of it.
+struct KnownPack {
+    key: PackKey,
+    events: u64,
+    /// When its records were recorded, in Unix milliseconds, as far as that is known.
+    recorded: Option<(u64, u64)>,
+    /// Whether its head must be read, to count its events one by one.
+    is_asked: bool,
+}
+
+/// All packs, and which of them hold something of a session.
+struct Packs {
+    all: Vec<KnownPack>,
+    /// [`index::hash`] of a session, and the number of a pack that holds something of it. Sorted.
+    sessions: Vec<(u64, usize)>,
+}
+
+impl Packs {
+    async fn known<S: Store>(view: &mut View<'_, S>) -> Result<Self, ReadError> {
+        let (mut all, mut sessions) = (Vec::new(), Vec::new());
+        let mut rest: BTreeSet<PackKey> = gather(view.listing.packs.iter().cloned());
+        let indexes = if rest.is_empty() { Vec::new() } else { view.session_indexes().await? };
+        for index in indexes {
+            // A pack that two indexes tell of counts once, and one that is gone not at all.
+            let mut numbers = Vec::with_capacity(index.packs.len());
+            for pack in &index.packs {
+                numbers.push(rest.remove(&pack.key).then_some(all.len()));
+                if numbers.last().is_some_and(Option::is_some) {
+                    let (key, events, recorded) = (pack.key.clone(), pack.events, pack.recorded);
+                    all.push(KnownPack { key, events, recorded, is_asked: false });
+                }
+            }
+            let number = |pack: usize| numbers.get(pack).copied().flatten();
+            sessions.extend(index.sessions().filter_map(|(hash, pack)| Some((hash, number(pack)?))));
+        }
+        for key in rest {
+            let Some(head) = view.head(&key).await? else { continue };
+            let hashes = head.sessions.iter().map(|summary| index::hash(&key.site, &summary.lsid));
+            sessions.extend(hashes.map(|hash| (hash, all.len())));
+            all.push(KnownPack { key, events: head.events, recorded: head.recorded, is_asked: false });
+        }
+        sessions.sort_unstable();
+        Ok(Self { all, sessions })
+    }
+
+    /// The numbers of the packs that hold something of a session.
+    fn of_session(&self, hash: u64) -> Vec<usize> {
+        let from = self.sessions.partition_point(|(other, _)| *other < hash);
+        let found = self.sessions.iter().skip(from).take_while(|(other, _)| *other == hash);
+        found.map(|(_, pack)| *pack).collect()
+    }
+
+    fn ask(&mut self, pack: usize) {
+        if let Some(pack) = self.all.get_mut(pack) {
+            pack.is_asked = true;
+        }
+    }
+
+    /// Asks the packs that may hold one event together, as two passes that ran at once make them.
+    fn ask_twins(&mut self) {
+        let mut twins = Vec::new();
+        let overlap = |one: &KnownPack, other: &KnownPack| {
+            one.key.site == other.key.site && one.key.first <= other.key.last && other.key.first <= one.key.last
+        };
+        for packs in self.sessions.chunk_by(|(one, _), (other, _)| one == other).filter(|packs| packs.len() > 1) {
+            let packs: Vec<_> = packs.iter().filter_map(|(_, pack)| Some((*pack, self.all.get(*pack)?))).collect();
+            for (number, one) in &packs {
+                let has_twin = packs.iter().any(|(other_number, other)| number != other_number && overlap(one, other));
+                twins.extend(has_twin.then_some(*number));
+            }
+        }
+        // Indexes do not tell of events that belong to no session. Two packs that were made of the same such events have the same times
+        // of recording.
+        let mut by_time: Vec<_> = self.all.iter().enumerate().collect();
+        by_time.sort_unstable_by(|(_, one), (_, other)| {
+            (&one.key.site, one.key.first).cmp(&(&other.key.site, other.key.first))
+        });
+        for (place, (number, one)) in by_time.iter().enumerate() {
+            let later = by_time.iter().skip(place + 1).take_while(|(_, other)| overlap(one, other));
+            for (other_number, _) in later.filter(|(_, other)| may_be_recorded_together(one.recorded, other.recorded)) {
+                twins.extend([*number, *other_number]);
+            }
+        }
+        twins.into_iter().for_each(|pack| self.ask(pack));
+    }
+
+    /// Asks the packs of which something may have been removed.
+    fn ask_removed(&mut self, covers: &Covers) {
+        for (site, lsid) in covers.erased_sessions() {
+            self.of_session(index::hash(site, lsid)).into_iter().for_each(|pack| self.ask(pack));
+        }
+        for pack in &mut self.all {
+            pack.is_asked |= covers.may_cut(&pack.key, pack.recorded.map(|(first, _)| first));
+        }
+    }
+
+    /// Asks the packs that may hold an event which is loose. Whether there is one.
+    fn ask_of_loose(&mut self, site: &Site, session: Option<u64>, time: Option<Timestamp>) -> bool {
+        let Some(time) = time else { return false };
+        let is_within = |pack: &KnownPack| pack.key.site == *site && (pack.key.first..=pack.key.last).contains(&time);
+        let packs = match session {
+            Some(hash) => self.of_session(hash),
+            None => (0..self.all.len()).collect(),
+        };
+        let mut found = false;
+        for pack in packs {
+            if self.all.get(pack).is_some_and(is_within) {
+                self.ask(pack);
+                found = true;
+            }
+        }
+        found
+    }
+
+    fn sessions_of_unasked(&self) -> impl Iterator<Item = u64> {
+        let is_unasked = |pack: usize| self.all.get(pack).is_some_and(|pack| !pack.is_asked);
+        self.sessions.iter().filter(move |(_, pack)| is_unasked(*pack)).map(|(hash, _)| *hash)
+    }
+}
+
+/// Whether two spans of time have a millisecond in common, as far as is known.
+fn may_be_recorded_together(one: Option<(u64, u64)>, other: Option<(u64, u64)>) -> bool {
+    one.zip(other).is_none_or(|(one, other)| one.0 <= other.1 && other.0 <= one.1)
 }
