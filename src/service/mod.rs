@@ -3,7 +3,7 @@
 //! | path | method | what it does |
 //! |---|---|---|
 //! | `/events/{site}`, `/events`, `/` | POST | takes an event (`ingest.rs`), and stores it once (`keep.rs`) |
-//! | `/` | GET, HEAD | the page (`page.rs`, `page.html`) |
+//! | `/` | GET, HEAD | the page (`page.rs`, `page/`) |
 //! | `/api/…` | GET, HEAD, POST, DELETE | what came in, for who has a read or an admin token (`api/`) |
 //! | `/tick` | GET, POST | does what is due: a pass, and a round to each destination (`tick.rs`) |
 //! | `/openapi.yaml` | GET, HEAD | the description of all of this (`openapi.yaml`) |
