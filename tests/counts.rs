@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::{Memory, TOKEN, at, call, now, post};
+use crate::support::{Memory, TOKEN, at, call, now, pass, post};
 use chrono::TimeDelta;
-use outbound_events::archive::packing::{Bound, Policy, pass};
+use outbound_events::archive::compaction::{Bound, Policy};
 use serde_json::{Value, json};
 
 const SETTINGS: &[(&str, &str)] = &[("ingest_tokens", TOKEN), ("read_tokens", TOKEN), ("admin_tokens", TOKEN)];

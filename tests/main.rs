@@ -12,6 +12,7 @@ mod earlier_version;
 mod events;
 mod faults;
 mod forwarding;
+mod long_session;
 mod promises;
 mod properties;
 mod reading;

@@ -141,6 +141,24 @@ impl First {
 
 /// Lists events.
 pub async fn list<S: Store>(view: &mut View<'_, S>, wanted: &Wanted) -> Result<Page, ReadError> {
+    list_within(view, wanted, None).await
+}
+
+/// Lists events of the sessions with that lsid: one, where [`Wanted::site`] is given. Reads only packs that hold something of them.
+pub async fn list_of_session<S: Store>(
+    view: &mut View<'_, S>,
+    wanted: &Wanted,
+    lsid: &Lsid,
+) -> Result<Page, ReadError> {
+    list_within(view, wanted, Some(lsid)).await
+}
+
+async fn list_within<S: Store>(
+    view: &mut View<'_, S>,
+    wanted: &Wanted,
+    lsid: Option<&Lsid>,
+) -> Result<Page, ReadError> {
+    let written = lsid.map(keys::lsid);
     let mut first = First {
         candidates: BTreeMap::new(),
         bytes: 0,
@@ -150,12 +168,15 @@ pub async fn list<S: Store>(view: &mut View<'_, S>, wanted: &Wanted) -> Result<P
     };
     for parts in view.listing.loose.iter().filter_map(|key| KeyParts::of(key)) {
         let Some(time) = parts.time() else { continue };
+        if written.as_ref().is_some_and(|lsid| lsid != parts.lsid) {
+            continue;
+        }
         if wanted.wants(time, parts.site, |event| parts.is(event)) && wanted.is_after(time, parts.key) {
             let place = (time, parts.key.to_owned());
             if first.is_beyond(&place) { first.left_out = true } else { first.add(place, None) }
         }
     }
-    let unread = read_packs(view, wanted, &mut first).await?;
+    let unread = read_packs(view, wanted, lsid, &mut first).await?;
     page(view, wanted, first, unread).await
 }
 
@@ -164,9 +185,17 @@ pub async fn list<S: Store>(view: &mut View<'_, S>, wanted: &Wanted) -> Result<P
 async fn read_packs<S: Store>(
     view: &mut View<'_, S>,
     wanted: &Wanted,
+    lsid: Option<&Lsid>,
     first: &mut First,
 ) -> Result<Option<Timestamp>, ReadError> {
-    let mut packs: Vec<_> = view.listing.packs.iter().filter(|pack| wanted.may_be_in(pack)).cloned().collect();
+    let mut packs = view.listing.packs.clone();
+    if let Some(lsid) = lsid {
+        let sites: BTreeSet<Site> = gather(packs.drain(..).map(|pack| pack.site));
+        for site in sites.iter().filter(|site| wanted.site.as_ref().is_none_or(|wanted| wanted == *site)) {
+            packs.extend(packs_of_session(view, site, lsid).await?);
+        }
+    }
+    packs.retain(|pack| wanted.may_be_in(pack));
     packs.sort_unstable_by_key(|pack| pack.first);
     for (number, pack) in packs.iter().enumerate() {
         if first.is_beyond(&(pack.first, String::new())) {
@@ -188,6 +217,9 @@ async fn read_packs<S: Store>(
             }
             let event = |event: &EventName| entry.key.event == *event;
             let site = entry.key.site.as_str();
+            if lsid.is_some_and(|lsid| entry.key.lsid.as_ref() != Some(lsid)) {
+                return true;
+            }
             if wanted.wants(place.0, site, event) && wanted.is_after(place.0, &place.1) {
                 first.add(place, Some(entry));
             }
@@ -298,9 +330,10 @@ pub(super) async fn packs_of_session<S: Store>(
     }
     let mut found = Vec::new();
     for pack in packs {
-        let holds = match unasked.contains(&pack) {
-            true => view.head(&pack).await?.is_some_and(|head| head.session(lsid).is_some()),
-            false => told.contains(&pack),
+        let holds = if unasked.contains(&pack) {
+            view.head(&pack).await?.is_some_and(|head| head.session(lsid).is_some())
+        } else {
+            told.contains(&pack)
         };
         found.extend(holds.then_some(pack));
     }

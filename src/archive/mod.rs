@@ -39,6 +39,7 @@ pub mod compaction;
 pub mod covers;
 mod delete;
 pub mod events;
+pub mod extent;
 pub mod index;
 mod listing;
 pub mod pack;

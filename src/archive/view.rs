@@ -31,7 +31,7 @@ pub struct View<'s, S> {
     pub(super) store: &'s S,
     /// What there is. Loose records that are gone are no longer among it.
     pub listing: Listing,
-    covers: Covers,
+    pub(super) covers: Covers,
     /// What could not be read so far: the first [`Unreadable::MOST`].
     pub unreadable: BTreeSet<Unreadable>,
     /// Whether what is no longer there is taken for gone.

@@ -84,9 +84,6 @@ pub enum Refusal {
     /// What was set aside still does not validate.
     #[error("the body is still no valid event")]
     StillInvalid(Problems),
-    /// More than an answer can hold.
-    #[error("the answer would be larger than this component's memory allows; {0}")]
-    TooMuch(&'static str),
     /// A stranger's body is of another type than an event's.
     #[error("an event is application/x-www-form-urlencoded")]
     Type,
@@ -145,7 +142,6 @@ impl Refusal {
             }
             Self::ReadOnly { .. } => StatusCode::FORBIDDEN,
             Self::StillInvalid(_) | Self::NoTime => StatusCode::CONFLICT,
-            Self::TooMuch(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Damaged(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Type => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Length { .. } => StatusCode::PAYLOAD_TOO_LARGE,

@@ -12,7 +12,7 @@ use crate::archive::events::{self, Cursor, Page, Wanted};
 use crate::archive::pack::Entry;
 use crate::archive::removal::{self, Cut};
 use crate::archive::{self, View};
-use crate::event::EventName;
+use crate::event::{EventName, Lsid};
 use crate::identity::Id;
 use crate::parse::Problem;
 use crate::platform::Platform;
@@ -20,7 +20,7 @@ use crate::service::{Refusal, Service};
 
 impl<P: Platform> Service<'_, P> {
     pub(super) async fn events(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
-        let query = Query::read(head, &["site", "event", "from", "to", "limit", "cursor"])?;
+        let query = Query::read(head, &["site", "lsid", "event", "from", "to", "limit", "cursor"])?;
         let wanted = Wanted {
             site: query.site()?,
             event: query.get("event", EventName::parse)?,
@@ -30,8 +30,12 @@ impl<P: Platform> Service<'_, P> {
             limit: query.limit(100, 500)?,
             max_bytes: MAX_PAGE_BYTES,
         };
+        let lsid = query.get("lsid", Lsid::parse)?;
         let (page, unreadable) = archive::read(self.platform, async |view: &mut View<'_, P::Store>| {
-            let page = events::list(view, &wanted).await?;
+            let page = match &lsid {
+                Some(lsid) => events::list_of_session(view, &wanted, lsid).await?,
+                None => events::list(view, &wanted).await?,
+            };
             Ok((page, view.unreadable.len()))
         })
         .await?;

@@ -11,7 +11,7 @@ use super::{MAX_PAGE_BYTES, Query, json};
 use crate::archive::compaction::Bound;
 use crate::archive::removal::Erased;
 use crate::archive::sessions::{self, Cursor, Wanted};
-use crate::archive::{self, Unreadable, View, events, removal};
+use crate::archive::{self, Unreadable, View, events, extent, removal};
 use crate::event::{Conference, Lsid, Timestamp};
 use crate::identity::Site;
 use crate::platform::Platform;
@@ -19,7 +19,7 @@ use crate::record::Record;
 use crate::service::{Refusal, Service};
 use crate::session::{self, State, Summary, Timeline};
 
-/// The most events that a session may have to be shown as one.
+/// The most events of a session that one answer shows.
 const MAX_SESSION_EVENTS: usize = 5_000;
 
 impl<P: Platform> Service<'_, P> {
@@ -44,28 +44,51 @@ impl<P: Platform> Service<'_, P> {
         Ok(json(&list.await?))
     }
 
+    /// A page of its events, and their timeline. One page is enough for nearly every session; where there are more events, the state and
+    /// the times are of all of them, and everything else is of those on the page.
     pub(super) async fn session(&self, head: &Parts, site: &Site, lsid: &Lsid) -> Result<Response<Vec<u8>>, Refusal> {
-        Query::read(head, &[])?;
-        const TOO_MUCH: Refusal = Refusal::TooMuch("its events can be read page by page from /api/events");
-        let (entries, unreadable) = archive::read(self.platform, async |view: &mut View<'_, P::Store>| {
-            let entries = events::of_session(view, site, lsid, MAX_SESSION_EVENTS, MAX_PAGE_BYTES).await?;
-            Ok((entries, view.unreadable.clone()))
+        let query = Query::read(head, &["cursor"])?;
+        let wanted = events::Wanted {
+            site: Some(site.clone()),
+            event: None,
+            from: None,
+            to: None,
+            after: query.get("cursor", events::Cursor::parse)?,
+            limit: MAX_SESSION_EVENTS,
+            max_bytes: MAX_PAGE_BYTES,
+        };
+        let session = (site.clone(), lsid.clone());
+        let (page, extent, unreadable) = archive::read(self.platform, async |view: &mut View<'_, P::Store>| {
+            let page = events::list_of_session(view, &wanted, lsid).await?;
+            let is_all = page.next.is_none() && wanted.after.is_none();
+            let extent = if is_all { None } else { Some(extent::extent(view, &session).await?) };
+            Ok((page, extent, view.unreadable.clone()))
         })
         .await?;
         let mut read = Vec::new();
-        for entry in entries.ok_or(TOO_MUCH)? {
+        for entry in page.events {
             // What is no event by today's rules was named on the way.
             if let Ok((record, event)) = Record::read(&entry.value) {
                 read.push((session::order(&entry.key, entry.delivered), record, event));
             }
         }
-        if read.is_empty() && !unreadable.iter().any(|one| archive::is_of_session(&one.key, site, lsid)) {
+        let is_unreadable = || unreadable.iter().any(|one| archive::is_of_session(&one.key, site, lsid));
+        if read.is_empty() && extent.as_ref().is_none_or(|extent| extent.events == 0) && !is_unreadable() {
             return Err(Refusal::Absent("session"));
         }
         read.sort_unstable_by_key(|(order, ..)| *order);
-        let timeline = Timeline::new(read.iter().map(|((_, delivered, ..), _, event)| (event, *delivered)));
-        let events = read.into_iter().map(|(_, record, _)| record).collect();
-        Ok(json(&Detail { site: site.as_str(), lsid: lsid.as_str(), timeline, events, unreadable }))
+        let mut timeline = Timeline::new(read.iter().map(|((_, delivered, ..), _, event)| (event, *delivered)));
+        let events: Vec<_> = read.into_iter().map(|(_, record, _)| record).collect();
+        let events_total = extent.as_ref().map_or(events.len(), |extent| extent.events);
+        if let Some(extent) = extent {
+            timeline.state = extent.state();
+            (timeline.start, timeline.end) =
+                (extent.begun.map(Timestamp::rfc3339), extent.ended.map(Timestamp::rfc3339));
+            let span = extent.begun.zip(extent.ended);
+            timeline.duration_seconds = span.map(|(begun, ended)| ended.seconds().saturating_sub(begun.seconds()));
+        }
+        let next = page.next.map(|next| next.to_string());
+        Ok(json(&Detail { site: site.as_str(), lsid: lsid.as_str(), timeline, events, events_total, next, unreadable }))
     }
 
     /// Its events are gone with the first call. What was set aside and names it goes before that, so that a call that breaks off
@@ -138,6 +161,10 @@ struct Detail<'a> {
     #[serde(flatten)]
     timeline: Timeline,
     events: Vec<Record>,
+    /// How many the session has.
+    events_total: usize,
+    /// The cursor of the next page, if there is one.
+    next: Option<String>,
     unreadable: BTreeSet<Unreadable>,
 }
 

@@ -47,6 +47,7 @@ function said(data) {
 }
 
 function session(site, lsid) {
+  const count = h("p", { role: "status" }), more = h("button", { hidden: "" }, "Show more events");
   const box = h("div"), path = "/api/sessions/" + site + "/" + (/^~*\.\.?$/.test(lsid) ? "~" : "") + encodeURIComponent(lsid), words = h("p", { role: "status" });
   const erase = async () => {
     let perhaps = [];
@@ -60,19 +61,28 @@ function session(site, lsid) {
   const dialog = h("dialog", { "aria-label": "Erase session " + lsid }, h("p", {}, "Erase all that was recorded of session ", h("span", { class: "mono" }, lsid), " until now? It cannot be undone."), words,
     h("button", { onclick: () => erase().catch((error) => { dialog.close(); trouble(error); }) }, "Erase it"), " ", h("button", { onclick: () => dialog.close() }, "Keep it"));
   const opens = h("button", { id: "erase", hidden: "", onclick: () => dialog.showModal() }, "Erase this session");
-  show(h("p", {}, h("a", { href: "#/" }, "← Sessions")), h("h2", { class: "mono" }, lsid), opens, dialog, box);
-  let last = "";
+  show(h("p", {}, h("a", { href: "#/" }, "← Sessions")), h("h2", { class: "mono" }, lsid), opens, dialog, box, count, more);
+  let last = "", wanted = 1;
+  more.addEventListener("click", () => { wanted++; refresh(); });
   return async () => {
-    const detail = await ask(path);
+    const detail = await ask(path), events = [...detail.events];
+    let { next } = detail;
+    for (let page = 1; page < wanted && next; page++) {
+      const further = await ask(path + "?cursor=" + encodeURIComponent(next));
+      events.push(...further.events);
+      ({ next } = further);
+    }
     opens.hidden = !admin;
-    const now = JSON.stringify([detail, room()]);
+    more.hidden = !next;
+    count.textContent = detail.next ? events.length + " of " + detail.events_total + " events are shown. The picture is of the first " + detail.events.length + "." : "";
+    const now = JSON.stringify([detail, events.length, room()]);
     if (now === last) return;
     last = now;
     const facts = [["State", h("span", { class: "state " + detail.state }, detail.state)], ["Site", site], ["Start", moment(detail.start)], ["End", moment(detail.end)],
       ["Length", length(detail.duration_seconds)], ["Owner", detail.owners.at(-1)?.name],
       ["External key", detail.external_keys.map((key) => key.external_key).join(" → ")]];
     const heads = ["Time", "Event", "What"].map((name) => h("th", { scope: "col" }, name));
-    const lines = detail.events.map((event) => h("tr", {}, h("td", { "data-name": "Time" }, when(event.time)),
+    const lines = events.map((event) => h("tr", {}, h("td", { "data-name": "Time" }, when(event.time)),
       h("td", { "data-name": "Event" }, event.data.event.replace("support_conference_", "").replaceAll("_", " ")), h("td", { "data-name": "What" }, h("span", { class: "said" }, text(said(event.data))))));
     box.replaceChildren(h("dl", {}, facts.filter(([, value]) => value).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
       ...(detail.events.length ? [picture(detail)] : []), h("h2", {}, "Events"),
