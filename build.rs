@@ -1,9 +1,10 @@
-//! Makes what the component serves smaller than its sources: all of it is a part of the component.
+//! Makes what the component serves or looks up, smaller than its sources: all of it is a part of the component.
 //!
 //! | made | of |
 //! |---|---|
 //! | `page.html.gz` | `src/service/page/`: the style and the scripts, put into the page |
 //! | `openapi.yaml.gz` | `src/service/openapi.yaml` |
+//! | `foldings.gz` | the tables of `unicode-normalization`, for `src/folding.rs` |
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -12,6 +13,7 @@ use std::{env, io};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use unicode_normalization::char::{canonical_combining_class, decompose_compatible};
 
 /// The page's scripts, in the order in which they run.
 const SCRIPTS: [&str; 6] = ["base.js", "list.js", "session.js", "set_aside.js", "destinations.js", "start.js"];
@@ -22,7 +24,8 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed={}", service.join("page").display());
     println!("cargo::rerun-if-changed={}", service.join("openapi.yaml").display());
     write("page.html.gz", page(&service.join("page"))?.as_bytes())?;
-    write("openapi.yaml.gz", &fs::read(service.join("openapi.yaml"))?)
+    write("openapi.yaml.gz", &fs::read(service.join("openapi.yaml"))?)?;
+    write("foldings.gz", &foldings())
 }
 
 fn write(name: &str, bytes: &[u8]) -> io::Result<()> {
@@ -38,4 +41,52 @@ fn page(folder: &Path) -> io::Result<String> {
     let scripts = SCRIPTS.iter().map(|name| read(name)).collect::<io::Result<String>>()?;
     let page = read("page.html")?.replacen("<style>\n", &format!("<style>\n{}", read("page.css")?), 1);
     Ok(page.replacen("<script>\n", &format!("<script>\n{scripts}"), 1))
+}
+
+/// Two tables: what each character becomes that is more than one, and the class of each mark that is kept. Each is a count, then columns
+/// with one value a row: how far the character is from the one before, how long the text is, the texts; and how far, the classes. Numbers
+/// are written in sevens of bits, the lowest first.
+fn foldings() -> Vec<u8> {
+    // Those of Hangul are computed.
+    let all = || ('\u{80}'..=char::MAX).filter(|c| !('\u{ac00}'..='\u{d7a3}').contains(c));
+    let folded: Vec<_> = all().filter_map(|c| Some((c, folding(c)?))).collect();
+    let classes = all().filter(|c| !is_removed(*c)).map(|c| (c, canonical_combining_class(c)));
+    let classes: Vec<_> = classes.filter(|(_, class)| *class > 0).collect();
+    let mut table = Vec::new();
+    rows(&mut table, folded.iter().map(|(c, _)| *c));
+    folded.iter().for_each(|(_, text)| number(&mut table, text.len() as u32));
+    folded.iter().for_each(|(_, text)| table.extend_from_slice(text.as_bytes()));
+    rows(&mut table, classes.iter().map(|(c, _)| *c));
+    table.extend(classes.iter().map(|(_, class)| *class));
+    table
+}
+
+/// What a character becomes, if that is not what its lower case is: NFKD, without the marks of Latin, Greek and Cyrillic, in lower case.
+fn folding(c: char) -> Option<String> {
+    let mut parts = Vec::new();
+    decompose_compatible(c, |part| parts.push(part));
+    let lower = |parts: Vec<char>| parts.into_iter().filter(|part| !is_removed(*part)).flat_map(char::to_lowercase);
+    // As `src/folding.rs` has the sigma at the end of a word.
+    (parts != [c]).then(|| lower(parts).map(|c| if c == 'ς' { 'σ' } else { c }).collect())
+}
+
+fn is_removed(c: char) -> bool {
+    ('\u{300}'..='\u{36f}').contains(&c)
+}
+
+fn rows(table: &mut Vec<u8>, chars: impl ExactSizeIterator<Item = char>) {
+    number(table, chars.len() as u32);
+    let mut last = 0;
+    for c in chars.map(u32::from) {
+        number(table, c - last);
+        last = c;
+    }
+}
+
+fn number(table: &mut Vec<u8>, mut number: u32) {
+    while number >= 0x80 {
+        table.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    table.push(number as u8);
 }

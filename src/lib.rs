@@ -19,7 +19,7 @@
 //! | sometimes, after that: many records become a pack | [`archive::compaction`] |
 //!
 //! And the way back, for who reads: [`service`] asks [`archive`], where loose records and packs are one, and [`session`] makes of
-//! a session's records what happened.
+//! a session's records what happened. Searches compare text as [`folding`] makes it.
 //!
 //! Dependencies point inwards: `service` -> `forward` -> `archive` -> `session`, `store` -> `record`, `keys`, `identity` -> `event`. No files
 //! import each other in a circle. Compaction must know which deliveries are pending: it asks through a trait that it owns
@@ -39,6 +39,7 @@ pub mod archive;
 mod base64_array;
 pub mod clock_faults;
 pub mod deadline;
+pub mod folding;
 pub mod forward;
 mod gather;
 pub mod http_client;

@@ -17,6 +17,7 @@ mod promises;
 mod properties;
 mod reading;
 mod records;
+mod search;
 mod store_port;
 mod support;
 mod templates;

@@ -91,7 +91,7 @@ pub struct Wanted {
     pub from: Option<Timestamp>,
     /// Those that began before.
     pub to: Option<Timestamp>,
-    /// Those with this in their lsid, an external key or a name. In lower case.
+    /// Those with this in their lsid, an external key or a name. As [`crate::folding::fold`] makes it.
     pub speaks_of: Option<String>,
     /// Those that had this external key.
     pub external_key: Option<String>,

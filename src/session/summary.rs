@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::state::State;
 use crate::base64_array;
 use crate::event::{Conference, Event, Kind, Lsid, Role, Timestamp};
+use crate::folding::fold;
 use crate::gather::gather;
 use crate::identity::Id;
 
@@ -204,12 +205,11 @@ impl Summary {
         self.external_keys.contains_key(key)
     }
 
-    /// Whether a text is a part of its lsid, of an external key or of someone's name. `folded` is in lower case, and what it
-    /// is looked for in is compared so.
+    /// Whether a text is a part of its lsid, of an external key or of someone's name. `folded` is what [`fold`] makes of the text.
     pub fn speaks_of(&self, folded: &str) -> bool {
         let names = [&self.customers, &self.representatives, &self.external_keys].into_iter().flat_map(BTreeMap::keys);
         let mut texts = names.map(String::as_str).chain([self.lsid.as_str()]);
-        texts.any(|text| text.to_lowercase().contains(folded))
+        texts.any(|text| fold(text).contains(folded))
     }
 }
 

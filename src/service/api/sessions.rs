@@ -13,6 +13,7 @@ use crate::archive::removal::Erased;
 use crate::archive::sessions::{self, Cursor, Wanted};
 use crate::archive::{self, Unreadable, View, events, extent, removal};
 use crate::event::{Conference, Lsid, Timestamp};
+use crate::folding::fold;
 use crate::identity::Site;
 use crate::platform::Platform;
 use crate::record::Record;
@@ -31,7 +32,7 @@ impl<P: Platform> Service<'_, P> {
             state: query.get("state", State::parse)?,
             from: query.time("from")?,
             to: query.time("to")?,
-            speaks_of: query.text("q")?.map(|text| text.to_lowercase()),
+            speaks_of: query.text("q")?.map(|text| fold(&text)),
             external_key: query.text("external_key")?,
             after: query.get("cursor", Cursor::parse)?,
             limit: query.limit(50, 200)?,
