@@ -1,8 +1,8 @@
 //! Searches find a name however it is written, and what is stored stays as it came.
 
-use crate::support::{Memory, TOKEN, at, call, now, post};
+use crate::support::{Memory, TOKEN, at, call, now, post, pass};
 use chrono::TimeDelta;
-use outbound_events::archive::packing::{Bound, Policy, pass};
+use outbound_events::archive::compaction::{Bound, Policy};
 use outbound_events::folding::fold;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;

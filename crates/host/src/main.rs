@@ -2,7 +2,6 @@
 #![forbid(unsafe_code)]
 
 mod commands;
-mod limits;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -84,7 +83,7 @@ struct Serve {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
     #[command(flatten)]
-    limits: limits::Limits,
+    limits: commands::limits::Limits,
     /// Clears the memory of instances as if it could be swapped out, which is slower. Without this option the host looks at
     /// its start whether that can be. For a machine to which swap will be added while the host runs.
     #[arg(long)]

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 
-use super::Metrics;
+use crate::metrics::figures::Metrics;
 
 /// How long a connection is kept on which nothing is asked.
 const IDLE: Duration = Duration::from_secs(120);
@@ -67,14 +67,6 @@ async fn answer(metrics: Metrics, turn: Arc<Mutex<()>>, request: &Request<Incomi
     match page.await {
         Ok(Ok(page)) => plain(StatusCode::OK, page),
         _ => plain(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be told\n".to_owned()),
-    }
-}
-
-impl Metrics {
-    fn page(&self) -> Result<String, std::fmt::Error> {
-        let mut page = String::new();
-        prometheus_text::encode(&mut page, &self.0.registry)?;
-        Ok(page)
     }
 }
 

@@ -8,7 +8,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::layout::beside;
+use crate::store::layout::beside;
 
 /// How large it is at most, in bytes: enough for some packs that are written again, and for what SQLite writes beside them.
 const MOST: u64 = 8 << 20;

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::ErrorCode;
 
-use crate::error::{StoreError, explain};
-use crate::opened_files::{Moved, OpenedFiles};
+use crate::store::error::{StoreError, explain};
+use crate::store::opened_files::{Moved, OpenedFiles};
 
 /// The condition of the files that are open.
 #[derive(Debug)]

@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use crate::seldom::Seldom;
+use crate::rate_limited_log::RateLimitedLog;
 
 /// How long who comes has for showing a token, before it counts as one who did not.
 pub const GRACE: Duration = Duration::from_secs(5);
@@ -73,8 +73,8 @@ pub(crate) struct Connections {
     per_address: Option<PerAddress>,
     held: Mutex<Held>,
     freed: Notify,
-    full: Seldom,
-    too_many: Seldom,
+    full: RateLimitedLog,
+    too_many: RateLimitedLog,
 }
 
 #[derive(Debug, Default)]
@@ -132,8 +132,8 @@ impl Connections {
             per_address,
             held: Mutex::default(),
             freed: Notify::new(),
-            full: Seldom::default(),
-            too_many: Seldom::default(),
+            full: RateLimitedLog::default(),
+            too_many: RateLimitedLog::default(),
         }
     }
 

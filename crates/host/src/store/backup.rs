@@ -10,9 +10,9 @@ use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 use tempfile::NamedTempFile;
 
-use crate::error::{StoreError, told};
-use crate::layout::log_of;
-use crate::snapshot::Snapshot;
+use crate::store::error::{StoreError, told};
+use crate::store::layout::log_of;
+use crate::store::snapshot::Snapshot;
 
 /// How many pages are copied at once: 4 MiB of a store.
 const PAGES: i32 = 1024;

@@ -7,8 +7,9 @@ use outbound_events::http_client::NoWayOut;
 use outbound_events::platform::Platform;
 use outbound_events::store::{Store, StoreError};
 
-use crate::snapshot::Snapshot;
-use crate::store::{self, KeyValueStore};
+use crate::store::error;
+use crate::store::key_value::KeyValueStore;
+use crate::store::snapshot::Snapshot;
 
 /// The host's store behind the library's port. Cheap to clone; all clones are one store.
 #[derive(Clone, Debug)]
@@ -100,36 +101,36 @@ fn read_only() -> StoreError {
 
 /// The host's error as the library has it. A component gets the words alone, and finds the same by them
 /// (`StoreError::of_words`).
-fn failed(error: store::StoreError) -> StoreError {
+fn failed(error: error::StoreError) -> StoreError {
     let words = error.to_string();
     match error {
-        store::StoreError::Full => StoreError::Full(words),
-        store::StoreError::Moved(_) | store::StoreError::Slow(_) | store::StoreError::Closed => {
+        error::StoreError::Full => StoreError::Full(words),
+        error::StoreError::Moved(_) | error::StoreError::Slow(_) | error::StoreError::Closed => {
             StoreError::Unavailable(words)
         }
-        store::StoreError::Open { .. }
-        | store::StoreError::Backup { .. }
-        | store::StoreError::Damaged(_)
-        | store::StoreError::Sqlite(_) => StoreError::Other(words),
+        error::StoreError::Open { .. }
+        | error::StoreError::Backup { .. }
+        | error::StoreError::Damaged(_)
+        | error::StoreError::Sqlite(_) => StoreError::Other(words),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{StoreError, failed, store};
+    use super::{StoreError, error, failed};
 
     /// Over Spin's and WASI's interfaces an error is a text.
     #[test]
     fn a_component_finds_the_same_by_the_words_as_the_host_has_by_the_error() {
         let text = || "x".to_owned();
         let errors = [
-            store::StoreError::Full,
-            store::StoreError::Moved(text()),
-            store::StoreError::Slow(5),
-            store::StoreError::Closed,
-            store::StoreError::Damaged(text()),
-            store::StoreError::Sqlite("disk I/O error".to_owned()),
-            store::StoreError::Open { path: text(), reason: text() },
+            error::StoreError::Full,
+            error::StoreError::Moved(text()),
+            error::StoreError::Slow(5),
+            error::StoreError::Closed,
+            error::StoreError::Damaged(text()),
+            error::StoreError::Sqlite("disk I/O error".to_owned()),
+            error::StoreError::Open { path: text(), reason: text() },
         ];
         for error in errors {
             assert_eq!(StoreError::of_words(error.to_string()), failed(error));

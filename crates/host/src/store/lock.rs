@@ -6,8 +6,8 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::error::StoreError;
-use crate::layout::beside;
+use crate::store::error::StoreError;
+use crate::store::layout::beside;
 
 /// Held while a host serves from a store's file.
 #[derive(Debug)]

@@ -13,8 +13,8 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use wasmtime_wasi_http::WasiBody;
 
-use crate::guest::{Guest, Ticked};
-use crate::port::NativeStore;
+use crate::guest::component::{Guest, Ticked};
+use crate::store::port::NativeStore;
 
 /// Where the component does what is due.
 pub(crate) const PATH: &str = "/tick";

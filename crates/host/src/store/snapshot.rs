@@ -10,9 +10,9 @@ use anyhow::{Context as _, ensure};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
-use crate::error::{StoreError, explain};
-use crate::layout::{BUSY_TIMEOUT, STORE, log_of};
-use crate::sqlite;
+use crate::store::error::{StoreError, explain};
+use crate::store::layout::{BUSY_TIMEOUT, STORE, log_of};
+use crate::store::sqlite;
 
 /// What a store's file holds at one moment. It can be read and not be written, and reading changes nothing in the file.
 pub struct Snapshot {

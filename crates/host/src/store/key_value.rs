@@ -5,11 +5,11 @@ use std::ops::Bound;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub use crate::error::StoreError;
-use crate::layout::log_of;
-use crate::metrics::{Commits, Watch};
-use crate::snapshot::Snapshot;
-use crate::sqlite::SqliteStore;
+use crate::metrics::figures::{Commits, Watch};
+pub use crate::store::error::StoreError;
+use crate::store::layout::log_of;
+use crate::store::snapshot::Snapshot;
+use crate::store::sqlite::SqliteStore;
 
 /// A key-value store. Cheap to clone; all clones are one store.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::layout::{index_of, log_of};
+use crate::store::layout::{index_of, log_of};
 
 /// The files of a store that is open.
 #[derive(Debug)]

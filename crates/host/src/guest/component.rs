@@ -35,14 +35,14 @@ use wasmtime_wasi_http::{
     Error, RequestOptions, WasiBody, WasiHttp, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
 };
 
-use crate::answer::{self, Answer};
-use crate::log::GuestLog;
-use crate::metrics::{AtWork, Work};
-use crate::offer::{self, Offer, OfferView, Turn};
-use crate::outgoing::Outgoing;
+use crate::guest::answer::{self, Answer};
+use crate::guest::log::GuestLog;
+use crate::guest::offer::{self, Offer, OfferView, Turn};
+use crate::guest::outgoing::Outgoing;
+use crate::guest::ticks::{self, Nudge};
+use crate::metrics::figures::{AtWork, Work};
 use crate::store::KeyValueStore;
 use crate::swap::Swap;
-use crate::ticks::{self, Nudge};
 
 /// What all instances together, each of them, and a request on its way to one, may use.
 #[derive(Clone, Copy, Debug)]

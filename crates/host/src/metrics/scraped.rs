@@ -10,25 +10,25 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 use serde_json::Value;
 
-use super::sites::{Sites, after};
 use crate::guest::Guest;
+use crate::metrics::sites::{Sites, after};
 
 /// How many bodies that were set aside are counted: who sends them by the thousand must not slow down who asks.
 const MOST_SET_ASIDE: u64 = 10_000;
 
 /// What there is to look at.
-pub(super) struct Looked {
+pub(super) struct Scraped {
     pub(super) guest: Guest,
     pub(super) sites: Arc<Sites>,
 }
 
-impl fmt::Debug for Looked {
+impl fmt::Debug for Scraped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Looked").finish_non_exhaustive()
+        f.debug_struct("Scraped").finish_non_exhaustive()
     }
 }
 
-impl Collector for Looked {
+impl Collector for Scraped {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut page = Page(&mut encoder);
         self.instances(&mut page)?;
@@ -39,7 +39,7 @@ impl Collector for Looked {
     }
 }
 
-impl Looked {
+impl Scraped {
     fn instances(&self, page: &mut Page<'_, '_>) -> fmt::Result {
         let instances = self.guest.instances();
         page.gauge("instances_in_use", "Instances that are at work", None, instances.in_use)?;

@@ -12,12 +12,12 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::condition::Condition;
-use crate::error::StoreError;
-use crate::layout::{BUSY_TIMEOUT, STORE};
-use crate::metrics::{Commits, Watch};
-use crate::opened_files::Moved;
-use crate::reserve::Reserve;
+use crate::metrics::figures::{Commits, Watch};
+use crate::store::condition::Condition;
+use crate::store::error::StoreError;
+use crate::store::layout::{BUSY_TIMEOUT, STORE};
+use crate::store::opened_files::Moved;
+use crate::store::reserve::Reserve;
 
 /// The most writes that wait for a commit; a further one waits for its place.
 pub(crate) const MAX_WAITING: usize = 1024;

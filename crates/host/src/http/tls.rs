@@ -25,8 +25,8 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::lingering::Lingering;
-use crate::seldom::Seldom;
+use crate::http::draining::Draining;
+use crate::rate_limited_log::RateLimitedLog;
 
 /// How long a handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -104,7 +104,7 @@ pub struct Tls {
     files: Arc<Files>,
     pair: Arc<Pair>,
     config: Arc<ServerConfig>,
-    mishaps: Arc<Seldom>,
+    mishaps: Arc<RateLimitedLog>,
 }
 
 impl Tls {
@@ -151,7 +151,7 @@ impl Tls {
     }
 
     /// Shakes hands. `None` if that came to nothing, which it has logged by then.
-    pub(crate) async fn accept(&self, stream: TcpStream, peer: IpAddr) -> Option<TlsStream<Lingering>> {
+    pub(crate) async fn accept(&self, stream: TcpStream, peer: IpAddr) -> Option<TlsStream<Draining>> {
         let shaken = match timeout(HANDSHAKE_TIMEOUT, self.shake_hands(stream)).await {
             Ok(shaken) => shaken,
             Err(_) => Err(Mishap::Slow),
@@ -167,13 +167,13 @@ impl Tls {
         }
     }
 
-    async fn shake_hands(&self, stream: TcpStream) -> Result<TlsStream<Lingering>, Mishap> {
+    async fn shake_hands(&self, stream: TcpStream) -> Result<TlsStream<Draining>, Mishap> {
         let mut first = 0;
         match stream.peek(std::slice::from_mut(&mut first)).await {
             Ok(0) | Err(_) => return Err(Mishap::Gone),
             Ok(_) => {}
         }
-        let mut stream = Lingering::new(stream);
+        let mut stream = Draining::new(stream);
         if first.is_ascii_alphabetic() {
             // Whether it arrives is the sender's to see.
             let _ = stream.write_all(speak_https().as_bytes()).await;

@@ -17,14 +17,14 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::condition::Condition;
-use crate::error::{StoreError, explain};
-use crate::layout::{BUSY_TIMEOUT, STORE};
-use crate::metrics::{Commits, Watch};
-use crate::opened_files::{self, OpenedFiles};
-use crate::private;
-use crate::reserve::Reserve;
-use crate::writer::{Change, MAX_WAITING, Write, Writer};
+use crate::metrics::figures::{Commits, Watch};
+use crate::store::condition::Condition;
+use crate::store::error::{StoreError, explain};
+use crate::store::layout::{BUSY_TIMEOUT, STORE};
+use crate::store::opened_files::{self, OpenedFiles};
+use crate::store::permissions;
+use crate::store::reserve::Reserve;
+use crate::store::writer::{Change, MAX_WAITING, Write, Writer};
 
 /// How long a read waits. In WAL mode that is for the one who repairs the file after a crash, and nobody else.
 const READ_TIMEOUT: Duration = Duration::from_secs(1);
@@ -75,8 +75,8 @@ impl SqliteStore {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder)?;
         }
-        private::make(path);
-        private::warn_if_shared(path);
+        permissions::make(path);
+        permissions::warn_if_shared(path);
         opened_files::warn_if_mounted(path);
         let before = OpenedFiles::before(path);
         let mut reserve = Reserve::of(&path.canonicalize().unwrap_or_else(|_| path.to_owned()));

@@ -13,9 +13,9 @@ use outbound_events::service::shows_a_token;
 use outbound_events::settings::{Ingest, Settings};
 use tokio::sync::Semaphore;
 
-use crate::body::{self, Ahead};
-use crate::connections::{Network, PerAddress};
-use crate::seldom::Seldom;
+use crate::http::body::{self, Ahead};
+use crate::http::connections::{Network, PerAddress};
+use crate::rate_limited_log::RateLimitedLog;
 
 /// In how much time an address may use up what it may do in that time, be it at once.
 const SECOND: Duration = Duration::from_secs(1);
@@ -37,7 +37,7 @@ pub(crate) struct Strangers {
     settings: Option<Settings>,
     a_second: Option<PerAddress>,
     seen: Mutex<Seen>,
-    refused: Seldom,
+    refused: RateLimitedLog,
     /// Has a permit for each byte of their bodies that may be kept.
     bodies: Arc<Semaphore>,
 }
@@ -54,7 +54,7 @@ impl Strangers {
     /// Those who show no token of `settings`.
     pub fn new(settings: Option<Settings>, a_second: Option<PerAddress>) -> Self {
         let bodies = Arc::new(Semaphore::new(body::ROOM));
-        Self { settings, a_second, seen: Mutex::default(), refused: Seldom::default(), bodies }
+        Self { settings, a_second, seen: Mutex::default(), refused: RateLimitedLog::default(), bodies }
     }
 
     /// Whether the request shows a valid token. If it does not, it counts, and may be one too many.

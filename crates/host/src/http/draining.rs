@@ -25,14 +25,14 @@ const UNREAD_TIMEOUT: Duration = Duration::from_secs(60);
 ///
 /// A body that is refused without being read is still on its way. To close at once would reset the connection, and the
 /// sender might never see why. So what it still sends is dropped, within bounds.
-pub struct Lingering {
+pub struct Draining {
     stream: Pin<Box<TimeoutWriter<TcpStream>>>,
     hello: Option<Told>,
     until: Option<Pin<Box<Sleep>>>,
     left: usize,
 }
 
-impl Lingering {
+impl Draining {
     const TIME: Duration = Duration::from_secs(2);
     const BYTES: usize = 4 << 20;
 
@@ -48,11 +48,11 @@ impl Lingering {
     }
 }
 
-impl AsyncRead for Lingering {
+impl AsyncRead for Draining {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = ready!(self.stream.as_mut().poll_read(cx, buffer));
-        // Looked at as it is read: nobody waits for it.
+        // Scraped at as it is read: nobody waits for it.
         if let Some(told) = self.hello.take()
             && buffer.filled().get(before..).is_some_and(|first| first.starts_with(&HELLO))
         {
@@ -62,7 +62,7 @@ impl AsyncRead for Lingering {
     }
 }
 
-impl AsyncWrite for Lingering {
+impl AsyncWrite for Draining {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.stream.as_mut().poll_write(cx, bytes)
     }

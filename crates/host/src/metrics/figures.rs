@@ -1,19 +1,10 @@
-//! What the host counts and measures, as Prometheus reads it, where `--metrics` asks for it.
+//! What is counted and measured of one host.
 //!
 //! | what | where it is noted |
 //! |---|---|
-//! | requests, what became of events, connections | [`crate::server`] tells this file |
+//! | requests, what became of events, connections | [`crate::http::server`] tells this file |
 //! | how long instances are at work, commits | [`Watch`], which the guest and the store look into |
-//! | instances, the store's files, the disk, destinations | `looked.rs`, when somebody asks |
-//! | the sites, and when each last sent | `sites.rs` |
 //! | log lines that were lost | [`crate::log_queue`] |
-//! | `GET /metrics` | `endpoint.rs` |
-//!
-//! No label holds what a stranger wrote: routes go by their names, and a site is one only where its event was answered 2xx.
-
-mod endpoint;
-mod looked;
-mod sites;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -23,7 +14,7 @@ use http::{Method, Response, StatusCode};
 use outbound_events::identity::Site;
 use outbound_events::service;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _, prometheus_text};
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
@@ -31,11 +22,10 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-pub use self::endpoint::serve;
-use self::looked::Looked;
-use self::sites::Sites;
 use crate::guest::Guest;
 use crate::log_queue;
+use crate::metrics::scraped::Scraped;
+use crate::metrics::sites::Sites;
 
 /// What all names begin with.
 const PREFIX: &str = "outbound_events";
@@ -208,7 +198,7 @@ impl Metrics {
         watch_commits(guest, &mut registry);
         registry.register_collector(Box::new(LostLogLines));
         let sites = Arc::new(Sites::of(&guest.store));
-        registry.register_collector(Box::new(Looked { guest: guest.clone(), sites: Arc::clone(&sites) }));
+        registry.register_collector(Box::new(Scraped { guest: guest.clone(), sites: Arc::clone(&sites) }));
         Self(Arc::new(Figures { registry, requests, durations, received, limited, connections, sites }))
     }
 
@@ -226,6 +216,13 @@ impl Metrics {
     fn took(&self, site: &Site, result: &'static str) {
         let labels = EventLabels { site: self.0.sites.took(site.as_str()), result };
         self.0.received.get_or_create(&labels).inc();
+    }
+
+    /// All figures, in Prometheus' text format.
+    pub(super) fn page(&self) -> Result<String, fmt::Error> {
+        let mut page = String::new();
+        prometheus_text::encode(&mut page, &self.0.registry)?;
+        Ok(page)
     }
 
     /// A limit was met.

@@ -25,19 +25,19 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use wasmtime_wasi_http::WasiBody;
 
-use crate::body::{self, Ahead, Unread};
-use crate::client::Proxies;
-pub use crate::connections::PerAddress;
-use crate::connections::{Connections, Place};
+use crate::guest::ticks;
 use crate::guest::{Guest, GuestError};
-use crate::health;
-use crate::lingering::Lingering;
-use crate::metrics::{Limit, Metrics};
-use crate::seldom::Seldom;
-use crate::strangers::{Strangers, TooMany};
-use crate::threads::Threads;
-use crate::ticks;
-use crate::tls::Tls;
+use crate::http::body::{self, Ahead, Unread};
+use crate::http::client::Proxies;
+pub use crate::http::connections::PerAddress;
+use crate::http::connections::{Connections, Place};
+use crate::http::draining::Draining;
+use crate::http::health;
+use crate::http::threads::Threads;
+use crate::http::tls::Tls;
+use crate::http::unauthenticated::{Strangers, TooMany};
+use crate::metrics::figures::{Limit, Metrics};
+use crate::rate_limited_log::RateLimitedLog;
 
 /// How long a connection is kept that sends no request, or sends its head slowly.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
@@ -54,8 +54,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 /// | trailers of a body in chunks | 32 KiB, 100 of them; chunk extensions are skipped, at most 16 KiB of them |
 /// | what is written at once | 32 KiB and one part of an answer; the next request waits until that has left |
 /// | a TLS handshake | 64 KiB (rustls) until the handshake's timeout, then 18 KiB for a record that is not whole |
-/// | a body | [`crate::body`] |
-/// | an answer | [`crate::answer`] |
+/// | a body | [`crate::http::body`] |
+/// | an answer | [`crate::guest::answer`] |
 const HEAD_BYTES: usize = 32 << 10;
 
 /// How long those who were accepted may take to finish once the host is told to stop.
@@ -140,9 +140,9 @@ struct Server {
     options: Options,
     connections: Arc<Connections>,
     strangers: Strangers,
-    no_http: Seldom,
-    odd: Seldom,
-    no_room: Seldom,
+    no_http: RateLimitedLog,
+    odd: RateLimitedLog,
+    no_room: RateLimitedLog,
     /// Its other end is dropped when the host is told to stop.
     stopped: watch::Receiver<()>,
 }
@@ -156,9 +156,9 @@ impl Server {
             options,
             connections: Arc::new(connections),
             strangers,
-            no_http: Seldom::default(),
-            odd: Seldom::default(),
-            no_room: Seldom::default(),
+            no_http: RateLimitedLog::default(),
+            odd: RateLimitedLog::default(),
+            no_room: RateLimitedLog::default(),
             stopped,
         }
     }
@@ -198,7 +198,7 @@ impl Server {
     async fn converse(self: &Arc<Self>, stream: TcpStream, peer: IpAddr, place: &Place, watcher: Watcher) {
         let Some(tls) = &self.options.tls else {
             let server = Arc::clone(self);
-            let stream = Lingering::plain(stream, move || server.hears_tls(peer));
+            let stream = Draining::plain(stream, move || server.hears_tls(peer));
             return self.speak(stream, peer, place, watcher).await;
         };
         let mut stopped = self.stopped.clone();

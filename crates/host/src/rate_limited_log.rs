@@ -8,7 +8,7 @@ const EVERY: Duration = Duration::from_secs(10);
 
 /// Says a thing now and then, and how often it went unsaid meanwhile.
 #[derive(Debug, Default)]
-pub struct Seldom(Mutex<Said>);
+pub struct RateLimitedLog(Mutex<Said>);
 
 #[derive(Debug, Default)]
 struct Said {
@@ -16,7 +16,7 @@ struct Said {
     unsaid: u64,
 }
 
-impl Seldom {
+impl RateLimitedLog {
     /// Has `line` logged if the last one was long enough ago. It is given how many were not logged since.
     pub fn say(&self, line: impl FnOnce(u64)) {
         let unsaid = {
