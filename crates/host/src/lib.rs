@@ -7,6 +7,7 @@
 //! | [`guest`] | wasmtime: a fresh instance per request, its limits, and what it may call |
 //! | [`store`] | the key-value store, durable in SQLite or in memory |
 //! | [`metrics`] | what is counted and measured, for Prometheus |
+//! | `measure` | what the guest and the store measure for the metrics |
 //! | [`log_queue`] | the log: a queue, and the thread that writes it to standard error |
 //! | `rate_limited_log` | log lines that a client could cause by the thousand |
 //! | [`swap`] | whether memory can be swapped out, which decides how it is cleared |
@@ -30,6 +31,7 @@
 #![forbid(unsafe_code)]
 
 mod http;
+mod measure;
 mod rate_limited_log;
 
 pub mod guest;

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tracing::Dispatch;
 use tracing::dispatcher::with_default;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder};
@@ -129,9 +130,10 @@ impl Format {
             .with_ansi(self.ansi)
             // It would report them by `eprintln!`.
             .log_internal_errors(false);
-        match self.json {
-            true => log.json().finish().with(self.filter.clone()).into(),
-            false => log.finish().with(self.filter.clone()).into(),
+        if self.json {
+            log.json().finish().with(self.filter.clone()).into()
+        } else {
+            log.finish().with(self.filter.clone()).into()
         }
     }
 }
@@ -240,13 +242,13 @@ struct Buffer(Arc<Mutex<Vec<u8>>>);
 
 impl Buffer {
     fn take(&self) -> Vec<u8> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.0.lock())
     }
 }
 
 impl Write for Buffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+        self.0.lock().write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {

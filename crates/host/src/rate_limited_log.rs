@@ -1,7 +1,8 @@
 //! Log lines that a stranger could have written by the thousand.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 /// How long after a line there is no other.
 const EVERY: Duration = Duration::from_secs(10);
@@ -20,7 +21,7 @@ impl RateLimitedLog {
     /// Has `line` logged if the last one was long enough ago. It is given how many were not logged since.
     pub fn say(&self, line: impl FnOnce(u64)) {
         let unsaid = {
-            let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut said = self.0.lock();
             if said.last.is_some_and(|last| last.elapsed() < EVERY) {
                 said.unsaid += 1;
                 return;

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::future::{poll_fn, ready};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use http_body_util::BodyExt as _;
 use outbound_events::forward::destination::Destination;
 use outbound_events::service;
 use outbound_events::settings::Settings;
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot::error::TryRecvError;
@@ -40,7 +41,7 @@ use crate::guest::log::GuestLog;
 use crate::guest::offer::{self, Offer, OfferView, Turn};
 use crate::guest::outgoing::Outgoing;
 use crate::guest::ticks::{self, Nudge};
-use crate::metrics::figures::{AtWork, Work};
+use crate::measure::{AtWork, Work};
 use crate::store::KeyValueStore;
 use crate::swap::Swap;
 
@@ -418,7 +419,7 @@ impl Guest {
 
     /// What the last tick told.
     pub(crate) fn ticked(&self) -> MutexGuard<'_, Ticked> {
-        self.ticked.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ticked.lock()
     }
 
     /// Something was taken: it may be owed to a destination.
@@ -513,11 +514,11 @@ impl Guest {
     }
 
     fn ready(&self) -> MutexGuard<'_, Vec<Ready>> {
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ready.lock()
     }
 
     fn left(&self) -> MutexGuard<'_, Vec<Left>> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+        self.left.lock()
     }
 
     fn instance_store(&self) -> Store<State> {

@@ -187,9 +187,10 @@ impl Service<Name> for Resolver {
         Box::pin(async move {
             let all: Vec<_> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
             let allowed: Vec<_> = all.into_iter().filter(|address| private || is_public(address.ip())).collect();
-            match allowed.is_empty() {
-                true => Err(io::Error::new(io::ErrorKind::PermissionDenied, Prohibited)),
-                false => Ok(allowed.into_iter()),
+            if allowed.is_empty() {
+                Err(io::Error::new(io::ErrorKind::PermissionDenied, Prohibited))
+            } else {
+                Ok(allowed.into_iter())
             }
         })
     }

@@ -10,9 +10,10 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::RwLock;
 use rustls::crypto::ring::{self, sign::any_supported_type};
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -304,11 +305,11 @@ struct Served {
 
 impl Pair {
     fn tried(&self) -> u64 {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).tried
+        self.0.read().tried
     }
 
     fn replace(&self, tried: u64, by: Option<CertifiedKey>) {
-        let mut served = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut served = self.0.write();
         served.tried = tried;
         if let Some(certified) = by {
             served.certified = Arc::new(certified);
@@ -318,6 +319,6 @@ impl Pair {
 
 impl ResolvesServerCert for Pair {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner).certified))
+        Some(Arc::clone(&self.0.read().certified))
     }
 }

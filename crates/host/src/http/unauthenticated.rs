@@ -5,12 +5,13 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::request::Parts;
 use outbound_events::service::shows_a_token;
 use outbound_events::settings::{Ingest, Settings};
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use crate::http::body::{self, Ahead};
@@ -63,7 +64,7 @@ impl Strangers {
             return Ok(true);
         }
         let Some(limit) = self.a_second.filter(|limit| limit.limits(address)) else { return Ok(false) };
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock();
         if seen.count(address.into(), SECOND / limit.most.get(), Instant::now()) {
             return Ok(false);
         }

@@ -3,12 +3,12 @@
 //! | what | where it is noted |
 //! |---|---|
 //! | requests, what became of events, connections | [`crate::http::server`] tells this file |
-//! | how long instances are at work, commits | [`Watch`], which the guest and the store look into |
+//! | how long instances are at work, commits | [`crate::measure`], which the guest and the store look into |
 //! | log lines that were lost | [`crate::log_queue`] |
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Method, Response, StatusCode};
 use outbound_events::identity::Site;
@@ -24,6 +24,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::guest::Guest;
 use crate::log_queue;
+use crate::measure::Commits;
 use crate::metrics::scraped::Scraped;
 use crate::metrics::sites::Sites;
 
@@ -100,65 +101,6 @@ struct Durations;
 impl MetricConstructor<Histogram> for Durations {
     fn new_metric(&self) -> Histogram {
         Histogram::new(SECONDS)
-    }
-}
-
-/// What somebody measures, if anybody does. Cheap to clone; all clones are one.
-#[derive(Clone, Debug)]
-pub(crate) struct Watch<T>(Arc<OnceLock<T>>);
-
-impl<T> Default for Watch<T> {
-    fn default() -> Self {
-        Self(Arc::default())
-    }
-}
-
-impl<T> Watch<T> {
-    pub(crate) fn get(&self) -> Option<&T> {
-        self.0.get()
-    }
-
-    /// The first who measures is the one who does.
-    fn set(&self, measures: T) {
-        let _ = self.0.set(measures);
-    }
-}
-
-/// What is measured of commits.
-#[derive(Clone, Debug)]
-pub(crate) struct Commits {
-    durations: Histogram,
-    writes: Histogram,
-    failures: Counter,
-}
-
-impl Commits {
-    pub(crate) fn ended(&self, writes: usize, time: Duration, failed: bool) {
-        self.durations.observe(time.as_secs_f64());
-        self.writes.observe(writes as f64);
-        if failed {
-            self.failures.inc();
-        }
-    }
-}
-
-/// What is measured of instances: how long each is at work.
-pub(crate) type Work = Watch<Histogram>;
-
-/// An instance that is at work until this is dropped.
-pub(crate) struct AtWork(Option<(Instant, Histogram)>);
-
-impl AtWork {
-    pub(crate) fn new(work: &Work) -> Self {
-        Self(work.get().map(|durations| (Instant::now(), durations.clone())))
-    }
-}
-
-impl Drop for AtWork {
-    fn drop(&mut self) {
-        if let Some((since, durations)) = &self.0 {
-            durations.observe(since.elapsed().as_secs_f64());
-        }
     }
 }
 

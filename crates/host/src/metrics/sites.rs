@@ -1,11 +1,11 @@
 //! The sites that have figures of their own, and when each last sent.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use outbound_events::archive::pack::{Entry, Pack};
 use outbound_events::keys::{KeyParts, PackKey};
+use parking_lot::Mutex;
 
 use crate::store::{KeyValueStore, StoreError};
 
@@ -55,11 +55,11 @@ impl Sites {
     /// When each last sent, in Unix seconds.
     pub(super) fn last(&self) -> Vec<(String, u64)> {
         let now = now();
-        self.lock().iter().map(|(site, taken)| (site.clone(), now.saturating_sub(taken.age()).as_secs())).collect()
+        self.0.lock().iter().map(|(site, taken)| (site.clone(), now.saturating_sub(taken.age()).as_secs())).collect()
     }
 
     fn note(&self, site: &str, before: Duration) -> String {
-        let mut sites = self.lock();
+        let mut sites = self.0.lock();
         let name = if sites.contains_key(site) || sites.len() < MOST { site } else { OTHERS };
         let taken = Taken { before, moment: Instant::now() };
         let last = sites.entry(name.to_owned()).or_insert(taken);
@@ -67,10 +67,6 @@ impl Sites {
             *last = taken;
         }
         name.to_owned()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Taken>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use crate::metrics::figures::{Commits, Watch};
+use parking_lot::Mutex;
+
+use crate::measure::{Commits, Watch};
 pub use crate::store::error::StoreError;
 use crate::store::layout::log_of;
 use crate::store::snapshot::Snapshot;
@@ -41,7 +43,7 @@ impl KeyValueStore {
     pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         match self {
             Self::Sqlite(store) => store.get(key),
-            Self::Memory(values) => Ok(lock(values).get(key).cloned()),
+            Self::Memory(values) => Ok(values.lock().get(key).cloned()),
         }
     }
 
@@ -49,7 +51,7 @@ impl KeyValueStore {
     pub fn exists(&self, key: &str) -> Result<bool, StoreError> {
         match self {
             Self::Sqlite(store) => store.exists(key),
-            Self::Memory(values) => Ok(lock(values).contains_key(key)),
+            Self::Memory(values) => Ok(values.lock().contains_key(key)),
         }
     }
 
@@ -58,7 +60,7 @@ impl KeyValueStore {
         match self {
             Self::Sqlite(store) => store.set(key, value).await,
             Self::Memory(values) => {
-                lock(values).insert(key, value);
+                values.lock().insert(key, value);
                 Ok(())
             }
         }
@@ -69,7 +71,7 @@ impl KeyValueStore {
         match self {
             Self::Sqlite(store) => store.delete(key).await,
             Self::Memory(values) => {
-                lock(values).remove(&key);
+                values.lock().remove(&key);
                 Ok(())
             }
         }
@@ -95,7 +97,7 @@ impl KeyValueStore {
     pub async fn get_keys(&self) -> Result<Vec<String>, StoreError> {
         match self {
             Self::Sqlite(store) => store.get_keys().await,
-            Self::Memory(values) => Ok(lock(values).keys().cloned().collect()),
+            Self::Memory(values) => Ok(values.lock().keys().cloned().collect()),
         }
     }
 }
@@ -122,7 +124,7 @@ impl KeyValueStore {
     pub(crate) fn keys_between(&self, from: &str, before: &str) -> Result<Vec<String>, StoreError> {
         match self {
             Self::Sqlite(store) => store.keys_between(from, before),
-            Self::Memory(values) => Ok(lock(values).range::<str, _>(between(from, before)).map(key).collect()),
+            Self::Memory(values) => Ok(values.lock().range::<str, _>(between(from, before)).map(key).collect()),
         }
     }
 
@@ -130,7 +132,7 @@ impl KeyValueStore {
     pub(crate) fn last_key(&self, from: &str, before: &str) -> Result<Option<String>, StoreError> {
         match self {
             Self::Sqlite(store) => store.last_key(from, before),
-            Self::Memory(values) => Ok(lock(values).range::<str, _>(between(from, before)).next_back().map(key)),
+            Self::Memory(values) => Ok(values.lock().range::<str, _>(between(from, before)).next_back().map(key)),
         }
     }
 
@@ -139,7 +141,7 @@ impl KeyValueStore {
         match self {
             Self::Sqlite(store) => store.count_between(from, before, most),
             Self::Memory(values) => {
-                let count = lock(values).range::<str, _>(between(from, before)).count();
+                let count = values.lock().range::<str, _>(between(from, before)).count();
                 Ok(most.min(count as u64))
             }
         }
@@ -180,9 +182,4 @@ impl Files {
         let disk = disk.map(|disk| Disk { free: disk.available_space(), size: disk.total_space() });
         Self { database: bytes(path), log: bytes(&log_of(path)), disk }
     }
-}
-
-/// A map is whole between any two calls, whatever thread died in between.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,7 +3,9 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `key_value` | [`KeyValueStore`], which the guest uses: either kind of store |
-//! | `sqlite` | the store in SQLite: readers, lists of all keys, the thread that watches the files |
+//! | `sqlite` | the store in SQLite: its threads, its readers, and who waits for what |
+//! | `opening` | opens a file as a store: its table, the look for damage, a full disk |
+//! | `lists` | the thread that lists all keys |
 //! | `writer` | the thread that writes: one commit for all writes that wait |
 //! | `reserve` | room on the disk that is kept for removal |
 //! | `layout` | the table in the store's file, and the names of the files beside it |
@@ -21,8 +23,10 @@ mod condition;
 pub mod error;
 mod key_value;
 mod layout;
+mod lists;
 pub mod lock;
 mod opened_files;
+mod opening;
 mod permissions;
 pub mod port;
 mod reserve;

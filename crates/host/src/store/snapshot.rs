@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 use crate::store::error::{StoreError, explain};
 use crate::store::layout::{BUSY_TIMEOUT, STORE, log_of};
-use crate::store::sqlite;
+use crate::store::opening;
 
 /// What a store's file holds at one moment. It can be read and not be written, and reading changes nothing in the file.
 pub struct Snapshot {
@@ -52,7 +52,7 @@ impl Snapshot {
 
     /// What SQLite finds wrong with the file, looking at each of its pages: an error that says what to do about it.
     pub fn check_pages(&self) -> Result<(), StoreError> {
-        sqlite::check_pages(&self.connection).map_err(|error| StoreError::Open {
+        opening::check_pages(&self.connection).map_err(|error| StoreError::Open {
             path: self.path.display().to_string(),
             reason: explain(&self.path, &error),
         })

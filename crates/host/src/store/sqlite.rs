@@ -8,40 +8,29 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
+use parking_lot::Mutex;
+use rusqlite::{Connection, OptionalExtension as _, params};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::metrics::figures::{Commits, Watch};
+use crate::measure::{Commits, Watch};
 use crate::store::condition::Condition;
-use crate::store::error::{StoreError, explain};
-use crate::store::layout::{BUSY_TIMEOUT, STORE};
+use crate::store::error::StoreError;
+use crate::store::layout::STORE;
+use crate::store::lists::{List, list_all};
 use crate::store::opened_files::{self, OpenedFiles};
+use crate::store::opening::{bound_log, open_reader, prepare_without_room, unusable};
 use crate::store::permissions;
 use crate::store::reserve::Reserve;
 use crate::store::writer::{Change, MAX_WAITING, Write, Writer};
 
-/// How long a read waits. In WAL mode that is for the one who repairs the file after a crash, and nobody else.
-const READ_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// How long a write may take. With the read before it, less than a guest's time, so that the guest can still say that the
 /// store is slow.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(8);
-
-/// How large a file is checked as a whole before it is used, in bytes. A larger one would delay the start by more than a moment
-/// on a slow disk.
-const MAX_CHECKED: u64 = 64 << 20;
-
-/// How large the log may stay, in bytes, once it was copied into the file: about what it has between two copies.
-const LOG_BYTES: i64 = 16 << 20;
-
-/// After how many pages in the log it is copied into the file: SQLite's own default.
-const LOG_PAGES: i64 = 1_000;
 
 /// How often the files are compared with those that were opened, besides after each commit.
 const COMPARED_EVERY: Duration = Duration::from_secs(1);
@@ -59,9 +48,6 @@ pub struct SqliteStore {
     reserve: Arc<Mutex<Reserve>>,
     commits: Watch<Commits>,
 }
-
-/// Who waits for a list of all keys.
-type List = oneshot::Sender<Result<Vec<String>, StoreError>>;
 
 impl SqliteStore {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
@@ -113,7 +99,7 @@ impl SqliteStore {
 
     /// Keeps room on the disk for removal from now on. An error if there is none to keep.
     pub fn keep_reserve(&self) -> std::io::Result<()> {
-        let mut reserve = self.reserve.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reserve = self.reserve.lock();
         // Then who asks whether the host is ready has it tried whether anything can be written.
         reserve.keep().inspect_err(|_| self.condition.committed(!reserve.is_given_up()))
     }
@@ -157,10 +143,7 @@ impl SqliteStore {
     /// by being full.
     pub async fn check(&self) -> Result<(), StoreError> {
         self.condition.check()?;
-        match self.condition.commit_failed() {
-            true => self.write(Change::Try).await,
-            false => Ok(()),
-        }
+        if self.condition.commit_failed() { self.write(Change::Try).await } else { Ok(()) }
     }
 
     /// Where commits are measured.
@@ -221,21 +204,21 @@ impl SqliteStore {
     /// Blocks, which for one key is a few pages from memory: handing it to another thread would take longer.
     fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
         self.condition.look_again()?;
-        let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = self.readers.lock().pop();
         let connection = match idle {
             Some(connection) => connection,
             None => open_reader(&self.path, &self.condition)?,
         };
         // One that failed is not used again: it may be what is broken.
         let value = read(&connection).map_err(|error| self.condition.failed(error))?;
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        self.readers.lock().push(connection);
         Ok(value)
     }
 }
 
 impl Drop for SqliteStore {
     fn drop(&mut self) {
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.readers.lock().clear();
         if let Some((stop, watcher)) = self.watcher.take() {
             drop(stop);
             end(Some(watcher));
@@ -254,116 +237,6 @@ impl fmt::Debug for SqliteStore {
     }
 }
 
-/// The connection that writes, on a file that is a store by now.
-fn prepare(path: &Path) -> anyhow::Result<Connection> {
-    let connection = Connection::open(path)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    // SQLite opens what it may not write all the same, and says so at the first write.
-    anyhow::ensure!(!connection.is_readonly(rusqlite::MAIN_DB)?, "it cannot be written");
-    check(&connection, path)?;
-    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
-    anyhow::ensure!(mode == "wal", "it stays in journal mode {mode}; WAL needs a local file system");
-    connection.execute_batch(
-        // `fullfsync` matters on macOS only, where a plain fsync leaves the data in the drive's cache.
-        "PRAGMA synchronous = FULL;
-         PRAGMA fullfsync = ON;
-         PRAGMA checkpoint_fullfsync = ON;
-         CREATE TABLE IF NOT EXISTS spin_key_value (
-             store TEXT NOT NULL,
-             key   TEXT NOT NULL,
-             value BLOB NOT NULL,
-             PRIMARY KEY (store, key)
-         );",
-    )?;
-    // A host that was killed between a write and its sync leaves a commit that is in the kernel's memory only. It would be
-    // read, and its repeat be a duplicate, before it is on disk. A checkpoint syncs the log before it does anything else.
-    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
-    Ok(connection)
-}
-
-/// The same where the disk is full: SQLite needs some room to open a file, and says in several ways that there is none.
-fn prepare_without_room(path: &Path, reserve: &mut Reserve) -> anyhow::Result<Connection> {
-    match prepare(path) {
-        Err(error) if is_for_want_of_room(&error) => {}
-        prepared => return prepared,
-    }
-    if let Err(error) = copy_log(path) {
-        tracing::debug!("the log was not copied into the file: {error}");
-    }
-    match prepare(path) {
-        Err(error) if is_for_want_of_room(&error) && reserve.give_up() => prepare(path),
-        prepared => prepared,
-    }
-}
-
-/// Copies the log that a killed host left into the file, and removes it: without the index, which takes room that processes share.
-fn copy_log(path: &Path) -> rusqlite::Result<()> {
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    connection.query_row("PRAGMA locking_mode = EXCLUSIVE", [], |_| Ok(()))?;
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-}
-
-/// What is in the log must fit into the file with the room of the reserve: else, on a full disk, it could not be copied there. And it does
-/// not keep what it once took.
-fn bound_log(connection: &Connection, reserve: &Reserve) -> anyhow::Result<()> {
-    connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
-    let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
-    let pages = i64::try_from(reserve.bytes()? / 2)? / page;
-    connection.pragma_update(None, "wal_autocheckpoint", pages.clamp(1, LOG_PAGES))?;
-    Ok(())
-}
-
-/// Looks at every page of the file. SQLite itself would find damage only where it next reads, which may be much later.
-fn check(connection: &Connection, path: &Path) -> anyhow::Result<()> {
-    let bytes = std::fs::metadata(path)?.len();
-    if bytes > MAX_CHECKED {
-        tracing::info!(
-            bytes,
-            "the store's file is large and was not checked for damage; `sqlite3 {} 'PRAGMA quick_check'` does it",
-            path.display()
-        );
-        return Ok(());
-    }
-    // A damaged file is left as it is, with its log: to close it would copy the log into it.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    check_pages(connection)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
-    Ok(())
-}
-
-/// An error if SQLite finds damage anywhere in the file.
-pub fn check_pages(connection: &Connection) -> anyhow::Result<()> {
-    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if found != "ok" {
-        let corrupt = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
-        return Err(rusqlite::Error::SqliteFailure(corrupt, Some(found.replace('\n', " "))).into());
-    }
-    Ok(())
-}
-
-/// Why a file cannot be a store.
-fn unusable(path: &Path, error: &anyhow::Error) -> StoreError {
-    StoreError::Open { path: path.display().to_string(), reason: explain(path, error) }
-}
-
-fn is_for_want_of_room(error: &anyhow::Error) -> bool {
-    let code = error.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code);
-    matches!(code, Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::CannotOpen))
-}
-
-fn open_reader(path: &Path, condition: &Condition) -> Result<Connection, StoreError> {
-    let connection =
-        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    // The log is for the one who writes to remove, who knows whether it is still this file's.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    connection.busy_timeout(READ_TIMEOUT)?;
-    connection.execute_batch("PRAGMA query_only = ON")?;
-    // The log is opened by its path with the first read, so it is looked after that.
-    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
-    condition.look()?;
-    Ok(connection)
-}
-
 /// Compares the files now and then, also while nobody writes: what can be saved is to be saved soon. Ends when the sender is dropped.
 fn watch(
     condition: Arc<Condition>,
@@ -373,7 +246,7 @@ fn watch(
     let (stop, stopped) = channel::<()>();
     let watch = move || {
         while stopped.recv_timeout(COMPARED_EVERY) == Err(RecvTimeoutError::Timeout) {
-            reserve.lock().unwrap_or_else(PoisonError::into_inner).notice();
+            reserve.lock().notice();
             if condition.compare().is_err() {
                 let (done, _) = oneshot::channel();
                 // Where the one who writes is busy, it compares by itself.
@@ -395,37 +268,14 @@ fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<J
     std::thread::Builder::new().name(name.to_owned()).spawn(work)
 }
 
-/// Makes the lists that are asked for, one after the other.
-///
-/// On a thread of their own: an allocator has some part of its memory for each thread that allocates, others do not use what is free of it,
-/// and keys are small and may be half a million. Made on many threads, lists that were gone long ago took more memory than all else.
-fn list_all(path: &Path, condition: &Condition, mut asked: mpsc::Receiver<List>) {
-    let mut idle = None;
-    while let Some(done) = asked.blocking_recv() {
-        let open = |idle: Option<Connection>| idle.map_or_else(|| open_reader(path, condition), Ok);
-        let keys = condition.look_again().and_then(|()| open(idle.take())).and_then(|connection| {
-            let keys = list(&connection, &done).map_err(|error| condition.failed(error))?;
-            // One that failed is not used again: it may be what is broken.
-            idle = Some(connection);
-            Ok(keys)
-        });
-        let _ = done.send(keys);
-    }
-}
-
-/// A part of them if nobody waits any longer: others do, or the host is to stop.
-fn list(connection: &Connection, wanted: &List) -> rusqlite::Result<Vec<String>> {
-    let mut statement = connection.prepare_cached("SELECT key FROM spin_key_value WHERE store = ?1")?;
-    let keys = statement.query_map([STORE], |row| row.get(0))?;
-    keys.take_while(|_| !wanted.is_closed()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use tempfile::TempDir;
     use tokio::sync::oneshot;
 
-    use super::{SqliteStore, list, open_reader};
+    use super::SqliteStore;
+    use crate::store::lists::list;
+    use crate::store::opening::open_reader;
 
     async fn store_of(folder: &TempDir, keys: u8) -> SqliteStore {
         let store = SqliteStore::open(&folder.path().join("store.db")).unwrap();

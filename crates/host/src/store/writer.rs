@@ -4,15 +4,16 @@
 //! Where the disk is full, writes that remove, or make room, are the only ones that are done: with the room of the [`Reserve`], and with
 //! that of the log, which is copied into the file and cut off before each, and after the last.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use outbound_events::keys;
+use parking_lot::{Mutex, MutexGuard};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::metrics::figures::{Commits, Watch};
+use crate::measure::{Commits, Watch};
 use crate::store::condition::Condition;
 use crate::store::error::StoreError;
 use crate::store::layout::{BUSY_TIMEOUT, STORE};
@@ -173,8 +174,7 @@ impl Writer {
     }
 
     fn reserve(&self) -> MutexGuard<'_, Reserve> {
-        // Whole between any two calls, whatever thread died in between.
-        self.reserve.lock().unwrap_or_else(PoisonError::into_inner)
+        self.reserve.lock()
     }
 
     /// Copies the log into the file, and gives its room back to the disk. If somebody reads from it, it stays as it is.
