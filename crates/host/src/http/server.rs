@@ -10,10 +10,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
-use http_body_util::{BodyExt as _, Full};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -25,17 +23,18 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use wasmtime_wasi_http::WasiBody;
 
+use crate::guest::Guest;
 use crate::guest::ticks;
-use crate::guest::{Guest, GuestError};
+pub use crate::http::address::PerAddress;
 use crate::http::body::{self, Ahead, Unread};
 use crate::http::client::Proxies;
-pub use crate::http::connections::PerAddress;
 use crate::http::connections::{Connections, Place};
 use crate::http::draining::Draining;
+use crate::http::failure::{Failure, as_it_should_be};
 use crate::http::health;
 use crate::http::threads::Threads;
 use crate::http::tls::Tls;
-use crate::http::unauthenticated::{Strangers, TooMany};
+use crate::http::unauthenticated::Unauthenticated;
 use crate::metrics::figures::{Limit, Metrics};
 use crate::rate_limited_log::RateLimitedLog;
 
@@ -139,7 +138,7 @@ struct Server {
     guest: Guest,
     options: Options,
     connections: Arc<Connections>,
-    strangers: Strangers,
+    unauthenticated: Unauthenticated,
     no_http: RateLimitedLog,
     odd: RateLimitedLog,
     no_room: RateLimitedLog,
@@ -150,12 +149,12 @@ struct Server {
 impl Server {
     fn new(guest: Guest, options: Options, stopped: watch::Receiver<()>) -> Self {
         let connections = Connections::new(options.max_connections, options.max_connections_per_address);
-        let strangers = Strangers::new(guest.settings(), options.stranger_requests_per_second);
+        let unauthenticated = Unauthenticated::new(guest.settings(), options.stranger_requests_per_second);
         Self {
             guest,
             options,
             connections: Arc::new(connections),
-            strangers,
+            unauthenticated,
             no_http: RateLimitedLog::default(),
             odd: RateLimitedLog::default(),
             no_room: RateLimitedLog::default(),
@@ -273,7 +272,7 @@ impl Server {
             self.odd(client, &odd);
             return Failure::from(odd).response();
         }
-        let shows_a_token = match self.strangers.admit(&head, client) {
+        let shows_a_token = match self.unauthenticated.admit(&head, client) {
             Ok(shows_a_token) => shows_a_token,
             Err(too_many) => {
                 self.limited(Limit::Requests);
@@ -283,7 +282,7 @@ impl Server {
         place.begins(shows_a_token);
         let method = head.method.clone();
         let path = head.uri.path().to_owned();
-        let ahead = self.strangers.ahead(shows_a_token);
+        let ahead = self.unauthenticated.ahead(shows_a_token);
         let response = match handle(&self.guest, head, body, ahead).await {
             Ok(response) => response,
             Err(failure) => {
@@ -326,31 +325,6 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// A head by which it is not clear whom a request is for, or what its body is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-enum Odd {
-    #[error("a request of HTTP/1.1 has one Host, and this one has none")]
-    NoHost,
-    #[error("a request has one Host, and this one has several")]
-    Hosts,
-    #[error("a body may be sent in chunks, and in no other transfer coding")]
-    Coding,
-}
-
-/// What hyper leaves to who is called (RFC 9112, 3.2 and 6.1).
-fn as_it_should_be(head: &Parts) -> Result<(), Odd> {
-    match head.headers.get_all(header::HOST).iter().count() {
-        0 if head.version == Version::HTTP_11 => return Err(Odd::NoHost),
-        0 | 1 => {}
-        _ => return Err(Odd::Hosts),
-    }
-    let mut codings = head.headers.get_all(header::TRANSFER_ENCODING).iter();
-    match codings.all(|coding| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked")) {
-        true => Ok(()),
-        false => Err(Odd::Coding),
-    }
-}
-
 async fn handle(guest: &Guest, mut head: Parts, body: Incoming, ahead: Ahead) -> Result<Response<WasiBody>, Failure> {
     // HTTP/1.0 knows no Host; a guest is always given one.
     if head.uri.authority().is_none() {
@@ -360,72 +334,4 @@ async fn handle(guest: &Guest, mut head: Parts, body: Incoming, ahead: Ahead) ->
     let body = body::read(body, ahead, guest.limits.body).await?;
     let response = guest.handle(Request::from_parts(head, body)).await?;
     Ok(if asks_for_health { health::answer(&guest.store, response).await } else { response })
-}
-
-/// Why the host answers instead of its guest.
-#[derive(Debug, thiserror::Error)]
-enum Failure {
-    #[error(transparent)]
-    Head(#[from] Odd),
-    #[error(transparent)]
-    Body(#[from] Unread),
-    #[error(transparent)]
-    Guest(#[from] GuestError),
-    #[error(transparent)]
-    TooMany(#[from] TooMany),
-}
-
-impl Failure {
-    fn status(&self) -> StatusCode {
-        match self {
-            Self::Head(Odd::NoHost | Odd::Hosts) => StatusCode::BAD_REQUEST,
-            Self::Head(Odd::Coding) => StatusCode::NOT_IMPLEMENTED,
-            Self::Body(Unread::Stalled | Unread::Slow) => StatusCode::REQUEST_TIMEOUT,
-            Self::Body(Unread::BrokenOff(_)) | Self::Guest(GuestError::Request(_)) => StatusCode::BAD_REQUEST,
-            Self::Body(Unread::NoRoom) | Self::Guest(GuestError::Busy | GuestError::Readers | GuestError::Slow) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
-            Self::Guest(_) => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
-        }
-    }
-
-    /// What the sender is told: what it can mend, or that it should try again. The rest is for the log.
-    fn detail(&self) -> String {
-        match self.status() {
-            _ if matches!(self, Self::Body(_)) => self.to_string(),
-            StatusCode::SERVICE_UNAVAILABLE => "the recipient is busy; send it again".to_owned(),
-            StatusCode::INTERNAL_SERVER_ERROR => "the component failed; the recipient's log says how".to_owned(),
-            _ => self.to_string(),
-        }
-    }
-
-    /// RFC 9457, as the guest's own.
-    fn response(&self) -> Response<WasiBody> {
-        let status = self.status();
-        if matches!(self, Self::Guest(_)) && status.is_server_error() {
-            tracing::error!("{self}");
-        }
-        let problem = serde_json::json!({
-            "title": status.canonical_reason().unwrap_or_default(),
-            "status": status.as_u16(),
-            "detail": self.detail(),
-        });
-        let body = Full::new(Bytes::from(problem.to_string())).map_err(|never| match never {}).boxed_unsync();
-        let mut response = Response::new(body);
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        let retry_after = match status {
-            StatusCode::SERVICE_UNAVAILABLE => Some("5"),
-            StatusCode::TOO_MANY_REQUESTS => Some("1"),
-            _ => None,
-        };
-        headers.extend(retry_after.map(|seconds| (header::RETRY_AFTER, HeaderValue::from_static(seconds))));
-        if matches!(self, Self::Head(_) | Self::Body(_)) {
-            // What the sender still owes cannot be told from a next request.
-            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
-        response
-    }
 }

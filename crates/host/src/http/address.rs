@@ -1,0 +1,68 @@
+//! What counts as one address, and how much of something each may have.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+
+/// What each address may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PerAddress {
+    /// How much of it.
+    pub most: NonZeroU32,
+    /// Whether loopback addresses are limited too: whoever tries this out, or what stands in front and hides who is behind it.
+    pub loopback: bool,
+}
+
+impl PerAddress {
+    /// Whether this address is limited.
+    pub(crate) fn limits(&self, address: IpAddr) -> bool {
+        self.loopback || !address.to_canonical().is_loopback()
+    }
+}
+
+/// What counts as one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Network(IpAddr);
+
+impl From<IpAddr> for Network {
+    fn from(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+            address => address,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+    use std::num::NonZeroU32;
+
+    use super::{Network, PerAddress};
+
+    fn network(text: &str) -> Network {
+        text.parse::<IpAddr>().unwrap().into()
+    }
+
+    #[test]
+    fn an_address_of_ipv6_is_its_64_bits_and_one_of_ipv4_is_itself_however_it_is_written() {
+        for (one, other, same) in [
+            ("2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff", true),
+            ("2001:db8::1", "2001:db8:0:1::1", false),
+            ("192.0.2.1", "::ffff:192.0.2.1", true),
+            ("192.0.2.1", "192.0.2.2", false),
+            ("::ffff:192.0.2.1", "::ffff:192.0.2.2", false),
+        ] {
+            assert_eq!(network(one) == network(other), same, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn loopback_is_limited_only_where_that_is_asked_for() {
+        let limit = |loopback| PerAddress { most: NonZeroU32::MIN, loopback };
+        for address in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
+            let address = address.parse().unwrap();
+            assert!(!limit(false).limits(address) && limit(true).limits(address), "{address}");
+        }
+        assert!(limit(false).limits("192.0.2.1".parse().unwrap()));
+    }
+}
