@@ -19,7 +19,7 @@ const OTHER_FILES: u64 = 512;
 
 /// What strangers may have. Who has shown a valid token is never limited for their sake.
 #[derive(Args)]
-pub struct Limits {
+pub struct ClientLimits {
     /// How many connections there may be. One that never showed a valid token makes room for who comes, idle ones first. The
     /// default is 4096, or what the limit for open files leaves room for.
     #[arg(long, value_name = "NUMBER")]
@@ -34,7 +34,7 @@ pub struct Limits {
     stranger_requests_per_second: Option<NonZeroU32>,
 }
 
-impl Limits {
+impl ClientLimits {
     /// Sets them, and has room made for the connections.
     pub fn set(&self, options: &mut Options, ingest: &Ingest) -> Result<()> {
         options.max_connections = Some(connections(self.max_connections)?);

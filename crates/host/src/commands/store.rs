@@ -24,7 +24,7 @@ use outbound_events_host::snapshot::Snapshot;
 use outbound_events_host::store::KeyValueStore;
 use tokio::runtime::{Builder, Runtime};
 
-use super::progress::Progress;
+use crate::commands::progress::Progress;
 
 /// What to do to a store's file.
 #[derive(Subcommand)]

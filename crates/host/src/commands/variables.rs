@@ -1,0 +1,56 @@
+//! The settings as they are given to the host: in a file, in the environment, on the command line.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use outbound_events::settings;
+
+/// How Spin names a variable in the environment.
+const PREFIX: &str = "SPIN_VARIABLE_";
+
+/// All settings that are given in a file, in the environment, or on the command line as `NAME=VALUE`, where a later one of these replaces
+/// an earlier one.
+pub fn read(env_file: Option<&Path>, given: &[String]) -> Result<HashMap<String, String>> {
+    let mut variables = HashMap::new();
+    if let Some(file) = env_file {
+        let text = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+        // Some editors begin every file with a byte order mark.
+        for line in dotenvy::from_read_iter(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text)) {
+            // The parser's own error repeats the line, which may be a secret.
+            let Ok((name, value)) = line else { bail!("{} has a line that is not NAME=VALUE", file.display()) };
+            variables.insert(of_environment(&name).with_context(|| format!("in {}", file.display()))?, value);
+        }
+    }
+    for (name, value) in std::env::vars_os() {
+        let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else { continue };
+        let Ok(value) = value.into_string() else { bail!("{name} in the environment is no text") };
+        variables.insert(of_environment(name).context("in the environment")?, value);
+    }
+    // Not by the parser of the command: its error repeats the argument, which may be a secret.
+    for argument in given {
+        let (name, value) = argument.split_once('=').context("one --variable is not NAME=VALUE")?;
+        variables.insert(known(name).context("--variable")?, value.to_owned());
+    }
+    Ok(variables)
+}
+
+/// The setting that a name in the environment, or in a file like it, stands for.
+fn of_environment(name: &str) -> Result<String> {
+    match name.strip_prefix(PREFIX) {
+        Some(setting) if setting.bytes().any(|b| b.is_ascii_lowercase()) => bail!(
+            "there is no setting {name}: names are in capitals there, such as {PREFIX}{}",
+            setting.to_ascii_uppercase()
+        ),
+        Some(setting) => known(&setting.to_ascii_lowercase()),
+        None => bail!("there is no setting {name}: there a setting's name begins with {PREFIX}"),
+    }
+}
+
+/// A mistyped name would leave the setting at its default, and nobody would know.
+fn known(name: &str) -> Result<String> {
+    if !settings::NAMES.contains(&name) {
+        bail!("there is no setting {name:?}; there are {}", settings::NAMES.join(", "));
+    }
+    Ok(name.to_owned())
+}
