@@ -119,49 +119,59 @@ impl Offer {
 /// After every key.
 const LAST: &str = "\u{10ffff}";
 
+/// What both interfaces ask of an open store, word for word the same. `$error` is the interface's own.
+macro_rules! open_store {
+    ($error:ty) => {
+        fn get(&mut self, _: Resource<OpenStore>, key: String) -> wasmtime::Result<Result<Option<Vec<u8>>, $error>> {
+            Ok(self.offer.store.get(&key).map_err(Into::into))
+        }
+
+        async fn set(
+            &mut self,
+            _: Resource<OpenStore>,
+            key: String,
+            value: Vec<u8>,
+        ) -> wasmtime::Result<Result<(), $error>> {
+            Ok(self.offer.store.set(key, value).await.map_err(Into::into))
+        }
+
+        async fn delete(&mut self, _: Resource<OpenStore>, key: String) -> wasmtime::Result<Result<(), $error>> {
+            Ok(self.offer.store.delete(key).await.map_err(Into::into))
+        }
+
+        fn exists(&mut self, _: Resource<OpenStore>, key: String) -> wasmtime::Result<Result<bool, $error>> {
+            Ok(self.offer.store.exists(&key).map_err(Into::into))
+        }
+
+        fn drop(&mut self, store: Resource<OpenStore>) -> wasmtime::Result<()> {
+            self.table.delete(store)?;
+            Ok(())
+        }
+    };
+}
+
+impl OfferView<'_> {
+    /// The one store, or `no_such_store` under any other name.
+    fn open_by_name<E>(&mut self, name: &str, no_such_store: E) -> wasmtime::Result<Result<Resource<OpenStore>, E>> {
+        if name != BUCKET {
+            return Ok(Err(no_such_store));
+        }
+        Ok(Ok(self.table.push(OpenStore)?))
+    }
+}
+
 impl key_value::Host for OfferView<'_> {}
 
 impl key_value::HostStore for OfferView<'_> {
     fn open(&mut self, label: String) -> wasmtime::Result<Result<Resource<OpenStore>, key_value::Error>> {
-        if label != BUCKET {
-            return Ok(Err(key_value::Error::NoSuchStore));
-        }
-        Ok(Ok(self.table.push(OpenStore)?))
-    }
-
-    fn get(
-        &mut self,
-        _: Resource<OpenStore>,
-        key: String,
-    ) -> wasmtime::Result<Result<Option<Vec<u8>>, key_value::Error>> {
-        Ok(self.offer.store.get(&key).map_err(Into::into))
-    }
-
-    async fn set(
-        &mut self,
-        _: Resource<OpenStore>,
-        key: String,
-        value: Vec<u8>,
-    ) -> wasmtime::Result<Result<(), key_value::Error>> {
-        Ok(self.offer.store.set(key, value).await.map_err(Into::into))
-    }
-
-    async fn delete(&mut self, _: Resource<OpenStore>, key: String) -> wasmtime::Result<Result<(), key_value::Error>> {
-        Ok(self.offer.store.delete(key).await.map_err(Into::into))
-    }
-
-    fn exists(&mut self, _: Resource<OpenStore>, key: String) -> wasmtime::Result<Result<bool, key_value::Error>> {
-        Ok(self.offer.store.exists(&key).map_err(Into::into))
+        self.open_by_name(&label, key_value::Error::NoSuchStore)
     }
 
     async fn get_keys(&mut self, _: Resource<OpenStore>) -> wasmtime::Result<Result<Vec<String>, key_value::Error>> {
         Ok(self.offer.keys().await.map_err(key_value::Error::Other))
     }
 
-    fn drop(&mut self, store: Resource<OpenStore>) -> wasmtime::Result<()> {
-        self.table.delete(store)?;
-        Ok(())
-    }
+    open_store!(key_value::Error);
 }
 
 impl From<StoreError> for key_value::Error {
@@ -179,39 +189,11 @@ impl variables::Host for OfferView<'_> {
 
 impl keyvalue::Host for OfferView<'_> {
     fn open(&mut self, identifier: String) -> wasmtime::Result<Result<Resource<OpenStore>, keyvalue::Error>> {
-        if identifier != BUCKET {
-            return Ok(Err(keyvalue::Error::NoSuchStore));
-        }
-        Ok(Ok(self.table.push(OpenStore)?))
+        self.open_by_name(&identifier, keyvalue::Error::NoSuchStore)
     }
 }
 
 impl keyvalue::HostBucket for OfferView<'_> {
-    fn get(
-        &mut self,
-        _: Resource<OpenStore>,
-        key: String,
-    ) -> wasmtime::Result<Result<Option<Vec<u8>>, keyvalue::Error>> {
-        Ok(self.offer.store.get(&key).map_err(Into::into))
-    }
-
-    async fn set(
-        &mut self,
-        _: Resource<OpenStore>,
-        key: String,
-        value: Vec<u8>,
-    ) -> wasmtime::Result<Result<(), keyvalue::Error>> {
-        Ok(self.offer.store.set(key, value).await.map_err(Into::into))
-    }
-
-    async fn delete(&mut self, _: Resource<OpenStore>, key: String) -> wasmtime::Result<Result<(), keyvalue::Error>> {
-        Ok(self.offer.store.delete(key).await.map_err(Into::into))
-    }
-
-    fn exists(&mut self, _: Resource<OpenStore>, key: String) -> wasmtime::Result<Result<bool, keyvalue::Error>> {
-        Ok(self.offer.store.exists(&key).map_err(Into::into))
-    }
-
     /// All of them on one page, as Spin's interface tells them.
     async fn list_keys(
         &mut self,
@@ -222,10 +204,7 @@ impl keyvalue::HostBucket for OfferView<'_> {
         Ok(keys.map(|keys| keyvalue::KeyResponse { keys, cursor: None }))
     }
 
-    fn drop(&mut self, bucket: Resource<OpenStore>) -> wasmtime::Result<()> {
-        self.table.delete(bucket)?;
-        Ok(())
-    }
+    open_store!(keyvalue::Error);
 }
 
 impl From<StoreError> for keyvalue::Error {
