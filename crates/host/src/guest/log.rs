@@ -17,11 +17,6 @@ const MAX_LINE: usize = 8 * 1024;
 pub struct GuestLog(Arc<Mutex<Line>>);
 
 impl GuestLog {
-    /// Logs a line that was not ended.
-    pub fn end(&self) {
-        self.line().log();
-    }
-
     fn line(&self) -> MutexGuard<'_, Line> {
         self.0.lock()
     }

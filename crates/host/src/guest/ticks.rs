@@ -1,6 +1,5 @@
 //! Ticks: the host has the component do what is due, also where no event comes. What is due, the component decides.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,31 +8,18 @@ use http::{Method, Request, Response, header};
 use http_body_util::{BodyExt as _, Empty};
 use outbound_events::forward::standing;
 use serde_json::Value;
-use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use wasmtime_wasi_http::WasiBody;
 
-use crate::guest::component::{Guest, Ticked};
+use crate::guest::component::Guest;
+use crate::guest::tick_state::{PATH, TickReport};
 use crate::store::port::NativeStore;
-
-/// Where the component does what is due.
-pub(crate) const PATH: &str = "/tick";
 
 /// How often where something is owed to a destination.
 const OWED: Duration = Duration::from_secs(1);
 
 /// How often otherwise.
 const NOTHING_OWED: Duration = Duration::from_secs(60);
-
-/// Tells the one who ticks that something may be owed.
-pub(crate) type Nudge = Arc<Notify>;
-
-/// A token that nobody else knows.
-pub(crate) fn token() -> Result<String, getrandom::Error> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-}
 
 /// How soon after an event the next tick is: what comes in that time comes with it.
 const SOON: Duration = Duration::from_millis(25);
@@ -46,7 +32,7 @@ pub(crate) async fn tick(guest: Guest) {
 /// A moment after an event was taken. It is not waited for: where one destination hangs, the next tick serves the others.
 async fn tick_after_events(guest: &Guest) {
     loop {
-        guest.nudge.notified().await;
+        guest.ticks.after_events.notified().await;
         sleep(SOON).await;
         let guest = guest.clone();
         tokio::spawn(async move { ask(&guest, Method::POST).await.map(drop) });
@@ -58,7 +44,7 @@ async fn tick_in_time(guest: &Guest) {
     // What was owed when the last process ended.
     let mut next = OWED;
     loop {
-        if timeout(next, guest.taken.notified()).await.is_ok() {
+        if timeout(next, guest.ticks.in_time.notified()).await.is_ok() {
             sleep(OWED).await;
         }
         next = if tick_once(guest).await.unwrap_or(false) { OWED } else { NOTHING_OWED };
@@ -73,7 +59,7 @@ async fn tick_once(guest: &Guest) -> Option<bool> {
         Some(Value::Array(list)) => list,
         _ => Vec::new(),
     };
-    *guest.ticked() = Ticked { destinations: list("destinations"), clock_faults: list("clock_faults") };
+    *guest.ticks.report() = TickReport { destinations: list("destinations"), clock_faults: list("clock_faults") };
     Some(ticked.get("owed")?.as_u64()? > 0)
 }
 
@@ -83,7 +69,7 @@ async fn ask(guest: &Guest, method: Method) -> Option<Response<WasiBody>> {
         .method(method)
         .uri(PATH)
         .header(header::HOST, "localhost")
-        .header(header::AUTHORIZATION, format!("Bearer {}", guest.tick_token))
+        .header(header::AUTHORIZATION, format!("Bearer {}", guest.ticks.token))
         .body(body)
         .ok()?;
     // What is under way goes on to its end where nobody ticks any more, since the host is to stop.
@@ -91,7 +77,7 @@ async fn ask(guest: &Guest, method: Method) -> Option<Response<WasiBody>> {
     let ticked = tokio::spawn(async move {
         tokio::select! {
             ticked = ticking.tick(request) => Some(ticked),
-            () = ticking.cut.notified() => None,
+            () = ticking.ticks.cut.notified() => None,
         }
     });
     match ticked.await.ok()?? {
@@ -108,7 +94,7 @@ const RENEWED: Duration = Duration::from_millis(1_500);
 
 /// Ends what is under way at once, and gives back the leases of its rounds, which would be renewed until then.
 pub(crate) async fn cut_short(guest: &Guest) {
-    guest.cut.notify_waiters();
+    guest.ticks.cut.notify_waiters();
     if !guest.finish(OWED).await {
         return;
     }

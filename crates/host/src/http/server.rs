@@ -292,7 +292,7 @@ impl Server {
         };
         place.ended();
         if method == Method::POST && response.status().is_success() {
-            self.guest.took();
+            self.guest.ticks.took();
         }
         let time = started.elapsed();
         if let Some(metrics) = &self.options.metrics {

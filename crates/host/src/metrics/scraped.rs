@@ -76,7 +76,7 @@ impl Scraped {
 
     /// As the last tick told of them.
     fn clock_faults(&self, page: &mut Page<'_, '_>) -> fmt::Result {
-        let told = self.guest.ticked().clock_faults.clone();
+        let told = self.guest.ticks.report().clock_faults.clone();
         let text = |fault: &Value, name: &str| fault.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let faults = told.iter().map(|fault| ([("site", text(fault, "site")), ("fault", text(fault, "fault"))], 1));
         let help = "1 for a clock that was seen to be wrong within a day; without a site, one of the recipient's own";
@@ -85,7 +85,7 @@ impl Scraped {
 
     /// As the last tick told of them.
     fn destinations(&self, page: &mut Page<'_, '_>) -> fmt::Result {
-        let told = self.guest.ticked().destinations.clone();
+        let told = self.guest.ticks.report().destinations.clone();
         let named = || told.iter().filter_map(|told| Some((told.get("name")?.as_str()?, told)));
         let figures =
             |figure| named().filter_map(move |(name, told)| Some(([("destination", name)], number(told, figure)?)));
