@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{deploy, python};
+use super::files::{deploy, python};
 
 /// Why it cannot be run here.
 pub fn missing() -> Option<String> {

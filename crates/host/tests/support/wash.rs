@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::files::{python, wasi_component};
 use super::nats::{self, Nats};
-use super::{python, wasi_component};
 
 /// Why it cannot be run here.
 pub fn missing() -> Option<String> {
