@@ -1,8 +1,5 @@
 //! What the host promises when its file is damaged or not to be written, its senders are slow or many, and its end comes while they
 //! send. What it does when its disk is full, `full.rs` tries.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
 
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
@@ -13,11 +10,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use outbound_events_host::store::KeyValueStore;
-use support::{
+use crate::support::{
     Connection, Kind, OPEN, Recipient, host, is_root, numbered, run_by, store_of, store_path, stored, succeeds,
     to_its_end,
 };
+use outbound_events_host::store::KeyValueStore;
 
 fn ids(store: &Path) -> BTreeSet<String> {
     stored(store).into_iter().map(|(key, _)| key.rsplit('.').next().unwrap().to_owned()).collect()

@@ -1,14 +1,11 @@
 //! Crowds of unauthenticated clients, each of which has the host keep as much as it can: the host's memory stays bounded, and an
 //! appliance gets through.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
 
 use std::net::Shutdown;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use support::{Connection, GUARDED, OPEN, Recipient, Response, numbered};
+use crate::open_files;
+use crate::support::{Connection, GUARDED, OPEN, Recipient, Response, numbered};
 
 const WITH_TOKEN: &str = "/events/hq?outbound_event_token=a-token-of-24-characters";
 
@@ -25,35 +22,12 @@ fn start(variables: &[&str]) -> Recipient {
     Recipient::start_host(variables, |host| host)
 }
 
-/// One crowd at a time: all of them together need more open files than a process may have.
-fn alone() -> MutexGuard<'static, ()> {
-    static CROWD: Mutex<()> = Mutex::new(());
-    CROWD.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// How many connections a crowd has: 4,000, or what the limit for open files allows. The host keeps 512 files for other things.
 fn crowd() -> usize {
-    let files = raise_open_files();
+    let files = open_files::raise();
     let connections = files.saturating_sub(600).min(4_000);
     assert!(connections >= 1_000, "{files} open files are too few for a crowd (`ulimit -Hn`)");
     connections
-}
-
-/// The limit for open files of this process and of the hosts that it starts, raised as far as it may be.
-#[cfg(unix)]
-fn raise_open_files() -> usize {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    let wanted = limit.maximum.unwrap_or(u64::MAX).min(8_192);
-    if limit.current.is_some_and(|current| current < wanted) {
-        setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit }).unwrap();
-    }
-    getrlimit(Resource::Nofile).current.map_or(usize::MAX, |files| files as usize)
-}
-
-#[cfg(not(unix))]
-fn raise_open_files() -> usize {
-    usize::MAX
 }
 
 /// So many connections that have sent this, or what the host took of it.
@@ -144,7 +118,7 @@ fn a_head_of_32_kib_is_served_and_a_longer_one_is_431_however_it_is_sent() {
 /// It had 1.6 GB.
 #[test]
 fn heads_without_end_take_little_memory_and_an_appliance_gets_through() {
-    let _alone = alone();
+    let _alone = open_files::alone();
     let never_ends = |bytes| padded("POST /events HTTP/1.1\r\nHost: x\r\nX-Long: ", "", bytes);
     for (what, bytes, status) in
         [("400 KB of a head", 400_000, Some(431)), ("just under 32 KiB of a head", HEAD - 1, None)]
@@ -167,7 +141,7 @@ fn heads_without_end_take_little_memory_and_an_appliance_gets_through() {
 
 #[test]
 fn where_a_token_is_missing_a_body_is_not_waited_for_and_takes_no_memory() {
-    let _alone = alone();
+    let _alone = open_files::alone();
     let head = "POST /events HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n";
     let lengths = ["Content-Length: 250000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n3d090\r\n"];
     for (variables, status) in [(&[GUARDED][..], 401), (&[], 503)] {
@@ -195,7 +169,7 @@ fn large_event(n: usize, bytes: usize) -> String {
 
 #[test]
 fn bodies_of_unauthenticated_clients_share_64_mib_and_a_sender_with_a_token_is_not_limited() {
-    let _alone = alone();
+    let _alone = open_files::alone();
     const READ: &str = "a-read-token-of-many-characters";
     let recipient = start(&[OPEN, &format!("read_tokens={READ}")]);
     let with_token = |n| {

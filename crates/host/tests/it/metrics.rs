@@ -1,15 +1,12 @@
 //! `/metrics`: what it counts, for whom, and that nobody makes it grow without end. That Prometheus reads it, and what the dashboard
 //! and the alert rules make of it, is tried where the appliance is: `crates/appliance/tests/prometheus.rs`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use support::{Connection, GUARDED, OPEN, Recipient, Response, TOKEN, numbered};
+use crate::support::{self, Connection, GUARDED, OPEN, Recipient, Response, TOKEN, numbered};
 
 fn start(variables: &[&str]) -> Recipient {
     Recipient::start_host(variables, |mut host| {

@@ -1,17 +1,12 @@
 //! The description of the API is true: schemathesis makes requests of it, and holds the answers to it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
-#[path = "../../../tests/support/forms.rs"]
-mod forms;
-
+use crate::forms;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::{self, GUARDED, Kind, Recipient, TOKEN};
 use serde_json::Value;
-use support::{GUARDED, Kind, Recipient, TOKEN};
 
 /// One where nobody listens, and one that pulls.
 const DESTINATIONS: &str = r#"destinations=[{"name": "0", "url": "http://127.0.0.1:9/"}, {"name": "a", "format": "pull", "secret": "whsec_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1u"}]"#;

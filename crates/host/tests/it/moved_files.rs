@@ -1,8 +1,5 @@
 //! What the host promises when its files are renamed, deleted, replaced or damaged while it serves from them: nothing is answered 200 that
 //! the file at the store's path does not have.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::support::{self, OPEN, Recipient, Response, host, numbered, store_of, stored, succeeds};
 use outbound_events_host::store::KeyValueStore;
-use support::{OPEN, Recipient, Response, host, numbered, store_of, stored, succeeds};
 
 const READ: &str = "read_tokens=a-token-of-24-characters";
 

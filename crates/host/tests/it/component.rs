@@ -1,11 +1,8 @@
 //! What is built: the core module that Spin takes, and the component that other hosts take.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
 
 use std::path::Path;
 
-use support::{Kind, OPEN, Recipient, numbered};
+use crate::support::{self, Kind, OPEN, Recipient, numbered};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 

@@ -1,13 +1,10 @@
 //! The command: what it is told, what it says, and how it ends.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
 
 use std::net::TcpStream;
 use std::process::Command;
 
+use crate::support::{GUARDED, Kind, OPEN, Recipient, TOKEN, component, host, numbered, to_its_end};
 use serde_json::{Value, json};
-use support::{GUARDED, Kind, OPEN, Recipient, TOKEN, component, host, numbered, to_its_end};
 
 /// Runs the host to its end, which must be a failure, and gives what it says about that.
 fn fails(arguments: &[&str]) -> String {

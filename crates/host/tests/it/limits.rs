@@ -1,14 +1,12 @@
 //! What strangers may have, and that an appliance gets through them: who shows a valid token is never limited for their sake.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
 
 use std::net::{Shutdown, TcpStream};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use support::{Connection, GUARDED, OPEN, Recipient, Response, TOKEN, host, numbered};
+use crate::open_files;
+use crate::support::{self, Connection, GUARDED, OPEN, Recipient, Response, TOKEN, host, numbered};
 
 const WITH_TOKEN: &str = "/events/hq?outbound_event_token=a-token-of-24-characters";
 
@@ -69,6 +67,7 @@ fn is_closed(stream: &TcpStream) -> bool {
 
 #[test]
 fn where_strangers_hold_all_places_an_appliance_gets_through_and_keeps_its_connection() {
+    let _alone = open_files::alone();
     for (what, does) in STRANGERS {
         let recipient = start(&[GUARDED], &["--max-connections", "500"]);
         let mut strangers: Vec<_> = (0..500).map(|_| stranger(&recipient, does)).collect();
@@ -93,6 +92,7 @@ fn where_strangers_hold_all_places_an_appliance_gets_through_and_keeps_its_conne
 /// The same while they come as fast as they can, each with a new connection for each that is closed.
 #[test]
 fn a_flood_of_connections_keeps_no_appliance_out() {
+    let _alone = open_files::alone();
     let recipient = start(&[GUARDED], &["--max-connections", "500"]);
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -289,6 +289,7 @@ fn limited(recipient_limits: &str, host: &Command) -> Command {
 
 #[test]
 fn the_limit_for_open_files_is_raised_and_what_does_not_fit_is_said() {
+    let _alone = open_files::alone();
     let recipient = Recipient::start_host(&[GUARDED], |host| limited("ulimit -Sn 64", &host));
     let mut strangers: Vec<_> = (0..300).map(|_| recipient.connect()).collect();
     for stranger in &mut strangers {

@@ -1,17 +1,14 @@
 //! What a guest may not do, tried with guests that do it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
 
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
+use crate::support::{Connection, component, numbered};
 use http_body_util::{BodyExt as _, Empty, Full};
 use outbound_events_host::guest::{Guest, GuestError, Limits, Used};
 use outbound_events_host::server;
 use outbound_events_host::store::KeyValueStore;
-use support::{Connection, component, numbered};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use wasmtime_wasi_http::WasiBody;

@@ -1,15 +1,12 @@
 //! No token that the host is configured with is ever told: not in its log, not in an answer, not in what it stores.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
 
 use std::collections::HashMap;
 use std::net::Shutdown;
 
+use crate::support::{self, Recipient, TOKEN, host, numbered};
 use outbound_events::settings::Settings;
 use outbound_events_host::guest::{Guest, Limits};
 use outbound_events_host::store::KeyValueStore;
-use support::{Recipient, TOKEN, host, numbered};
 
 const READ: &str = "a-read-token-of-many-characters";
 const SECRETS: [&str; 2] = [TOKEN, READ];

@@ -1,12 +1,9 @@
 //! How far a list of all keys goes: no platform lists a part of them, and an instance has 128 MiB.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
 
 use std::ops::Range;
 use std::path::Path;
 
-use support::{Kind, OPEN, Recipient, Response, numbered};
+use crate::support::{Kind, OPEN, Recipient, Response, numbered};
 
 const TOKEN: &str = "a-read-token-of-many-characters";
 

@@ -1,14 +1,11 @@
 //! Whoever else has an account on the machine reads no event: the files that the host makes are its user's alone.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use support::{Kind, OPEN, Recipient, host, numbered, store_path};
+use crate::support::{Kind, OPEN, Recipient, host, numbered, store_path};
 
 /// The files of a folder that may hold events, with their modes.
 fn modes(folder: &Path) -> Vec<(String, u32)> {

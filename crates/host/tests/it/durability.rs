@@ -1,10 +1,7 @@
 //! The store: what it promises. That a 200 waits for the disk, `syscalls.rs` sees.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
+use crate::support::{Kind, OPEN, Recipient, host, numbered, store_path, stored};
 use outbound_events_host::store::{KeyValueStore, StoreError};
-use support::{Kind, OPEN, Recipient, host, numbered, store_path, stored};
 
 /// Spin's own words for its table.
 const SPINS_TABLE: &str = "CREATE TABLE IF NOT EXISTS spin_key_value (

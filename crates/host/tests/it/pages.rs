@@ -1,13 +1,11 @@
 //! The component on a host that lists keys in pages, as `wasi:keyvalue` lets it: a page may repeat what the last one had.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
+use crate::support;
+use crate::support::TOKEN;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Empty};
 use serde_json::Value;
-use support::TOKEN;
 use tokio::sync::oneshot;
 use wasmtime::component::{Component, HasSelf, Linker, Resource, ResourceTable};
 use wasmtime::{Engine, Store};

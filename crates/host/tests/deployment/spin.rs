@@ -1,0 +1,50 @@
+//! The configurations of Spin.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use crate::support::deploy;
+use serde::Deserialize;
+
+/// What Spin 3 and 4 read: the fields of `RuntimeConfig` in `crates/key-value-*/src/lib.rs`.
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+#[allow(dead_code, reason = "read, and for the most part that is all")]
+pub(super) enum Store {
+    Redis {
+        url: String,
+    },
+    AzureCosmos {
+        account: String,
+        database: String,
+        container: String,
+        key: Option<String>,
+    },
+    AwsDynamo {
+        region: String,
+        table: String,
+        consistent_read: Option<bool>,
+        access_key: Option<String>,
+        secret_key: Option<String>,
+        token: Option<String>,
+    },
+    Spin {
+        path: Option<PathBuf>,
+    },
+}
+
+/// It configures the store that the component uses, and nothing that Spin would not know.
+pub(super) fn assert_configuration(configuration: &toml::Table) {
+    assert_eq!(configuration.keys().collect::<Vec<_>>(), ["key_value_store"]);
+    let stores: BTreeMap<String, Store> = configuration["key_value_store"].clone().try_into().unwrap();
+    assert_eq!(stores.keys().collect::<Vec<_>>(), ["default"]);
+}
+
+pub(super) fn spin_knows_every_store_and_every_field_of_its_configuration() {
+    let files: Vec<_> = fs::read_dir(deploy("spin")).unwrap().map(|file| file.unwrap().path()).collect();
+    assert_eq!(files.len(), 3, "{files:?}");
+    for file in files {
+        assert_configuration(&fs::read_to_string(&file).unwrap().parse().unwrap());
+    }
+}
