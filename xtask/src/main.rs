@@ -100,7 +100,11 @@ enum Task {
     Deny,
     /// Checks the layout of the source: no files that import each other in a circle, none of more than 400 lines, no package inside
     /// another's source.
-    Structure,
+    Structure {
+        /// Also finds folders that import each other in a circle by different files.
+        #[arg(long)]
+        folders: bool,
+    },
     /// Builds what an operator unpacks, and tries it: host, components, licences, what they are made of; in target/dist.
     Dist {
         /// Makes it once more in another folder, and ends with an error unless it is the same bytes.
@@ -236,7 +240,7 @@ fn run(task: Task) -> Result<()> {
         Task::Profile { events } => profile::profile(events),
         Task::Fuzz { minutes, target } => fuzz(target, minutes),
         Task::Deny => deny::deny(),
-        Task::Structure => structure::structure(&command::root()),
+        Task::Structure { folders } => structure::structure(&command::root(), folders),
         Task::Dist { check } => dist::dist(check),
         // The host's help is the help, its exit code the exit code.
         Task::Store { host } => Command::host(["store"]).args(host).become_it("working on a store file", &[]),

@@ -5,7 +5,7 @@
 //! | a crate's source -> its modules, with the names, imports and paths in each | `module.rs` |
 //! | the syntax of one module -> names, imports and paths | `syntax.rs` |
 //! | an import or a path -> the file that defines what it names | `resolve.rs` |
-//! | files that import each other in a circle | `circle.rs` |
+//! | files, and folders, that import each other in a circle | `circle.rs` |
 //! | the crates and source files below a folder, files that are too long, misplaced packages | `folder.rs` |
 //!
 //! What counts as an import of another file:
@@ -36,10 +36,11 @@ use module::Crate;
 /// The most lines of a file.
 const MOST_LINES: usize = 400;
 
-/// Checks the source below `root`. Prints what breaks a rule, and what to do about it; then it is an error.
-pub fn structure(root: &Path) -> Result<()> {
+/// Checks the source below `root`, with `folders` also for circles of folders. Prints what breaks a rule, and what to do about it; then it is
+/// an error.
+pub fn structure(root: &Path, folders: bool) -> Result<()> {
     eprintln!("==> checking the layout of the source");
-    let (report, problems) = check(root)?;
+    let (report, problems) = check(root, folders)?;
     if problems == 0 {
         eprintln!("    no circles, no file of more than {MOST_LINES} lines, no package inside another's source");
         return Ok(());
@@ -49,21 +50,25 @@ pub fn structure(root: &Path) -> Result<()> {
 }
 
 /// What breaks a rule, as text, and how many problems there are.
-fn check(root: &Path) -> Result<(String, usize)> {
+fn check(root: &Path, folders: bool) -> Result<(String, usize)> {
     let folder = Folder::read(root)?;
-    let mut circles: Vec<Circle> = Vec::new();
+    let mut circles: Vec<(Circle, &str)> = Vec::new();
     for crate_root in folder.crate_roots()? {
-        for circle in Crate::read(&crate_root)?.circles() {
+        let read = Crate::read(&crate_root)?;
+        let of_files = read.circles().into_iter().map(|circle| (circle, "files"));
+        let of_folders =
+            folders.then(|| read.circles_of_folders()).into_iter().flatten().map(|circle| (circle, "folders"));
+        for (circle, what) in of_files.chain(of_folders) {
             // A file may be part of several crates, as what tests share is.
-            if !circles.iter().any(|known| known.steps == circle.steps) {
-                circles.push(circle);
+            if !circles.iter().any(|(known, _)| known.steps == circle.steps) {
+                circles.push((circle, what));
             }
         }
     }
     let (long, nested) = (folder.long_files(MOST_LINES)?, folder.nested_packages());
     let mut report = String::new();
-    for circle in &circles {
-        report.push_str(&circle.told(|path| shown(path, root)));
+    for (circle, what) in &circles {
+        report.push_str(&circle.told(|path| shown(path, root), what));
     }
     if !circles.is_empty() {
         report.push_str(

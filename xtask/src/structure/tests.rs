@@ -178,7 +178,7 @@ fn circles_long_files_and_misplaced_packages_are_told_with_what_to_do() {
         ("target/generated.rs", &long),
     ];
     let folder = write(files);
-    let (report, problems) = check(&folder.path().canonicalize().unwrap()).unwrap();
+    let (report, problems) = check(&folder.path().canonicalize().unwrap(), false).unwrap();
     assert_eq!(problems, 3, "{report}");
     let expected = [
         "src/a.rs:1 imports crate::B from src/lib.rs",
@@ -192,4 +192,21 @@ fn circles_long_files_and_misplaced_packages_are_told_with_what_to_do() {
     for part in expected {
         assert!(report.contains(part), "{part}\n{report}");
     }
+}
+
+#[test]
+fn folders_that_import_each_other_by_different_files_are_a_circle_of_folders() {
+    let folder = write(&[
+        ("lib.rs", "mod a;\nmod b;\npub struct R;"),
+        ("a/mod.rs", "mod c;\nmod d;\npub use c::C;\npub use d::D;"),
+        ("a/c.rs", "use crate::b::B;\npub struct C(B);"),
+        ("a/d.rs", "use crate::R;\npub struct D;"),
+        ("b.rs", "use crate::a::D;\npub struct B(D);"),
+    ]);
+    let read = Crate::read(&folder.path().join("lib.rs")).unwrap();
+    assert!(read.circles().is_empty());
+    let circles = read.circles_of_folders();
+    let [circle] = circles.as_slice() else { panic!("{circles:?}") };
+    assert_eq!(circle.steps.len(), 2, "{circle:?}");
+    assert!(circle.steps[0].from.ends_with("a/c.rs") && circle.steps[1].to.ends_with("a/d.rs"), "{circle:?}");
 }
