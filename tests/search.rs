@@ -1,6 +1,6 @@
 //! Searches find a name however it is written, and what is stored stays as it came.
 
-use crate::support::{Memory, TOKEN, at, call, now, post, pass};
+use crate::support::{Memory, TOKEN, at, call, now, pass, post};
 use chrono::TimeDelta;
 use outbound_events::archive::compaction::{Bound, Policy};
 use outbound_events::folding::fold;
