@@ -18,6 +18,7 @@ mod properties;
 mod reading;
 mod records;
 mod search;
+mod settings;
 mod store_port;
 mod support;
 mod templates;

@@ -1,0 +1,182 @@
+//! The kinds of settings: what a text may be, and the value that it becomes.
+
+use std::ops::RangeInclusive;
+
+use super::values::{Bucket, Tokens};
+use crate::forward::destination::Destination;
+
+/// One setting: a row of the table, but for its documentation.
+pub(super) struct Setting<K> {
+    /// The variable's name.
+    pub(super) name: &'static str,
+    /// What its text may be.
+    pub(super) kind: K,
+}
+
+/// A kind of settings.
+pub(super) trait Kind {
+    /// What a text becomes.
+    type Value;
+
+    /// Whether its texts are to be kept from everyone else.
+    #[cfg(not(target_family = "wasm"))]
+    const SECRET: bool = false;
+
+    /// Reads a text, which is empty where nothing is configured. An error says what is wrong, as the end of a sentence about the
+    /// setting, and never repeats a secret.
+    fn parse(&self, text: &str) -> Result<Self::Value, String>;
+
+    /// What may stand there, for the documentation.
+    #[cfg(not(target_family = "wasm"))]
+    fn allowed(&self) -> String;
+
+    /// The text that means the same as none. Empty if no text does.
+    #[cfg(not(target_family = "wasm"))]
+    fn default(&self) -> String {
+        String::new()
+    }
+}
+
+/// Tokens with commas between them, or none.
+pub(super) struct TokenList;
+
+impl Kind for TokenList {
+    type Value = Option<Tokens>;
+
+    #[cfg(not(target_family = "wasm"))]
+    const SECRET: bool = true;
+
+    fn parse(&self, text: &str) -> Result<Option<Tokens>, String> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        Tokens::parse(text).map(Some).map_err(|(number, all)| {
+            let allowed = Tokens::ALLOWED;
+            format!("is not a comma-separated list of tokens: number {number} of {all} is not {allowed}")
+        })
+    }
+
+    #[cfg(not(target_family = "wasm"))]
+    fn allowed(&self) -> String {
+        format!("one token, or several with commas between; a token is {}", Tokens::ALLOWED)
+    }
+}
+
+/// One of a few words, and what each means. The first is the default.
+pub(super) struct Words<T: 'static>(pub(super) &'static [(&'static str, T)]);
+
+impl<T: Copy> Kind for Words<T> {
+    type Value = T;
+
+    fn parse(&self, text: &str) -> Result<T, String> {
+        let found = if text.is_empty() { self.0.first() } else { self.0.iter().find(|(word, _)| *word == text) };
+        found.map(|(_, value)| *value).ok_or_else(|| {
+            let words: Vec<_> = self.0.iter().map(|(word, _)| *word).collect();
+            format!("is neither {}", words.join(" nor "))
+        })
+    }
+
+    #[cfg(not(target_family = "wasm"))]
+    fn allowed(&self) -> String {
+        let words: Vec<_> = self.0.iter().map(|(word, _)| format!("`{word}`")).collect();
+        words.join(" or ")
+    }
+
+    #[cfg(not(target_family = "wasm"))]
+    fn default(&self) -> String {
+        self.0.first().map(|(word, _)| (*word).to_owned()).unwrap_or_default()
+    }
+}
+
+/// A number, which has a default.
+pub(super) struct Number {
+    pub(super) range: RangeInclusive<u32>,
+    pub(super) default: u32,
+}
+
+impl Kind for Number {
+    type Value = u32;
+
+    fn parse(&self, text: &str) -> Result<u32, String> {
+        if text.is_empty() { Ok(self.default) } else { number(text, &self.range) }
+    }
+
+    #[cfg(not(target_family = "wasm"))]
+    fn allowed(&self) -> String {
+        format!("a number from {} to {}", self.range.start(), self.range.end())
+    }
+
+    #[cfg(not(target_family = "wasm"))]
+    fn default(&self) -> String {
+        self.default.to_string()
+    }
+}
+
+/// A number, or none.
+pub(super) struct NumberOrNone(pub(super) RangeInclusive<u32>);
+
+impl Kind for NumberOrNone {
+    type Value = Option<u32>;
+
+    fn parse(&self, text: &str) -> Result<Option<u32>, String> {
+        if text.is_empty() { Ok(None) } else { number(text, &self.0).map(Some) }
+    }
+
+    #[cfg(not(target_family = "wasm"))]
+    fn allowed(&self) -> String {
+        format!("a number from {} to {}", self.0.start(), self.0.end())
+    }
+}
+
+fn number(text: &str, range: &RangeInclusive<u32>) -> Result<u32, String> {
+    // `parse` takes a sign, too.
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    let number = text.parse().ok().filter(|number| digits && range.contains(number));
+    number.ok_or_else(|| format!("is not a number from {} to {}", range.start(), range.end()))
+}
+
+/// The name of one of the host's stores.
+pub(super) struct BucketName;
+
+impl Kind for BucketName {
+    type Value = Bucket;
+
+    fn parse(&self, text: &str) -> Result<Bucket, String> {
+        if text.is_empty() {
+            return Ok(Bucket::default());
+        }
+        Bucket::parse(text).ok_or_else(|| format!("is not {}", Bucket::ALLOWED))
+    }
+
+    #[cfg(not(target_family = "wasm"))]
+    fn allowed(&self) -> String {
+        Bucket::ALLOWED.to_owned()
+    }
+
+    #[cfg(not(target_family = "wasm"))]
+    fn default(&self) -> String {
+        Bucket::default().to_string()
+    }
+}
+
+/// Destinations, as JSON: see [`crate::forward::destination`].
+pub(super) struct DestinationList;
+
+impl Kind for DestinationList {
+    type Value = Vec<Destination>;
+
+    #[cfg(not(target_family = "wasm"))]
+    const SECRET: bool = true;
+
+    fn parse(&self, text: &str) -> Result<Vec<Destination>, String> {
+        Destination::read_all(text).map_err(|faults| {
+            let faults: Vec<_> = faults.iter().map(|fault| format!("{} {}", fault.place, fault.reason)).collect();
+            faults.join("; ").trim_start().to_owned()
+        })
+    }
+
+    #[cfg(not(target_family = "wasm"))]
+    fn allowed(&self) -> String {
+        "a JSON array of destinations".to_owned()
+    }
+}

@@ -1,0 +1,39 @@
+//! Parts of files that say what the code says: each is between two lines, `generated: NAME` and `end of generated`, in comments of the file.
+
+use std::path::Path;
+
+/// Set in the environment, it has the files written instead of compared.
+const UPDATE: &str = "UPDATE_DOCS";
+
+/// Fails unless the part called `name` of a file is `expected`, and says how to make it so.
+pub fn assert_generated(file: &Path, name: &str, expected: &str) {
+    let text = std::fs::read_to_string(file).unwrap();
+    let (before, part, after) =
+        split(&text, name).unwrap_or_else(|| panic!("{} has no generated part {name}", file.display()));
+    if part == expected {
+        return;
+    }
+    if std::env::var_os(UPDATE).is_some() {
+        return std::fs::write(file, [before, expected, after].concat()).unwrap();
+    }
+    panic!(
+        "{} does not say what the code says. Run this test with {UPDATE}=1 in the environment, which writes:\n{expected}",
+        file.display()
+    );
+}
+
+/// What is before the part, with its first line, the part, and what is after it.
+fn split<'t>(text: &'t str, name: &str) -> Option<(&'t str, &'t str, &'t str)> {
+    let first = text.find(&format!("generated: {name}"))?;
+    let begin = first + text[first..].find('\n')? + 1;
+    let last = begin + text[begin..].find("end of generated")?;
+    let end = text[..last].rfind('\n')? + 1;
+    Some((&text[..begin], &text[begin..end], &text[end..]))
+}
+
+#[test]
+fn a_part_is_found_between_its_lines() {
+    let text = "a\n# generated: x\nb\n# end of generated\n<!-- generated: y -->\n<!-- end of generated -->\nc\n";
+    let parts = |name| split(text, name).map(|(_, part, _)| part);
+    assert_eq!((parts("x"), parts("y"), parts("z")), (Some("b\n"), Some(""), None));
+}
