@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use outbound_events::archive::packing::Policy;
+use outbound_events::archive::compaction::Policy;
 use outbound_events::settings::{self, Ingest, NAMES, Row, Settings};
 
 use generated::assert_generated;

@@ -6,7 +6,7 @@
 use http::header;
 use http::request::Parts;
 
-use super::Refusal;
+use super::problem::Refusal;
 use crate::forward::destination::{Secrets, Way};
 use crate::settings::{Ingest, Settings, Tokens};
 

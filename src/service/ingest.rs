@@ -3,9 +3,10 @@
 use http::request::Parts;
 use http::{HeaderValue, Response, header};
 
+use super::answer::{After, Answer, BrokenOff, Service};
 use super::auth::{self, Sender};
 use super::event_headers::outcome;
-use super::{After, Answer, BrokenOff, Refusal, Service};
+use super::problem::Refusal;
 use crate::clock_faults::ClockFault;
 use crate::identity::{Id, Site};
 use crate::parse::{Problem, Problems};

@@ -1,6 +1,7 @@
 //! Stores a value once: what a POST brings, and what a retry makes of a body that was set aside.
 
-use super::{Refusal, Service};
+use super::answer::Service;
+use super::problem::Refusal;
 use crate::archive::compaction::{self, Bound};
 use crate::forward::backlogs::Backlogs;
 use crate::platform::Platform;

@@ -5,7 +5,10 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use serde::Serialize;
 
-use super::{Answer, Refusal, Service, auth, json_response};
+use super::answer::{Answer, Service};
+use super::auth;
+use super::json::json_response;
+use super::problem::Refusal;
 use crate::archive::Listing;
 use crate::archive::compaction::Report;
 use crate::clock_faults::{self, ClockFaults};

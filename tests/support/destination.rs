@@ -37,7 +37,7 @@ pub struct Ways {
 impl Default for Ways {
     fn default() -> Self {
         Self {
-            time: Cell::new(super::now()),
+            time: Cell::new(super::platform::now()),
             passed: Cell::default(),
             says: RefCell::default(),
             always: RefCell::new(Says::Status(200)),

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use outbound_events::store::{Store, StoreError};
 
-use super::{Memory, now};
+use super::memory::Memory;
+use super::platform::now;
 
 /// A store on a disk to which each write takes so long, by a clock of its own, one after the other.
 pub struct SlowDisk {

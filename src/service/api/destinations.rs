@@ -4,7 +4,10 @@ use http::request::Parts;
 use http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::{MAX_PAGE_BYTES, Query, events, json, response};
+use super::events;
+use super::query::Query;
+use super::resource::Action;
+use super::responses::{MAX_PAGE_BYTES, json, response};
 use crate::archive::Listing;
 use crate::archive::pack::Entry;
 use crate::forward::destination::{Destination, Way};
@@ -13,22 +16,14 @@ use crate::forward::standing::{self, MOST_REFUSED, Paused, Refused, Told};
 use crate::identity::{DestinationName, Id};
 use crate::parse::Problem;
 use crate::platform::Platform;
+use crate::service::answer::{BrokenOff, Service};
+use crate::service::auth;
 use crate::service::ingest::read;
-use crate::service::{BrokenOff, Refusal, Service, auth};
+use crate::service::problem::Refusal;
 use crate::store::Store as _;
 
 /// How many events may be acknowledged at once.
 const MOST_SENT: usize = 1_000;
-
-/// What may be done to a destination.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::service) enum Action {
-    Pause,
-    Resume,
-    Replay,
-    RetryAll,
-    Retry(Id),
-}
 
 impl<P: Platform> Service<'_, P> {
     pub(super) async fn destinations(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {

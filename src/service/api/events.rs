@@ -6,7 +6,8 @@ use mediatype::names::{APPLICATION, Q};
 use mediatype::{MediaType, MediaTypeList, ReadParams as _};
 use serde::Serialize;
 
-use super::{MAX_PAGE_BYTES, Query, json, response};
+use super::query::Query;
+use super::responses::{MAX_PAGE_BYTES, json, response};
 use crate::archive::compaction::Bound;
 use crate::archive::events::{self, Cursor, Page, Wanted};
 use crate::archive::pack::Entry;
@@ -16,7 +17,8 @@ use crate::event::{EventName, Lsid};
 use crate::identity::Id;
 use crate::parse::Problem;
 use crate::platform::Platform;
-use crate::service::{Refusal, Service};
+use crate::service::answer::Service;
+use crate::service::problem::Refusal;
 
 impl<P: Platform> Service<'_, P> {
     pub(super) async fn events(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {

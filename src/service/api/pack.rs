@@ -3,11 +3,13 @@
 use http::Response;
 use http::request::Parts;
 
-use super::{Query, json};
+use super::query::Query;
+use super::responses::json;
 use crate::archive::compaction::{self, Bound};
 use crate::forward::backlogs::Backlogs;
 use crate::platform::Platform;
-use crate::service::{Refusal, Service};
+use crate::service::answer::Service;
+use crate::service::problem::Refusal;
 
 impl<P: Platform> Service<'_, P> {
     pub(super) async fn pack(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {

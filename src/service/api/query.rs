@@ -9,7 +9,7 @@ use http::request::Parts;
 use crate::event::Timestamp;
 use crate::identity::Site;
 use crate::parse::Problem;
-use crate::service::Refusal;
+use crate::service::problem::Refusal;
 
 pub(super) struct Query(BTreeMap<String, String>);
 

@@ -6,8 +6,9 @@ use http::Response;
 use http::request::Parts;
 use serde::Serialize;
 
+use super::query::Query;
+use super::responses::{MAX_PAGE_BYTES, json};
 use super::set_aside::Cleared;
-use super::{MAX_PAGE_BYTES, Query, json};
 use crate::archive::compaction::Bound;
 use crate::archive::removal::Erased;
 use crate::archive::sessions::{self, Cursor, Wanted};
@@ -17,7 +18,8 @@ use crate::folding::fold;
 use crate::identity::Site;
 use crate::platform::Platform;
 use crate::record::Record;
-use crate::service::{Refusal, Service};
+use crate::service::answer::Service;
+use crate::service::problem::Refusal;
 use crate::session::{self, State, Summary, Timeline};
 
 /// The most events of a session that one answer shows.

@@ -9,7 +9,8 @@ use http::{Response, StatusCode};
 use serde::Serialize;
 
 use super::naming::Naming;
-use super::{MAX_PAGE_BYTES, Query, json, response};
+use super::query::Query;
+use super::responses::{MAX_PAGE_BYTES, json, response};
 use crate::archive::retention::first_seen;
 use crate::archive::{Listing, Unreadable};
 use crate::event::Lsid;
@@ -17,7 +18,8 @@ use crate::identity::{Id, Site};
 use crate::keys::SetAsideKey;
 use crate::platform::Platform;
 use crate::record::{Record, SetAside};
-use crate::service::{After, Refusal, Service};
+use crate::service::answer::{After, Service};
+use crate::service::problem::Refusal;
 use crate::store::{Kept, Store};
 
 impl<P: Platform> Service<'_, P> {

@@ -7,13 +7,16 @@ use http::Response;
 use http::request::Parts;
 use serde::Serialize;
 
-use super::{Query, json};
+use super::query::Query;
+use super::responses::json;
 use crate::archive::{self, Unreadable, View, stats};
 use crate::clock_faults::{self, ClockFaults};
 use crate::forward::destination::Destination;
 use crate::forward::standing;
 use crate::platform::Platform;
-use crate::service::{Refusal, Service, auth};
+use crate::service::answer::Service;
+use crate::service::auth;
+use crate::service::problem::Refusal;
 use crate::settings::Settings;
 
 impl<P: Platform> Service<'_, P> {
