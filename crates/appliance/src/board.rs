@@ -8,8 +8,10 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{ContentArrangement, Table};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget};
 use tokio::time::Instant;
+
+use crate::progress::bar;
 
 /// How long a recipient is quiet after a line: one that fails and recovers by turns would fill a log.
 const QUIET: Duration = Duration::from_secs(5);
@@ -44,11 +46,8 @@ pub enum Board {
 impl Board {
     /// A board on standard output.
     pub fn new() -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
-        match ProgressStyle::with_template("{msg}") {
-            Ok(style) if !bar.is_hidden() => Self::Terminal(bar.with_style(style)),
-            _ => Self::Lines(BTreeMap::new()),
-        }
+        let bar = bar(ProgressDrawTarget::stdout(), None, "{msg}");
+        if bar.is_hidden() { Self::Lines(BTreeMap::new()) } else { Self::Terminal(bar) }
     }
 
     /// Shows how all recipients are.

@@ -97,9 +97,10 @@ impl Relay {
 
     /// Whether the server takes us: connects, and greets it.
     pub async fn reach(&self) -> Result<(), Failure> {
-        match self.in_time(self.transport.test_connection()).await? {
-            true => Ok(()),
-            false => Err(Failure::new("the server does not answer as it should")),
+        if self.in_time(self.transport.test_connection()).await? {
+            Ok(())
+        } else {
+            Err(Failure::new("the server does not answer as it should"))
         }
     }
 

@@ -9,7 +9,7 @@
 //! | the rule of the queues: try, wait, try again, drop | [`retry`] |
 //! | one attempt at an HTTP recipient | [`http`], with [`tls`] |
 //! | an email, and one attempt at the SMTP server | [`email`] |
-//! | `appliance send` and `appliance replay` | [`send`], [`replay`] |
+//! | `appliance send` and `appliance replay` | [`send`], [`replay`], with the bar of [`progress`] |
 //! | `appliance run`: the settings page, the queues on disk, the appliance itself | [`config`], [`queue`], [`run`], with its table in [`board`] |
 //! | `appliance receive`: the receiving end of forwarding | [`receive`] |
 //! | `appliance check-destinations` | [`destinations`] |
@@ -26,6 +26,7 @@ pub mod email;
 pub mod http;
 pub mod macros;
 pub mod people;
+pub mod progress;
 pub mod queue;
 pub mod receive;
 pub mod replay;

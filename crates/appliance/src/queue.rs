@@ -7,10 +7,10 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
@@ -192,7 +192,7 @@ impl Queues {
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
         // What a thread that died has begun is rolled back with its transaction.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     fn in_transaction<T>(&self, change: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T, QueueError> {

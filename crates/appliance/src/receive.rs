@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, Webhook};
 use tokio::net::TcpListener;
 
@@ -114,7 +115,7 @@ impl Receiver {
 
     /// Behaves like this from now on.
     pub fn behave(&self, misbehaviour: Misbehaviour) {
-        *lock(&self.0.misbehaviour) = (misbehaviour, Instant::now());
+        *self.0.misbehaviour.lock() = (misbehaviour, Instant::now());
     }
 
     /// Serves until it is dropped.
@@ -155,7 +156,7 @@ impl Receiver {
             status,
         };
         if let Some(id) = received.id().map(str::to_owned) {
-            let mut seen = lock(&self.0.seen);
+            let mut seen = self.0.seen.lock();
             received.again = if status.is_success() { !seen.insert(id) } else { seen.contains(&id) };
         }
         (self.0.take)(received);
@@ -164,7 +165,7 @@ impl Receiver {
 
     /// As it is to behave now.
     fn behaviour(&self) -> Misbehaviour {
-        let (misbehaviour, since) = &*lock(&self.0.misbehaviour);
+        let (misbehaviour, since) = &*self.0.misbehaviour.lock();
         match misbehaviour.time {
             Some(time) if since.elapsed() >= time => Misbehaviour::default(),
             _ => misbehaviour.clone(),
@@ -190,8 +191,4 @@ fn response(status: StatusCode, retry_after: Option<u64>) -> Response<Empty<Byte
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

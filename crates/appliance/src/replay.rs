@@ -25,12 +25,11 @@ pub enum LineError {
 pub fn form(line: &str) -> Result<String, LineError> {
     let object: serde_json::Map<String, Value> =
         serde_json::from_str(line).map_err(|error| LineError::NoObject(error.to_string()))?;
-    let form = match object.contains_key("specversion") {
-        true => {
-            let record = Record::deserialize(Value::Object(object));
-            serde_urlencoded::to_string(record.map_err(|error| LineError::NoRecord(error.to_string()))?.data.form())
-        }
-        false => serde_urlencoded::to_string(object.into_iter().map(variable).collect::<Result<BTreeMap<_, _>, _>>()?),
+    let form = if object.contains_key("specversion") {
+        let record = Record::deserialize(Value::Object(object));
+        serde_urlencoded::to_string(record.map_err(|error| LineError::NoRecord(error.to_string()))?.data.form())
+    } else {
+        serde_urlencoded::to_string(object.into_iter().map(variable).collect::<Result<BTreeMap<_, _>, _>>()?)
     };
     // Text under text: there is nothing that could not be encoded.
     Ok(form.unwrap_or_default())

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::macros::{EmailEvent, render};
@@ -11,6 +11,7 @@ use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
 use lettre::message::Mailbox;
 use outbound_events::event::EventName;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -84,11 +85,6 @@ pub struct Appliance {
     board: Mutex<Board>,
 }
 
-/// A lock that is taken for a few instructions. A thread that died within them has left nothing half done.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Appliance {
     /// An appliance with these settings, and the queues that are on disk.
     pub fn new(config: Config, queues: Queues) -> Self {
@@ -123,7 +119,7 @@ impl Appliance {
 
     /// Shows nothing more: what the screen has stays, and other words come below it.
     pub fn close_board(&self) {
-        lock(&self.board).close();
+        self.board.lock().close();
     }
 
     /// How many events and emails are queued, and how many more for recipients that are disabled or no longer there.
@@ -166,12 +162,12 @@ impl Appliance {
     fn drop_item(&self, lane: &Lane, item: &Item, failure: &Failure) -> Result<(), RunError> {
         let what = if lane.as_str().starts_with("http/") { named(&item.bytes) } else { "an email".to_owned() };
         let time = Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true);
-        lock(&self.board).say(&format!("{time} {}: dropped {what}: {failure}", lane.as_str()));
+        self.board.lock().say(&format!("{time} {}: dropped {what}: {failure}", lane.as_str()));
         Ok(self.queues.dropped(item)?)
     }
 
     fn set_status(&self, lane: &Lane, status: String) {
-        lock(&self.status).insert(lane.clone(), status);
+        self.status.lock().insert(lane.clone(), status);
     }
 
     /// Everything that is a matter of time.
@@ -187,7 +183,7 @@ impl Appliance {
             self.let_happen().await?;
             self.tell_contacts()?;
             let rows = self.rows()?;
-            lock(&self.board).show(&rows);
+            self.board.lock().show(&rows);
         }
     }
 
@@ -236,7 +232,7 @@ impl Appliance {
     fn items(&self, coming: &Coming) -> Result<Vec<(Lane, Vec<u8>)>, RunError> {
         let session = Session::make(coming.seed, coming.session);
         let Some(step) = session.steps.get(coming.step as usize) else {
-            lock(&self.board).say(&format!(
+            self.board.lock().say(&format!(
                 "the queues hold a step of session {} that this version does not make; it is left out",
                 session.lsid
             ));
@@ -273,7 +269,7 @@ impl Appliance {
             let Some((recipient, alert)) = recipient.and_then(|r| Some((r, r.alert.as_ref()?))) else { continue };
             let Some(smtp) = &self.config.smtp else { continue };
             // Since it was last stopped, it may have recovered: what counts is an attempt of this run.
-            let Some(status) = lock(&self.status).get(&failing.lane).cloned() else { continue };
+            let Some(status) = self.status.lock().get(&failing.lane).cloned() else { continue };
             if !alert.is_due(elapsed(failing.since, now())) {
                 continue;
             }
@@ -288,7 +284,7 @@ impl Appliance {
     /// The rows of the settings page's table.
     fn rows(&self) -> Result<Vec<Row>, RunError> {
         let lengths = self.queues.lengths()?;
-        let statuses = lock(&self.status);
+        let statuses = self.status.lock();
         let row = |name: &str, to: String, enabled: bool, lane: &Lane| {
             let status = if enabled { statuses.get(lane).map_or(UNTRIED, String::as_str) } else { "Disabled" };
             let queued = lengths.get(lane).copied().unwrap_or_default();

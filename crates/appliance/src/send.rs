@@ -2,24 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::io::IsTerminal as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use outbound_events::event::Lsid;
 use outbound_events::parse::parse;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::http::{Accepted, HttpRecipient};
 use crate::retry::{Failure, Outcome, Rules, deliver};
-
-/// How often a line is printed where there is no terminal for a bar.
-const LINE_EVERY: Duration = Duration::from_secs(5);
 
 /// What became of the events so far.
 #[derive(Default)]
@@ -37,15 +33,10 @@ struct AcceptedEvents {
     results: BTreeMap<&'static str, u64>,
 }
 
-/// A lock that is taken for a few instructions. A thread that died within them has left nothing half done.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Tally {
     fn accepted(&self, queue: usize, accepted: Accepted) {
-        lock(&self.failing).remove(&queue);
-        let mut all = lock(&self.accepted);
+        self.failing.lock().remove(&queue);
+        let mut all = self.accepted.lock();
         all.took.push(accepted.took);
         if let Some(result) = accepted.result {
             // Whatever else a recipient may call it.
@@ -55,18 +46,18 @@ impl Tally {
     }
 
     fn failed(&self, queue: usize, failure: &Failure) -> Result<(), Infallible> {
-        lock(&self.failing).insert(queue, failure.clone());
+        self.failing.lock().insert(queue, failure.clone());
         Ok(())
     }
 
     /// How many events have left their queue.
-    fn done(&self) -> u64 {
-        lock(&self.accepted).took.len() as u64 + self.dropped.load(Ordering::Relaxed)
+    pub fn done(&self) -> u64 {
+        self.accepted.lock().took.len() as u64 + self.dropped.load(Ordering::Relaxed)
     }
 
     /// What is wrong now, in one line; empty if nothing is.
-    fn trouble(&self) -> String {
-        let failing = lock(&self.failing);
+    pub fn trouble(&self) -> String {
+        let failing = self.failing.lock();
         match failing.values().next() {
             Some(failure) if failing.len() == 1 => format!("waiting: {failure}"),
             Some(failure) => format!("{} appliances waiting: {failure}", failing.len()),
@@ -76,7 +67,7 @@ impl Tally {
 
     /// What it all came to. `total` is `None` where it was not known, as for standard input.
     pub fn report(&self, total: Option<u64>, elapsed: Duration) -> Report {
-        let accepted = lock(&self.accepted);
+        let accepted = self.accepted.lock();
         let mut took = accepted.took.clone();
         took.sort_unstable();
         let at = |share: f64| took.get((took.len() as f64 * share) as usize).or(took.last()).copied();
@@ -210,69 +201,13 @@ impl Pace {
 
     async fn wait(&self) {
         let slot = {
-            let mut next = lock(&self.next);
+            let mut next = self.next.lock();
             let now = Instant::now();
             let slot = next.max(now.checked_sub(Self::MADE_UP).unwrap_or(now));
             *next = slot + self.period;
             slot
         };
         tokio::time::sleep_until(slot).await;
-    }
-}
-
-/// Shows how far it is, until it is dropped: a bar on a terminal, a line now and then elsewhere.
-pub struct Progress(tokio::task::AbortHandle);
-
-impl Progress {
-    /// Watches `tally`. `total` is what there is to send, where that is known.
-    pub fn watch(tally: Arc<Tally>, total: Option<u64>) -> Self {
-        let watching = async move {
-            if std::io::stderr().is_terminal() {
-                show_bar(&tally, total).await
-            } else {
-                print_lines(&tally, total).await
-            }
-        };
-        Self(tokio::spawn(watching).abort_handle())
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-async fn show_bar(tally: &Tally, total: Option<u64>) {
-    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
-    let style = match total {
-        Some(_) => ProgressStyle::with_template("{wide_bar} {pos} of {len} events, {per_sec}, {eta} left\n{msg}"),
-        None => ProgressStyle::with_template("{spinner} {pos} events, {per_sec}\n{msg}"),
-    };
-    if let Ok(style) = style {
-        bar.set_style(style);
-    }
-    let mut tick = tokio::time::interval(Duration::from_millis(100));
-    loop {
-        tick.tick().await;
-        bar.set_position(tally.done());
-        bar.set_message(tally.trouble());
-    }
-}
-
-/// A line every few seconds, and one as soon as a recipient begins to fail or has recovered.
-async fn print_lines(tally: &Tally, total: Option<u64>) {
-    let mut tick = tokio::time::interval(Duration::from_millis(500));
-    let (mut printed, mut was_in_trouble) = (Instant::now(), false);
-    loop {
-        tick.tick().await;
-        let trouble = tally.trouble();
-        if printed.elapsed() >= LINE_EVERY || trouble.is_empty() == was_in_trouble {
-            (printed, was_in_trouble) = (Instant::now(), !trouble.is_empty());
-            let of = total.map(|total| format!(" of {total}")).unwrap_or_default();
-            let separator = if was_in_trouble { ", " } else { "" };
-            eprintln!("{}{of} events{separator}{trouble}", tally.done());
-        }
     }
 }
 

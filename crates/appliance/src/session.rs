@@ -216,9 +216,10 @@ impl Script {
     /// As people do it: a ticket's number, or JSON with a line break in it.
     fn assign_key(&mut self) {
         let ticket = self.rng.random_range(0..10_000_000);
-        self.key = Some(match self.rng.random_ratio(1, 5) {
-            true => format!("{{\n\t\"ticket\": \"INC{ticket:07}\",\n\t\"share\": \"50% & more\"\n}}"),
-            false => format!("INC{ticket:07}"),
+        self.key = Some(if self.rng.random_ratio(1, 5) {
+            format!("{{\n\t\"ticket\": \"INC{ticket:07}\",\n\t\"share\": \"50% & more\"\n}}")
+        } else {
+            format!("INC{ticket:07}")
         });
     }
 

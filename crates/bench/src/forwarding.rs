@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use appliance::receive::{Misbehaviour, Receiver};
 use indicatif::ProgressBar;
+use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
@@ -49,7 +50,7 @@ impl Desk {
         let ledger = Arc::clone(&came);
         let take = move |received: appliance::receive::Received| {
             if let Some(id) = received.id() {
-                ledger.lock().unwrap_or_else(PoisonError::into_inner).entry(id.to_owned()).or_insert_with(Instant::now);
+                ledger.lock().entry(id.to_owned()).or_insert_with(Instant::now);
             }
         };
         let receiver = Receiver::new(Vec::new(), Misbehaviour { delay, ..Misbehaviour::default() }, take)?;
@@ -73,11 +74,11 @@ impl Desk {
     }
 
     fn count(&self) -> usize {
-        self.came.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.came.lock().len()
     }
 
     fn time_of(&self, id: &str) -> Option<Instant> {
-        self.came.lock().unwrap_or_else(PoisonError::into_inner).get(id).copied()
+        self.came.lock().get(id).copied()
     }
 }
 

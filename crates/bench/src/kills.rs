@@ -4,13 +4,14 @@
 //! that was answered 200 must be in the store, once, and nothing else.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use http::StatusCode;
 use outbound_events::archive::pack::Pack;
 use outbound_events::keys::{LEASE, PackKey};
 use outbound_events::record::Record;
+use parking_lot::Mutex;
 use rusqlite::Connection as Database;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, spawn_blocking};
@@ -72,7 +73,7 @@ pub async fn kill(kills: u64, mut killed: impl FnMut()) -> Result<Ledger> {
     let host = Contender::start_in(state, Kind::Host, "the last host".to_owned())?;
     send_what_is_owed(&host, &senders).await?;
     let state = host.kill()?;
-    let Senders { acknowledged, duplicates, .. } = &*lock(&senders);
+    let Senders { acknowledged, duplicates, .. } = &*senders.lock();
     let expected = acknowledged.iter().map(|number| Ok(event::stored(*number)?.0.to_string()));
     let expected: BTreeSet<_> = expected.collect::<Result<_>>()?;
     let stored = stored_keys(&Database::open(store_path(state.path()))?)?;
@@ -93,12 +94,12 @@ fn send_until_it_fails(host: &Contender, senders: &Arc<Mutex<Senders>>, answers:
         load.spawn(async move {
             let Ok(mut connection) = Connection::to(address).await else { return };
             loop {
-                let Some(number) = lock(&senders).next.get(sender).copied() else { return };
+                let Some(number) = senders.lock().next.get(sender).copied() else { return };
                 let Ok(answer) = connection.post(event::form(number)).await else { return };
                 if answer.status != StatusCode::OK {
                     return;
                 }
-                lock(&senders).acknowledge(sender, &answer);
+                senders.lock().acknowledge(sender, &answer);
                 answers.add_permits(1);
             }
         });
@@ -108,11 +109,11 @@ fn send_until_it_fails(host: &Contender, senders: &Arc<Mutex<Senders>>, answers:
 
 async fn send_what_is_owed(host: &Contender, senders: &Mutex<Senders>) -> Result<()> {
     let mut connection = Connection::to(host.address()).await?;
-    let owed = lock(senders).next.clone();
+    let owed = senders.lock().next.clone();
     for (sender, number) in owed.into_iter().enumerate() {
         let answer = connection.post(event::form(number)).await?;
         ensure!(answer.status == StatusCode::OK, "an event was answered {} after the last kill", answer.status);
-        lock(senders).acknowledge(sender, &answer);
+        senders.lock().acknowledge(sender, &answer);
     }
     Ok(())
 }
@@ -147,9 +148,4 @@ fn stored_keys(store: &Database) -> Result<BTreeSet<String>> {
         }
     }
     Ok(keys)
-}
-
-/// A sender that panicked has left the numbers whole.
-fn lock(senders: &Mutex<Senders>) -> std::sync::MutexGuard<'_, Senders> {
-    senders.lock().unwrap_or_else(PoisonError::into_inner)
 }

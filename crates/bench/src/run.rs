@@ -4,7 +4,8 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use appliance::progress::bar;
+use indicatif::{ProgressBar, ProgressDrawTarget};
 use outbound_events_host::port::NativeStore;
 use outbound_events_host::store::KeyValueStore;
 
@@ -141,10 +142,8 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(extent: &'a Extent) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(planned(extent).as_millis() as u64), ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("{elapsed_precise} {wide_bar} {percent} %\n{prefix}: {msg}") {
-            bar.set_style(style);
-        }
+        let template = "{elapsed_precise} {wide_bar} {percent} %\n{prefix}: {msg}";
+        let bar = bar(ProgressDrawTarget::stderr(), Some(planned(extent).as_millis() as u64), template);
         bar.enable_steady_tick(Duration::from_millis(200));
         Self { extent, bar, started: Instant::now() }
     }

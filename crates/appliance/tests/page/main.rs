@@ -1,18 +1,14 @@
-//! The page in a real browser: Chromium, driven through its own driver.
+//! The page in a real browser: Chromium, driven through its own driver (`browser.rs`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod browser;
+#[path = "../support/mod.rs"]
 mod support;
 
-use std::future::Future;
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-
-use fantoccini::elements::Element;
+use browser::{Browser, until};
+use fantoccini::Locator;
 use fantoccini::key::Key;
-use fantoccini::{Client, ClientBuilder, Locator};
-use hyper_util::client::legacy::connect::HttpConnector;
-use serde_json::{Value, json};
+use serde_json::json;
 use support::recipient::{GUARDED, Kind, Recipient, TOKEN};
 use support::send;
 
@@ -22,140 +18,6 @@ const ADMIN: &str = "admin_tokens=a-read-token-of-many-characters";
 
 /// A destination where nobody listens.
 const CLOSED: &str = r#"destinations=[{"name": "closed", "url": "http://127.0.0.1:9/XYZZY"}]"#;
-
-/// A browser that is closed when it is dropped.
-struct Browser {
-    driver: Child,
-    client: Client,
-    _profile: tempfile::TempDir,
-}
-
-impl Browser {
-    async fn open(width: u32) -> Self {
-        Self::with(json!({}), &[&format!("--window-size={width},1100")]).await
-    }
-
-    /// One of 390 points' width.
-    async fn phone() -> Self {
-        Self::with(json!({"mobileEmulation": {"deviceMetrics": {"width": 390, "height": 844, "pixelRatio": 2.0}}}), &[])
-            .await
-    }
-
-    async fn dark() -> Self {
-        Self::with(json!({}), &["--window-size=1200,1100", "--blink-settings=preferredColorScheme=0"]).await
-    }
-
-    /// With options of Chromium's driver, and arguments of Chromium's own.
-    async fn with(mut options: Value, arguments: &[&str]) -> Self {
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("there is no chromedriver; `cargo xtask test` installs it");
-        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let port = lines.find_map(|line| {
-            let line = line.unwrap();
-            line.split_once("started successfully on port ").map(|(_, port)| port.trim_end_matches('.').to_owned())
-        });
-        std::thread::spawn(move || lines.for_each(drop));
-        let profile = tempfile::tempdir().unwrap();
-        let directory = format!("--user-data-dir={}", profile.path().display());
-        let always = [
-            "--headless=new",
-            // Containers have no place for a sandbox of its own.
-            "--no-sandbox",
-            "--disable-gpu",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            "--lang=en-GB",
-            &directory,
-        ];
-        options["args"] = json!([always.as_slice(), arguments].concat());
-        let capabilities = json!({"goog:chromeOptions": options});
-        let client = ClientBuilder::new(HttpConnector::new())
-            .capabilities(capabilities.as_object().unwrap().clone())
-            .connect(&format!("http://127.0.0.1:{}", port.unwrap()))
-            .await
-            .unwrap();
-        Self { driver, client, _profile: profile }
-    }
-
-    async fn close(self) {
-        self.client.clone().close().await.unwrap();
-    }
-
-    async fn find(&self, css: &str) -> Element {
-        self.client.wait().at_most(Duration::from_secs(60)).for_element(Locator::Css(css)).await.unwrap()
-    }
-
-    async fn count(&self, css: &str) -> usize {
-        self.client.find_all(Locator::Css(css)).await.unwrap().len()
-    }
-
-    async fn text(&self) -> String {
-        self.find("body").await.text().await.unwrap()
-    }
-
-    async fn says(&self, words: &str) {
-        until(words, async || self.text().await.contains(words)).await;
-    }
-
-    /// Opens the page and types the token, with nothing but the keyboard.
-    async fn enter(&self, recipient: &Recipient, token: &str) {
-        self.client.goto(&format!("http://{}/", recipient.address)).await.unwrap();
-        self.find("#token").await;
-        let focused = self.client.active_element().await.unwrap();
-        focused.send_keys(&format!("{token}{}", char::from(Key::Enter))).await.unwrap();
-    }
-
-    /// What axe-core finds wrong with what is shown: its rules, and where they are broken.
-    async fn faults(&self) -> Vec<String> {
-        self.client.execute(&axe(), vec![]).await.unwrap();
-        let run = "axe.run().then(arguments[0], arguments[0])";
-        let found = self.client.execute_async(run, vec![]).await.unwrap();
-        assert!(found["passes"].as_array().is_some_and(|passed| passed.len() > 10), "axe-core has not run: {found}");
-        let broken = found["violations"].as_array().unwrap().iter();
-        broken.map(|rule| format!("{}: {}", rule["id"], rule["nodes"])).collect()
-    }
-
-    async fn is_wider_than_its_window(&self) -> bool {
-        let wide = "return document.documentElement.scrollWidth > innerWidth";
-        self.client.execute(wide, vec![]).await.unwrap() == json!(true)
-    }
-
-    async fn choose(&self, name: &str, value: &str) {
-        let field = self.find(&format!("[name={name}]")).await;
-        let script = "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('change'));";
-        let field = serde_json::to_value(field).unwrap();
-        self.client.execute(script, vec![field, json!(value)]).await.unwrap();
-    }
-}
-
-/// axe-core, where `cargo xtask test` puts it.
-fn axe() -> String {
-    let library = support::recipient::root().join("target/python/lib");
-    let pythons = std::fs::read_dir(library).expect("axe-core is not there; `cargo xtask test` installs it");
-    let mut files = pythons.map(|python| python.unwrap().path().join("site-packages/axe_playwright_python/axe.min.js"));
-    std::fs::read_to_string(files.find(|file| file.is_file()).unwrap()).unwrap()
-}
-
-impl Drop for Browser {
-    fn drop(&mut self) {
-        let _ = self.driver.kill();
-        let _ = self.driver.wait();
-    }
-}
-
-async fn until<F: Future<Output = bool>>(what: &str, happened: impl Fn() -> F) {
-    let started = Instant::now();
-    while !happened().await {
-        assert!(started.elapsed() < Duration::from_secs(60), "it never happened: {what}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
 
 const ROWS: &str = "tbody tr";
 

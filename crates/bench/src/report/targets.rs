@@ -1,85 +1,11 @@
-//! The tables, in Markdown, and the targets beside what was measured.
+//! The targets beside what was measured.
 
-use std::fmt::Write as _;
-use std::path::Path;
-
-use anyhow::{Context as _, Result};
-
-use crate::backlog::Drained;
 use crate::contender::Kind;
-use crate::cost::{self, EventCost};
-use crate::crowded::{Crowded, READERS};
-use crate::forwarding::Forwarding;
-use crate::kills::Ledger;
-use crate::reading::{Read, Resource};
-use crate::rounds::{Series, median};
+use crate::cost;
+use crate::reading::Resource;
+use crate::rounds::Series;
 
-/// Everything that one run measured.
-#[derive(Debug)]
-pub struct Figures {
-    /// One connection, kept alive. The floor is among them.
-    pub serial: Vec<Series>,
-    /// A connection an event.
-    pub reconnecting: Vec<Series>,
-    /// 32 connections.
-    pub together: Vec<Series>,
-    /// 256 connections.
-    pub crowd: Vec<Series>,
-    /// A host that packs, and one that does not: 32 connections.
-    pub packing: Vec<Series>,
-    /// The same on one connection.
-    pub packing_serial: Vec<Series>,
-    /// Pushing on to destinations.
-    pub forwarding: Forwarding,
-    /// The stores that were read from, the smallest first.
-    pub sized: Vec<Sized>,
-    /// What reading took on them.
-    pub read: Vec<Read>,
-    /// The most memory of the host on the largest of them, in bytes, after all that.
-    pub reader_memory: Option<u64>,
-    /// Loose events that passes packed, where that was measured.
-    pub packed: Option<Packed>,
-    /// Many who read at once, while an appliance sends.
-    pub crowded: Crowded,
-    /// 32 connections, on stores that held many events before. The first held none.
-    pub filled: Vec<Series>,
-    /// The backlogs that each contender took.
-    pub backlog: Vec<(String, Vec<Drained>)>,
-    /// The most memory of each contender's processes, in bytes, after all that.
-    pub memory: Vec<(String, u64)>,
-    /// Bytes of the core module and the component.
-    pub sizes: [u64; 2],
-    /// What an event passes through, in microseconds.
-    pub steps: Vec<(&'static str, f64)>,
-    /// Milliseconds from start to first 200: the component compiled before, and not.
-    pub starts: [f64; 2],
-    /// Each of the guide's seven events.
-    pub events: Vec<EventCost>,
-    /// The kills.
-    pub kills: Ledger,
-}
-
-/// A store that was read from.
-#[derive(Debug)]
-pub struct Sized {
-    /// How many events it held.
-    pub events: u64,
-    /// Under how many keys.
-    pub keys: usize,
-    /// In how many bytes of a file.
-    pub bytes: u64,
-}
-
-/// Loose events that passes packed.
-#[derive(Debug)]
-pub struct Packed {
-    /// How many there were.
-    pub events: u64,
-    /// How many keys were left.
-    pub keys: usize,
-    /// How long it took.
-    pub seconds: f64,
-}
+use super::figures::Figures;
 
 /// A figure that was promised, and what was measured.
 struct Target {
@@ -141,29 +67,7 @@ impl Target {
 }
 
 impl Figures {
-    /// All tables. `run` says how long the run was, and on what.
-    pub fn markdown(&self, run: &str) -> String {
-        [
-            format!("{run}\n"),
-            self.targets(),
-            rates("One connection, kept alive", &self.serial),
-            rates("A connection an event", &self.reconnecting),
-            rates("32 connections", &self.together),
-            rates("256 connections", &self.crowd),
-            self.reading(),
-            self.crowded(),
-            rates("32 connections, the host with passes and without", &self.packing),
-            rates("One connection, the host with passes and without", &self.packing_serial),
-            rates("One connection, the host with a destination and without", &self.forwarding.serial),
-            self.delivering(),
-            rates("32 connections, the host, on a store that holds events already", &self.filled),
-            backlog(&self.backlog),
-            self.costs(),
-        ]
-        .join("\n")
-    }
-
-    fn targets(&self) -> String {
+    pub(super) fn targets(&self) -> String {
         let rate_of = |all: &[Series], one: Kind, other: Kind| {
             Some(named(all, one.name())?.rate_against(named(all, other.name())?))
         };
@@ -324,74 +228,6 @@ impl Figures {
             ),
         ]
     }
-
-    fn delivering(&self) -> String {
-        let Forwarding { delivered, backlog: (events, rate), .. } = self.forwarding;
-        format!(
-            "From a 200 to its delivery, nothing else going on: {delivered:.0} ms, median. A backlog of {events} owed events: {rate:.0} a second.\n"
-        )
-    }
-
-    fn reading(&self) -> String {
-        let heads: String = self.sized.iter().map(|store| format!(" {} events |", store.events)).collect();
-        let mut text = format!("### Reading, in ms\n\n| |{heads}\n|---|{}\n", "---|".repeat(self.sized.len()));
-        for Read { resource, took } in &self.read {
-            let cells: String = took.iter().map(|took| format!(" {took:.1} |")).collect();
-            let _ = writeln!(text, "| {} |{cells}", resource.name());
-        }
-        let cells = |cell: fn(&Sized) -> String| self.sized.iter().map(cell).collect::<String>();
-        let _ = writeln!(text, "| keys |{}", cells(|store| format!(" {} |", store.keys)));
-        let _ = writeln!(
-            text,
-            "| bytes of the file an event |{}",
-            cells(|store| format!(" {} |", store.bytes / store.events))
-        );
-        if let Some(bytes) = self.reader_memory {
-            let _ = writeln!(text, "\nThe most memory of the host on the largest of them: {} MiB.", bytes >> 20);
-        }
-        if let Some(Packed { events, keys, seconds }) = &self.packed {
-            let _ = writeln!(text, "\n{events} loose events were packed in {seconds:.0} s, and {keys} keys were left.");
-        }
-        text
-    }
-
-    fn crowded(&self) -> String {
-        let Crowded { keys, series, read, turned_away, .. } = &self.crowded;
-        let title =
-            format!("One connection, while nobody reads and while {READERS} read pages of 50 of {keys} loose events");
-        let mut text = rates(&title, series);
-        let _ = writeln!(text, "\n{read} pages were read; {turned_away} requests were told to come again (503).");
-        text
-    }
-
-    fn costs(&self) -> String {
-        let [module, component] = self.sizes;
-        let [cached, compiled] = self.starts;
-        let mut text = format!(
-            "### What things cost\n\n| what | cost |\n|---|---|\n\
-             | core module | {module} bytes |\n| component | {component} bytes |\n\
-             | start of the host to its first 200 | {cached:.0} ms |\n\
-             | the same, the component not compiled before | {compiled:.0} ms |\n",
-        );
-        for (step, microseconds) in &self.steps {
-            let _ = writeln!(text, "| {step} | {microseconds:.0} µs |");
-        }
-        for (name, bytes) in &self.memory {
-            let _ = writeln!(
-                text,
-                "| the most memory of: {name}, what its processes share counted in each | {} MiB |",
-                bytes >> 20
-            );
-        }
-        text += "\n| event | bytes sent | instructions (fuel) | the guest's memory |\n|---|---|---|---|\n";
-        for EventCost { event, body, used } in &self.events {
-            let used = used.map_or("not measured: it went on after its answer | -".to_owned(), |used| {
-                format!("{} | {} KiB", used.fuel, used.memory_bytes >> 10)
-            });
-            let _ = writeln!(text, "| `{event}` | {body} | {used} |");
-        }
-        text
-    }
 }
 
 fn named<'a>(all: &'a [Series], name: &str) -> Option<&'a Series> {
@@ -401,46 +237,4 @@ fn named<'a>(all: &'a [Series], name: &str) -> Option<&'a Series> {
 /// The first two.
 fn pair(all: &[Series]) -> Option<(&Series, &Series)> {
     Some((all.first()?, all.get(1)?))
-}
-
-/// The first is what the others are compared with.
-fn rates(title: &str, all: &[Series]) -> String {
-    let mut text = format!(
-        "### {title}\n\n| | events/s | median ms | p99 ms | the first's rate, this one's being 1 | processor µs | the sender busy |\n|---|---|---|---|---|---|---|\n"
-    );
-    for series in all {
-        let against = all.first().map_or(f64::NAN, |first| first.rate_against(series));
-        let _ = writeln!(
-            text,
-            "| {} | {:.0} | {:.2} | {:.2} | {against:.2} | {} | {} |",
-            series.name,
-            series.rate(),
-            series.middle(),
-            series.late(),
-            series.processor().map_or("-".to_owned(), |processor| format!("{processor:.0}")),
-            series.busy().map_or("-".to_owned(), |busy| format!("{:.0} %", busy * 100.0))
-        );
-    }
-    text
-}
-
-fn backlog(all: &[(String, Vec<Drained>)]) -> String {
-    let mut text = "### A backlog, drained by `appliance send`\n\n| | events | events/s |\n|---|---|---|\n".to_owned();
-    for (name, drained) in all {
-        let events = drained.iter().map(|drained| drained.events).sum::<u64>();
-        let _ = writeln!(text, "| {name} | {events} | {:.0} |", median(drained.iter().map(Drained::rate)));
-    }
-    text
-}
-
-const BEGIN: &str = "<!-- begin: cargo xtask bench -->\n";
-const END: &str = "<!-- end -->\n";
-
-/// Puts the tables into a page, between its two marks.
-pub fn record(page: &Path, tables: &str) -> Result<()> {
-    let text = std::fs::read_to_string(page).with_context(|| format!("{} cannot be read", page.display()))?;
-    let marked = text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-    let (before, after) = marked.with_context(|| format!("{} has not the marks {BEGIN}and {END}", page.display()))?;
-    std::fs::write(page, [before, BEGIN, "\n", tables, "\n", END, after].concat())
-        .with_context(|| format!("{} cannot be written", page.display()))
 }

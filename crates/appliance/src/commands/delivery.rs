@@ -1,0 +1,198 @@
+//! `appliance send` and `appliance replay`: events of invented sessions or of a file, delivered and counted.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+use appliance::agenda::Agenda;
+use appliance::config::Period;
+use appliance::http::{self, HttpRecipient};
+use appliance::progress::Progress;
+use appliance::retry::Rules;
+use appliance::send::{Pace, Sender, Tally};
+use appliance::session::Session;
+use appliance::{replay, tls};
+use clap::Args;
+use reqwest::Url;
+use rustls::pki_types::CertificateDer;
+use tokio::task::JoinSet;
+
+use super::stop::stop_requested;
+
+#[derive(Args)]
+pub struct Send {
+    #[command(flatten)]
+    delivery: Delivery,
+    /// How many sessions to make.
+    #[arg(long, default_value_t = 20)]
+    sessions: u64,
+    /// What decides them.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many appliances share the sessions. Each delivers its own, one at a time, on a connection of its own.
+    /// `{appliance}` in the URL becomes the appliance's number.
+    #[arg(long, default_value = "1")]
+    appliances: NonZeroUsize,
+    /// Sends custom fields along.
+    #[arg(long)]
+    custom_fields: bool,
+}
+
+/// Where events go, and how patiently.
+#[derive(Args)]
+pub struct Delivery {
+    /// The recipient, such as http://127.0.0.1:3000/events
+    url: String,
+    /// The recipient's token. It is added to the URL, as `outbound_event_token`.
+    #[arg(long, env = "OUTBOUND_EVENT_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// At most so many events a second, all appliances together.
+    #[arg(long, value_parser = rate)]
+    rate: Option<f64>,
+    /// How long to wait after an attempt that failed.
+    #[arg(long, default_value = "1s")]
+    retry_interval: Period,
+    /// How long after its first failure an event is tried again before it is dropped.
+    #[arg(long, default_value = "5m")]
+    retry_duration: Period,
+    /// How long an answer may take.
+    #[arg(long, default_value = "30s")]
+    timeout: Period,
+    /// A CA certificate in PEM: the only one to trust. Without it, this machine's own are trusted.
+    #[arg(long, value_name = "FILE")]
+    ca_certificate: Option<PathBuf>,
+}
+
+fn rate(text: &str) -> Result<f64> {
+    match text.parse() {
+        Ok(rate) if (0.001..=1_000_000.0).contains(&rate) => Ok(rate),
+        _ => bail!("is no number from 0.001 to 1000000"),
+    }
+}
+
+/// Everything that the senders of one command share.
+struct Deliveries {
+    delivery: Delivery,
+    authorities: Vec<CertificateDer<'static>>,
+    pace: Option<Arc<Pace>>,
+    tally: Arc<Tally>,
+}
+
+impl Deliveries {
+    fn new(delivery: Delivery) -> Result<Self> {
+        let authorities = delivery.ca_certificate.as_deref().map(tls::read).transpose()?.unwrap_or_default();
+        let pace = delivery.rate.map(|rate| Arc::new(Pace::new(rate)));
+        Ok(Self { delivery, authorities, pace, tally: Arc::default() })
+    }
+
+    /// The senders of this many appliances.
+    fn senders(&self, appliances: usize) -> Result<Vec<Sender>> {
+        let rules = Rules { interval: self.delivery.retry_interval.0, duration: self.delivery.retry_duration.0 };
+        let first = self.url(0)?;
+        tls::check(&first, &self.authorities)?;
+        // Made once: reading this machine's authorities takes longer than sending an event.
+        let tls = tls::config(&first, &self.authorities)?;
+        let sender = |number| {
+            let recipient = HttpRecipient::new(self.url(number)?, tls.clone(), self.delivery.timeout.0)?;
+            Ok(Sender { number, recipient, rules, pace: self.pace.clone(), tally: Arc::clone(&self.tally) })
+        };
+        (0..appliances).map(sender).collect()
+    }
+
+    fn url(&self, number: usize) -> Result<Url> {
+        let text = self.delivery.url.replace("{appliance}", &(number + 1).to_string());
+        // It is not repeated: there may be a secret in it.
+        let mut url = http::url(&text).map_err(|error| anyhow::anyhow!("the URL {error}"))?;
+        if let Some(token) = &self.delivery.token {
+            url.query_pairs_mut().append_pair("outbound_event_token", token);
+        }
+        Ok(url)
+    }
+
+    /// Waits for all senders, or for Ctrl-C, and prints what it came to. Whether all events were accepted.
+    async fn finish(&self, mut senders: JoinSet<Result<()>>, total: Option<u64>) -> Result<bool> {
+        let started = Instant::now();
+        let progress = Progress::watch(Arc::clone(&self.tally), total);
+        let all = async {
+            while let Some(ended) = senders.join_next().await {
+                ended.context("a sender was lost")??;
+            }
+            Ok(())
+        };
+        let result = tokio::select! {
+            result = all => result,
+            () = stop_requested() => Err(anyhow::anyhow!("stopped before the end")),
+        };
+        drop(progress);
+        let report = self.tally.report(total, started.elapsed());
+        println!("{}", report.table());
+        result.map(|()| report.all_accepted())
+    }
+}
+
+pub async fn send(arguments: Send) -> Result<bool> {
+    let Send { delivery, sessions, seed, appliances, custom_fields } = arguments;
+    let deliveries = Deliveries::new(delivery)?;
+    let total = (0..sessions).map(|number| Session::make(seed, number).steps.len() as u64).sum();
+    let mut senders = JoinSet::new();
+    for (sender, index) in deliveries.senders(appliances.get())?.into_iter().zip(0..) {
+        let agenda = Agenda::new(seed, sessions, index, appliances.get(), custom_fields);
+        senders.spawn(async move {
+            for form in agenda {
+                sender.deliver(form).await;
+            }
+            Ok(())
+        });
+    }
+    deliveries.finish(senders, Some(total)).await
+}
+
+pub async fn replay_file(file: &Path, delivery: Delivery) -> Result<bool> {
+    let deliveries = Deliveries::new(delivery)?;
+    let Some(sender) = deliveries.senders(1)?.pop() else { return Ok(false) };
+    let mut senders = JoinSet::new();
+    if file.as_os_str() == "-" {
+        senders.spawn(replay_input(sender));
+        return deliveries.finish(senders, None).await;
+    }
+    // The whole file is read before anything is sent: a fault in its last line is found before its first event has gone.
+    let forms = forms(file).with_context(|| format!("{}: nothing was sent", file.display()))?;
+    let total = forms.len() as u64;
+    senders.spawn(async move {
+        for form in forms {
+            sender.deliver(form).await;
+        }
+        Ok(())
+    });
+    deliveries.finish(senders, Some(total)).await
+}
+
+fn forms(file: &Path) -> Result<Vec<String>> {
+    let lines = BufReader::new(File::open(file)?).lines();
+    let numbered = lines.zip(1_u64..).filter(|(line, _)| !line.as_ref().is_ok_and(|line| line.trim().is_empty()));
+    numbered.map(|(line, number)| form(&line?, number)).collect()
+}
+
+/// Each event goes as soon as its line is there.
+async fn replay_input(sender: Sender) -> Result<()> {
+    let (read, mut lines) = tokio::sync::mpsc::channel(1);
+    // A thread of its own, which waits for a next line and may be left there when it is time to stop.
+    std::thread::spawn(move || std::io::stdin().lines().try_for_each(|line| read.blocking_send(line)));
+    let mut number = 0;
+    while let Some(line) = lines.recv().await {
+        let line = line.context("standard input cannot be read")?;
+        number += 1;
+        if !line.trim().is_empty() {
+            sender.deliver(form(&line, number).context("what came before it was sent")?).await;
+        }
+    }
+    Ok(())
+}
+
+fn form(line: &str, number: u64) -> Result<String> {
+    replay::form(line).with_context(|| format!("line {number}"))
+}

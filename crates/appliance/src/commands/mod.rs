@@ -1,0 +1,15 @@
+//! The commands of `appliance`, each a function that says whether all went well.
+//!
+//! | File | What is in it |
+//! |---|---|
+//! | `check.rs` | `check-destinations` and `check-template` |
+//! | `delivery.rs` | `send` and `replay` |
+//! | `receive.rs` | `receive` |
+//! | `run.rs` | `run` |
+//! | `stop.rs` | SIGTERM and Ctrl-C |
+
+pub mod check;
+pub mod delivery;
+pub mod receive;
+pub mod run;
+mod stop;

@@ -1,0 +1,243 @@
+//! The file as it is written, and the checks of each of its tables.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::fault::Fault;
+use super::settings::{Alert, EmailRecipient, HttpRecipient, Sessions, Smtp};
+use super::values::{Address, EmailEventName, Event, Period, RecipientUrl, Secret, email_events};
+use crate::email::Encryption;
+use crate::macros::{self, EmailEvent, Place, Template};
+use crate::retry::Rules;
+use crate::tls;
+use outbound_events::event::EventName;
+use rustls::pki_types::CertificateDer;
+use serde::Deserialize;
+use toml::Spanned;
+
+/// The most addresses that one email recipient may have (settings page).
+const MAX_ADDRESSES: usize = 10;
+
+/// The file as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) queue: Option<PathBuf>,
+    pub(super) sessions: Option<SessionsTable>,
+    pub(super) smtp: Option<SmtpTable>,
+    #[serde(default)]
+    pub(super) http_recipient: Vec<HttpTable>,
+    #[serde(default)]
+    pub(super) email_recipient: Vec<EmailTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SessionsTable {
+    pub(super) per_minute: Spanned<f64>,
+    pub(super) seed: u64,
+    pub(super) speed: Option<Spanned<f64>>,
+}
+
+impl SessionsTable {
+    pub(super) fn check(self) -> Result<Sessions, Fault> {
+        let range = 0.01..=6_000.0;
+        if !range.contains(self.per_minute.get_ref()) {
+            return Err(Fault::at(&self.per_minute, "per_minute is not a number from 0.01 to 6000"));
+        }
+        if let Some(speed) = self.speed.as_ref().filter(|speed| !(1.0..=10_000.0).contains(speed.get_ref())) {
+            return Err(Fault::at(speed, "speed is not a number from 1 to 10000"));
+        }
+        Ok(Sessions {
+            every: Duration::from_secs_f64(60.0 / self.per_minute.get_ref()),
+            seed: self.seed,
+            speed: self.speed.map_or(1.0, Spanned::into_inner),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SmtpTable {
+    host: String,
+    #[serde(default = "smtp_port")]
+    port: u16,
+    encryption: EncryptionName,
+    username: Option<Spanned<String>>,
+    password: Option<Spanned<Secret>>,
+    from: Address,
+    timeout: Option<Period>,
+    ca_certificate: Option<Spanned<PathBuf>>,
+}
+
+fn smtp_port() -> u16 {
+    25
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum EncryptionName {
+    None,
+    StartTls,
+}
+
+impl SmtpTable {
+    pub(super) fn check(self, folder: &Path) -> Result<Smtp, Fault> {
+        let authorities = authorities(self.ca_certificate.as_ref(), folder)?;
+        let encryption = match (self.encryption, self.ca_certificate) {
+            (EncryptionName::StartTls, _) => Encryption::StartTls(authorities),
+            (EncryptionName::None, None) => Encryption::None,
+            (EncryptionName::None, Some(path)) => {
+                return Err(Fault::at(&path, "ca_certificate is for encryption = \"starttls\""));
+            }
+        };
+        let credentials = match (self.username, self.password) {
+            (Some(user), Some(password)) => Some((user.into_inner(), password.into_inner().0)),
+            (None, None) => None,
+            (Some(alone), None) => return Err(Fault::at(&alone, "there is a username and no password")),
+            (None, Some(alone)) => return Err(Fault::at(&alone, "there is a password and no username")),
+        };
+        let timeout = self.timeout.map_or(Duration::from_secs(60), |timeout| timeout.0);
+        Ok(Smtp { host: self.host, port: self.port, encryption, credentials, from: self.from.0, timeout })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HttpTable {
+    #[serde(default = "yes")]
+    enabled: bool,
+    pub(super) name: Spanned<String>,
+    url: RecipientUrl,
+    ca_certificate: Option<Spanned<PathBuf>>,
+    #[serde(default)]
+    send_custom_fields: bool,
+    events: Option<Spanned<Vec<Event>>>,
+    retry_interval: Option<Period>,
+    retry_duration: Option<Period>,
+    timeout: Option<Period>,
+    email_contact: Option<Spanned<Address>>,
+    send_email_alert_after: Option<Spanned<Period>>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl HttpTable {
+    pub(super) fn check(self, folder: &Path, can_email: bool) -> Result<HttpRecipient, Fault> {
+        let alert = match (self.email_contact, self.send_email_alert_after) {
+            (Some(contact), _) if !can_email => return Err(Fault::at(&contact, NO_SMTP)),
+            (Some(contact), after) => {
+                let after = after.map_or(Duration::from_secs(600), |after| after.into_inner().0);
+                Some(Alert { contact: contact.into_inner().0, after })
+            }
+            (None, Some(after)) => return Err(Fault::at(&after, "send_email_alert_after is for an email_contact")),
+            (None, None) => None,
+        };
+        let authorities = authorities(self.ca_certificate.as_ref(), folder)?;
+        if let Some(path) = &self.ca_certificate {
+            tls::check(&self.url.0, &authorities).map_err(|error| Fault::at(path, error.to_string()))?;
+        }
+        if let Some(none) = self.events.as_ref().filter(|events| events.get_ref().is_empty()) {
+            return Err(Fault::at(none, "events is empty; leave it out for all, or set enabled = false"));
+        }
+        let all = || EventName::GUIDE.into();
+        let chosen = |events: Spanned<Vec<Event>>| events.into_inner().into_iter().map(|event| event.0).collect();
+        Ok(HttpRecipient {
+            enabled: self.enabled,
+            name: self.name.into_inner(),
+            url: self.url.0,
+            authorities,
+            custom_fields: self.send_custom_fields,
+            events: self.events.map_or_else(all, chosen),
+            rules: rules(self.retry_interval, self.retry_duration),
+            timeout: self.timeout.map_or(Duration::from_secs(30), |timeout| timeout.0),
+            alert,
+        })
+    }
+}
+
+const NO_SMTP: &str = "there is no [smtp] to send it through";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EmailTable {
+    #[serde(default = "yes")]
+    enabled: bool,
+    pub(super) name: Spanned<String>,
+    addresses: Spanned<Vec<Address>>,
+    events: Spanned<Vec<EmailEventName>>,
+    subject: Spanned<String>,
+    body: Spanned<String>,
+    retry_interval: Option<Period>,
+    retry_duration: Option<Period>,
+}
+
+impl EmailTable {
+    pub(super) fn check(self, text: &str, can_email: bool) -> Result<EmailRecipient, Fault> {
+        if !can_email {
+            return Err(Fault::at(&self.name, NO_SMTP));
+        }
+        let count = self.addresses.get_ref().len();
+        if !(1..=MAX_ADDRESSES).contains(&count) {
+            return Err(Fault::at(
+                &self.addresses,
+                format!("there are {count} addresses; 1 to {MAX_ADDRESSES} are expected"),
+            ));
+        }
+        if self.events.get_ref().is_empty() {
+            return Err(Fault::at(&self.events, format!("events is empty; {}", email_events())));
+        }
+        let events: Vec<_> = self.events.into_inner().into_iter().map(|event| event.0).collect();
+        Ok(EmailRecipient {
+            enabled: self.enabled,
+            name: self.name.into_inner(),
+            addresses: self.addresses.into_inner().into_iter().map(|address| address.0).collect(),
+            subject: template(text, &self.subject, &events, Place::Subject)?,
+            body: template(text, &self.body, &events, Place::Body)?,
+            events,
+            rules: rules(self.retry_interval, self.retry_duration),
+        })
+    }
+}
+
+fn template(file: &str, text: &Spanned<String>, events: &[EmailEvent], place: Place) -> Result<Template, Fault> {
+    let template = Template::parse(text.get_ref());
+    let mut findings: Vec<_> = events.iter().flat_map(|event| macros::check(&template, *event, place)).collect();
+    findings.sort_by_key(|finding| finding.at);
+    let Some(first) = findings.first() else { return Ok(template) };
+    let at = line_of_value(file, text.span(), first.at.line);
+    // What is wrong for each of the events is wrong once.
+    let mut words: Vec<_> = findings.iter().map(ToString::to_string).collect();
+    words.dedup();
+    Err(Fault { at: Some(at), what: words.join("; ") })
+}
+
+/// Where line `line` of a value is in the file: the text of a value in three quotes begins after a line break, if one is there.
+fn line_of_value(file: &str, value: Range<usize>, line: usize) -> Range<usize> {
+    let source = file.get(value.clone()).unwrap_or_default();
+    let quotes = source.trim_start_matches(['"', '\'']);
+    let begins_below = usize::from(quotes.starts_with(['\r', '\n']));
+    let breaks: Vec<_> = source.match_indices('\n').map(|(at, _)| value.start + at + 1).collect();
+    // A value in one line may have line breaks that are written as escapes.
+    let start = (line + begins_below).checked_sub(2).and_then(|index| breaks.get(index).copied());
+    start.unwrap_or(value.start)..value.end
+}
+
+pub(super) fn rules(interval: Option<Period>, duration: Option<Period>) -> Rules {
+    Rules {
+        interval: interval.map_or(Duration::from_secs(60), |interval| interval.0),
+        duration: duration.map_or(Duration::from_secs(86_400), |duration| duration.0),
+    }
+}
+
+pub(super) fn authorities(
+    path: Option<&Spanned<PathBuf>>,
+    folder: &Path,
+) -> Result<Vec<CertificateDer<'static>>, Fault> {
+    let Some(path) = path else { return Ok(Vec::new()) };
+    tls::read(&folder.join(path.get_ref()))
+        .map_err(|error| Fault::at(path, format!("{:#}", anyhow::Error::from(error))))
+}
