@@ -78,9 +78,10 @@ fn allowed() -> BTreeSet<String> {
     let mut allowed = BTreeSet::new();
     for filter in read(UNIT).lines().filter_map(|line| line.strip_prefix("SystemCallFilter=")) {
         let names = filter.trim_start_matches('~').split(' ').flat_map(calls_of);
-        match filter.starts_with('~') {
-            true => names.for_each(|name| _ = allowed.remove(&name)),
-            false => allowed.extend(names),
+        if filter.starts_with('~') {
+            names.for_each(|name| _ = allowed.remove(&name));
+        } else {
+            allowed.extend(names);
         }
     }
     allowed

@@ -39,9 +39,8 @@ fn a_file_or_folder_that_cannot_be_written_is_named_at_the_start() {
     let copy = folder.path().join("host");
     fs::copy(host().get_program(), &copy).unwrap();
     let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"];
-    let host = || match is_root() {
-        true => run_by("setpriv", &nobody, &Command::new(&copy)),
-        false => Command::new(&copy),
+    let host = || {
+        if is_root() { run_by("setpriv", &nobody, &Command::new(&copy)) } else { Command::new(&copy) }
     };
     let (locked, open) = (folder.path().join("locked"), folder.path().join("open"));
     let (file, beside_no_log, read_only) = (locked.join("new.db"), locked.join("store.db"), open.join("store.db"));

@@ -8,7 +8,7 @@
 //! | `mounts.rs` | file systems of the tests' own |
 //! | `nats.rs` | NATS, which wasmCloud has its store in |
 //! | `proxy.rs` | Caddy and nginx |
-//! | `recipient.rs` | a recipient that runs: our host, Spin, or wasmCloud |
+//! | `running.rs` | a recipient that runs: our host, Spin, or wasmCloud |
 //! | `stored.rs` | what a store holds, read past the recipient |
 //! | `trials.rs` | promises that can be tried only where something is installed |
 //! | `wash.rs` | wasmCloud's `wash` |
@@ -27,14 +27,14 @@ mod connection;
 mod files;
 mod host;
 pub mod nats;
-mod recipient;
+mod running;
 mod stored;
 pub mod wash;
 
 pub use connection::{Connection, Response};
 pub use files::{component, deploy, python, root, wasi_component, yaml};
 pub use host::{children, host, is_root, run_by, store_of, succeeds, to_its_end};
-pub use recipient::{Kind, Recipient, free_address};
+pub use running::{Kind, Recipient, free_address};
 pub use stored::{store_path, stored};
 
 use std::io::{BufRead as _, Read, Write};

@@ -13,9 +13,10 @@ use super::support::{Recipient, is_root, store_of, store_path, succeeds};
 
 /// How a process gets mounts of its own, and how another one sees them.
 pub fn own_mounts() -> (&'static [&'static str], &'static [&'static str]) {
-    match is_root() {
-        true => (&["--mount"], &["--mount"]),
-        false => (&["--mount", "--map-root-user"], &["--mount", "--user", "--preserve-credentials"]),
+    if is_root() {
+        (&["--mount"], &["--mount"])
+    } else {
+        (&["--mount", "--map-root-user"], &["--mount", "--user", "--preserve-credentials"])
     }
 }
 
