@@ -331,7 +331,8 @@ fn hostile_requests_stop_nothing(end: End) {
         let _ = connection.try_send([head.as_slice(), more.as_bytes()].concat());
         match connection.try_receive() {
             Ok(response) => {
-                assert!((400..500).contains(&response.status) || response.result() != "", "{response:?}")
+                let is_answered = (400..500).contains(&response.status) || response.result() != "";
+                assert!(is_answered || is_spins_own_refusal(end, &head, &response), "{end:?}: {response:?}")
             }
             Err(error) => assert!(matches!(error.kind(), ConnectionReset | UnexpectedEof), "{end:?}: {error}"),
         }
@@ -343,6 +344,12 @@ fn hostile_requests_stop_nothing(end: End) {
         let _ = connection.stream().read(&mut [0; 1024]);
     }
     assert_accepted(&reached.post(&uri, numbered(8)), "stored");
+}
+
+/// Spin 4.0.2 itself answers a header that is not UTF-8 with 500 and no body; the component never runs. No other end may answer so.
+fn is_spins_own_refusal(end: End, head: &[u8], response: &Response) -> bool {
+    let is_spin = end == End::Recipient(Kind::Spin);
+    is_spin && std::str::from_utf8(head).is_err() && response.status == 500 && response.body.is_empty()
 }
 
 fn health_and_problems_reach_the_wire(end: End) {
