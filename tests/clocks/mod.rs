@@ -1,6 +1,6 @@
 //! Clocks that are wrong, by any amount, either way, and right again: nothing that was answered 200 is lost, hidden or held up.
 //!
-//! What many of them do at once is in `archive_model`; the same on the running host in `crates/host/tests/clocks.rs`.
+//! What many of them do at once is in `archive_model`; the same on the running host in `crates/host/tests/clocks/`.
 //!
 //! | File | What is in it |
 //! |---|---|
