@@ -1,4 +1,4 @@
-//! Log lines that a stranger could have written by the thousand.
+//! Log lines that a client could cause by the thousand.
 
 use std::time::{Duration, Instant};
 

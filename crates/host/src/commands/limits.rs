@@ -1,4 +1,4 @@
-//! What strangers may have of this host, and how many connections this machine has room for.
+//! What unauthenticated clients may have of this host, and how many connections this machine has room for.
 
 use std::num::NonZeroU32;
 
@@ -10,14 +10,14 @@ use outbound_events_host::server::{Options, PerAddress};
 /// How many connections there may be where nothing is said about it.
 const CONNECTIONS: u32 = 4096;
 
-/// How many of them may be a stranger's, and how many requests he may send in a second.
+/// How many of them may be one unauthenticated client's, and how many requests it may send in a second.
 const CONNECTIONS_PER_ADDRESS: u32 = 64;
 const STRANGER_REQUESTS_PER_SECOND: u32 = 10;
 
 /// How many open files are left for everything else: two for each instance that reads the store, and connections to destinations.
 const OTHER_FILES: u64 = 512;
 
-/// What strangers may have. Who has shown a valid token is never limited for their sake.
+/// What unauthenticated clients may have. Who has shown a valid token is never limited for their sake.
 #[derive(Args)]
 pub struct ClientLimits {
     /// How many connections there may be. One that never showed a valid token makes room for who comes, idle ones first. The

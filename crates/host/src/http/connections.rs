@@ -1,20 +1,20 @@
 //! How many connections there may be, and who goes when there are more.
 //!
-//! An appliance sends one event at a time and waits for as long as it takes; a stranger wants places. So nothing here is for
-//! keeping order among strangers, and everything for letting an appliance through them:
+//! An appliance sends one event at a time and waits for as long as it takes; a client without a token may open as many connections as
+//! it can. Nothing here keeps order among unauthenticated clients; everything lets an appliance through them:
 //!
 //! - A connection is **known** once a request on it showed a valid token, and stays so. It is never closed for another's sake, and
-//!   counts for no address. Only who has a token can make one.
-//! - Who comes always gets a place, as long as one is held by somebody unknown: somebody goes. An appliance that comes while strangers
-//!   hold all places is let in, shows its token, and is known.
-//! - **Who goes** is of the address that holds the most unknown connections, so that who holds one gives way to nobody who holds two.
-//!   Of those, first who is idle: between requests, or still at the handshake or in a request's head; the longest idle. Then who has
-//!   a request under way, the oldest. Last, who came within the last [`GRACE`](super::places::GRACE): that is time to shake hands and to show a token. So
-//!   slow and silent strangers give way to who has just come, and never the other way round.
-//! - The **limit for an address** counts unknown connections that are older than [`GRACE`](super::places::GRACE), and is enforced each second: who comes is
-//!   never turned away for those who came before from the same address, which may be an appliance behind the same NAT.
-//! - Where all places are held by known connections, who comes waits in the kernel's queue until one ends. That is for
-//!   `--max-connections` to be raised, and the log says so.
+//!   counts for no address. Only a client that has a token can make one.
+//! - A new connection always gets a place, as long as one is held by an unknown connection: one of those is closed. An appliance that
+//!   connects while unauthenticated clients hold all places is let in, shows its token, and is known.
+//! - **The connection that is closed** is of the address that holds the most unknown connections, so that an address with one gives
+//!   way to none with two. Of those, first the idle ones: between requests, or still at the handshake or in a request's head; the
+//!   longest idle. Then those with a request under way, the oldest. Last, those that came within the last `GRACE`: that is time to
+//!   shake hands and to show a token. So slow and silent clients give way to new ones, and never the other way round.
+//! - The **limit for an address** counts unknown connections that are older than `GRACE`, and is enforced each second: a client is
+//!   never turned away for those that came before from the same address, which may be an appliance behind the same NAT.
+//! - Where all places are held by known connections, a new one waits in the kernel's queue until one ends. Then `--max-connections`
+//!   is too low, and the log says so.
 //!
 //! An IPv6 address counts as its /64, which is what one subscriber has. Where ingest is open there are no tokens: nobody is known,
 //! and the rest holds.

@@ -173,7 +173,7 @@ impl Server {
         tokio::join!(ticks::tick(self.guest.clone()), self.connections.enforce(), follow, swap);
     }
 
-    /// Who comes, with a place: at once, while a stranger holds one.
+    /// Who comes, with a place: at once, while an unauthenticated client holds one.
     async fn accept(&self, listener: &TcpListener) -> io::Result<(TcpStream, IpAddr, Place)> {
         let (stream, peer) = listener.accept().await?;
         let peer = peer.ip().to_canonical();

@@ -63,7 +63,7 @@ struct LimitLabels {
     limit: &'static str,
 }
 
-/// What strangers can have too much of.
+/// What unauthenticated clients can have too much of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Limit {
     /// Connections: one was closed to make room.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::measure::{Commits, Watch};
-pub use crate::store::error::StoreError;
+use crate::store::error::StoreError;
 use crate::store::layout::log_of;
 use crate::store::snapshot::Snapshot;
 use crate::store::sqlite::SqliteStore;
