@@ -1,4 +1,4 @@
-//! What has aged is deleted.
+//! Finds what is older than `retention_days`. `drop.rs` and `rewrite.rs` delete it.
 
 use super::drop::TOGETHER;
 use super::pass::{Pass, time};

@@ -1,4 +1,4 @@
-//! What was removed is deleted: what tombstones and cutoffs cover.
+//! Finds what tombstones and cutoffs cover. `drop.rs` and `rewrite.rs` delete it.
 
 use super::drop::TOGETHER;
 use super::markers::{CUTOFF, TOMBSTONE};

@@ -1,4 +1,4 @@
-//! Removal by age: the cutoff is written, and what it covers is deleted.
+//! Removal by age: writes the cutoff, then has deleted what it covers.
 
 use std::time::Duration;
 

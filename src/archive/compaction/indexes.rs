@@ -1,4 +1,4 @@
-//! Indexes are made of what no index tells yet.
+//! Makes indexes of what no index tells yet, and merges small ones.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! The lease of a pass, and for how long none looks for work after one.
+//! The lease of a pass, and how long passes rest after one.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is loose is packed.
+//! Packs loose records, the oldest first, and deletes repeats of what a pack holds already.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Small packs are merged, and so are packs that hold the same.
+//! Merges small packs, and packs that hold the same events.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What decides what a pass does, and how far it goes.
+//! Decides what a pass does and how far it goes.
 
 use std::time::Duration;
 

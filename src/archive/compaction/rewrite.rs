@@ -1,4 +1,4 @@
-//! A pack is written again without what was removed or has aged. `replace.rs` then deletes the old one.
+//! Writes a pack again without what was removed or has aged. `replace.rs` then deletes the old one.
 
 use super::pass::{Pass, by_key};
 use crate::keys::PackKey;

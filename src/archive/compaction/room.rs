@@ -1,4 +1,4 @@
-//! Room in a store that is full.
+//! Makes room in a store that is full.
 
 use super::pass::Pass;
 use super::pending::PendingDeliveries;

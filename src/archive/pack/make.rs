@@ -1,4 +1,4 @@
-//! Packs are made of records.
+//! Makes packs of records.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};

@@ -1,4 +1,4 @@
-//! A pack is read.
+//! Reads a pack.
 
 use std::io::{self, BufRead, BufReader, Read};
 
