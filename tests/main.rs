@@ -19,6 +19,7 @@ mod reading;
 mod records;
 mod search;
 mod settings;
+mod store_errors;
 mod store_port;
 mod support;
 mod templates;

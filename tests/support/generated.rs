@@ -25,10 +25,10 @@ pub fn assert_generated(file: &Path, name: &str, expected: &str) {
 /// What is before the part, with its first line, the part, and what is after it.
 fn split<'t>(text: &'t str, name: &str) -> Option<(&'t str, &'t str, &'t str)> {
     let first = text.find(&format!("generated: {name}"))?;
-    let begin = first + text[first..].find('\n')? + 1;
-    let last = begin + text[begin..].find("end of generated")?;
-    let end = text[..last].rfind('\n')? + 1;
-    Some((&text[..begin], &text[begin..end], &text[end..]))
+    let begin = first + text.get(first..)?.find('\n')? + 1;
+    let last = begin + text.get(begin..)?.find("end of generated")?;
+    let end = text.get(..last)?.rfind('\n')? + 1;
+    Some((text.get(..begin)?, text.get(begin..end)?, text.get(end..)?))
 }
 
 #[test]

@@ -64,6 +64,9 @@ impl<P: Platform> Pass<'_, P> {
     async fn twins(&mut self, tried: &BTreeSet<PackKey>) -> Result<Option<Vec<PackKey>>, StoreError> {
         let fresh: Vec<_> = self.fresh.keys().filter(|pack| !tried.contains(pack)).cloned().collect();
         for one in fresh {
+            if self.is_over() {
+                break;
+            }
             let overlaps = |pack: &&PackKey| {
                 **pack != one && pack.site == one.site && pack.first <= one.last && one.first <= pack.last
             };

@@ -96,6 +96,11 @@ impl<'p, P: Platform> Pass<'p, P> {
 
     /// Learns of every pack how many bytes it has, and when its records were recorded: from indexes, or from itself.
     pub(super) async fn learn_packs(&mut self) -> Result<(), StoreError> {
+        self.learn_some_packs(usize::MAX).await
+    }
+
+    /// The same, but of packs that no index tells of only so many, the latest.
+    pub(super) async fn learn_some_packs(&mut self, mut heads: usize) -> Result<(), StoreError> {
         for key in self.listing.indexes.clone() {
             if key.finds == Finds::Sessions
                 && let Some(index) = self.store().get(&key.to_string()).await?.and_then(index::Sessions::read)
@@ -110,7 +115,11 @@ impl<'p, P: Platform> Pass<'p, P> {
         for key in self.listing.packs.clone() {
             match known.get(&key) {
                 Some(known) => _ = self.packs.insert(key, *known),
-                None => _ = self.head(&key).await?,
+                None if heads == 0 || self.packs.contains_key(&key) => {}
+                None => {
+                    heads -= 1;
+                    self.head(&key).await?;
+                }
             }
         }
         Ok(())

@@ -1,0 +1,237 @@
+//! What follows from what a store says is wrong: only a full store has room made, and within bounds.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+
+use crate::support::{Memory, Reply, TOKEN, Ways, at, call, now, pass, post};
+use chrono::TimeDelta;
+use outbound_events::archive::compaction::{Bound, Policy};
+use outbound_events::archive::pack::{Entries, Entry, make};
+use outbound_events::identity::Site;
+use outbound_events::store::{Store, StoreError};
+use serde_json::json;
+
+const SETTINGS: &[(&str, &str)] = &[("ingest_tokens", TOKEN), ("read_tokens", TOKEN), ("admin_tokens", TOKEN)];
+
+/// A store that counts its calls and refuses new keys: with an error that is set, or when it has as many as it may.
+struct Narrow {
+    inner: Memory,
+    error: RefCell<Option<StoreError>>,
+    most: Cell<usize>,
+}
+
+impl Narrow {
+    fn new(values: BTreeMap<String, Vec<u8>>) -> Self {
+        let inner = Memory { values: RefCell::new(values), calls: RefCell::default() };
+        Self { inner, error: RefCell::default(), most: Cell::new(usize::MAX) }
+    }
+
+    fn is_filled(&self) {
+        self.most.set(self.inner.keys().len());
+        self.inner.calls.borrow_mut().clear();
+    }
+
+    fn count(&self, call: &str) -> usize {
+        self.inner.calls.borrow().iter().filter(|made| **made == call).count()
+    }
+
+    fn keys_of(&self, kind: &str) -> Vec<String> {
+        self.inner.keys().into_iter().filter(|key| key.starts_with(kind)).collect()
+    }
+}
+
+impl Store for Narrow {
+    async fn exists(&self, key: &str) -> Result<bool, StoreError> {
+        self.inner.exists(key).await
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.get(key).await
+    }
+
+    async fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        let is_new = !self.inner.values.borrow().contains_key(key);
+        let is_full = is_new && self.inner.values.borrow().len() >= self.most.get();
+        let full = is_full.then(|| StoreError::Full("no key is left".to_owned()));
+        let error = self.error.borrow().clone().or(full);
+        match error {
+            Some(error) => {
+                self.inner.calls.borrow_mut().push("refused");
+                Err(error)
+            }
+            None => self.inner.set(key, value).await,
+        }
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        self.inner.delete(key).await
+    }
+
+    async fn get_keys(&self) -> Result<Vec<String>, StoreError> {
+        self.inner.get_keys().await
+    }
+}
+
+fn form(number: u64) -> String {
+    format!("event=support_conference_begin&version=1&timestamp={}&lsid=s{number}", 1_700_000_000 + number)
+}
+
+/// Up to the answer, and nothing after it.
+fn send(store: &impl Store, number: u64) -> Reply {
+    post(&format!("/events/hq?outbound_event_token={TOKEN}")).body(form(number)).answer_alone(store, SETTINGS)
+}
+
+fn loose(numbers: std::ops::Range<u64>) -> Memory {
+    let store = Memory::default();
+    numbers.for_each(|number| assert_eq!(send(&store, number).status, 200));
+    store
+}
+
+/// Events in packs of two, as no pass would leave them, and as many loose ones.
+fn with_packs(packs: u64, loose_events: u64) -> BTreeMap<String, Vec<u8>> {
+    let site = Site::parse("hq").unwrap();
+    let mut values = loose(2 * packs..2 * packs + loose_events).values.into_inner();
+    for number in 0..packs {
+        let two = loose(2 * number..2 * number + 2).values.into_inner();
+        let entries: Entries =
+            two.into_iter().map(|(key, value)| (key.clone(), Entry::under(&key, value).unwrap())).collect();
+        values.extend(make(&site, &entries, None).unwrap().into_iter().map(|pack| (pack.key.to_string(), pack.value)));
+    }
+    values
+}
+
+/// Loose events, a pack, and indexes of either kind.
+fn with_indexes(loose_events: u64) -> BTreeMap<String, Vec<u8>> {
+    let store = loose(0..40);
+    pollster::block_on(pass(&at(&store, now() + TimeDelta::seconds(1)), &Policy::packs(0), &Bound::WIDE)).unwrap();
+    let mut values = store.values.into_inner();
+    assert!(["index.sessions.", "index.events."].iter().all(|kind| values.keys().any(|key| key.starts_with(kind))));
+    values.extend(loose(100..100 + loose_events).values.into_inner());
+    values
+}
+
+#[test]
+fn the_words_of_full_stores_are_known_and_no_others() {
+    let words = |text: &str| StoreError::of_words(text.to_owned());
+    for full in [
+        "the store's file: database or disk is full",
+        "Error code 13: Insertion failed because database is full: database or disk is full",
+        "OOM command not allowed when used memory > 'maxmemory'.",
+        "nats: maximum bytes exceeded",
+    ] {
+        assert_eq!(words(full), StoreError::Full(full.to_owned()));
+    }
+    for other in ["database is locked", "disk I/O error", "the request timed out", ""] {
+        assert_eq!(words(other), StoreError::Other(other.to_owned()));
+    }
+}
+
+#[test]
+fn a_write_that_fails_for_another_reason_than_a_full_store_starts_nothing() {
+    let text = || "x".to_owned();
+    for error in [StoreError::Unavailable(text()), StoreError::Denied(text()), StoreError::Other(text())] {
+        let before = with_indexes(100);
+        let store = Narrow::new(before.clone());
+        *store.error.borrow_mut() = Some(error.clone());
+        let reply = send(&store, 1_000);
+        assert_eq!((reply.status, reply.header("retry-after")), (503, "5"), "{error:?}");
+        assert_eq!(*store.inner.calls.borrow(), ["exists", "refused"], "{error:?}");
+        assert_eq!(*store.inner.values.borrow(), before);
+    }
+}
+
+#[test]
+fn a_full_store_has_room_made_and_keeps_its_indexes() {
+    let store = Narrow::new(with_indexes(100));
+    store.is_filled();
+    let indexes = store.keys_of("index.");
+    assert_eq!(send(&store, 1_000).result(), "stored");
+    assert_eq!(store.keys_of("index."), indexes);
+    assert!(store.inner.keys().len() < store.most.get());
+    assert_eq!(store.keys_of("pack.").len(), 1, "small packs are merged");
+}
+
+/// Where nothing else lends a key, the indexes of sessions do.
+#[test]
+fn the_index_of_sessions_goes_last_and_comes_back() {
+    let mut values = with_indexes(100);
+    values.retain(|key, _| !key.starts_with("index.events.") && key != "lease.pass");
+    let store = Narrow::new(values);
+    store.is_filled();
+    let index = store.keys_of("index.");
+    assert_eq!(send(&store, 1_000).result(), "stored");
+    assert_eq!(store.keys_of("index."), index);
+    // And stays where it is if the lease is enough.
+    let mut values = with_indexes(100);
+    values.insert("lease.pass".to_owned(), b"{}".to_vec());
+    let store = Narrow::new(values);
+    store.is_filled();
+    assert_eq!(send(&store, 1_000).result(), "stored");
+    assert_eq!(store.count("refused"), 1, "the event's, and no pack's");
+}
+
+#[test]
+fn nine_hundred_packs_without_an_index_are_not_read_to_make_room() {
+    let mut values = with_packs(900, 123);
+    values.insert("lease.pass".to_owned(), b"{}".to_vec());
+    let store = Narrow::new(values);
+    store.is_filled();
+    assert_eq!(send(&store, 5_000).result(), "stored");
+    // The 61 that are packed, some heads, and what is merged.
+    let gets = store.count("get");
+    assert!(gets < 300, "{gets} reads");
+    assert!(store.count("get_keys") <= 3);
+    // All are there.
+    let uri = "/api/stats";
+    let reply = call("GET", uri).header("authorization", format!("Bearer {TOKEN}")).answer(&store, SETTINGS);
+    let stats: serde_json::Value = serde_json::from_str(&reply.body).unwrap();
+    assert_eq!(stats["events"], json!(1_800 + 123 + 1));
+}
+
+#[test]
+fn a_store_without_a_key_budget_goes_on_for_long() {
+    // A store that nothing lends a key in is full for good, as README.md says.
+    let store = Narrow::new(BTreeMap::from([("lease.pass".to_owned(), b"{}".to_vec())]));
+    store.most.set(64);
+    for number in 0..3_000 {
+        assert_eq!(send(&store, number).result(), "stored", "event {number}");
+    }
+    let reply = call("GET", "/api/stats").header("authorization", format!("Bearer {TOKEN}")).answer(&store, SETTINGS);
+    let stats: serde_json::Value = serde_json::from_str(&reply.body).unwrap();
+    assert_eq!(stats["events"], json!(3_000));
+}
+
+/// A recipient on Spin is not called again until the next event comes.
+#[test]
+fn what_was_set_aside_and_becomes_an_event_is_forwarded() {
+    let (store, ways) = (Memory::default(), Ways::default());
+    let destinations = r#"[{"name": "desk", "url": "https://desk.example/in"}]"#;
+    let settings = [SETTINGS, &[("destinations", destinations)]].concat();
+    let uri = format!("/events/hq?outbound_event_token={TOKEN}");
+    let set_aside = post(&uri).body("no event").answer_with(&store, &ways, &settings);
+    assert_eq!(set_aside.result(), "set-aside");
+    let key = format!("setaside.hq.{}", set_aside.header("event-id"));
+    let mut value = store.json(&key);
+    value["body"] = json!(form(1));
+    store.values.borrow_mut().insert(key, value.to_string().into_bytes());
+    let retry = call("POST", &format!("/api/set-aside/{}/retry", set_aside.header("event-id")));
+    let reply = retry.header("authorization", format!("Bearer {TOKEN}")).answer_with(&store, &ways, &settings);
+    assert_eq!(reply.status, 200, "{reply:?}");
+    let id = serde_json::from_str::<serde_json::Value>(&reply.body).unwrap()["event_id"].as_str().unwrap().to_owned();
+    assert_eq!(ways.ids(), [id]);
+}
+
+#[test]
+fn a_retry_in_a_full_store_has_room_made_as_an_event_has() {
+    let store = Narrow::new(with_indexes(100));
+    let uri = format!("/events/hq?outbound_event_token={TOKEN}");
+    let set_aside = post(&uri).body("no event").answer_alone(&store, SETTINGS);
+    let key = format!("setaside.hq.{}", set_aside.header("event-id"));
+    let mut value = store.inner.json(&key);
+    value["body"] = json!(form(1_000));
+    store.inner.values.borrow_mut().insert(key, value.to_string().into_bytes());
+    store.is_filled();
+    let retry = call("POST", &format!("/api/set-aside/{}/retry", set_aside.header("event-id")));
+    let reply = retry.header("authorization", format!("Bearer {TOKEN}")).answer_alone(&store, SETTINGS);
+    assert_eq!(reply.status, 200, "{reply:?}");
+}
