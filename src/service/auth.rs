@@ -31,10 +31,10 @@ pub(super) fn sender(head: &Parts, ingest: &Ingest) -> Result<Sender, Refusal> {
         Ingest::Shut => Err(Refusal::Shut),
         Ingest::Open => Ok(Sender::Stranger),
         // It ends at the first that is right: that time is told to who knows a token, and to nobody else.
-        Ingest::Guarded(tokens) => match candidates(head, SENDER).iter().any(|candidate| tokens.contain(candidate)) {
-            true => Ok(Sender::Trusted),
-            false => Err(Refusal::Token),
-        },
+        Ingest::Guarded(tokens) => {
+            let is_known = candidates(head, SENDER).iter().any(|candidate| tokens.contain(candidate));
+            if is_known { Ok(Sender::Trusted) } else { Err(Refusal::Token) }
+        }
     }
 }
 
@@ -52,10 +52,8 @@ pub fn shows_a_token(head: &Parts, settings: &Settings) -> bool {
 /// Lets a reader in, or says why not. A browser keeps a URL in its history: the header alone counts.
 pub(super) fn reader(head: &Parts, tokens: Option<&Tokens>) -> Result<(), Refusal> {
     let tokens = tokens.ok_or(Refusal::Closed)?;
-    match bearers(head).any(|candidate| tokens.contain(candidate)) {
-        true => Ok(()),
-        false => Err(Refusal::ReadToken),
-    }
+    let is_known = bearers(head).any(|candidate| tokens.contain(candidate));
+    if is_known { Ok(()) } else { Err(Refusal::ReadToken) }
 }
 
 /// Lets in who may remove, try again and pack, or says why not. Such a token reads nothing by itself.
@@ -74,18 +72,14 @@ pub(super) fn admin(head: &Parts, settings: &Settings) -> Result<(), Refusal> {
 /// Lets a scheduler in, or says why not.
 pub(super) fn scheduler(head: &Parts, tokens: Option<&Tokens>) -> Result<(), Refusal> {
     let tokens = tokens.ok_or(Refusal::NoTicks)?;
-    match candidates(head, SCHEDULER).iter().any(|candidate| tokens.contain(candidate)) {
-        true => Ok(()),
-        false => Err(Refusal::TickToken),
-    }
+    let is_known = candidates(head, SCHEDULER).iter().any(|candidate| tokens.contain(candidate));
+    if is_known { Ok(()) } else { Err(Refusal::TickToken) }
 }
 
 /// Lets a destination in that asks for what it is owed, or says why not.
 pub(super) fn destination(head: &Parts, secrets: &Secrets) -> Result<(), Refusal> {
-    match bearers(head).any(|candidate| secrets.contain(candidate)) {
-        true => Ok(()),
-        false => Err(Refusal::Secret),
-    }
+    let is_known = bearers(head).any(|candidate| secrets.contain(candidate));
+    if is_known { Ok(()) } else { Err(Refusal::Secret) }
 }
 
 /// What the request offers as its token.

@@ -41,11 +41,12 @@ pub async fn make_room<P: Platform>(
     let mut lent = lend(store, &indexes, Finds::Events).await?;
     let mut room = Pass::new(platform, &pressed, &bound, listing, None).await?;
     room.began = began;
-    let mut packed = room.pack_for_room(pending).await;
-    if matches!(packed, Err(StoreError::Full(_))) && indexes.iter().any(|key| key.finds == Finds::Sessions) {
+    let mut outcome = room.pack_for_room(pending).await;
+    let is_stuck = matches!(outcome, Err(StoreError::Full(_))) && room.report.packed == 0;
+    if is_stuck && indexes.iter().any(|key| key.finds == Finds::Sessions) {
         lent.extend(lend(store, &indexes, Finds::Sessions).await?);
         room.listing = Listing::of(store).await?;
-        packed = room.pack_for_room(pending).await;
+        outcome = room.pack_for_room(pending).await;
     }
     for (key, value) in lent.iter().rev() {
         // One for which there is no room is made again by a later pass.
@@ -53,12 +54,15 @@ pub async fn make_room<P: Platform>(
             break;
         }
     }
-    packed?;
-    room.merge_for_room().await?;
+    if room.report.packed == 0 {
+        return outcome.map(|()| false);
+    }
+    // There is room now, whatever becomes of what is done for the next time.
+    let _ = room.merge_for_room().await;
     // So that the next time there is a key to lend, whatever else there is by then.
     let rest = Deadline::new(platform.now(), platform.elapsed(began).min(LONGEST_MEASURED));
     let _ = set_lease(store, rest).await;
-    Ok(room.report.packed > 0)
+    Ok(true)
 }
 
 /// Takes the indexes of a kind out of the store, with their values.

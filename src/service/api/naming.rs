@@ -59,11 +59,12 @@ fn in_text(text: &str, lsid: &str) -> Naming {
             (folded.get(..at).unwrap_or_default(), folded.get(at + found.len()..).unwrap_or_default());
         let whole = !before.ends_with(is_of_word) && !after.starts_with(is_of_word);
         let as_written = text.get(at..at + found.len()) == Some(lsid);
-        match whole {
-            true if rare || (as_written && is_called_lsid(before)) => Naming::Named,
-            true => Naming::Perhaps,
-            false if rare => Naming::Perhaps,
-            false => Naming::Not,
+        if whole && (rare || (as_written && is_called_lsid(before))) {
+            Naming::Named
+        } else if whole || rare {
+            Naming::Perhaps
+        } else {
+            Naming::Not
         }
     });
     places.max().unwrap_or(Naming::Not)

@@ -19,14 +19,15 @@ impl Query {
             serde_urlencoded::from_str(head.uri.query().unwrap_or_default()).unwrap_or_default();
         let mut query = BTreeMap::new();
         for (name, value) in pairs {
-            let reason = match known.contains(&name.as_str()) {
-                false if known.is_empty() => "is no parameter of this path, which has none".to_owned(),
-                false => format!("is no parameter of this path, which has {}", known.join(", ")),
-                true if query.contains_key(&name) => "is given twice".to_owned(),
-                true => {
-                    query.insert(name, value);
-                    continue;
-                }
+            let reason = if known.is_empty() {
+                "is no parameter of this path, which has none".to_owned()
+            } else if !known.contains(&name.as_str()) {
+                format!("is no parameter of this path, which has {}", known.join(", "))
+            } else if query.contains_key(&name) {
+                "is given twice".to_owned()
+            } else {
+                query.insert(name, value);
+                continue;
             };
             return Err(Refusal::Query(Problem::of(&name, reason)));
         }
