@@ -19,17 +19,14 @@ impl Query {
             serde_urlencoded::from_str(head.uri.query().unwrap_or_default()).unwrap_or_default();
         let mut query = BTreeMap::new();
         for (name, value) in pairs {
-            let reason = if known.is_empty() {
-                "is no parameter of this path, which has none".to_owned()
-            } else if !known.contains(&name.as_str()) {
-                format!("is no parameter of this path, which has {}", known.join(", "))
-            } else if query.contains_key(&name) {
-                "is given twice".to_owned()
-            } else {
-                query.insert(name, value);
-                continue;
-            };
-            return Err(Refusal::Query(Problem::of(&name, reason)));
+            if !known.contains(&name.as_str()) {
+                let parameters = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                let reason = format!("is no parameter of this path, which has {parameters}");
+                return Err(Refusal::Query(Problem::of(&name, reason)));
+            }
+            if query.insert(name.clone(), value).is_some() {
+                return Err(Refusal::Query(Problem::of(&name, "is given twice")));
+            }
         }
         Ok(Self(query))
     }
