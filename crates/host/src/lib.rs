@@ -8,6 +8,7 @@
 //! | [`store`] | the key-value store, durable in SQLite or in memory |
 //! | [`metrics`] | what is counted and measured, for Prometheus |
 //! | `measure` | what the guest and the store measure for the metrics |
+//! | [`env_file`] | settings in a file, which systemd, docker and podman read in the same way |
 //! | [`log_queue`] | the log: a queue, and the thread that writes it to standard error |
 //! | `rate_limited_log` | log lines that a client could cause by the thousand |
 //! | [`swap`] | whether memory can be swapped out, which decides how it is cleared |
@@ -34,6 +35,7 @@ mod http;
 mod measure;
 mod rate_limited_log;
 
+pub mod env_file;
 pub mod guest;
 pub mod log_queue;
 pub mod metrics;

@@ -41,9 +41,13 @@ pub struct Serve {
     /// before the file's.
     #[arg(long = "variable", value_name = "NAME=VALUE")]
     variables: Vec<String>,
-    /// A file of lines such as `SPIN_VARIABLE_INGEST_TOKENS=…`, so that no secret stands in a command.
-    #[arg(long)]
+    /// A file of lines such as `SPIN_VARIABLE_INGEST_TOKENS=…`, so that no secret stands in a command. A value is taken as it
+    /// stands, without quotes and without escapes.
+    #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
+    /// A file with the setting `destinations`: a JSON array. It goes before the environment and `--env-file`.
+    #[arg(long, value_name = "FILE")]
+    destinations: Option<PathBuf>,
     /// A proxy in front, or a network of them, such as 127.0.0.1 or 10.0.0.0/8: where its X-Forwarded-For says that a request
     /// comes from is believed. Several are joined by commas.
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',', value_parser = client::network)]
@@ -98,7 +102,8 @@ async fn serve_until_stopped(arguments: Serve) -> Result<()> {
     // From the start: without a handler the signal would end the host.
     #[cfg(unix)]
     let hangups = signals::hangups()?;
-    let variables = variables::read(arguments.env_file.as_deref(), &arguments.variables)?;
+    let variables =
+        variables::read(arguments.env_file.as_deref(), arguments.destinations.as_deref(), &arguments.variables)?;
     let settings = Settings::read(|name| Ok(variables.get(name).cloned()))?;
     ensure!(settings.bucket == Bucket::default(), "the setting bucket: this host has one store, default");
     let tls = match (&arguments.tls_cert, &arguments.tls_key) {

@@ -5,27 +5,30 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use outbound_events::settings;
+use outbound_events_host::env_file;
 
 /// How Spin names a variable in the environment.
 const PREFIX: &str = "SPIN_VARIABLE_";
 
-/// All settings that are given in a file, in the environment, or on the command line as `NAME=VALUE`, where a later one of these replaces
-/// an earlier one.
-pub fn read(env_file: Option<&Path>, given: &[String]) -> Result<HashMap<String, String>> {
+/// All settings that are given in a file, in the environment, as a file of destinations, or on the command line as `NAME=VALUE`, where a
+/// later one of these replaces an earlier one.
+pub fn read(env_file: Option<&Path>, destinations: Option<&Path>, given: &[String]) -> Result<HashMap<String, String>> {
     let mut variables = HashMap::new();
     if let Some(file) = env_file {
         let text = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
-        // Some editors begin every file with a byte order mark.
-        for line in dotenvy::from_read_iter(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text)) {
-            // The parser's own error repeats the line, which may be a secret.
-            let Ok((name, value)) = line else { bail!("{} has a line that is not NAME=VALUE", file.display()) };
-            variables.insert(of_environment(&name).with_context(|| format!("in {}", file.display()))?, value);
+        for (name, value) in env_file::parse(&text).with_context(|| format!("{} cannot be used", file.display()))? {
+            let name = of_environment(name).with_context(|| format!("in {}", file.display()))?;
+            variables.insert(name, value.to_owned());
         }
     }
     for (name, value) in std::env::vars_os() {
         let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else { continue };
         let Ok(value) = value.into_string() else { bail!("{name} in the environment is no text") };
         variables.insert(of_environment(name).context("in the environment")?, value);
+    }
+    if let Some(file) = destinations {
+        let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+        variables.insert("destinations".to_owned(), text.trim_start_matches('\u{feff}').to_owned());
     }
     // Not by the parser of the command: its error repeats the argument, which may be a secret.
     for argument in given {

@@ -1,0 +1,173 @@
+//! Who else reads a file of settings: systemd, docker and podman themselves, and their rules.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+/// Names and values.
+pub type Variables = BTreeMap<String, String>;
+
+/// Whether systemd finds a value in a file. It has no command that prints what `EnvironmentFile=` gives; but `/etc/os-release`, which it
+/// reads with the same parser, can be another file, and a condition compares one of its values.
+pub fn systemd_finds(file: &Path, name: &str, value: &str) -> bool {
+    // One word, for a parser that knows quotes and expands `%`.
+    let word = format!("{name}={value}").replace('\'', "'\"'\"'").replace('%', "%%");
+    let condition = format!("ConditionOSRelease='{word}'");
+    let mut command = Command::new("systemd-analyze");
+    command.args(["condition", &condition]).env("SYSTEMD_OS_RELEASE", file).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().unwrap().success()
+}
+
+/// What docker's client asks a daemon to make. It needs none: one that takes two requests stands for it.
+pub fn docker(file: &Path) -> Variables {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let daemon = format!("tcp://{}", listener.local_addr().unwrap());
+    let mut create = Command::new("docker");
+    create.args(["create", "--env-file"]).arg(file).arg("image").stdout(Stdio::null()).stderr(Stdio::null());
+    for name in ["DOCKER_TLS_VERIFY", "DOCKER_CONTEXT", "DOCKER_API_VERSION"] {
+        create.env_remove(name);
+    }
+    let mut client = create.env("DOCKER_HOST", daemon).env("DOCKER_CONFIG", file.parent().unwrap()).spawn().unwrap();
+    let asked = listener.incoming().find_map(|stream| container(stream.unwrap())).unwrap();
+    client.kill().unwrap();
+    client.wait().unwrap();
+    environment(&asked["Env"])
+}
+
+/// The container that a connection asks for, if it asks for one.
+fn container(stream: TcpStream) -> Option<Value> {
+    let mut reader = BufReader::new(stream);
+    loop {
+        let head: Vec<_> =
+            reader.by_ref().lines().map_while(|line| line.ok().filter(|line| !line.is_empty())).collect();
+        let request = head.first()?;
+        let length =
+            head.iter().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        let mut body = vec![0; length.unwrap_or(0)];
+        reader.read_exact(&mut body).unwrap();
+        if request.contains("/containers/create") {
+            return Some(serde_json::from_slice(&body).unwrap());
+        }
+        let ready = "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Length: 0\r\n\r\n";
+        reader.get_mut().write_all(ready.as_bytes()).unwrap();
+    }
+}
+
+/// What podman gives a container that it makes and does not start, with a store of its own.
+pub fn podman(file: &Path) -> Variables {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let store = format!("[storage]\ndriver = \"vfs\"\nrunroot = {:?}\ngraphroot = {:?}\n", path("run"), path("store"));
+    std::fs::write(path("storage.conf"), store).unwrap();
+    std::fs::create_dir_all(path(".config/containers")).unwrap();
+    let policy = r#"{"default": [{"type": "insecureAcceptAnything"}]}"#;
+    std::fs::write(path(".config/containers/policy.json"), policy).unwrap();
+    let podman = |arguments: &[&str]| {
+        let mut command = Command::new("podman");
+        command.args(["--cgroup-manager", "cgroupfs"]).args(arguments).current_dir(folder.path());
+        command.env("CONTAINERS_STORAGE_CONF", path("storage.conf")).env("HOME", folder.path());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    // An image needs no more than one file.
+    assert!(
+        Command::new("tar").args(["-cf", "image.tar", "storage.conf"]).current_dir(&folder).status().unwrap().success()
+    );
+    podman(&["import", "image.tar", "image"]);
+    podman(&["create", "--network", "none", "--name", "one", "--env-file", file.to_str().unwrap(), "image", "/x"]);
+    let told = podman(&["inspect", "one", "--format", "{{json .Config.Env}}"]);
+    environment(&serde_json::from_slice(&told).unwrap())
+}
+
+/// A container's `NAME=VALUE`; podman leaves the `=` out where the value is empty.
+fn environment(variables: &Value) -> Variables {
+    let variables = variables.as_array().unwrap().iter().map(|variable| variable.as_str().unwrap());
+    variables.map(|variable| variable.split_once('=').unwrap_or((variable, ""))).map(owned).collect()
+}
+
+fn owned((name, value): (&str, &str)) -> (String, String) {
+    (name.to_owned(), value.to_owned())
+}
+
+/// The rule of docker (`opts/file.go` of its client) and of podman (`pkg/env/env.go`): leading blanks of a line go, `#` begins a comment,
+/// and a value is whatever is behind the first `=`.
+pub fn docker_rule(file: &str) -> Variables {
+    // Not `str::lines`, which keeps a carriage return at the end of the last line.
+    let lines = file.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line).trim_start_matches([' ', '\t']));
+    let lines = lines.filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.split_once('=')).map(owned).collect()
+}
+
+/// The rule of systemd: `parse_env_file_internal` in `src/basic/env-file.c`, as it was before version 254, where a comment's
+/// backslash hides the end of its line. Later versions differ in that alone.
+pub fn systemd_rule(file: &str) -> Variables {
+    let mut variables = Variables::new();
+    let mut rest = file.chars().peekable();
+    while let Some(first) = rest.find(|c| !c.is_ascii_whitespace()) {
+        if matches!(first, '#' | ';') {
+            while let Some(c) = rest.next().filter(|c| !is_end(*c)) {
+                if c == '\\' {
+                    rest.next();
+                }
+            }
+            continue;
+        }
+        let mut name = String::from(first);
+        let mut has_value = first == '=';
+        while !has_value && let Some(c) = rest.next().filter(|c| !is_end(*c)) {
+            has_value = c == '=';
+            name.push(c);
+        }
+        if has_value {
+            let value = value(&mut rest);
+            variables.insert(name.trim_end_matches('=').trim_end().to_owned(), value);
+        }
+    }
+    variables
+}
+
+/// A value up to the end of its line, which quotes and backslashes can hide.
+fn value(rest: &mut impl Iterator<Item = char>) -> String {
+    let (mut value, mut quote, mut begun) = (String::new(), None, false);
+    // How much of it is more than blanks at its end.
+    let mut kept = 0;
+    while let Some(c) = rest.next() {
+        match (quote, c) {
+            (None, c) if is_end(c) => break,
+            (None, '"' | '\'') if !begun => quote = Some(c),
+            (None, '\\') => {
+                begun = true;
+                value.extend(rest.next().filter(|c| !is_end(*c)));
+                kept = value.len();
+            }
+            (None, c) => {
+                if begun || !c.is_ascii_whitespace() {
+                    begun = true;
+                    value.push(c);
+                }
+                kept = if c.is_ascii_whitespace() { kept } else { value.len() };
+            }
+            (Some(open), c) if c == open => {
+                quote = None;
+                kept = value.len();
+            }
+            (Some('"'), '\\') => match rest.next() {
+                Some(c @ ('"' | '\\' | '`' | '$')) => value.push(c),
+                Some('\n') | None => {}
+                Some(c) => value.extend(['\\', c]),
+            },
+            (Some(_), c) => value.push(c),
+        }
+    }
+    value.truncate(kept);
+    value
+}
+
+fn is_end(c: char) -> bool {
+    matches!(c, '\n' | '\r')
+}
