@@ -1,7 +1,7 @@
 //! TLS: a certificate and its key from files, read again when these change, and the handshake.
 //!
 //! A pair that cannot be used is never served: at the start it is an error, later the one before it stays. The files are looked
-//! at every [`LOOK_EVERY`], by what is in them: whoever renews them may write them anew, rename others over them or turn a link
+//! at every `LOOK_EVERY`, by what is in them: whoever renews them may write them anew, rename others over them or turn a link
 //! (certbot, Kubernetes), on whatever file system. What is found changed is used when it is found the same twice, so that a
 //! certificate is not taken for wrong because its key is written a moment later.
 
