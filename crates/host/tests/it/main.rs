@@ -1,4 +1,5 @@
 //! What the host promises, tried from outside and, where that says more, on its library. One program: each of its own would link wasmtime.
+//! (`crowd.rs` beside this folder is another, for it measures the host's memory.)
 //!
 //! Tests of one program run beside each other in threads, so none may change what the threads share: the environment, the current directory,
 //! the mask of permissions, the handling of signals. Each gives that to the host's command instead. The limit for open files is the exception:
@@ -8,7 +9,6 @@
 //! |---|---|
 //! | `command.rs` | arguments, environment and files of settings: what is said of them, and exit codes |
 //! | `component.rs` | what is built, and that each component reads what the other stored |
-//! | `crowd.rs` | memory stays bounded under crowds of unauthenticated clients |
 //! | `durability.rs` | the store keeps what it took, and what cannot be a store is an error at the start |
 //! | `faults.rs` | a damaged or read-only file, slow and many senders, a stop while they send |
 //! | `guests.rs` | what a guest may not do |
@@ -34,7 +34,6 @@ mod support;
 
 mod command;
 mod component;
-mod crowd;
 mod durability;
 mod faults;
 mod guests;

@@ -1,11 +1,17 @@
 //! Crowds of unauthenticated clients, each of which has the host keep as much as it can: the host's memory stays bounded, and an
 //! appliance gets through.
+//!
+//! A program of its own: the host's memory is measured, and a test beside it that takes all processors has the host keep more.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "it/open_files.rs"]
+mod open_files;
+mod support;
 
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
-use crate::open_files;
-use crate::support::{Connection, GUARDED, OPEN, Recipient, Response, numbered};
+use support::{Connection, GUARDED, OPEN, Recipient, Response, numbered};
 
 const WITH_TOKEN: &str = "/events/hq?outbound_event_token=a-token-of-24-characters";
 
