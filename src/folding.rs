@@ -61,10 +61,9 @@ impl Foldings {
                 },
             }
         }
-        for run in folded.chunk_by_mut(|_, next| self.class_of(*next) > 0) {
-            run.sort_by_key(|c| self.class_of(*c));
-        }
-        folded.into_iter().collect()
+        let mut folded: Vec<_> = folded.into_iter().map(|c| (self.class_of(c), c)).collect();
+        put_marks_in_order(&mut folded);
+        folded.into_iter().map(|(_, c)| c).collect()
     }
 
     fn text_of(&self, c: char) -> Option<&str> {
@@ -76,6 +75,18 @@ impl Foldings {
     fn class_of(&self, c: char) -> u8 {
         let at = self.classes.binary_search_by_key(&u32::from(c), |(known, _)| *known);
         at.ok().and_then(|at| self.classes.get(at)).map_or(0, |(_, class)| *class)
+    }
+}
+
+/// Marks of one letter, in the order of their classes: few, so that a sort would be more in the component than it is worth.
+fn put_marks_in_order(folded: &mut [(u8, char)]) {
+    for end in 1..folded.len() {
+        for at in (1..=end).rev() {
+            match folded.get_mut(at - 1..=at) {
+                Some([before, mark]) if mark.0 > 0 && before.0 > mark.0 => std::mem::swap(before, mark),
+                _ => break,
+            }
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! How much there is: from keys, indexes, and the heads of packs that no index speaks of yet.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
@@ -128,40 +128,54 @@ struct KnownPack {
     events: u64,
     /// When its records were recorded, in Unix milliseconds, as far as that is known.
     recorded: Option<(u64, u64)>,
+    /// Whether it could be read, or an index tells of it.
+    is_known: bool,
     /// Whether its head must be read, to count its events one by one.
     is_asked: bool,
 }
 
 /// All packs, and which of them hold something of a session.
 struct Packs {
+    /// In the order of a listing: the one that ends last first.
     all: Vec<KnownPack>,
-    /// [`index::hash`] of a session, and the number of a pack that holds something of it. Sorted.
-    sessions: Vec<(u64, usize)>,
+    /// The five bytes of [`index::hash`] of a session, and in the three after them the number of a pack that holds something of it. Sorted.
+    sessions: Vec<u64>,
+}
+
+/// How many bits the number of a pack takes.
+const NUMBER_BITS: u32 = 24;
+
+fn hash_and_number(entry: u64) -> (u64, usize) {
+    (entry >> NUMBER_BITS, (entry & ((1 << NUMBER_BITS) - 1)) as usize)
 }
 
 impl Packs {
     async fn known<S: Store>(view: &mut View<'_, S>) -> Result<Self, ReadError> {
-        let (mut all, mut sessions) = (Vec::new(), Vec::new());
-        let mut rest: BTreeSet<PackKey> = gather(view.listing.packs.iter().cloned());
-        let indexes = if rest.is_empty() { Vec::new() } else { view.session_indexes().await? };
+        let unknown =
+            |key: &PackKey| KnownPack { key: key.clone(), events: 0, recorded: None, is_known: false, is_asked: false };
+        let (mut all, mut sessions): (Vec<_>, Vec<_>) = (view.listing.packs.iter().map(unknown).collect(), Vec::new());
+        let indexes = if all.is_empty() { Vec::new() } else { view.session_indexes().await? };
         for index in indexes {
             // A pack that two indexes tell of counts once, and one that is gone not at all.
             let mut numbers = Vec::with_capacity(index.packs.len());
-            for pack in &index.packs {
-                numbers.push(rest.remove(&pack.key).then_some(all.len()));
-                if numbers.last().is_some_and(Option::is_some) {
-                    let (key, events, recorded) = (pack.key.clone(), pack.events, pack.recorded);
-                    all.push(KnownPack { key, events, recorded, is_asked: false });
+            for told in &index.packs {
+                let order = |pack: &KnownPack| (told.key.last, &pack.key).cmp(&(pack.key.last, &told.key));
+                let number = all.binary_search_by(order).ok();
+                let pack = number.and_then(|number| all.get_mut(number)).filter(|pack| !pack.is_known);
+                numbers.push(number.filter(|_| pack.is_some()));
+                if let Some(pack) = pack {
+                    (pack.events, pack.recorded, pack.is_known) = (told.events, told.recorded, true);
                 }
             }
             let number = |pack: usize| numbers.get(pack).copied().flatten();
-            sessions.extend(index.sessions().filter_map(|(hash, pack)| Some((hash, number(pack)?))));
+            let entry = |(hash, pack)| Some(hash << NUMBER_BITS | number(pack)? as u64);
+            sessions.extend(index.sessions().filter_map(entry));
         }
-        for key in rest {
-            let Some(head) = view.head(&key).await? else { continue };
-            let hashes = head.sessions.iter().map(|summary| index::hash(&key.site, &summary.lsid));
-            sessions.extend(hashes.map(|hash| (hash, all.len())));
-            all.push(KnownPack { key, events: head.events, recorded: head.recorded, is_asked: false });
+        for (number, pack) in (0..).zip(&mut all).filter(|(_, pack)| !pack.is_known) {
+            let Some(head) = view.head(&pack.key).await? else { continue };
+            let hashes = head.sessions.iter().map(|summary| index::hash(&pack.key.site, &summary.lsid));
+            sessions.extend(hashes.map(|hash| hash << NUMBER_BITS | number));
+            (pack.events, pack.recorded, pack.is_known) = (head.events, head.recorded, true);
         }
         sessions.sort_unstable();
         Ok(Self { all, sessions })
@@ -169,9 +183,9 @@ impl Packs {
 
     /// The numbers of the packs that hold something of a session.
     fn of_session(&self, hash: u64) -> Vec<usize> {
-        let from = self.sessions.partition_point(|(other, _)| *other < hash);
-        let found = self.sessions.iter().skip(from).take_while(|(other, _)| *other == hash);
-        found.map(|(_, pack)| *pack).collect()
+        let from = self.sessions.partition_point(|entry| hash_and_number(*entry).0 < hash);
+        let entries = self.sessions.iter().skip(from).map(|entry| hash_and_number(*entry));
+        entries.take_while(|(other, _)| *other == hash).map(|(_, pack)| pack).collect()
     }
 
     fn ask(&mut self, pack: usize) {
@@ -186,8 +200,10 @@ impl Packs {
         let overlap = |one: &KnownPack, other: &KnownPack| {
             one.key.site == other.key.site && one.key.first <= other.key.last && other.key.first <= one.key.last
         };
-        for packs in self.sessions.chunk_by(|(one, _), (other, _)| one == other).filter(|packs| packs.len() > 1) {
-            let packs: Vec<_> = packs.iter().filter_map(|(_, pack)| Some((*pack, self.all.get(*pack)?))).collect();
+        let of_one = |one: &u64, other: &u64| hash_and_number(*one).0 == hash_and_number(*other).0;
+        for entries in self.sessions.chunk_by(of_one).filter(|entries| entries.len() > 1) {
+            let numbers = entries.iter().map(|entry| hash_and_number(*entry).1);
+            let packs: Vec<_> = numbers.filter_map(|number| Some((number, self.all.get(number)?))).collect();
             for (number, one) in &packs {
                 let has_twin = packs.iter().any(|(other_number, other)| number != other_number && overlap(one, other));
                 twins.extend(has_twin.then_some(*number));
@@ -195,14 +211,14 @@ impl Packs {
         }
         // Indexes do not tell of events that belong to no session. Two packs that were made of the same such events have the same times
         // of recording.
-        let mut by_time: Vec<_> = self.all.iter().enumerate().collect();
-        by_time.sort_unstable_by(|(_, one), (_, other)| {
-            (&one.key.site, one.key.first).cmp(&(&other.key.site, other.key.first))
-        });
-        for (place, (number, one)) in by_time.iter().enumerate() {
-            let later = by_time.iter().skip(place + 1).take_while(|(_, other)| overlap(one, other));
-            for (other_number, _) in later.filter(|(_, other)| may_be_recorded_together(one.recorded, other.recorded)) {
-                twins.extend([*number, *other_number]);
+        for (number, one) in self.all.iter().enumerate().filter(|(_, one)| one.is_known) {
+            let before = self.all.iter().enumerate().skip(number + 1);
+            let near = before.take_while(|(_, other)| other.key.last >= one.key.first);
+            let is_twin = |other: &KnownPack| {
+                other.is_known && overlap(one, other) && may_be_recorded_together(one.recorded, other.recorded)
+            };
+            for (other_number, _) in near.filter(|(_, other)| is_twin(other)) {
+                twins.extend([number, other_number]);
             }
         }
         twins.into_iter().for_each(|pack| self.ask(pack));
@@ -238,7 +254,8 @@ impl Packs {
 
     fn sessions_of_unasked(&self) -> impl Iterator<Item = u64> {
         let is_unasked = |pack: usize| self.all.get(pack).is_some_and(|pack| !pack.is_asked);
-        self.sessions.iter().filter(move |(_, pack)| is_unasked(*pack)).map(|(hash, _)| *hash)
+        let entries = self.sessions.iter().map(|entry| hash_and_number(*entry));
+        entries.filter(move |(_, pack)| is_unasked(*pack)).map(|(hash, _)| hash)
     }
 }
 
