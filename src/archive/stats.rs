@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use crate::event::Timestamp;
-use crate::gather::gather;
 use crate::identity::{Id, Site};
 use crate::keys::{self, KeyParts, PackKey};
 use crate::store::Store;

@@ -91,14 +91,15 @@ impl Drop for Busy<'_> {
 
 pub(super) fn passer<'w>(store: Seen<'w>, times: usize, mut random: Rng, busy: &'w Cell<u64>) -> Actor<'w> {
     Box::pin(async move {
+        let destinations = if store.world.forwards { destinations() } else { Vec::new() };
         for _ in 0..times {
             let _busy = Busy::new(busy);
             let bound = if random.bool() { BOUND } else { SHORT };
             // A store that is late may not give back at once what was written: then the pass breaks off.
             if random.bool() {
-                let _ = pass(&store, &policy(), &mut Backlogs::new(&destinations()), &bound).await;
+                let _ = pass(&store, &policy(), &mut Backlogs::new(&destinations), &bound).await;
             } else {
-                let _ = pass_if_due(&store, &policy(), &mut Backlogs::new(&destinations()), &bound).await;
+                let _ = pass_if_due(&store, &policy(), &mut Backlogs::new(&destinations), &bound).await;
             }
         }
     })
