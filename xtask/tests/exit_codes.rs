@@ -1,4 +1,4 @@
-//! The README's table of exit codes, held against the commands: each cell is seen to happen, and nothing else is.
+//! The table of `docs/operate/exit-codes.md`, held against the commands: each cell is seen to happen, and nothing else is.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![cfg(unix)]
 
@@ -41,10 +41,10 @@ fn command(folder: &Path, line: &[&str]) -> Command {
     command
 }
 
-/// The cells of the README's table that say something: commands and codes.
+/// The cells of the page's table that say something: commands and codes.
 fn promised() -> BTreeSet<(String, i32)> {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let rows = readme.lines().skip_while(|line| *line != "| command | 0 | 1 | 2 |").skip(2);
+    let page = fs::read_to_string(root().join("docs/operate/exit-codes.md")).unwrap();
+    let rows = page.lines().skip_while(|line| *line != "| command | 0 | 1 | 2 |").skip(2);
     let mut promised = BTreeSet::new();
     for row in rows.take_while(|row| row.starts_with("| ")) {
         let cells: Vec<_> = row.split('|').map(str::trim).collect();
@@ -52,7 +52,7 @@ fn promised() -> BTreeSet<(String, i32)> {
         let said = (0..).zip(&cells[2..5]).filter(|(_, cell)| **cell != "-");
         promised.extend(said.map(|(code, _)| (command.clone(), code)));
     }
-    assert!(!promised.is_empty(), "the README has no such table");
+    assert!(!promised.is_empty(), "the page has no such table");
     promised
 }
 
@@ -146,7 +146,7 @@ fn serve(folder: &Path) -> Running {
 }
 
 #[test]
-fn each_command_ends_as_the_readme_says() {
+fn each_command_ends_as_its_page_says() {
     let folder = folder();
     let folder = folder.path();
     let mut happened = BTreeSet::new();

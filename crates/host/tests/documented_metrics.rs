@@ -1,0 +1,122 @@
+//! `docs/operate/metrics.md` has every metric that the host serves, and no other; and what reads metrics knows no other either.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
+
+#[path = "../../../tests/support/generated.rs"]
+mod generated;
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use generated::assert_generated;
+use support::{Connection, GUARDED, Recipient, TOKEN, numbered, root};
+
+/// One metric of the page.
+#[derive(Debug, Default)]
+struct Described {
+    kind: String,
+    help: String,
+    labels: Vec<String>,
+}
+
+/// The metrics of a page, by the names that queries use.
+fn described(page: &str) -> BTreeMap<String, Described> {
+    let (mut metrics, mut help, mut kind) = (BTreeMap::new(), "", "");
+    for line in page.lines() {
+        if let Some(text) = line.strip_prefix("# HELP ") {
+            help = text.split_once(' ').unwrap().1;
+        } else if let Some(text) = line.strip_prefix("# TYPE ") {
+            kind = text.split_once(' ').unwrap().1;
+        } else if !line.starts_with('#') && !line.is_empty() {
+            let name = line.split(['{', ' ']).next().unwrap();
+            let parts = if kind == "histogram" { &["_bucket", "_sum", "_count"][..] } else { &[] };
+            let name = parts.iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name);
+            let described = Described { kind: kind.to_owned(), help: help.to_owned(), labels: labels(line) };
+            metrics.entry(name.to_owned()).or_insert(described);
+        }
+    }
+    metrics
+}
+
+/// Of a sample. The values that there are here have neither commas nor braces in them.
+fn labels(sample: &str) -> Vec<String> {
+    let Some((_, labels)) = sample.split_once('{') else { return Vec::new() };
+    let labels = labels.rsplit_once('}').unwrap().0.split("\",");
+    labels.map(|label| label.split('=').next().unwrap().to_owned()).filter(|name| name != "le").collect()
+}
+
+fn page(address: SocketAddr) -> String {
+    let mut connection = Connection::to(address);
+    connection.send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    connection.receive().text()
+}
+
+/// What a host serves to which everything has happened that it has figures of.
+fn everything() -> BTreeMap<String, Described> {
+    let destination = r#"destinations=[{"name": "nobody", "url": "http://127.0.0.1:9/"}]"#;
+    let recipient = Recipient::start_host(&[GUARDED, destination], |mut host| {
+        host.args(["--metrics", "127.0.0.1:0"]);
+        host
+    });
+    let uri = format!("/events/hq?outbound_event_token={TOKEN}");
+    assert_eq!(recipient.post(&uri, "no event").result(), "set-aside");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    // A clock fault: an event of the day after tomorrow.
+    let ahead = numbered(0).replace("timestamp=1700000000", &format!("timestamp={}", now + 172_800));
+    assert!(ahead.contains(&(now + 172_800).to_string()), "{ahead}");
+    assert_eq!(recipient.post(&uri, ahead).result(), "stored");
+    let log = recipient.log();
+    let said = log.rsplit("metrics are at http://").next().unwrap();
+    let address = said.split('/').next().unwrap().parse().unwrap();
+    let started = Instant::now();
+    loop {
+        let page = page(address);
+        if ["clock_fault", "destination_state"].iter().all(|name| page.contains(name)) {
+            return described(&page);
+        }
+        assert!(started.elapsed() < Duration::from_secs(150), "no tick told of them: {page}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// In one, since the first part can write what the second reads.
+#[test]
+fn the_page_of_metrics_has_what_the_host_serves_and_others_know_no_more() {
+    has_what_the_host_serves();
+    others_know_no_more();
+}
+
+fn has_what_the_host_serves() {
+    let metrics = everything();
+    let mut table = String::from("\n| metric | type | labels | what it is |\n|---|---|---|---|\n");
+    for (name, Described { kind, help, labels }) in &metrics {
+        let labels: Vec<_> = labels.iter().map(|label| format!("`{label}`")).collect();
+        let help = help.trim_end_matches('.');
+        writeln!(table, "| `{name}` | {kind} | {} | {help} |", labels.join(", ")).unwrap();
+    }
+    table.push('\n');
+    assert_generated(&root().join("docs/operate/metrics.md"), "metrics", &table);
+}
+
+/// Alert rules, the dashboard and the other pages. What a name has more than the table says is a part of a histogram.
+fn others_know_no_more() {
+    let page = fs::read_to_string(root().join("docs/operate/metrics.md")).unwrap();
+    let known: BTreeSet<_> = names(&page).collect();
+    let readers = ["deploy/prometheus/rules.yml", "deploy/prometheus/rules_test.yml", "deploy/grafana/dashboard.json"];
+    let pages = ["docs/operations.md", "docs/hosts.md", "docs/reliability.md", "README.md", "SECURITY.md"];
+    for file in readers.into_iter().chain(pages) {
+        let text = fs::read_to_string(root().join(file)).unwrap();
+        for name in names(&text) {
+            let whole = ["_bucket", "_sum", "_count"].iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name);
+            assert!(known.contains(name) || known.contains(whole), "{file}: {name}");
+        }
+    }
+}
+
+fn names(text: &str) -> impl Iterator<Item = &str> {
+    let starts = text.match_indices("outbound_events_").map(|(start, _)| &text[start..]);
+    starts.map(|rest| rest.split(|c: char| !c.is_ascii_lowercase() && c != '_').next().unwrap())
+}
