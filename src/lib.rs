@@ -10,20 +10,21 @@
 //! |---|---|
 //! | the platform's request becomes an [`http`] one | `component.rs` (wasm only) |
 //! | path, method, who sends, how much may be read | [`service`], with [`settings`] |
-//! | form bytes -> variables -> a checked event | [`parse`] -> [`event`], in `event/`, a crate of its own |
+//! | form bytes -> variables -> a checked event | [`parse`] -> [`event`], in `crates/event/`, a crate of its own |
 //! | event -> the CloudEvents record that is stored, and its id | [`record`], [`identity`] |
 //! | the key that it is stored under | [`keys`] |
-//! | stored, once | [`store`], the port to any key-value store: Spin's in `spin.rs`, or that of other hosts in `wasi.rs` (wasm only) |
+//! | stored, once | [`service`] (`keep.rs`), through [`store`], the port to any key-value store: Spin's in `spin.rs`, or that of other hosts in `wasi.rs` (wasm only) |
 //! | 200, or a problem that says what is wrong | [`service`] |
-//! | after the answer: it is pushed on to where people work | [`forward`] |
+//! | after the answer: it is forwarded to its destinations | [`forward`], through [`http_client`], the port for outgoing requests |
 //! | sometimes, after that: many records become a pack | [`archive::compaction`] |
 //!
-//! And the way back, for who reads: [`service`] asks [`archive`], where loose records and packs are one, and [`session`] makes of
-//! a session's records what happened. Searches compare text as [`folding`] makes it.
+//! And the way back, for readers: [`service`] asks [`archive`], where loose records and packs are one, and [`session`] makes of
+//! a session's records what happened. Searches compare text as [`folding`] makes it. Two helpers keep the
+//! component and its packs small: `gather` collects without sorting code, `base64_array` writes many values as one text.
 //!
-//! Dependencies point inwards: `service` -> `forward` -> `archive` -> `session`, `store` -> `record`, `keys`, `identity` -> `event`. No files
-//! import each other in a circle. Compaction must know which deliveries are pending: it asks through a trait that it owns
-//! ([`archive::compaction::PendingDeliveries`]) and that `forward` implements.
+//! Dependencies point inwards: `service` -> `forward` -> `archive` -> `session` -> `record`, `keys`, `identity` -> `event`. The ports
+//! `store` and `http_client` import none of these. No files import each other in a circle. Compaction must know which deliveries are
+//! pending: it asks through a trait that it owns ([`archive::compaction::PendingDeliveries`]) and that `forward` implements.
 //!
 //! Clocks, the store and outgoing requests come in as one argument, the [`platform`], so the whole service runs in a native test as it
 //! does in a component. Clocks may be wrong: [`deadline`] has the times that are stored to be compared later, [`clock_faults`] what was

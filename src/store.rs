@@ -3,7 +3,7 @@
 //! No platform has them all, so no atomics, transactions, prefixes or expiry: keys come from identity, values are
 //! written once, and nothing is read, changed and written back.
 
-/// A key-value store. Implemented by the adapter for Spin's, and by tests.
+/// A key-value store. Implemented by the adapters (`spin.rs`, `wasi.rs`), by our host for its own commands, and by tests.
 ///
 /// Asynchronous, because some platforms' stores are; one that is not simply answers at once.
 #[expect(async_fn_in_trait, reason = "components are single-threaded, native hosts name their store's type")]
@@ -48,11 +48,12 @@ pub enum StoreError {
 /// | words | who says them |
 /// |---|---|
 /// | `database or disk is full` | SQLite (`sqlite3ErrStr`, `SQLITE_FULL`): our host and Spin's own store |
-/// | `oom command not allowed` | Redis at `maxmemory` (`server.c`, `shared.oomerr`) |
+/// | `command not allowed when used memory` | Redis at `maxmemory` (`server.c`, `shared.oomerr`); Spin's client puts a colon after `OOM` |
 /// | `maximum bytes exceeded` | NATS: a bucket at its `max_bytes` (`server/store.go`, `ErrMaxBytes`) |
-const WORDS_OF_FULL: [&str; 3] = ["database or disk is full", "oom command not allowed", "maximum bytes exceeded"];
+const WORDS_OF_FULL: [&str; 3] =
+    ["database or disk is full", "command not allowed when used memory", "maximum bytes exceeded"];
 
-/// What our host says when its store does not answer (`crates/host/src/error.rs`), in lower case.
+/// What our host says when its store does not answer (`crates/host/src/store/error.rs`), in lower case.
 const WORDS_OF_UNAVAILABLE: [&str; 3] =
     ["the store did not answer within", "the store is closed", "nothing is taken until it is back"];
 

@@ -18,12 +18,21 @@ struct Narrow {
     inner: Memory,
     error: RefCell<Option<StoreError>>,
     most: Cell<usize>,
+    /// What it says when it has as many keys as it may.
+    says: fn(String) -> StoreError,
+    /// The keys that were written, in order.
+    written: RefCell<Vec<String>>,
+    /// How many seconds a list takes, and how many have passed.
+    list_takes: Cell<i64>,
+    passed: Cell<i64>,
 }
 
 impl Narrow {
     fn new(values: BTreeMap<String, Vec<u8>>) -> Self {
         let inner = Memory { values: RefCell::new(values), calls: RefCell::default() };
-        Self { inner, error: RefCell::default(), most: Cell::new(usize::MAX) }
+        let (error, written) = (RefCell::default(), RefCell::default());
+        let (list_takes, passed) = (Cell::new(0), Cell::new(0));
+        Self { inner, error, most: Cell::new(usize::MAX), says: StoreError::Full, written, list_takes, passed }
     }
 
     fn is_filled(&self) {
@@ -52,14 +61,17 @@ impl Store for Narrow {
     async fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
         let is_new = !self.inner.values.borrow().contains_key(key);
         let is_full = is_new && self.inner.values.borrow().len() >= self.most.get();
-        let full = is_full.then(|| StoreError::Full("no key is left".to_owned()));
+        let full = is_full.then(|| (self.says)("no key is left".to_owned()));
         let error = self.error.borrow().clone().or(full);
         match error {
             Some(error) => {
                 self.inner.calls.borrow_mut().push("refused");
                 Err(error)
             }
-            None => self.inner.set(key, value).await,
+            None => {
+                self.written.borrow_mut().push(key.to_owned());
+                self.inner.set(key, value).await
+            }
         }
     }
 
@@ -68,6 +80,7 @@ impl Store for Narrow {
     }
 
     async fn get_keys(&self) -> Result<Vec<String>, StoreError> {
+        self.passed.set(self.passed.get() + self.list_takes.get());
         self.inner.get_keys().await
     }
 }
@@ -117,6 +130,8 @@ fn the_words_of_full_stores_are_known_and_no_others() {
         "the store's file: database or disk is full",
         "Error code 13: Insertion failed because database is full: database or disk is full",
         "OOM command not allowed when used memory > 'maxmemory'.",
+        // As Spin's client of Redis says it.
+        "OOM: command not allowed when used memory > 'maxmemory'.",
         "nats: maximum bytes exceeded",
     ] {
         assert_eq!(words(full), StoreError::Full(full.to_owned()));
@@ -168,6 +183,46 @@ fn the_index_of_sessions_goes_last_and_comes_back() {
     store.is_filled();
     assert_eq!(send(&store, 1_000).result(), "stored");
     assert_eq!(store.count("refused"), 1, "the event's, and no pack's");
+}
+
+/// On a disk that is full for all but compaction, an index that came back first would take the room of the event.
+#[test]
+fn the_event_is_stored_before_what_was_lent_comes_back() {
+    let mut values = with_indexes(100);
+    values.retain(|key, _| key != "lease.pass");
+    let store = Narrow::new(values);
+    store.is_filled();
+    assert_eq!(send(&store, 1_000).result(), "stored");
+    let written = store.written.borrow();
+    let at = |kind: &str| written.iter().rposition(|key| key.starts_with(kind)).unwrap();
+    assert!(at("event.") < at("index.events."), "{written:?}");
+}
+
+/// The words of a platform may be unknown. `key_budget` says that it takes few keys.
+#[test]
+fn where_keys_are_few_a_refusal_of_no_known_kind_has_room_made() {
+    let budget = |keys: usize| keys.to_string();
+    for (keys, result) in [(Some(0), "stored"), (Some(1_000), ""), (None, "")] {
+        let mut store = Narrow::new(with_indexes(100));
+        store.says = StoreError::Other;
+        store.is_filled();
+        let keys = keys.map(|more| budget(store.most.get() + more));
+        let settings = SETTINGS.iter().copied().chain(keys.as_deref().map(|keys| ("key_budget", keys)));
+        let settings: Vec<_> = settings.collect();
+        let uri = format!("/events/hq?outbound_event_token={TOKEN}");
+        assert_eq!(post(&uri).body(form(1_000)).answer_alone(&store, &settings).result(), result, "{keys:?}");
+    }
+}
+
+/// What a list takes does not count against the time for making room: a store whose keys take long to list would stay full.
+#[test]
+fn a_store_that_takes_long_to_list_has_room_made() {
+    let store = Narrow::new(with_indexes(100));
+    store.is_filled();
+    store.list_takes.set(4);
+    let clock = || now() + TimeDelta::seconds(store.passed.get());
+    let uri = format!("/events/hq?outbound_event_token={TOKEN}");
+    assert_eq!(post(&uri).body(form(1_000)).answer_by(&store, clock, SETTINGS).result(), "stored");
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::events;
 use super::sessions::Session;
-use super::{ReadError, View, events};
+use super::view::{ReadError, View};
 use crate::event::{EventName, Timestamp};
 use crate::identity::Id;
 use crate::keys::{KeyParts, OfSession};
@@ -24,11 +25,7 @@ pub struct Extent {
 impl Extent {
     /// How the session stands.
     pub fn state(&self) -> State {
-        match (self.begun, self.ended) {
-            (None, _) => State::Incomplete,
-            (Some(_), None) => State::Open,
-            (Some(_), Some(_)) => State::Ended,
-        }
+        State::from_begin_and_end(self.begun.is_some(), self.ended.is_some())
     }
 }
 

@@ -8,22 +8,36 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `listing.rs` | [`Listing`]: all keys of a store, by what they are |
+//! | `whole_seconds.rs` | where records are divided between packs: between two seconds |
 //! | `view.rs` | [`View`], the union; [`read`], which makes a new view where compaction runs beside the reader |
 //! | `unreadable.rs` | [`Unreadable`]: a value that is not what its key says |
 //! | `events.rs`, `sessions.rs`, `stats.rs` | what readers ask of a view: pages of events, lists of sessions, counts |
+//! | `extent.rs` | the begin, the end and the number of events of one session |
 //! | `pack/` | the format of packs |
 //! | `index.rs` | which packs hold a session or an event; made of packs, may be lost |
 //! | `covers.rs` | what tombstones and cutoffs cover |
-//! | `removal.rs` | a session or what is old is removed: what says so is written here, `compaction/` deletes |
+//! | `removal.rs` | removal of a session, and of what is old |
 //! | `retention.rs` | what has aged |
 //! | `compaction/` | packing, merging, deleting, making indexes |
 //! | `delete.rs` | many keys are deleted at once; only `compaction/` calls it |
 //! | `check.rs` | every value of a store, held against what its key says |
 //!
-//! **What may delete data:** `compaction/replace.rs` (records that stand in a pack by then) and `compaction/drop.rs` (what was removed or has
-//! aged). Nothing else in the archive does; indexes and the lease, which are deleted elsewhere in `compaction/`, can be made again.
+//! How data is removed. Files are in `compaction/` unless `../` stands before them; `../covers.rs` says what a marker covers.
 //!
-//! What may never happen, whoever runs beside whom and dies where (`tests/archive_model.rs`):
+//! | why | finds the data | writes the marker | finds it again, later | deletes loose records | deletes from packs |
+//! |---|---|---|---|---|---|
+//! | a session is erased | `../removal.rs` | `../removal.rs`: a tombstone | `clear.rs` | `drop.rs` | `rewrite.rs`, `replace.rs` |
+//! | removal by age | `cutoff.rs` | `cutoff.rs`: a cutoff | `clear.rs` | `drop.rs`, bodies too | `rewrite.rs`, `replace.rs` |
+//! | `retention_days` | `aged.rs`, `../retention.rs` | - | - | `drop.rs`, bodies too | the same; whole packs `drop.rs` |
+//! | a marker is done | `markers.rs` | - | - | `drop.rs`: the marker | - |
+//!
+//! `rewrite.rs` makes a pack again without what was removed or has aged; `replace.rs` writes it and deletes the old one.
+//!
+//! **What may delete data:** `compaction/replace.rs` (records that stand in another pack by then, and with an old pack what was removed or
+//! has aged) and `compaction/drop.rs` (what was removed or has aged). Nothing else in the archive does. Indexes and the lease are deleted
+//! elsewhere in `compaction/`: they can be made again.
+//!
+//! What may never happen, whoever runs beside whom and dies where (`tests/archive_model/`):
 //!
 //! 1. Nothing is deleted before a pack that holds it was written and read back, by the one who deletes.
 //! 2. Packs are never changed, and are named by what is in them. Merging writes new ones, then deletes old ones.
@@ -49,6 +63,7 @@ pub mod sessions;
 pub mod stats;
 mod unreadable;
 mod view;
+mod whole_seconds;
 
 pub use listing::Listing;
 pub use unreadable::{Unreadable, is_of_session};

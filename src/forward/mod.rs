@@ -12,7 +12,7 @@
 //!
 //! An event is owed to a destination until a receipt names it. Only loose events can be owed: a pass packs what is owed to nobody
 //! ([`crate::archive::compaction`]). So a crash anywhere repeats a delivery and loses none, and there is no cursor that an event that
-//! comes late could be behind. What may never happen, whoever runs beside whom and dies where (`tests/archive_model.rs`):
+//! comes late could be behind. What may never happen, whoever runs beside whom and dies where (`tests/archive_model/`):
 //!
 //! 1. A receipt names only what was answered 2xx, was refused, or is not wanted by the filter. It is written after that.
 //! 2. Nothing is packed that a destination is owed, unless the destination is paused; then what it misses is in the store, and is

@@ -2,7 +2,7 @@
 
 use super::answer::Service;
 use super::problem::Refusal;
-use crate::archive::compaction::{self, Bound};
+use crate::archive::compaction::{Bound, make_room};
 use crate::forward::backlogs::Backlogs;
 use crate::platform::Platform;
 use crate::store::{self, Kept, Store, StoreError};
@@ -17,20 +17,20 @@ impl<P: Platform> Service<'_, P> {
             return Ok(Kept::Before);
         }
         if let Err(refused) = self.platform.store().set(key, value).await {
-            // Any other error is no better after more reads and writes: a store that is slow would only become slower.
-            if !matches!(refused, StoreError::Full(_)) {
+            // Neither is any better after more reads and writes: a store that is slow would only become slower.
+            if matches!(refused, StoreError::Unavailable(_) | StoreError::Denied(_)) {
                 return Err(refused.into());
             }
             let (Ok(policy), Ok(destinations)) = (self.variables.packing(), self.variables.destinations()) else {
                 return Err(refused.into());
             };
             let mut pending = Backlogs::new(&destinations);
-            let room = compaction::make_room(self.platform, &policy, &mut pending, &Bound::default()).await;
+            let room = make_room(self.platform, &policy, &mut pending, &Bound::default(), &refused).await;
             // What the store said first is what is wrong with it.
-            if room != Ok(true) {
-                return Err(refused.into());
-            }
-            self.platform.store().set(key, value).await?;
+            let Ok(Some(room)) = room else { return Err(refused.into()) };
+            let stored = self.platform.store().set(key, value).await;
+            room.put_back(self.platform).await;
+            stored?;
         }
         Ok(Kept::New)
     }

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `/events/{site}`, `/events`, `/` | POST | takes an event (`ingest.rs`), and stores it once (`keep.rs`) |
 //! | `/` | GET, HEAD | the page (`page.rs`, `page/`) |
-//! | `/api/…` | GET, HEAD, POST, DELETE | what came in, for who has a read or an admin token (`api/`) |
+//! | `/api/…` | GET, HEAD, POST, DELETE | what came in, for clients with a read or an admin token; `owed` and `sent` of a destination, for clients with its secret (`api/`) |
 //! | `/tick` | GET, POST | does what is due: a pass, and a round to each destination (`tick.rs`) |
 //! | `/openapi.yaml` | GET, HEAD | the description of all of this (`openapi.yaml`) |
 //! | `/health` | GET, HEAD | tells whether the settings are in order and the store answers (`health.rs`) |
@@ -13,7 +13,8 @@
 //! `problem.rs` has everything that can be wrong with a request, and `follow_up.rs` does what is left to do after an answer.
 //! `event_headers.rs` and `json.rs` make headers and bodies.
 //!
-//! Checks run in the order path, method, token, type, length, body: nothing is read for a stranger.
+//! Checks run in the order path, method, token, type, length, body. The body of an unauthenticated client is read only where ingest is
+//! open.
 
 mod answer;
 mod api;

@@ -25,7 +25,8 @@ impl State {
         }
     }
 
-    pub(super) fn of(begun: bool, ended: bool) -> Self {
+    /// The state of a session whose begin and end are known, or not.
+    pub(crate) fn from_begin_and_end(begun: bool, ended: bool) -> Self {
         match (begun, ended) {
             (true, false) => Self::Open,
             (true, true) => Self::Ended,

@@ -176,7 +176,7 @@ impl Summary {
 
     /// How it stands.
     pub fn state(&self) -> State {
-        State::of(self.begun.is_some(), self.ended.is_some())
+        State::from_begin_and_end(self.begun.is_some(), self.ended.is_some())
     }
 
     /// From begin to end in seconds, where both are known.

@@ -90,7 +90,7 @@ impl Timeline {
             }
             timeline.add(event, delivered, &mut unmatched);
         }
-        timeline.state = State::of(start.is_some(), end.is_some());
+        timeline.state = State::from_begin_and_end(start.is_some(), end.is_some());
         timeline.start = start.map(Timestamp::rfc3339);
         timeline.end = end.map(Timestamp::rfc3339);
         timeline.duration_seconds = start.zip(end).map(|(start, end)| end.seconds().saturating_sub(start.seconds()));

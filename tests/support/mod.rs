@@ -1,4 +1,17 @@
 //! A request and its answer without a socket, and the stores that the port's contract is held to.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `request.rs` | a request and its answer |
+//! | `platform.rs` | a platform from a store, a way out and clocks |
+//! | `memory.rs` | a store in memory |
+//! | `limited.rs`, `slow_disk.rs`, `failing.rs` | stores with the limits of all platforms, with slow writes, and with one call that fails |
+//! | `destination.rs` | a destination without a socket |
+//! | `passes.rs` | compaction where nothing is forwarded |
+//! | `forms.rs` | events as an appliance sends them |
+//! | `generated.rs` | parts of files that are generated from the code |
+//!
+//! `generated.rs` is a module of the tests that need it. Tests in `crates/` use it and `forms.rs` too.
 #![allow(
     dead_code,
     unused_imports,

@@ -1,4 +1,17 @@
 //! The commands that set up, build, run and test the project: `cargo xtask --help`.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `main.rs` | the commands and their arguments; `run` and `store` |
+//! | `setup.rs` | `setup`: a compiler for `wasm32-wasip1` |
+//! | `build.rs`, `remap.rs` | `build`: the core module and the components, without the paths of this machine |
+//! | `test.rs` | `test`: every test of the workspace, and how many ran; `soak` |
+//! | `structure/` | `structure`: the rules for the layout of the source |
+//! | `bench.rs`, `profile.rs` | `bench` and `profile`: what the recipient costs, and where its time goes |
+//! | `fuzz.rs`, `deny.rs` | `fuzz` and `deny` |
+//! | `dist.rs`, `dist/` | `dist`: the archive for operators, and its trial |
+//! | `optional.rs`, `browser.rs`, `debian.rs`, `python.rs`, `tool.rs` | programs that commands and tests need, and how they are installed |
+//! | `command.rs` | runs another program visibly |
 #![forbid(unsafe_code)]
 
 mod bench;

@@ -96,7 +96,7 @@ impl Program {
     }
 }
 
-/// Where [`FAKETIME`] may be. `crates/host/tests/clocks.rs` looks in the same folders.
+/// Where [`FAKETIME`] may be. `crates/host/tests/clocks/machine.rs` looks in the same folders.
 fn faketimes() -> impl Iterator<Item = PathBuf> {
     let unpacked = root().join(debian::UNPACKED).join("usr/lib");
     let folders = ["/usr/lib".into(), "/usr/lib64".into(), "/usr/local/lib".into(), unpacked];

@@ -12,11 +12,14 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use tempfile::TempDir;
 
 const SERVE: &str = "outbound-events-host serve";
+const HEALTH: &str = "outbound-events-host health";
 const STORE: &str = "outbound-events-host store";
 const SEND: &str = "appliance send, replay";
 const RUN: &str = "appliance run, receive";
 const CHECK: &str = "appliance check-template, check-destinations";
 const XTASK: &str = "cargo xtask";
+
+const OPEN: &[&str] = &["ingest_open=true"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
@@ -137,11 +140,11 @@ fn damaged_store(folder: &Path) {
     assert!(Command::new(python).args(["-c", &insert]).current_dir(folder).status().unwrap().success());
 }
 
-fn serve(folder: &Path) -> Running {
+fn serve(folder: &Path, settings: &[&str]) -> Running {
     let component = root().join("target/outbound-events.component.wasm");
     let mut command =
         command(folder, &["outbound-events-host", "serve", "--listen", "127.0.0.1:0", "--store", "memory"]);
-    command.args(["--variable", "ingest_open=true", "--component"]).arg(component);
+    command.args(settings.iter().flat_map(|setting| ["--variable", setting])).arg("--component").arg(component);
     Running::start(command)
 }
 
@@ -177,7 +180,7 @@ fn each_command_ends_as_its_page_says() {
     expect(STORE, 2, &[host, "store", "backup", "sound.db", "nowhere/copy.db"]);
     expect(STORE, 2, &[host, "store", "prune", "sound.db", "--older-than", "soon"]);
 
-    let mut host_of_all = serve(folder);
+    let mut host_of_all = serve(folder, OPEN);
     let address = host_of_all.address();
     let taken = address.as_str();
     let memory = [host, "serve", "--store", "memory"];
@@ -188,6 +191,13 @@ fn each_command_ends_as_its_page_says() {
     let component = root().join("target/outbound-events.component.wasm").display().to_string();
     expect(SERVE, 2, &[&memory[..], &["--component", &component, "--listen", taken]].concat());
     expect(SERVE, 2, &[host, "serve", "--component", &component, "--store", "body.txt"]);
+
+    expect(HEALTH, 0, &[host, "health", &format!("http://{address}/health")]);
+    // Without a setting for ingest it serves, and is not ready.
+    let mut unconfigured = serve(folder, &[]);
+    expect(HEALTH, 1, &[host, "health", &format!("http://{}/health", unconfigured.address())]);
+    expect(HEALTH, 2, &[host, "health", "http://127.0.0.1:1/health"]);
+    expect(HEALTH, 2, &[host, "health", "https://127.0.0.1:1/health"]);
 
     let url = &format!("http://{address}/events");
     let impatient = ["--retry-interval", "10ms", "--retry-duration", "10ms"];
@@ -234,7 +244,7 @@ fn each_command_ends_as_its_page_says() {
 
 /// How a host ends that is told to stop once more while it waits for a sender to finish.
 fn stopped_twice(folder: &Path) -> i32 {
-    let mut host = serve(folder);
+    let mut host = serve(folder, OPEN);
     let address = host.address();
     let mut half = TcpStream::connect(&address).unwrap();
     write!(half, "POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nevent").unwrap();

@@ -14,6 +14,7 @@
 //! | `appliance receive`: the receiving end of forwarding | [`receive`] |
 //! | `appliance check-destinations` | [`destinations`] |
 //! | `appliance check-template` | [`macros`] |
+//! | the program: its arguments, and each command with its output and exit code | `main.rs`, `commands/` |
 //!
 //! Events are made of the library's own types, so what is sent is what the recipient takes for an event.
 #![forbid(unsafe_code)]

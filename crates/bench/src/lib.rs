@@ -17,6 +17,7 @@
 //! | a host that is killed a hundred times, and a ledger of what it answered 200 | [`kills`] |
 //! | one run of it all | [`run`] |
 //! | the tables, and the targets | [`report`] |
+//! | the program: its arguments and commands | `main.rs` |
 //!
 //! Figures are compared within one run only: contenders take turns, so that what disturbs one disturbs all.
 #![forbid(unsafe_code)]

@@ -42,5 +42,5 @@ pub mod metrics;
 pub mod store;
 pub mod swap;
 
-pub use crate::http::{client, server, tls};
+pub use crate::http::{client_address as client, server, tls};
 pub use crate::store::{backup, error, lock, port, snapshot};

@@ -1,4 +1,5 @@
-//! Finds what is older than `retention_days`. `drop.rs` and `rewrite.rs` delete it.
+//! Finds what is older than `retention_days`. `drop.rs` deletes loose records, set-aside bodies and packs that have aged as a whole. Of
+//! other packs `rewrite.rs` makes one without what has aged, and `replace.rs` deletes the old one.
 
 use super::drop::TOGETHER;
 use super::pass::{Pass, time};

@@ -1,4 +1,5 @@
-//! Finds what tombstones and cutoffs cover. `drop.rs` and `rewrite.rs` delete it.
+//! Finds what tombstones and cutoffs cover. `drop.rs` deletes it where it is loose; where it is in a pack, `rewrite.rs` makes the pack
+//! again without it, and `replace.rs` deletes the old one.
 
 use super::drop::TOGETHER;
 use super::markers::{CUTOFF, TOMBSTONE};

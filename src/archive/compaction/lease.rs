@@ -8,8 +8,8 @@ use crate::deadline::Deadline;
 use crate::keys;
 use crate::store::{Store, StoreError};
 
-/// What stands under [`keys::LEASE`]: while it holds no other pass is to begin after an answer. Only that; to be right, passes do not
-/// depend on it.
+/// What stands under [`keys::LEASE`]: while it holds, no other pass begins after an answer or on `/tick`. It only saves work: passes are
+/// correct without it.
 pub(super) async fn lease(store: &impl Store) -> Result<Option<Deadline>, StoreError> {
     let lease = store.get(keys::LEASE).await?;
     Ok(lease.and_then(|lease| serde_json::from_slice(&lease).ok()))

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::pass::{MAX_OVERLAPS, Pass, by_key};
+use super::pass::{MAX_OVERLAPS, Pass, by_key, time};
 use super::pending::PendingDeliveries;
 use super::policy::{FEW, MANY_LOOSE};
 use super::report::Report;
 use crate::archive::listing::Listing;
 use crate::archive::pack::{Entries, Entry};
+use crate::archive::whole_seconds::of_whole_seconds;
 use crate::clock_faults::{self, ClockFault, Kind};
 use crate::deadline::{Deadline, is_ahead, millis};
 use crate::gather::gather;
@@ -21,8 +22,14 @@ use crate::store::{Store, StoreError};
 fn keep_oldest(keys: &mut Vec<String>, first: usize, end: usize) {
     let by_time = |one: &String, other: &String| KeyParts::of(one).cmp(&KeyParts::of(other));
     if end < keys.len() {
-        keys.select_nth_unstable_by(end, by_time);
+        let (_, next, _) = keys.select_nth_unstable_by(end, by_time);
+        let second = time(next);
         keys.truncate(end);
+        // As `of_whole_seconds` divides: these are not in the order of their times.
+        let shared = keys.iter().filter(|key| time(key) == second).count();
+        if shared <= end.saturating_sub(first) / 2 {
+            keys.retain(|key| time(key) != second);
+        }
     }
     if first > 0 {
         keys.select_nth_unstable_by(first, by_time);
@@ -78,11 +85,16 @@ impl<P: Platform> Pass<'_, P> {
         let few = batch.min(8);
         for keys in sites.into_iter().filter(|keys| keys.len() >= few) {
             let Some(site) = keys.first().and_then(|key| site(key)).and_then(Site::parse) else { continue };
-            for some in keys.chunks(self.bound.events.max(1)) {
+            let (mut rest, most) = (keys, self.bound.events.max(1));
+            while !rest.is_empty() {
                 if self.is_over() {
                     return Ok(());
                 }
+                let (some, after) = rest.split_at_checked(most).unwrap_or((rest, &[]));
+                let whole = of_whole_seconds(some, after.first(), |key| time(key));
+                let (some, after) = rest.split_at_checked(whole).unwrap_or((rest, &[]));
                 self.pack_some(&site, some).await?;
+                rest = after;
             }
         }
         Ok(())

@@ -3,8 +3,8 @@
 //! Any number of passes may run at once, and each may die anywhere. `replace.rs` keeps that harmless: it writes packs, reads them back,
 //! and only then deletes what they hold. Everything else decides what to hand to it.
 //!
-//! A pass is bounded, and says whether anything remains. It runs after an answer ([`pass_if_due`]), when a store is found full
-//! ([`make_room`]), and when it is asked for ([`pass`]).
+//! A pass is bounded, and says whether anything remains. It runs after an answer and on `/tick` ([`pass_if_due`]), when a store is
+//! found full ([`make_room`]), and when it is asked for ([`pass`]).
 //!
 //! | file | what lives there |
 //! |---|---|
@@ -15,19 +15,20 @@
 //! | `pass.rs` | what a pass knows of the store: packs, heads, indexes; how it reads a pack |
 //! | `loose.rs` | which loose records are packed, and which are repeats of packed ones |
 //! | `merge.rs`, `tiers.rs` | which packs are merged |
-//! | `replace.rs` | packs are written and read back, then what they hold is deleted |
+//! | `replace.rs` | packs are written and read back, then what they replace is deleted |
 //! | `rewrite.rs` | a pack is written again without what was removed or has aged |
-//! | `clear.rs`, `cutoff.rs` | what tombstones and cutoffs cover; a cutoff is written ([`Cut`]) |
+//! | `clear.rs` | what tombstones and cutoffs cover is found, and handed to `drop.rs` and `rewrite.rs` |
+//! | `cutoff.rs` | a cutoff is written, and what it covers is found and handed on likewise ([`Cut`]) |
 //! | `markers.rs` | how long tombstones and cutoffs stay |
-//! | `aged.rs` | what is older than `retention_days` (`../retention.rs` tells) |
-//! | `drop.rs` | what was removed or has aged is deleted |
+//! | `aged.rs` | what is older than `retention_days` (`../retention.rs` tells) is found, and handed on likewise |
+//! | `drop.rs` | loose records, bodies and whole packs that were removed or have aged are deleted |
 //! | `indexes.rs` | indexes are made and merged |
 //! | `room.rs` | [`make_room`] in a store that is full |
 //!
 //! What may delete data:
 //!
-//! - `replace.rs`, loose records and packs that stand in other packs by then;
-//! - `drop.rs`, what was removed or has aged.
+//! - `replace.rs`: loose records and packs whose records stand in other packs by then, but for what was removed or has aged;
+//! - `drop.rs`: what was removed or has aged.
 //!
 //! `indexes.rs`, `room.rs` and `lease.rs` delete only indexes and the lease, which can be made again.
 
@@ -56,5 +57,5 @@ pub(super) use cutoff::cut;
 pub use pending::PendingDeliveries;
 pub use policy::{Bound, Policy};
 pub use report::Report;
-pub use room::make_room;
+pub use room::{Room, make_room};
 pub use run::{Due, pass, pass_if_due};

@@ -1,6 +1,7 @@
-//! The only deletion of records that are to stay: each stands in a pack by then.
+//! Writes packs, then deletes what they replace. The only file that deletes records which are to stay: each stands in another pack by
+//! then. What was removed or has aged goes with the old pack and stands in no other.
 //!
-//! The rule, which `tests/archive_model.rs` holds:
+//! The rule, which `tests/archive_model/` holds:
 //!
 //! 1. Write the packs.
 //! 2. Read each back, and compare every byte.

@@ -8,6 +8,7 @@ use flate2::write::GzEncoder;
 
 use super::entry::Entry;
 use super::head::{FORMAT, Head, summarised};
+use crate::archive::whole_seconds::of_whole_seconds;
 use crate::identity::{Id, Site};
 use crate::keys::PackKey;
 use crate::session::Summary;
@@ -65,12 +66,18 @@ struct Item<'e> {
 /// A pack of as many of the first as it can hold, and how many that is. `None` if it cannot hold the first.
 fn first_pack(site: &Site, items: &[Item], made: Option<u64>) -> io::Result<(Option<Made>, usize)> {
     let mut most = items.len().min(MAX_PACK_EVENTS);
+    let mut is_cut = false;
     loop {
         let (records, taken) = compress_first(items.get(..most).unwrap_or(items))?;
         let taken_items = items.get(..taken).unwrap_or(items);
         let pack = pack(site, taken_items, records, made)?;
         if pack.as_ref().is_some_and(|pack| pack.value.len() <= MAX_PACK_BYTES) {
-            return Ok((pack, taken));
+            let whole = of_whole_seconds(taken_items, items.get(taken), |item| Some(item.entry.key.timestamp));
+            if is_cut || whole == taken {
+                return Ok((pack, taken));
+            }
+            (most, is_cut) = (whole, true);
+            continue;
         }
         if taken <= 1 {
             return Ok((None, 1));

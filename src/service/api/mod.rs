@@ -1,4 +1,5 @@
-//! `/api`: what came in, as JSON, for who has a read token; and its removal, for who has an admin token.
+//! `/api`: what came in, as JSON, for clients with a read token; and its removal, for clients with an admin token. The backlog of a
+//! destination and the deliveries that its client reports (`owed`, `sent`) need the destination's own secret instead.
 //!
 //! | resource | file |
 //! |---|---|
@@ -8,13 +9,13 @@
 //! | `/api/destinations`, `/api/destinations/{name}/…` | `destinations.rs` |
 //! | `/api/stats`, `/api/pack` | `stats.rs`, `pack.rs` |
 //!
-//! `resource.rs` reads paths, `answer.rs` decides who may ask and who answers, `query.rs` reads queries, `naming.rs` names what cannot be
+//! `resource.rs` reads paths, `dispatch.rs` checks the token and calls the resource's handler, `query.rs` reads queries, `naming.rs` names what cannot be
 //! read, `responses.rs` makes responses.
 //!
 //! What is read is [`crate::archive`]'s union of loose records and packs. What cannot be read is named in the answer.
 
-mod answer;
 mod destinations;
+mod dispatch;
 mod events;
 mod naming;
 mod pack;

@@ -1,6 +1,6 @@
 //! The only place where a storage key is made or read.
 //!
-//! Keys are portable: at most 255 bytes of `[A-Za-z0-9._-]`, which every key-value store that Spin has takes.
+//! Keys are portable: at most 252 bytes of `[A-Za-z0-9._-]`, which every key-value store that Spin has takes.
 //! Sorted, the events of a site are in the order of their times, and a list of sessions needs keys alone.
 //!
 //! | key | holds |
@@ -29,22 +29,22 @@
 //! | `set_aside_key.rs`, `pack_key.rs`, `index_key.rs` | the keys of bodies that were set aside, of packs and of indexes |
 //! | `removal_keys.rs` | tombstones, cutoffs and horizons |
 //! | `forward_key.rs` | what forwarding keeps |
-//! | `kinds.rs` | the single keys of the archive, and which keys compaction writes |
+//! | `single_keys.rs` | the single keys of the archive, and which keys compaction writes |
 
 mod event_key;
 mod forward_key;
 mod index_key;
-mod kinds;
 mod pack_key;
 mod removal_keys;
 mod set_aside_key;
+mod single_keys;
 mod spelling;
 
 pub use event_key::{EventKey, KeyParts, OfSession};
 pub use forward_key::{ForwardKey, Forwards};
 pub use index_key::{Finds, IndexKey};
-pub use kinds::{CLOCK_FAULTS, LEASE, RETENTION_CLOCK, is_advisory, is_of_compaction};
 pub use pack_key::PackKey;
 pub use removal_keys::{CutoffKey, ErasedKey, HorizonKey};
 pub use set_aside_key::SetAsideKey;
+pub use single_keys::{CLOCK_FAULTS, LEASE, RETENTION_CLOCK, is_advisory, is_of_compaction};
 pub use spelling::{NotAKey, lsid, read_lsid, read_timestamp, timestamp};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use outbound_events::settings;
 use outbound_events_host::env_file;
 
@@ -28,7 +28,10 @@ pub fn read(env_file: Option<&Path>, destinations: Option<&Path>, given: &[Strin
     }
     if let Some(file) = destinations {
         let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
-        variables.insert("destinations".to_owned(), text.trim_start_matches('\u{feff}').to_owned());
+        let text = text.trim_start_matches('\u{feff}');
+        // One that is half written must not count as no destinations: their backlogs would be packed.
+        ensure!(!text.trim().is_empty(), "{} is empty; for no destinations it holds []", file.display());
+        variables.insert("destinations".to_owned(), text.to_owned());
     }
     // Not by the parser of the command: its error repeats the argument, which may be a secret.
     for argument in given {

@@ -8,7 +8,7 @@
 //! | `address` | what counts as one address, and whether it is limited |
 //! | `unauthenticated` | how many requests without a valid token an address may send in a second |
 //! | `failure` | the answers that the host gives instead of its guest |
-//! | [`client`] | the address that a request comes from, also behind a proxy |
+//! | [`client_address`] | the address that a request comes from, also behind a proxy |
 //! | `body` | reads a request's body up to a limit, before an instance is taken |
 //! | `health` | what the host adds to `/health`: whether its store takes writes |
 //! | `draining` | a connection that still reads for a moment when it is closed |
@@ -25,6 +25,6 @@ mod places;
 mod threads;
 mod unauthenticated;
 
-pub mod client;
+pub mod client_address;
 pub mod server;
 pub mod tls;

@@ -27,7 +27,7 @@ use crate::guest::Guest;
 use crate::guest::ticks;
 pub use crate::http::address::PerAddress;
 use crate::http::body::{self, Ahead, Unread};
-use crate::http::client::Proxies;
+use crate::http::client_address::Proxies;
 use crate::http::connections::{Connections, Place};
 use crate::http::draining::Draining;
 use crate::http::failure::{Failure, as_it_should_be};

@@ -23,7 +23,8 @@ pub enum StoreError {
         /// What is in the way.
         reason: String,
     },
-    /// There is no room for it.
+    /// There is no room for it. The component has only this text: the library recognises it by the words "database or disk is full"
+    /// (`StoreError::of_words` in `src/store.rs`).
     #[error("the store's file: database or disk is full")]
     Full,
     /// A path of the store leads to another file than the one that was opened, or to none: what is written is not where it will be looked for.

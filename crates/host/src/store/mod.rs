@@ -8,7 +8,7 @@
 //! | `lists` | the thread that lists all keys |
 //! | `writer` | the thread that writes: one commit for all writes that wait |
 //! | `reserve` | room on the disk that is kept for removal |
-//! | `layout` | the table in the store's file, and the names of the files beside it |
+//! | `layout` | the label of the store in its table, the names of the files beside it, and how long a write waits for other processes |
 //! | `opened_files` | whether the store's paths still lead to the files that were opened |
 //! | `condition` | what is wrong with the files, for all who use them |
 //! | [`snapshot`] | a store's file as it is at one moment, to be read only |

@@ -1,5 +1,14 @@
 //! What the host promises, tried from outside and, where that says more, on its library. One program: each of its own would link wasmtime.
-//! (`crowd.rs` beside this folder is another, for it measures the host's memory.)
+//!
+//! Where a new test goes:
+//!
+//! | what it tries | where |
+//! |---|---|
+//! | our host alone | a file in this folder |
+//! | every host: ours, Spin, wasmCloud | `PROMISES` in `../end_to_end.rs` |
+//! | what needs a program or a right that may be missing, so it may be skipped | a program of its own beside this folder, with `harness = false` in `Cargo.toml` and `../support/trials.rs` |
+//! | the memory of the host | `../crowd.rs`: a test beside it in the same program would change what is measured |
+//! | the host together with the appliance | `crates/appliance/tests/` |
 //!
 //! Tests of one program run beside each other in threads, so none may change what the threads share: the environment, the current directory,
 //! the mask of permissions, the handling of signals. Each gives that to the host's command instead. The limit for open files is the exception:
@@ -17,7 +26,7 @@
 //! | `metrics.rs` | `/metrics` |
 //! | `moved_files.rs` | the store's file is renamed, deleted or replaced while the host runs |
 //! | `open_files.rs` | (no promise) turns for tests that hold very many connections |
-//! | `openapi.rs` | the answers are as `/api/openapi.json` describes them |
+//! | `openapi.rs` | the answers are as `/openapi.yaml` describes them |
 //! | `pages.rs` | the component on a host that lists keys in pages |
 //! | `private.rs` | modes of the files that the host makes |
 //! | `secrets.rs` | no token is in a log, an answer or the store |

@@ -1,5 +1,6 @@
 //! Keys that there is one of, and which keys are written by what.
 
+use super::forward_key::{ForwardKey, Forwards};
 use super::index_key::IndexKey;
 use super::pack_key::PackKey;
 use super::removal_keys::{CutoffKey, ErasedKey};
@@ -19,8 +20,10 @@ pub fn is_advisory(key: &str) -> bool {
 }
 
 /// Whether what stands under a key is written by removal and compaction, and not for what arrives: what says that something was removed, packs
-/// and indexes, and what passes remember. All of it is small, or takes the place of what is larger.
+/// and indexes, what passes remember, and that a destination is paused so that its backlog can be packed. All of it is small, or takes the
+/// place of what is larger.
 pub fn is_of_compaction(key: &str) -> bool {
     let is_marker = || key.parse::<ErasedKey>().is_ok() || key.parse::<CutoffKey>().is_ok();
-    is_advisory(key) || is_marker() || key.parse::<PackKey>().is_ok() || key.parse::<IndexKey>().is_ok()
+    let is_pause = || key.parse::<ForwardKey>().is_ok_and(|key| key.what == Forwards::Paused);
+    is_advisory(key) || is_marker() || key.parse::<PackKey>().is_ok() || key.parse::<IndexKey>().is_ok() || is_pause()
 }

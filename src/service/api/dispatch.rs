@@ -1,4 +1,4 @@
-//! Who may ask for a resource, and who answers.
+//! Checks method and token of a request for a resource, and calls its handler.
 
 use http::request::Parts;
 use http::{HeaderValue, Method, header};
