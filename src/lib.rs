@@ -13,7 +13,7 @@
 //! | form bytes -> variables -> a checked event | [`parse`] -> [`event`], in `crates/event/`, a crate of its own |
 //! | event -> the CloudEvents record that is stored, and its id | [`record`], [`identity`] |
 //! | the key that it is stored under | [`keys`] |
-//! | stored, once | [`service`] (`keep.rs`), through [`store`], the port to any key-value store: Spin's in `spin.rs`, or that of other hosts in `wasi.rs` (wasm only) |
+//! | stored, once | [`service`] (`keep.rs`), through [`store`], the port to any key-value store: Spin's in `spin.rs`, or that of other hosts in `wasi.rs`; `host_store.rs` has what both share (wasm only) |
 //! | 200, or a problem that says what is wrong | [`service`] |
 //! | after the answer: it is forwarded to its destinations | [`forward`], through [`http_client`], the port for outgoing requests |
 //! | sometimes, after that: many records become a pack | [`archive::compaction`] |
@@ -52,6 +52,8 @@ pub mod store;
 
 #[cfg(target_family = "wasm")]
 mod component;
+#[cfg(target_family = "wasm")]
+mod host_store;
 #[cfg(all(target_family = "wasm", not(feature = "wasi")))]
 mod spin;
 #[cfg(all(target_family = "wasm", feature = "wasi"))]

@@ -11,8 +11,8 @@
 //! answered 2xx.
 //!
 //! To add a metric: count it in `figures`, with a field that is registered there, or read it in `scraped`. Then have `everything` in
-//! `tests/documented_metrics.rs` make it appear. That test fails until `docs/operate/metrics.md` has the metric; it rewrites the page when
-//! it is run with `UPDATE_DOCS=1 cargo test -p outbound-events-host --test documented_metrics`.
+//! `tests/it/documented_metrics.rs` make it appear. That test fails until `docs/operate/metrics.md` has the metric; it rewrites the page when
+//! it is run with `UPDATE_DOCS=1 cargo test -p outbound-events-host --test it documented_metrics`.
 
 mod endpoint;
 pub(crate) mod figures;

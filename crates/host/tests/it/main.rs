@@ -18,6 +18,7 @@
 //! |---|---|
 //! | `command.rs` | arguments, environment and files of settings: what is said of them, and exit codes |
 //! | `component.rs` | what is built, and that each component reads what the other stored |
+//! | `documented_metrics.rs` | `docs/operate/metrics.md` has every metric that the host serves, and no other |
 //! | `durability.rs` | the store keeps what it took, and what cannot be a store is an error at the start |
 //! | `faults.rs` | a damaged or read-only file, slow and many senders, a stop while they send |
 //! | `guests.rs` | what a guest may not do |
@@ -38,11 +39,14 @@
 mod authority;
 #[path = "../../../../tests/support/forms.rs"]
 mod forms;
+#[path = "../../../../tests/support/generated.rs"]
+mod generated;
 #[path = "../support/mod.rs"]
 mod support;
 
 mod command;
 mod component;
+mod documented_metrics;
 mod durability;
 mod faults;
 mod guests;

@@ -1,0 +1,52 @@
+//! What `spin.rs` and `wasi.rs` share: a store of the component's host behind the library's port. Wasm only.
+
+/// Makes `HostStore`, the store whose name the setting `bucket` is. `$bucket` is the host's own type, with `exists`, `get`, `set` and
+/// `delete`; `$open` opens one by its name, and `$get_keys` lists one.
+macro_rules! host_store {
+    ($bucket:ty, $open:expr, $get_keys:expr) => {
+        /// The host's store whose name the setting `bucket` is, opened when it is first asked for: who is refused costs no store.
+        pub struct HostStore<'a> {
+            variables: &'a crate::settings::Variables<'a>,
+            open: std::cell::OnceCell<$bucket>,
+        }
+
+        impl<'a> HostStore<'a> {
+            pub fn of(variables: &'a crate::settings::Variables<'a>) -> Self {
+                Self { variables, open: std::cell::OnceCell::new() }
+            }
+
+            fn open(&self) -> Result<&$bucket, StoreError> {
+                if let Some(open) = self.open.get() {
+                    return Ok(open);
+                }
+                let bucket = self.variables.bucket().map_err(|error| StoreError::Denied(error.to_string()))?;
+                let opened = $open(bucket.as_str())?;
+                Ok(self.open.get_or_init(|| opened))
+            }
+        }
+
+        impl crate::store::Store for HostStore<'_> {
+            async fn exists(&self, key: &str) -> Result<bool, StoreError> {
+                Ok(self.open()?.exists(key)?)
+            }
+
+            async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+                Ok(self.open()?.get(key)?)
+            }
+
+            async fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+                Ok(self.open()?.set(key, value)?)
+            }
+
+            async fn delete(&self, key: &str) -> Result<(), StoreError> {
+                Ok(self.open()?.delete(key)?)
+            }
+
+            async fn get_keys(&self) -> Result<Vec<String>, StoreError> {
+                Ok($get_keys(self.open()?)?)
+            }
+        }
+    };
+}
+
+pub(crate) use host_store;
