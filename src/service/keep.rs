@@ -26,10 +26,15 @@ impl<P: Platform> Service<'_, P> {
             };
             let mut pending = Backlogs::new(&destinations);
             let room = make_room(self.platform, &policy, &mut pending, &Bound::default(), &refused).await;
-            // What the store said first is what is wrong with it.
-            let Ok(Some(room)) = room else { return Err(refused.into()) };
-            let stored = self.platform.store().set(key, value).await;
-            room.put_back(self.platform).await;
+            let mut stored = Err(refused);
+            if let Ok(Some(room)) = room {
+                stored = self.platform.store().set(key, value).await;
+                room.put_back(self.platform, stored.is_ok()).await;
+            }
+            // Again after all else that was written: whether a store takes events is judged by the last write, as our host's `/health` does.
+            if matches!(stored, Err(StoreError::Full(_))) {
+                stored = self.platform.store().set(key, value).await;
+            }
             stored?;
         }
         Ok(Kept::New)

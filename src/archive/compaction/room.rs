@@ -32,16 +32,19 @@ pub struct Room {
 }
 
 impl Room {
-    /// Puts the indexes back, and a lease, once the value is stored that the room was made for: they must not take it. One for which there
-    /// is no room is made again by a later pass.
-    pub async fn put_back<P: Platform>(self, platform: &P) {
+    /// Puts the indexes back, after the value for which the room was made: they must not take its room. An index for which there is none is
+    /// made again by a later pass. A lease stands there too then, but only if the value `is_stored`: else it would take room
+    /// that the value needs.
+    pub async fn put_back<P: Platform>(self, platform: &P, is_stored: bool) {
         for (key, value) in self.lent.iter().rev() {
             if platform.store().set(key, value).await.is_err() {
                 break;
             }
         }
-        // So that the next time there is a key to lend, whatever else there is by then.
-        let _ = set_lease(platform.store(), Deadline::new(platform.now(), self.took)).await;
+        if is_stored {
+            // So that the next time there is a key to lend, whatever else there is by then.
+            let _ = set_lease(platform.store(), Deadline::new(platform.now(), self.took)).await;
+        }
     }
 
     /// Takes an index out of the store, with its value.
@@ -87,7 +90,7 @@ pub async fn make_room<P: Platform>(
     let mut room = Room { lent: Vec::new(), took: Duration::ZERO };
     let outcome = pass.pack_on_loan(pending, lenders, &mut room).await;
     if pass.report.packed == 0 {
-        room.put_back(platform).await;
+        room.put_back(platform, false).await;
         return outcome.map(|()| None);
     }
     // There is room now, whatever becomes of what is done for the next time.
