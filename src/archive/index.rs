@@ -42,6 +42,8 @@ pub struct Told {
     pub events: u64,
     /// When the first and the last of its records were recorded, in Unix milliseconds, as far as that is known.
     pub recorded: Option<(u64, u64)>,
+    /// The number of its events that belong to no session, as far as that is known.
+    pub others: Option<u64>,
     /// Hashes of its sessions.
     sessions: BTreeSet<u64>,
     /// The filter over its events.
@@ -55,6 +57,7 @@ impl Told {
             bytes: bytes as u64,
             events: head.events,
             recorded: head.recorded,
+            others: Some(head.others.len() as u64),
             sessions: gather(head.sessions.iter().map(|session| hash(site, &session.lsid))),
             filter: filter(head.ids().collect()),
         }
@@ -65,7 +68,10 @@ impl Told {
         match finds {
             Finds::Sessions => {
                 let recorded = self.recorded.is_none() || self.recorded == other.recorded;
-                recorded && (self.bytes, self.events, &self.sessions) == (other.bytes, other.events, &other.sessions)
+                let others = self.others.is_none() || self.others == other.others;
+                recorded
+                    && others
+                    && (self.bytes, self.events, &self.sessions) == (other.bytes, other.events, &other.sessions)
             }
             Finds::Events => self.filter == other.filter,
         }
@@ -95,6 +101,9 @@ struct Entry {
     /// When its records were recorded. Absent in indexes of earlier versions, and in those of events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     recorded: Option<(u64, u64)>,
+    /// The number of its events that belong to no session. Absent as `recorded` is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    others: Option<u64>,
     /// Bytes of its filter.
     #[serde(default, skip_serializing_if = "is_zero")]
     filter: u64,
@@ -124,14 +133,16 @@ pub struct IndexedPack {
     pub events: u64,
     /// When the first and the last of its records were recorded, in Unix milliseconds, as far as that is known.
     pub recorded: Option<(u64, u64)>,
+    /// The number of its events that belong to no session, as far as that is known.
+    pub others: Option<u64>,
 }
 
 impl Sessions {
     /// Reads one. `None` if it is none, or a later version's.
     pub fn read(value: Vec<u8>) -> Option<Self> {
         let (header, table) = header(&value)?;
-        let packs = header.packs.into_iter().map(|Entry { key, bytes, events, recorded, .. }| {
-            Some(IndexedPack { key: key.parse().ok()?, bytes, events, recorded })
+        let packs = header.packs.into_iter().map(|Entry { key, bytes, events, recorded, others, .. }| {
+            Some(IndexedPack { key: key.parse().ok()?, bytes, events, recorded, others })
         });
         let read = Self { packs: packs.collect::<Option<_>>()?, table: value.len() - table.len(), value };
         let (entries, rest) = read.entries();
@@ -243,9 +254,10 @@ pub fn told(finds: Finds, value: Vec<u8>) -> Option<Tells> {
             let mut told: Vec<_> = index
                 .packs
                 .iter()
-                .map(|IndexedPack { key, bytes, events, recorded }| {
+                .map(|IndexedPack { key, bytes, events, recorded, others }| {
                     let (sessions, filter) = (BTreeSet::new(), Vec::new());
-                    (key.clone(), Told { bytes: *bytes, events: *events, recorded: *recorded, sessions, filter })
+                    let (bytes, events, recorded, others) = (*bytes, *events, *recorded, *others);
+                    (key.clone(), Told { bytes, events, recorded, others, sessions, filter })
                 })
                 .collect();
             for entry in index.entries().0 {
@@ -259,7 +271,7 @@ pub fn told(finds: Finds, value: Vec<u8>) -> Option<Tells> {
             let Events { filters, value } = Events::read(value)?;
             let told = filters.into_iter().map(|(key, events, range)| {
                 let filter = value.get(range).unwrap_or_default().to_vec();
-                (key, Told { bytes: 0, events, recorded: None, sessions: BTreeSet::new(), filter })
+                (key, Told { bytes: 0, events, recorded: None, others: None, sessions: BTreeSet::new(), filter })
             });
             Some(gather(told))
         }
@@ -298,6 +310,7 @@ fn one(finds: Finds, part: &[(&PackKey, &Told)]) -> (IndexKey, Vec<u8>) {
         bytes: if finds == Finds::Sessions { told.bytes } else { 0 },
         events: told.events,
         recorded: if finds == Finds::Sessions { told.recorded } else { None },
+        others: if finds == Finds::Sessions { told.others } else { None },
         filter: if finds == Finds::Events { told.filter.len() as u64 } else { 0 },
     };
     let header = Header { format: FORMAT, packs: part.iter().map(entry).collect() };

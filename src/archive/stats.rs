@@ -127,6 +127,8 @@ struct KnownPack {
     events: u64,
     /// When its records were recorded, in Unix milliseconds, as far as that is known.
     recorded: Option<(u64, u64)>,
+    /// Whether it may have events that belong to no session.
+    has_others: bool,
     /// Whether it could be read, or an index tells of it.
     is_known: bool,
     /// Whether its head must be read, to count its events one by one.
@@ -150,8 +152,14 @@ fn hash_and_number(entry: u64) -> (u64, usize) {
 
 impl Packs {
     async fn known<S: Store>(view: &mut View<'_, S>) -> Result<Self, ReadError> {
-        let unknown =
-            |key: &PackKey| KnownPack { key: key.clone(), events: 0, recorded: None, is_known: false, is_asked: false };
+        let unknown = |key: &PackKey| KnownPack {
+            key: key.clone(),
+            events: 0,
+            recorded: None,
+            has_others: true,
+            is_known: false,
+            is_asked: false,
+        };
         let (mut all, mut sessions): (Vec<_>, Vec<_>) = (view.listing.packs.iter().map(unknown).collect(), Vec::new());
         let indexes = if all.is_empty() { Vec::new() } else { view.session_indexes().await? };
         for index in indexes {
@@ -164,6 +172,7 @@ impl Packs {
                 numbers.push(number.filter(|_| pack.is_some()));
                 if let Some(pack) = pack {
                     (pack.events, pack.recorded, pack.is_known) = (told.events, told.recorded, true);
+                    pack.has_others = told.others != Some(0);
                 }
             }
             let number = |pack: usize| numbers.get(pack).copied().flatten();
@@ -175,6 +184,7 @@ impl Packs {
             let hashes = head.sessions.iter().map(|summary| index::hash(&pack.key.site, &summary.lsid));
             sessions.extend(hashes.map(|hash| hash << NUMBER_BITS | number));
             (pack.events, pack.recorded, pack.is_known) = (head.events, head.recorded, true);
+            pack.has_others = !head.others.is_empty();
         }
         sessions.sort_unstable();
         Ok(Self { all, sessions })
@@ -210,11 +220,14 @@ impl Packs {
         }
         // Indexes do not tell of events that belong to no session. Two packs that were made of the same such events have the same times
         // of recording.
-        for (number, one) in self.all.iter().enumerate().filter(|(_, one)| one.is_known) {
+        for (number, one) in self.all.iter().enumerate().filter(|(_, one)| one.is_known && one.has_others) {
             let before = self.all.iter().enumerate().skip(number + 1);
             let near = before.take_while(|(_, other)| other.key.last >= one.key.first);
             let is_twin = |other: &KnownPack| {
-                other.is_known && overlap(one, other) && may_be_recorded_together(one.recorded, other.recorded)
+                other.is_known
+                    && other.has_others
+                    && overlap(one, other)
+                    && may_be_recorded_together(one.recorded, other.recorded)
             };
             for (other_number, _) in near.filter(|(_, other)| is_twin(other)) {
                 twins.extend([number, other_number]);
@@ -239,7 +252,7 @@ impl Packs {
         let is_within = |pack: &KnownPack| pack.key.site == *site && (pack.key.first..=pack.key.last).contains(&time);
         let packs = match session {
             Some(hash) => self.of_session(hash),
-            None => (0..self.all.len()).collect(),
+            None => (0..).zip(&self.all).filter(|(_, pack)| pack.has_others).map(|(number, _)| number).collect(),
         };
         let mut found = false;
         for pack in packs {
