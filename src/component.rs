@@ -1,26 +1,21 @@
-//! The adapter for what all hosts have, which is `wasi:http`, with spin-sdk. Where the store and the settings are found, `spin.rs`
-//! and `wasi.rs` know: one of them is built in. None of the three decides anything.
+//! The adapter for what all hosts have, which is `wasi:http`, with spin-sdk: here for requests that come in, in `outgoing.rs` for those
+//! that go out. Where the store and the settings are found, `spin.rs` and `wasi.rs` know: one of them is built in. None of the four
+//! decides anything.
 //!
 //! It takes the request and the place for the response apart, not whole, so that the service can refuse a body without
-//! reading it. Wasm only; moving to another SDK is a matter of this file and `spin.rs`.
+//! reading it. Wasm only; moving to another SDK is a matter of this file, `outgoing.rs` and `spin.rs`.
 #![allow(unsafe_code, reason = "the SDK's macro makes the component's export with it")]
 
-use std::future::poll_fn;
-use std::task::Poll;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use http::request::Parts;
-use spin_executor::{CancelOnDropToken, push_waker_and_get_token};
-use spin_sdk::http::{
-    Fields, IncomingRequest, IncomingResponse, Method, OutgoingBody, OutgoingResponse, ResponseOutparam, SendError,
-    send,
-};
+use spin_sdk::http::{Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam};
 use spin_sdk::http_component;
 use wasi::clocks::monotonic_clock;
 use wasi::io::streams::StreamError;
 
-use crate::http_client::{Deliver, NotSent};
+use crate::outgoing::WasiHttpClient;
 use crate::platform::Platform;
 use crate::service::{self, BrokenOff, Service};
 use crate::settings::Variables;
@@ -55,14 +50,14 @@ struct Host<'a> {
 
 impl<'a> Platform for Host<'a> {
     type Store = HostStore<'a>;
-    type Deliver = HttpDeliver;
+    type HttpClient = WasiHttpClient;
 
     fn store(&self) -> &HostStore<'a> {
         &self.store
     }
 
-    fn deliver(&self) -> &HttpDeliver {
-        &HttpDeliver
+    fn http_client(&self) -> &WasiHttpClient {
+        &WasiHttpClient
     }
 
     fn now(&self) -> DateTime<Utc> {
@@ -146,47 +141,4 @@ async fn respond(response: http::Response<Vec<u8>>, out: ResponseOutparam) -> an
         out.set_with_body(outgoing, body).await?;
     }
     Ok(())
-}
-
-/// `wasi:http/outgoing-handler`, as far as the host lets it.
-struct HttpDeliver;
-
-impl Deliver for HttpDeliver {
-    async fn send(&self, request: http::Request<Vec<u8>>) -> Result<http::Response<()>, NotSent> {
-        let incoming: IncomingResponse = send(request).await.map_err(|error| not_sent(&error))?;
-        let mut response = http::Response::builder().status(incoming.status());
-        for (name, value) in incoming.headers().entries() {
-            response = response.header(name, value);
-        }
-        response.body(()).map_err(|error| NotSent(error.to_string()))
-    }
-
-    async fn wait(&self, time: Duration) {
-        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        let until = monotonic_clock::now().saturating_add(nanoseconds);
-        let mut waiting: Option<CancelOnDropToken> = None;
-        poll_fn(|context| {
-            drop(waiting.take());
-            if until <= monotonic_clock::now() {
-                return Poll::Ready(());
-            }
-            let pollable = monotonic_clock::subscribe_instant(until);
-            waiting = Some(push_waker_and_get_token(pollable, context.waker().clone()).into());
-            Poll::Pending
-        })
-        .await;
-    }
-}
-
-/// What the platform says of it, which names no URL.
-fn not_sent(error: &SendError) -> NotSent {
-    NotSent(match error {
-        SendError::Http(code) => {
-            format!("it could not be reached: {}", format!("{code:?}").trim_start_matches("ErrorCode::"))
-        }
-        SendError::Io(_) => "it closed the connection while the event was sent".to_owned(),
-        SendError::RequestConversion(_) | SendError::ResponseConversion(_) => {
-            "it is no request that can be sent".to_owned()
-        }
-    })
 }

@@ -15,7 +15,7 @@
 //! | the key that it is stored under | [`keys`] |
 //! | stored, once | [`service`] (`keep.rs`), through [`store`], the port to any key-value store: Spin's in `spin.rs`, or that of other hosts in `wasi.rs`; `host_store.rs` has what both share (wasm only) |
 //! | 200, or a problem that says what is wrong | [`service`] |
-//! | after the answer: it is forwarded to its destinations | [`forward`], through [`http_client`], the port for outgoing requests |
+//! | after the answer: it is forwarded to its destinations | [`forward`], through [`http_client`], the port for outgoing requests: `outgoing.rs` (wasm only) |
 //! | sometimes, after that: many records become a pack | [`archive::compaction`] |
 //!
 //! And the way back, for readers: [`service`] asks [`archive`], where loose records and packs are one, and [`session`] makes of
@@ -54,6 +54,8 @@ pub mod store;
 mod component;
 #[cfg(target_family = "wasm")]
 mod host_store;
+#[cfg(target_family = "wasm")]
+mod outgoing;
 #[cfg(all(target_family = "wasm", not(feature = "wasi")))]
 mod spin;
 #[cfg(all(target_family = "wasm", feature = "wasi"))]

@@ -5,21 +5,21 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::http_client::Deliver;
+use crate::http_client::HttpClient;
 use crate::store::Store;
 
 /// A platform. Implemented by the component's adapter, by native tools and by tests.
 pub trait Platform {
     /// Where events are kept.
     type Store: Store;
-    /// What sends events on.
-    type Deliver: Deliver;
+    /// What sends requests.
+    type HttpClient: HttpClient;
 
     /// Where events are kept.
     fn store(&self) -> &Self::Store;
 
-    /// What sends events on.
-    fn deliver(&self) -> &Self::Deliver;
+    /// What sends requests.
+    fn http_client(&self) -> &Self::HttpClient;
 
     /// The wall clock. It may be wrong by any amount, and step either way at any time (`docs/operations.md`, "Clocks"): it stamps what is
     /// stored, and nothing may be lost or hidden because of it.

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::given::{DAY, DESTINATIONS, is_refused};
 use super::world::World;
+use crate::support::Given;
 use chrono::{DateTime, TimeDelta, Utc};
 use http::{Request, Response};
-use outbound_events::http_client::{Deliver, NotSent};
+use outbound_events::http_client::{HttpClient, NotSent};
 use outbound_events::platform::Platform;
 use outbound_events::store::{Store, StoreError};
 
@@ -66,13 +67,13 @@ impl Store for Seen<'_> {
 
 impl Platform for Seen<'_> {
     type Store = Self;
-    type Deliver = Self;
+    type HttpClient = Self;
 
     fn store(&self) -> &Self {
         self
     }
 
-    fn deliver(&self) -> &Self {
+    fn http_client(&self) -> &Self {
         self
     }
 
@@ -85,8 +86,10 @@ impl Platform for Seen<'_> {
     }
 }
 
-impl Deliver for Seen<'_> {
-    async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<()>, NotSent> {
+impl HttpClient for Seen<'_> {
+    type Body = Given;
+
+    async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Given>, NotSent> {
         Turn(self.world).await;
         let number = usize::from(request.uri().host() == Some(DESTINATIONS[1]));
         let id = request.headers()["webhook-id"].to_str().unwrap().to_owned();
@@ -114,7 +117,7 @@ impl Deliver for Seen<'_> {
         if status == 200 {
             self.world.sent.borrow_mut().push((number, id));
         }
-        Ok(Response::builder().status(status).body(()).unwrap())
+        Ok(Response::builder().status(status).body(Given::default()).unwrap())
     }
 
     async fn wait(&self, time: Duration) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::support::{Memory, now};
 use chrono::{DateTime, TimeDelta, Utc};
 use outbound_events::deadline::{Deadline, Waited};
-use outbound_events::http_client::NoWayOut;
+use outbound_events::http_client::NoHttpClient;
 use outbound_events::platform::Platform;
 use outbound_events::service::{After, Service};
 use outbound_events::settings::Variables;
@@ -32,14 +32,14 @@ struct Counting {
 
 impl Platform for Counting {
     type Store = Memory;
-    type Deliver = NoWayOut;
+    type HttpClient = NoHttpClient;
 
     fn store(&self) -> &Memory {
         &self.store
     }
 
-    fn deliver(&self) -> &NoWayOut {
-        &NoWayOut
+    fn http_client(&self) -> &NoHttpClient {
+        &NoHttpClient
     }
 
     fn now(&self) -> DateTime<Utc> {

@@ -2,11 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use http::{Request, Response};
-use outbound_events::http_client::{Deliver, NotSent};
+use outbound_events::http_client::{HttpClient, NotSent, ResponseBody};
 
 /// What a destination says to a request.
 #[derive(Clone, Debug)]
@@ -15,10 +16,84 @@ pub enum Says {
     Status(u16),
     /// A status, and `Retry-After`.
     Later(u16, &'static str),
+    /// A status, headers and a body.
+    Answer(Answer),
     /// Nothing: there is no connection.
     NoConnection,
     /// Nothing, ever.
     Hangs,
+}
+
+/// A whole answer: `Answer::new(400).header("retry-after", "5").body("no such issue")`.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    body: Given,
+}
+
+impl Answer {
+    pub fn new(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Given::default() }
+    }
+
+    /// One more header; the same name may come again.
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// One more chunk of the body.
+    pub fn body(mut self, chunk: impl AsRef<[u8]>) -> Self {
+        self.body.chunks.push_back(chunk.as_ref().to_vec());
+        self
+    }
+
+    /// What follows the chunks.
+    pub fn then(mut self, rest: Rest) -> Self {
+        self.body.rest = rest;
+        self
+    }
+}
+
+impl From<Answer> for Says {
+    fn from(answer: Answer) -> Self {
+        Self::Answer(answer)
+    }
+}
+
+/// What follows the chunks of a body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rest {
+    /// Nothing: that was all. Where the connection breaks off, nobody sees more of it either.
+    #[default]
+    Ends,
+    /// Nothing comes, and it does not end.
+    Hangs,
+    /// The same byte again and again.
+    NeverEnds,
+}
+
+/// The body of an answer.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    chunks: VecDeque<Vec<u8>>,
+    rest: Rest,
+    /// How many bytes were taken of this body and all others.
+    taken: Rc<Cell<usize>>,
+}
+
+impl ResponseBody for Given {
+    async fn chunk(&mut self) -> Option<Vec<u8>> {
+        let chunk = match self.rest {
+            _ if !self.chunks.is_empty() => self.chunks.pop_front(),
+            Rest::Ends => None,
+            Rest::Hangs => std::future::pending().await,
+            Rest::NeverEnds => Some(b"x".to_vec()),
+        };
+        self.taken.set(self.taken.get() + chunk.as_ref().map_or(0, Vec::len));
+        chunk
+    }
 }
 
 /// The ways out, and the time.
@@ -32,6 +107,8 @@ pub struct Ways {
     /// What it says whenever `says` is empty.
     pub always: RefCell<Says>,
     pub got: RefCell<Vec<Request<Vec<u8>>>>,
+    /// How many bytes were taken of all answers' bodies.
+    pub taken: Rc<Cell<usize>>,
 }
 
 impl Default for Ways {
@@ -42,6 +119,7 @@ impl Default for Ways {
             says: RefCell::default(),
             always: RefCell::new(Says::Status(200)),
             got: RefCell::default(),
+            taken: Rc::default(),
         }
     }
 }
@@ -61,8 +139,8 @@ impl Ways {
         self.time.set(self.time.get() + by);
     }
 
-    pub fn say(&self, says: impl IntoIterator<Item = Says>) {
-        self.says.borrow_mut().extend(says);
+    pub fn say(&self, says: impl IntoIterator<Item = impl Into<Says>>) {
+        self.says.borrow_mut().extend(says.into_iter().map(Into::into));
     }
 
     /// The ids of what came, in order.
@@ -79,22 +157,25 @@ impl Ways {
     }
 }
 
-impl Deliver for Ways {
-    async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<()>, NotSent> {
+impl HttpClient for Ways {
+    type Body = Given;
+
+    async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Given>, NotSent> {
         self.got.borrow_mut().push(request);
         self.pass_time(Duration::from_millis(1));
         let says = self.says.borrow_mut().pop_front().unwrap_or_else(|| self.always.borrow().clone());
-        let (status, retry_after) = match says {
-            Says::Status(status) => (status, None),
-            Says::Later(status, when) => (status, Some(when)),
+        let answer = match says {
+            Says::Status(status) => Answer::new(status),
+            Says::Later(status, when) => Answer::new(status).header("retry-after", when),
+            Says::Answer(answer) => answer,
             Says::NoConnection => return Err(NotSent("nobody is there".to_owned())),
             Says::Hangs => std::future::pending().await,
         };
-        let mut response = Response::builder().status(status);
-        if let Some(when) = retry_after {
-            response = response.header("retry-after", when);
+        let mut response = Response::builder().status(answer.status);
+        for (name, value) in answer.headers {
+            response = response.header(name, value);
         }
-        Ok(response.body(()).unwrap())
+        Ok(response.body(Given { taken: self.taken.clone(), ..answer.body }).unwrap())
     }
 
     async fn wait(&self, time: Duration) {

@@ -3,7 +3,7 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `request.rs` | a request and its answer |
-//! | `platform.rs` | a platform from a store, a way out and clocks |
+//! | `platform.rs` | a platform from a store, an HTTP client and clocks |
 //! | `memory.rs` | a store in memory |
 //! | `limited.rs`, `slow_disk.rs`, `failing.rs` | stores with the limits of all platforms, with slow writes, and with one call that fails |
 //! | `destination.rs` | a destination without a socket |
@@ -30,7 +30,7 @@ mod platform;
 mod request;
 mod slow_disk;
 
-pub use destination::{Says, Ways};
+pub use destination::{Answer, Given, Rest, Says, Ways};
 pub use failing::{Failing, Fault};
 pub use forms::{BEGIN, seven};
 pub use limited::Limited;

@@ -1,9 +1,9 @@
-//! A platform put together from a store, a way out and clocks.
+//! A platform put together from a store, an HTTP client and clocks.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use outbound_events::http_client::{Deliver, NoWayOut};
+use outbound_events::http_client::{HttpClient, NoHttpClient};
 use outbound_events::platform::Platform;
 use outbound_events::store::Store;
 
@@ -13,23 +13,23 @@ pub fn now() -> DateTime<Utc> {
 }
 
 /// A platform put together from its parts. Its monotonic clock goes as the wall clock does, unless it is given one of its own.
-pub struct Parts<'p, S, D, C> {
+pub struct Parts<'p, S, H, C> {
     pub store: &'p S,
-    pub deliver: &'p D,
+    pub http_client: &'p H,
     pub clock: C,
     pub monotonic: Option<&'p dyn Fn() -> Duration>,
 }
 
-impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Platform for Parts<'_, S, D, C> {
+impl<S: Store, H: HttpClient, C: Fn() -> DateTime<Utc>> Platform for Parts<'_, S, H, C> {
     type Store = S;
-    type Deliver = D;
+    type HttpClient = H;
 
     fn store(&self) -> &S {
         self.store
     }
 
-    fn deliver(&self) -> &D {
-        self.deliver
+    fn http_client(&self) -> &H {
+        self.http_client
     }
 
     fn now(&self) -> DateTime<Utc> {
@@ -43,11 +43,11 @@ impl<S: Store, D: Deliver, C: Fn() -> DateTime<Utc>> Platform for Parts<'_, S, D
 }
 
 /// A platform that is a store and a clock.
-pub fn by<S: Store, C: Fn() -> DateTime<Utc>>(store: &S, clock: C) -> Parts<'_, S, NoWayOut, C> {
-    Parts { store, deliver: &NoWayOut, clock, monotonic: None }
+pub fn by<S: Store, C: Fn() -> DateTime<Utc>>(store: &S, clock: C) -> Parts<'_, S, NoHttpClient, C> {
+    Parts { store, http_client: &NoHttpClient, clock, monotonic: None }
 }
 
 /// A platform that is a store, at one time.
-pub fn at<S: Store>(store: &S, now: DateTime<Utc>) -> Parts<'_, S, NoWayOut, impl Fn() -> DateTime<Utc>> {
+pub fn at<S: Store>(store: &S, now: DateTime<Utc>) -> Parts<'_, S, NoHttpClient, impl Fn() -> DateTime<Utc>> {
     by(store, move || now)
 }

@@ -74,10 +74,10 @@ impl Call {
         pollster::block_on(self.answered(&at(store, now), settings))
     }
 
-    /// The answer of a service that has a way out, and its time.
+    /// The answer of a service that sends requests, and its time.
     pub fn answer_with(self, store: &impl Store, ways: &Ways, settings: &[(&str, &str)]) -> Reply {
         let monotonic = || ways.passed.get();
-        let parts = Parts { store, deliver: ways, clock: || ways.now(), monotonic: Some(&monotonic) };
+        let parts = Parts { store, http_client: ways, clock: || ways.now(), monotonic: Some(&monotonic) };
         pollster::block_on(self.answered(&parts, settings))
     }
 

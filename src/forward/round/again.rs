@@ -43,7 +43,7 @@ impl<P: Platform> Round<'_, P> {
             }
         };
         // Where it failed it is to go once more as before.
-        if !matches!(end, Some(End::Failing { .. } | End::Over | End::Allowance)) {
+        if !matches!(end, Some(End::Failing(_) | End::Over | End::Allowance)) {
             store.delete(&key.to_string()).await?;
         }
         Ok(end)

@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::{End, Round};
 use crate::clock_faults::{self, ClockFault, Kind};
 use crate::deadline::Deadline;
-use crate::forward::outcome;
+use crate::forward::outcome::{self, Failure};
 use crate::forward::owed::Receipt;
 use crate::forward::standing::{self, Failing, LEASE, Standing};
-use crate::http_client::Deliver;
+use crate::http_client::HttpClient;
 use crate::platform::Platform;
 use crate::store::StoreError;
 
@@ -41,7 +41,7 @@ impl<P: Platform> Round<'_, P> {
         }
         self.standing.owner = now.timestamp_nanos_opt().unwrap_or_default();
         self.renew().await?;
-        self.deliver().wait(SETTLE).await;
+        self.http_client().wait(SETTLE).await;
         if self.is_overtaken().await? {
             return Ok(false);
         }
@@ -83,7 +83,7 @@ impl<P: Platform> Round<'_, P> {
                 // No longer than an hour, whatever a clock that stepped back makes of it.
                 self.standing.rest = Some(Deadline::new(now, Duration::from_millis(left).min(HOUR)));
             }
-            End::Failing { reason, retry_after } => {
+            End::Failing(Failure { reason, retry_after, .. }) => {
                 let before = self.standing.failing.take().filter(|_| !self.sent);
                 let mut failing = before.unwrap_or_else(|| Failing::new(now));
                 let wait = outcome::wait(failing.failures.saturating_add(1), retry_after);

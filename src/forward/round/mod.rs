@@ -24,10 +24,11 @@ use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 
 use super::destination::{Destination, Push, Way};
+use super::outcome::Failure;
 use super::owed::{self, Owing, Receipt};
 use super::standing::{self, Standing};
 use crate::archive::Listing;
-use crate::http_client::Deliver;
+use crate::http_client::HttpClient;
 use crate::identity::Id;
 use crate::keys::KeyParts;
 use crate::platform::Platform;
@@ -127,7 +128,7 @@ enum End {
     /// The destination is paused.
     Paused,
     /// It fails.
-    Failing { reason: String, retry_after: Option<Duration> },
+    Failing(Failure),
 }
 
 /// What becomes of the round after an event.
@@ -146,8 +147,8 @@ impl<'r, P: Platform> Round<'r, P> {
         self.rounds.platform.store()
     }
 
-    fn deliver(&self) -> &'r P::Deliver {
-        self.rounds.platform.deliver()
+    fn http_client(&self) -> &'r P::HttpClient {
+        self.rounds.platform.http_client()
     }
 
     fn note(&mut self, words: &str) {
@@ -207,7 +208,7 @@ impl<'r, P: Platform> Round<'r, P> {
             }
             self.keep().await?;
             owed::tidy(self.store(), &listing, self.now()).await?;
-            self.deliver().wait(GATHER).await;
+            self.http_client().wait(GATHER).await;
         }
     }
 }

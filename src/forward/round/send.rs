@@ -4,15 +4,15 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use http::{Request, Response};
+use http::Request;
 
 use super::{End, Round, Step, id_of};
 use crate::archive::pack::Entry;
 use crate::archive::{self, View, events};
 use crate::forward::format;
-use crate::forward::outcome::{Outcome, TIMEOUT};
+use crate::forward::outcome::{Answer, Outcome, TIMEOUT};
 use crate::forward::standing::{self, MOST_REFUSED, Refused};
-use crate::http_client::{Deliver, NotSent};
+use crate::http_client::{HttpClient, NotSent};
 use crate::identity::Id;
 use crate::keys::{Forwards, KeyParts};
 use crate::platform::Platform;
@@ -90,7 +90,7 @@ impl<P: Platform> Round<'_, P> {
             Ok(request) => {
                 self.standing.requests += 1;
                 let answer = self.answer(request).await?;
-                Outcome::of(answer, self.now())
+                Outcome::of(self.http_client(), answer, self.push, &self.destination.secrets, self.now()).await
             }
             Err(reason) => Outcome::Refused(reason),
         };
@@ -100,7 +100,7 @@ impl<P: Platform> Round<'_, P> {
     /// Does what an outcome asks for.
     async fn take(&mut self, entry: &Entry, outcome: Outcome) -> Step {
         match outcome {
-            Outcome::Sent => {
+            Outcome::Delivered { .. } => {
                 self.sent = true;
                 self.standing.succeeded = Some(self.now().timestamp_millis());
                 self.receipt.add(entry.key.id);
@@ -109,7 +109,7 @@ impl<P: Platform> Round<'_, P> {
             }
             Outcome::Refused(reason) => self.refuse(entry, reason).await,
             Outcome::Gone => self.pause("it answered 410 Gone: it wants no more events").await,
-            Outcome::Failed { reason, retry_after } => Ok(Some(End::Failing { reason, retry_after })),
+            Outcome::Failed(failure) => Ok(Some(End::Failing(failure))),
         }
     }
 
@@ -149,12 +149,12 @@ impl<P: Platform> Round<'_, P> {
     }
 
     /// Waits for the answer to a request, and keeps the lease meanwhile.
-    async fn answer(&mut self, request: Request<Vec<u8>>) -> Result<Result<Response<()>, NotSent>, StoreError> {
-        let deliver = self.deliver();
+    async fn answer(&mut self, request: Request<Vec<u8>>) -> Result<Answer<P::HttpClient>, StoreError> {
+        let client = self.http_client();
         let began = self.rounds.platform.monotonic();
-        let mut sending = pin!(deliver.send(request));
+        let mut sending = pin!(client.send(request));
         loop {
-            match select(sending.as_mut(), pin!(deliver.wait(RENEWAL))).await {
+            match select(sending.as_mut(), pin!(client.wait(RENEWAL))).await {
                 Either::Left((answer, _)) => return Ok(answer),
                 Either::Right(_) if self.since(began) >= TIMEOUT => {
                     return Ok(Err(NotSent(format!("it gave no answer within {} s", TIMEOUT.as_secs()))));

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use outbound_events::http_client::NoWayOut;
+use outbound_events::http_client::NoHttpClient;
 use outbound_events::platform::Platform;
 use outbound_events::store::{Store, StoreError};
 
@@ -31,14 +31,14 @@ impl<S> NativePlatform<S> {
 
 impl<S: Store> Platform for NativePlatform<S> {
     type Store = S;
-    type Deliver = NoWayOut;
+    type HttpClient = NoHttpClient;
 
     fn store(&self) -> &S {
         &self.store
     }
 
-    fn deliver(&self) -> &NoWayOut {
-        &NoWayOut
+    fn http_client(&self) -> &NoHttpClient {
+        &NoHttpClient
     }
 
     fn now(&self) -> DateTime<Utc> {

@@ -1,0 +1,113 @@
+//! The adapter for outgoing requests: `wasi:http/outgoing-handler` with spin-sdk, behind the library's port. It decides nothing. Wasm
+//! only.
+
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::Duration;
+
+use http::{StatusCode, header};
+use spin_executor::{CancelOnDropToken, push_waker_and_get_token};
+use spin_sdk::http::{IncomingResponse, SendError, send};
+use spin_sdk::wit::wasi::http0_2_0::types::IncomingBody;
+use wasi::clocks::monotonic_clock;
+use wasi::io::poll::Pollable;
+use wasi::io::streams::InputStream;
+
+use crate::http_client::{HttpClient, NotSent, ResponseBody};
+
+/// The component's host, as far as it lets requests out.
+pub struct WasiHttpClient;
+
+impl HttpClient for WasiHttpClient {
+    type Body = IncomingChunks;
+
+    async fn send(&self, request: http::Request<Vec<u8>>) -> Result<http::Response<IncomingChunks>, NotSent> {
+        let incoming: IncomingResponse = send(request).await.map_err(|error| not_sent(&error))?;
+        let mut response = http::Response::builder().status(incoming.status());
+        for (name, value) in incoming.headers().entries() {
+            response = response.header(name, value);
+        }
+        let mut response = response.body(IncomingChunks::NONE).map_err(|error| NotSent(error.to_string()))?;
+        if may_have_body(&response) {
+            response.body_mut().response = Some(incoming);
+        }
+        Ok(response)
+    }
+
+    async fn wait(&self, time: Duration) {
+        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let until = monotonic_clock::now().saturating_add(nanoseconds);
+        let subscribe = || monotonic_clock::subscribe_instant(until);
+        until_some(subscribe, || (until <= monotonic_clock::now()).then_some(())).await;
+    }
+}
+
+/// Whether there can be anything in the body: asking for it costs calls to the host.
+fn may_have_body<T>(response: &http::Response<T>) -> bool {
+    let is_empty = response.headers().get(header::CONTENT_LENGTH).is_some_and(|length| length == "0");
+    !is_empty && ![StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&response.status())
+}
+
+/// Asks until there is something, and lets the host wake it meanwhile.
+async fn until_some<T>(subscribe: impl Fn() -> Pollable, mut ask: impl FnMut() -> Option<T>) -> T {
+    let mut waiting: Option<CancelOnDropToken> = None;
+    poll_fn(|context| {
+        drop(waiting.take());
+        let answer = ask();
+        if answer.is_none() {
+            waiting = Some(push_waker_and_get_token(subscribe(), context.waker().clone()).into());
+        }
+        answer.map_or(Poll::Pending, Poll::Ready)
+    })
+    .await
+}
+
+/// The most bytes of a body that come at once.
+const CHUNK: u64 = 4 * 1024;
+
+/// A response's body, opened when it is first asked for.
+pub struct IncomingChunks {
+    /// The stream is a part of the body, and must be gone before it.
+    open: Option<(InputStream, IncomingBody)>,
+    /// Kept until the body is no longer needed: on some hosts the request ends with it. None where there is no body.
+    response: Option<IncomingResponse>,
+}
+
+impl IncomingChunks {
+    const NONE: Self = Self { open: None, response: None };
+
+    fn opened(&mut self) -> Option<&InputStream> {
+        if self.open.is_none() {
+            let body = self.response.as_ref()?.consume().ok()?;
+            self.open = Some((body.stream().ok()?, body));
+        }
+        self.open.as_ref().map(|(stream, _)| stream)
+    }
+}
+
+impl ResponseBody for IncomingChunks {
+    async fn chunk(&mut self) -> Option<Vec<u8>> {
+        let stream = self.opened()?;
+        let read = || match stream.read(CHUNK) {
+            // Nothing is there yet.
+            Ok(chunk) if chunk.is_empty() => None,
+            Ok(chunk) => Some(Some(chunk)),
+            // It has ended, or the connection broke off.
+            Err(_) => Some(None),
+        };
+        until_some(|| stream.subscribe(), read).await
+    }
+}
+
+/// What the platform says of it, which names no URL.
+fn not_sent(error: &SendError) -> NotSent {
+    NotSent(match error {
+        SendError::Http(code) => {
+            format!("it could not be reached: {}", format!("{code:?}").trim_start_matches("ErrorCode::"))
+        }
+        SendError::Io(_) => "it closed the connection while the event was sent".to_owned(),
+        SendError::RequestConversion(_) | SendError::ResponseConversion(_) => {
+            "it is no request that can be sent".to_owned()
+        }
+    })
+}
