@@ -1,13 +1,14 @@
 //! The adapter for outgoing requests: `wasi:http/outgoing-handler` with spin-sdk, behind the library's port. It decides nothing. Wasm
 //! only.
 
+use std::borrow::Cow;
 use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
 use http::{StatusCode, header};
 use spin_executor::{CancelOnDropToken, push_waker_and_get_token};
-use spin_sdk::http::{IncomingResponse, SendError, send};
+use spin_sdk::http::{ErrorCode, IncomingResponse, SendError, send};
 use spin_sdk::wit::wasi::http0_2_0::types::IncomingBody;
 use wasi::clocks::monotonic_clock;
 use wasi::io::poll::Pollable;
@@ -99,15 +100,68 @@ impl ResponseBody for IncomingChunks {
     }
 }
 
-/// What the platform says of it, which names no URL.
+/// Why there was no answer, in words.
 fn not_sent(error: &SendError) -> NotSent {
     NotSent(match error {
-        SendError::Http(code) => {
-            format!("it could not be reached: {}", format!("{code:?}").trim_start_matches("ErrorCode::"))
-        }
-        SendError::Io(_) => "it closed the connection while the event was sent".to_owned(),
-        SendError::RequestConversion(_) | SendError::ResponseConversion(_) => {
-            "it is no request that can be sent".to_owned()
-        }
+        SendError::Http(code) => format!("no answer: {}", words(code)),
+        SendError::Io(_) => "no answer: it closed the connection while the event was sent".to_owned(),
+        SendError::RequestConversion(_) => "this platform refuses such a request".to_owned(),
+        SendError::ResponseConversion(_) => "no answer: this platform cannot read it".to_owned(),
     })
+}
+
+/// The errors of `wasi:http`, each with its name there. A host's own words say more than any of them.
+fn words(code: &ErrorCode) -> Cow<'_, str> {
+    use ErrorCode::*;
+    let words = match code {
+        InternalError(Some(text)) if !text.is_empty() => return text.into(),
+        InternalError(_) => "this platform failed (internal-error)",
+        DnsTimeout => "the name was not resolved in time (DNS-timeout)",
+        DnsError(_) => "the name could not be resolved (DNS-error)",
+        DestinationNotFound => "there is nothing of that name (destination-not-found)",
+        DestinationUnavailable => "it could not be reached (destination-unavailable)",
+        DestinationIpProhibited => {
+            "its address is not allowed: one that is not public needs private (destination-IP-prohibited)"
+        }
+        DestinationIpUnroutable => "there is no route to its address (destination-IP-unroutable)",
+        ConnectionRefused => "the connection was refused (connection-refused)",
+        ConnectionTerminated => "the connection was closed (connection-terminated)",
+        ConnectionTimeout => "there was no connection in time (connection-timeout)",
+        ConnectionReadTimeout => "nothing came in time (connection-read-timeout)",
+        ConnectionWriteTimeout => "the request was not taken in time (connection-write-timeout)",
+        ConnectionLimitReached => "this platform has too many connections (connection-limit-reached)",
+        TlsProtocolError => "TLS failed (TLS-protocol-error)",
+        TlsCertificateError => "its certificate is not trusted (TLS-certificate-error)",
+        TlsAlertReceived(_) => "it broke off TLS (TLS-alert-received)",
+        HttpRequestDenied => {
+            "this platform does not allow requests to it: see allowed_outbound_hosts in spin.toml (HTTP-request-denied)"
+        }
+        HttpRequestLengthRequired => "the request has no length (HTTP-request-length-required)",
+        HttpRequestBodySize(_) => "the event is too large for this platform (HTTP-request-body-size)",
+        HttpRequestMethodInvalid => "this platform refuses the method (HTTP-request-method-invalid)",
+        HttpRequestUriInvalid => "this platform refuses the URL (HTTP-request-URI-invalid)",
+        HttpRequestUriTooLong => "the URL is too long (HTTP-request-URI-too-long)",
+        HttpRequestHeaderSectionSize(_) | HttpRequestHeaderSize(_) => {
+            "the headers are too large (HTTP-request-header-size)"
+        }
+        HttpRequestTrailerSectionSize(_) | HttpRequestTrailerSize(_) => {
+            "the trailers are too large (HTTP-request-trailer-size)"
+        }
+        HttpResponseIncomplete => "the answer broke off (HTTP-response-incomplete)",
+        HttpResponseHeaderSectionSize(_) | HttpResponseHeaderSize(_) => {
+            "the answer's headers are too large (HTTP-response-header-size)"
+        }
+        HttpResponseBodySize(_) => "the answer is too large (HTTP-response-body-size)",
+        HttpResponseTrailerSectionSize(_) | HttpResponseTrailerSize(_) => {
+            "the answer's trailers are too large (HTTP-response-trailer-size)"
+        }
+        HttpResponseTransferCoding(_) => "the answer's transfer coding is unknown (HTTP-response-transfer-coding)",
+        HttpResponseContentCoding(_) => "the answer's content coding is unknown (HTTP-response-content-coding)",
+        HttpResponseTimeout => "nothing came in time (HTTP-response-timeout)",
+        HttpUpgradeFailed => "the protocol could not be changed (HTTP-upgrade-failed)",
+        HttpProtocolError => "it does not speak HTTP (HTTP-protocol-error)",
+        LoopDetected => "the request goes in a circle (loop-detected)",
+        ConfigurationError => "this platform is set up wrongly (configuration-error)",
+    };
+    words.into()
 }
