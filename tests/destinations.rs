@@ -69,6 +69,7 @@ fn what_is_wrong_is_told_with_its_place() {
         (with("headers", json!({ "Webhook-Id": "x" })), "destinations[0].headers.Webhook-Id is set by"),
         (with("headers", json!({ "a b": "x" })), "destinations[0].headers.a b is no header"),
         (with("headers", json!({ "a": "x\ny" })), "destinations[0].headers.a has no value"),
+        (with("headers", json!({ "X-A": "x", "x-a": "y" })), "destinations[0].headers.x-a is there twice"),
         (with("events", json!([])), "destinations[0].events is no list"),
         (with("events", json!(["support_conference_end", "A"])), "destinations[0].events[1] is not 1 to 64"),
         (with("sites", json!(["a.b"])), "destinations[0].sites[0] is not 1 to 32"),
@@ -99,6 +100,129 @@ fn what_is_wrong_is_told_with_its_place() {
         json!([{ "name": "a", "url": "https://example.com" }, { "name": "a", "url": "http://example.com", "x": 1 }]);
     assert_eq!(faults(&two).len(), 2, "all faults at once, and a URL that is none makes no second destination: {two}");
     assert!(Destination::read_all("[{\"secret\": \"whsec_").unwrap_err()[0].to_string().contains("line 1"));
+}
+
+#[test]
+fn a_header_of_the_connection_is_refused() {
+    // What wasmtime-wasi-http forbids, and so do Spin and our host, which take its list: sending would fail for every event.
+    let forbidden = [
+        "Connection",
+        "Keep-Alive",
+        "Proxy-Authenticate",
+        "Proxy-Authorization",
+        "proxy-connection",
+        "Transfer-Encoding",
+        "UPGRADE",
+        "Host",
+        "HTTP2-Settings",
+    ];
+    for name in forbidden.into_iter().chain(["Content-Length", "Content-Type", "TE", "Trailer", "Expect", "Webhook-Id"])
+    {
+        let told = faults(&json!([{ "name": "a", "url": "https://x.example", "headers": { name: "timeout=5" } }]));
+        assert!(
+            told.len() == 1 && told[0].starts_with(&format!("destinations[0].headers.{name} ")),
+            "{name}: {told:?}"
+        );
+    }
+}
+
+#[test]
+fn a_url_has_a_host_and_a_port_that_are_valid() {
+    const PORT: &str = "has a port that is not 1 to 65535";
+    const HOST: &str = "has a host that is not valid";
+    const RULE: &str = "is neither an https URL nor an http one of a loopback address";
+    let (long, label) = ("x".repeat(10_000), "x".repeat(63));
+    let cases = [
+        ("https://desk.example:84430/in", PORT),
+        ("https://desk.example:44e3", PORT),
+        ("http://127.0.0.1:99999/in", PORT),
+        ("https://x.example:65536", PORT),
+        ("https://x.example:0/", PORT),
+        ("https://x.example:/", PORT),
+        ("https://x.example:+443/", PORT),
+        ("https://x.example:-1/", PORT),
+        ("https://x.example: 443/", PORT),
+        ("https://x.example:443 /", PORT),
+        ("https://x.example:000443/", PORT),
+        ("https://x.example:443:443/", PORT),
+        ("https://x.example:\u{664}\u{664}\u{663}/", PORT),
+        ("https://[::1]:99999/", PORT),
+        ("https://[::1]:/", PORT),
+        ("https://[::1]443/", PORT),
+        ("https://[::1/", PORT),
+        ("https://::1/", PORT),
+        ("https://[fe80::1%25eth0]/", HOST),
+        ("https://[::1%1]/", HOST),
+        ("https://[v1.x]/", HOST),
+        ("https://[]/", HOST),
+        ("https://x]/", HOST),
+        ("https://.../", HOST),
+        ("https://./", HOST),
+        ("https://x..example/", HOST),
+        ("https://.x.example/", HOST),
+        ("https://x.example../", HOST),
+        ("https://a%62c.example/", HOST),
+        ("https://x example/", HOST),
+        (" https://x.example/", RULE),
+        ("https://b\u{fc}ro.example/", HOST),
+        ("https://x.example\\@y.example/", "has a user"),
+        ("https://x.example\\y/", HOST),
+        ("https://x,y.example/", HOST),
+        ("https://2130706433/", HOST),
+        ("https://0x7f.1/", HOST),
+        ("https://0x7f000001/", HOST),
+        ("https://127.1/", HOST),
+        ("https://0177.0.0.1/", HOST),
+        ("https://256.0.0.1/", HOST),
+        ("https://127.0.0.1./", HOST),
+        ("https://x.0x/", HOST),
+        ("http://localhost.:80/", RULE),
+        ("http://localhost.example/", RULE),
+        ("http://127.0.0.1.example/", RULE),
+        ("http://[::ffff:127.0.0.1]/", RULE),
+        ("http://0.0.0.0/", RULE),
+        ("https:///x", RULE),
+        ("https://:443/", RULE),
+        ("https:/x.example/", RULE),
+        ("//x.example/", RULE),
+        ("https://user@x.example/", "has a user"),
+        ("https://@x.example/", "has a user"),
+        (&format!("https://x.example/{long}"), "is longer than 8,000 bytes"),
+        (&format!("https://{label}x.example/"), HOST),
+        (&format!("https://{}/", [label.as_str(); 4].join(".")), HOST),
+    ];
+    for (url, fault) in cases {
+        for format in ["cloudevents", "form"] {
+            let told = faults(&json!([{ "name": "a", "url": url, "format": format }]));
+            assert!(told.len() == 1 && told[0].starts_with(&format!("destinations[0].url {fault}")), "{url}: {told:?}");
+        }
+    }
+    let long = format!("https://x.example/{}", "x".repeat(7_000));
+    let longest_name = format!("https://{label}.{label}.{label}.example:65535");
+    let valid = [
+        ("https://desk.example:8443/in", "https://desk.example:8443"),
+        ("HTTPS://Desk.Example:1/In", "https://desk.example:1"),
+        ("https://x.example:00443/", "https://x.example:00443"),
+        ("https://x.example?a=b:99999@c", "https://x.example"),
+        ("https://x.example/a:99999/@b", "https://x.example"),
+        ("https://x_y-z.example/", "https://x_y-z.example"),
+        ("https://xn--bro-hoa.example/", "https://xn--bro-hoa.example"),
+        ("https://desk.svc.cluster.local.:8443/", "https://desk.svc.cluster.local.:8443"),
+        ("https://desk/", "https://desk"),
+        ("https://1.x1/", "https://1.x1"),
+        ("https://203.0.113.7:8443/", "https://203.0.113.7:8443"),
+        ("https://[2001:DB8::7]:8443/x", "https://[2001:db8::7]:8443"),
+        ("https://[::ffff:203.0.113.7]/", "https://[::ffff:203.0.113.7]"),
+        ("http://[::1]:4000/in", "http://[::1]:4000"),
+        ("http://127.8.9.10/", "http://127.8.9.10"),
+        ("HTTP://LOCALHOST:4000", "http://localhost:4000"),
+        (long.as_str(), "https://x.example"),
+        (longest_name.as_str(), longest_name.as_str()),
+    ];
+    for (url, origin) in valid {
+        let read = Destination::read_all(&json!([{ "name": "a", "url": url }]).to_string());
+        assert_eq!(read.unwrap()[0].origin(), Some(origin), "{url}");
+    }
 }
 
 #[test]

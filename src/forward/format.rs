@@ -17,7 +17,7 @@ const CLOUDEVENTS: HeaderValue = HeaderValue::from_static("application/cloudeven
 /// What says that a body is a form.
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 
-/// Who sends.
+/// Who sends, unless the setting says something else.
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("outbound-events/", env!("CARGO_PKG_VERSION")));
 
 /// Whether the request needs to know the session's timeline.
@@ -52,8 +52,10 @@ pub fn request(
         .method(content.method)
         .uri(uri)
         .header(header::CONTENT_TYPE, content.kind)
-        .header(header::CONTENT_LENGTH, content.body.len())
-        .header(header::USER_AGENT, USER_AGENT);
+        .header(header::CONTENT_LENGTH, content.body.len());
+    if !push.headers.contain(&header::USER_AGENT) {
+        request = request.header(header::USER_AGENT, USER_AGENT);
+    }
     for (name, value) in signature(secrets, &entry.key.id.to_string(), now, &content.body)? {
         request = request.header(name, value);
     }

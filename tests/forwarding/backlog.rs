@@ -111,7 +111,7 @@ fn an_event_that_was_refused_makes_the_others_no_dearer() {
 #[test]
 fn a_destination_that_refuses_everything_is_paused() {
     let recipient = Recipient::one();
-    *recipient.ways.always.borrow_mut() = Says::Status(401);
+    *recipient.ways.always.borrow_mut() = Says::Status(404);
     for number in 0..130 {
         recipient.take(&event(number));
     }

@@ -77,13 +77,15 @@ fn each_answer_means_what_it_means() {
         (Says::Status(200), "working", 0),
         (Says::Status(202), "working", 0),
         (Says::Status(204), "working", 0),
-        (Says::Status(301), "refused", 0),
-        (Says::Status(302), "refused", 0),
-        (Says::Status(307), "refused", 0),
+        (Says::Status(301), "failing", 5),
+        (Says::Status(302), "failing", 5),
+        (Says::Status(307), "failing", 5),
         (Says::Status(400), "refused", 0),
-        (Says::Status(401), "refused", 0),
-        (Says::Status(403), "refused", 0),
+        (Says::Status(401), "failing", 5),
+        (Says::Status(403), "failing", 5),
         (Says::Status(404), "refused", 0),
+        (Says::Status(405), "failing", 5),
+        (Says::Status(407), "failing", 5),
         (Says::Status(413), "refused", 0),
         (Says::Status(422), "refused", 0),
         (Says::Status(410), "paused", 0),
@@ -230,4 +232,23 @@ fn a_form_is_byte_for_byte_what_was_sent() {
     }
     let events = |store: &Memory| store.keys().into_iter().filter(|key| key.starts_with("event.")).collect::<Vec<_>>();
     assert_eq!(events(&again), events(&recipient.store), "a chain ends with the same keys");
+}
+
+#[test]
+fn a_request_says_who_sends_it_once() {
+    let one = |headers: serde_json::Value| {
+        Recipient::new(json!([{ "name": "desk", "url": "https://desk.example", "headers": headers }]))
+    };
+    for (headers, value) in [
+        (json!({}), concat!("outbound-events/", env!("CARGO_PKG_VERSION"))),
+        (json!({ "user-agent": "desk/1" }), "desk/1"),
+        (json!({ "User-Agent": " \tdesk/1 " }), "desk/1"),
+        (json!({ "USER-AGENT": "" }), ""),
+    ] {
+        let recipient = one(headers.clone());
+        recipient.take(BEGIN);
+        let got = recipient.ways.got.borrow();
+        let agents: Vec<_> = got[0].headers().get_all("user-agent").iter().collect();
+        assert_eq!(agents, [value], "{headers}");
+    }
 }

@@ -3,11 +3,13 @@
 //! | File | What is in it |
 //! |---|---|
 //! | `access.rs` | clients that pull, the scheduler's request, and permissions |
+//! | `answers.rs` | what each answer means, what is shown of it, and how long it is waited for |
 //! | `backlog.rs` | packing, replays, refused events and paused destinations |
-//! | `delivery.rs` | from an event to a request, and what each answer means |
+//! | `delivery.rs` | from an event to a request, and what becomes of it |
 //! | `recipient.rs` | a store with destinations, and a clock that can be set |
 
 mod access;
+mod answers;
 mod backlog;
 mod delivery;
 mod recipient;

@@ -7,8 +7,8 @@
 //! |---|---|
 //! | the types: a destination, its format, its filter | `mod.rs` |
 //! | reading the setting, and its faults | `read.rs` |
-//! | the URL that requests go to | `url.rs` |
-//! | secrets and headers, whose values are never shown | `hidden.rs` |
+//! | the URL that requests go to, and where a redirect leads | `url.rs` |
+//! | secrets and headers, whose values are never shown, and what a destination must not make us show of them | `hidden.rs` |
 
 mod hidden;
 mod read;
@@ -20,6 +20,7 @@ use crate::identity::{DestinationName, Site};
 use crate::keys::KeyParts;
 use crate::record::Record;
 
+pub(in crate::forward) use hidden::SHORTEST_SECRET;
 pub use hidden::{Headers, Secrets};
 pub use read::Fault;
 pub use url::Url;

@@ -153,6 +153,9 @@ impl Fields<'_> {
             Some(Value::Object(object)) => {
                 for (name, value) in object {
                     match read_header(name, value) {
+                        Ok((known, _)) if headers.iter().any(|(other, _)| *other == known) => {
+                            self.fault(&format!("headers.{name}"), "is there twice, in another spelling");
+                        }
                         Ok(header) => headers.push(header),
                         Err(reason) => self.fault(&format!("headers.{name}"), reason),
                     }
@@ -280,23 +283,30 @@ fn time(text: &str) -> Result<Timestamp, &'static str> {
 }
 
 /// What a request says of itself is not for a setting to say.
-const OWN_HEADERS: [HeaderName; 8] = [
-    header::HOST,
-    header::CONTENT_LENGTH,
-    header::CONTENT_TYPE,
+const OWN_HEADERS: [HeaderName; 5] =
+    [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::TE, header::TRAILER, header::EXPECT];
+
+/// What hosts of `wasi:http` take from no component: `DEFAULT_FORBIDDEN_HEADERS` of wasmtime-wasi-http 48 (`src/lib.rs`), which Spin and
+/// our host use as it is. A request with one of them can never be sent.
+const FORBIDDEN_HEADERS: [HeaderName; 9] = [
     header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    HeaderName::from_static("proxy-connection"),
     header::TRANSFER_ENCODING,
     header::UPGRADE,
-    header::TE,
-    header::EXPECT,
+    header::HOST,
+    HeaderName::from_static("http2-settings"),
 ];
 
 fn read_header(name: &str, value: &Value) -> Result<(HeaderName, HeaderValue), &'static str> {
     let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "is no header's name")?;
-    if OWN_HEADERS.contains(&name) || name.as_str().starts_with("webhook-") {
-        return Err("is set by the request itself");
+    if OWN_HEADERS.contains(&name) || FORBIDDEN_HEADERS.contains(&name) || name.as_str().starts_with("webhook-") {
+        return Err("is set by the request itself or by the platform that sends it; remove it");
     }
-    let value = value.as_str().and_then(|value| HeaderValue::from_str(value).ok());
+    // Spaces around a value are not a part of it (RFC 9110, 5.5).
+    let value = value.as_str().and_then(|value| HeaderValue::from_str(value.trim_matches([' ', '\t'])).ok());
     let mut value = value.ok_or("has no value that a header can have")?;
     value.set_sensitive(true);
     Ok((name, value))

@@ -1,12 +1,25 @@
 //! What became of a request, and when the next one goes.
+//!
+//! The status line decides. Of a body a little is read for its words alone: it may never end.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `mod.rs` | what each answer means, and the waits between attempts |
+//! | `advice.rs` | what an administrator has to change where the destination is set up wrongly |
+//! | `excerpt.rs` | the beginning of a body as one line of text, without what is secret |
+//! | `retry_after.rs` | reading `Retry-After` |
+
+mod advice;
+mod excerpt;
+mod retry_after;
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use http::{Response, StatusCode, header};
+use http::{Response, StatusCode};
 
 use super::destination::{Push, Secrets};
-use crate::http_client::{HttpClient, NotSent};
+use crate::http_client::{BodyLimit, HttpClient, NotSent, read_at_most};
 
 /// What a destination said to a request, or that it said nothing.
 pub type Answer<C> = Result<Response<<C as HttpClient>::Body>, NotSent>;
@@ -30,7 +43,7 @@ pub enum Outcome {
 /// Why a destination fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// In words.
+    /// What it answered, what to change if that is known, and the beginning of the answer's body. Holds no secret.
     pub reason: String,
     /// How long it asks to be left alone.
     pub retry_after: Option<Duration>,
@@ -45,8 +58,11 @@ impl Failure {
     }
 }
 
-/// How long a request may take.
+/// How long a request may take, up to the head of its answer.
 pub const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How much of an answer's body is read.
+const BODY: BodyLimit = BodyLimit { bytes: 4 * 1024, time: Duration::from_secs(1) };
 
 /// How long to wait after the first failure, the second …; after those, the last again and again.
 const WAITS: [u64; 6] = [5, 30, 120, 600, 1_800, 3_600];
@@ -62,8 +78,7 @@ pub fn wait(failures: u32, retry_after: Option<Duration>) -> Duration {
 }
 
 impl Outcome {
-    /// What an answer means, or that there was none.
-    #[expect(clippy::unused_async, unused_variables, reason = "bodies are not read yet")]
+    /// What an answer of a destination means, or that there was none. Takes as long as a second where the body does not end.
     pub async fn of<C: HttpClient>(
         client: &C,
         answer: Answer<C>,
@@ -71,32 +86,65 @@ impl Outcome {
         secrets: &Secrets,
         now: DateTime<Utc>,
     ) -> Self {
-        let response = match answer {
-            Ok(response) => response,
-            Err(error) => {
-                return Self::Failed(Failure { reason: error.to_string(), retry_after: None, is_answer: false });
+        let (head, body) = match answer {
+            Ok(response) => response.into_parts(),
+            Err(NotSent(reason)) => {
+                // A platform's own words may name the URL.
+                let reason = excerpt::of(reason.as_bytes(), push, secrets).unwrap_or_default();
+                return Self::Failed(Failure { reason, retry_after: None, is_answer: false });
             }
         };
-        let status = response.status();
-        let reason = format!("it answered {status}");
-        match status {
-            status if status.is_success() => Self::Delivered { answer: None },
-            StatusCode::GONE => Self::Gone,
-            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
-                Self::Failed(Failure { reason, retry_after: retry_after(&response, now), is_answer: false })
+        let words = if may_be_shown(head.status) {
+            excerpt::of(&read_at_most(client, body, BODY).await, push, secrets)
+        } else {
+            None
+        };
+        let status = match head.status.canonical_reason() {
+            Some(name) => format!("{} {name}", head.status.as_u16()),
+            None => head.status.as_u16().to_string(),
+        };
+        let advice = advice::of(&head, push, secrets).map(|advice| format!("; {advice}")).unwrap_or_default();
+        let said = words.as_ref().map(|words| format!(": {words}")).unwrap_or_default();
+        let reason = format!("it answered {status}{advice}{said}");
+        match meaning(head.status) {
+            Meaning::Delivered => Self::Delivered { answer: words },
+            Meaning::Gone => Self::Gone,
+            Meaning::Refused => Self::Refused(reason),
+            Meaning::Failing { is_answer } => {
+                let retry_after = retry_after::longest(&head.headers, now);
+                Self::Failed(Failure { reason, retry_after, is_answer })
             }
-            status if status.is_redirection() || status.is_client_error() => Self::Refused(reason),
-            _ => Self::Failed(Failure { reason, retry_after: retry_after(&response, now), is_answer: true }),
         }
     }
 }
 
-/// `Retry-After` in seconds or as a date (RFC 9110).
-fn retry_after<B>(response: &Response<B>, now: DateTime<Utc>) -> Option<Duration> {
-    let text = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
-        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
+/// What a status line means.
+enum Meaning {
+    Delivered,
+    Gone,
+    Refused,
+    Failing { is_answer: bool },
+}
+
+fn meaning(status: StatusCode) -> Meaning {
+    match status {
+        status if status.is_success() => Meaning::Delivered,
+        StatusCode::GONE => Meaning::Gone,
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
+            Meaning::Failing { is_answer: false }
+        }
+        // The destination is set up wrongly, not the event.
+        StatusCode::UNAUTHORIZED
+        | StatusCode::FORBIDDEN
+        | StatusCode::METHOD_NOT_ALLOWED
+        | StatusCode::PROXY_AUTHENTICATION_REQUIRED => Meaning::Failing { is_answer: true },
+        status if status.is_client_error() => Meaning::Refused,
+        // 3xx, 5xx, and what is no final status at all.
+        _ => Meaning::Failing { is_answer: true },
     }
-    let date = DateTime::parse_from_rfc2822(text).ok()?;
-    Some(date.signed_duration_since(now).to_std().unwrap_or_default())
+}
+
+/// Whether a body's words are shown. That of a redirect repeats the whole of `Location`, which may be all that one needs to write there.
+fn may_be_shown(status: StatusCode) -> bool {
+    !status.is_redirection()
 }
