@@ -3,7 +3,7 @@
 //! | module | what it holds the library to |
 //! |---|---|
 //! | `events`, `records` | rules for events and their variables; the record, its id and its key |
-//! | `settings`, `destinations`, `templates` | settings, and the pages generated from them; the setting `destinations`; the ready templates |
+//! | `settings`, `destinations`, `templates` | settings, and the pages generated from them; the setting `destinations`; templates, ready and own |
 //! | `answers`, `reading` | every answer to every kind of request; `/api`, the page and permissions |
 //! | `archive`, `counts`, `search`, `timeline`, `long_session` | packs, statistics, searches, and what the events of a session tell |
 //! | `forwarding` | deliveries: what is sent, in which order, and what each answer means |

@@ -7,6 +7,7 @@
 //! | the same of all destinations, as compaction asks for it | [`backlogs`] |
 //! | a *round*: what is owed is sent, oldest first | [`round`] |
 //! | an event -> a request: CloudEvents, form, template, signed | [`format`](mod@format), [`template`] |
+//! | whether templates make valid requests of invented events, before anything is sent | [`trial`] |
 //! | what became of it, and when to try again | [`outcome`] |
 //! | how destinations do; pausing, sending again | [`standing`] |
 //!
@@ -27,3 +28,4 @@ pub mod owed;
 pub mod round;
 pub mod standing;
 pub mod template;
+pub mod trial;

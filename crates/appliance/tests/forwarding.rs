@@ -350,6 +350,15 @@ fn a_file_of_destinations_is_checked_and_tried() {
     assert_eq!(checked.code, Some(1));
     assert_eq!(checked.stdout.lines().count(), 3, "{checked:?}");
     assert!(checked.stdout.contains("destinations[0].name is not") && !checked.stdout.contains("XYZZY"), "{checked:?}");
+    let quoted_twice = json!({ "body": "{\"text\": \"{{ title }}\"}" });
+    let own = json!([{ "name": "own", "url": "http://127.0.0.1:9/", "format": "template", "template": quoted_twice }]);
+    let checked = check(&own, &["--send"]);
+    assert_eq!((checked.code, checked.stdout.lines().count()), (Some(1), 1), "{checked:?}");
+    assert!(
+        checked.stdout.contains("destinations[0].template.body makes no valid JSON of support_conference_begin: ")
+            && checked.stdout.contains("a placeholder brings its own quotes"),
+        "{checked:?}"
+    );
     let closed = json!([{ "name": "closed", "url": "http://127.0.0.1:9/XYZZY" }]);
     let checked = check(&closed, &["--send"]);
     assert_eq!(checked.code, Some(1));

@@ -161,7 +161,7 @@ fn written(folder: &Path, number: usize, text: &str) -> std::path::PathBuf {
 fn destinations_come_from_a_file_of_their_own_too() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("destinations.json");
-    let template = r#"{ "method": "POST", "content_type": "application/json", "body": "{\"text\": \"{{ title }}\"}" }"#;
+    let template = r#"{ "method": "POST", "content_type": "application/json", "body": "{\"text\": {{ title }}}" }"#;
     let destination = r#""url": "http://127.0.0.1:9/in", "format": "template", "template""#;
     fs::write(&file, format!("[\n  {{ \"name\": \"of-the-file\", {destination}: {template} }}\n]\n")).unwrap();
     let other = |name: &str| format!("[{{\"name\": \"{name}\", \"url\": \"http://127.0.0.1:9/\"}}]");
@@ -181,7 +181,17 @@ fn destinations_come_from_a_file_of_their_own_too() {
         let expected = if in_command { "of-the-command" } else { "of-the-file" };
         assert!(told.contains(expected) && told.matches("\"name\"").count() == 1, "{told}");
     }
-    for (text, expected) in [("[{\"name\": \"a\"}]", "the setting destinations [0].url"), ("[", "is no JSON")] {
+    let quoted_twice = template.replace("{{ title }}", "\\\"{{ title }}\\\"");
+    let faults = [
+        ("[{\"name\": \"a\"}]".to_owned(), "the setting destinations [0].url"),
+        ("[".to_owned(), "is no JSON"),
+        // Found by invented events, before anything is sent.
+        (
+            format!("[{{ \"name\": \"a\", {destination}: {quoted_twice} }}]"),
+            "the setting destinations [0].template.body makes no valid JSON of support_conference_begin: ",
+        ),
+    ];
+    for (text, expected) in faults {
         fs::write(&file, text).unwrap();
         let mut host = support::host();
         host.arg("serve").arg("--destinations").arg(&file);

@@ -7,6 +7,7 @@ use appliance::config::EmailEventName;
 use appliance::destinations;
 use appliance::macros::{Place, Template, check};
 use outbound_events::forward::destination::Destination;
+use outbound_events::forward::trial;
 
 pub async fn check_destinations(file: &Path, send: bool) -> Result<bool> {
     let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
@@ -17,6 +18,11 @@ pub async fn check_destinations(file: &Path, send: bool) -> Result<bool> {
             return Ok(false);
         }
     };
+    let faults = trial::faults(&all);
+    if !faults.is_empty() {
+        faults.iter().for_each(|fault| println!("{fault}"));
+        return Ok(false);
+    }
     let (entries, mut well) = (destinations::trial()?, true);
     for destination in &all {
         let (name, origin) = (&destination.name, destination.origin().unwrap_or("it pulls"));

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use ipnet::IpNet;
+use outbound_events::forward::trial;
 use outbound_events::settings::{Bucket, Ingest, Settings};
 use outbound_events_host::client::{self, Proxies};
 use outbound_events_host::guest::{Guest, Limits};
@@ -105,6 +106,10 @@ async fn serve_until_stopped(arguments: Serve) -> Result<()> {
     let variables =
         variables::read(arguments.env_file.as_deref(), arguments.destinations.as_deref(), &arguments.variables)?;
     let settings = Settings::read(|name| Ok(variables.get(name).cloned()))?;
+    // Here, as the component reads its settings for each request and cannot try them each time.
+    let faults = trial::faults(&settings.destinations);
+    let faults: Vec<_> = faults.iter().map(|fault| format!("{} {}", fault.place, fault.reason)).collect();
+    ensure!(faults.is_empty(), "the setting destinations {}", faults.join("; "));
     ensure!(settings.bucket == Bucket::default(), "the setting bucket: this host has one store, default");
     let tls = match (&arguments.tls_cert, &arguments.tls_key) {
         (Some(certificate), Some(key)) => Some(Tls::read(certificate, key)?),

@@ -5,14 +5,20 @@
 //! What a placeholder gives is escaped for what it stands in: as JSON, with its quotes, where the content type is JSON's; percent-
 //! encoded in a form and in a URL's path and query. In any other text it stands as it is.
 //!
-//! Of minijinja's filters there are those that words and short lists need (`add_words`): what is not named there is no part of the component. Two
-//! are added: `chat`, for text that must call nobody, and `text`, which makes of JSON a text that is escaped as any other.
+//! | what | file |
+//! |---|---|
+//! | what a template is, what it sees, rendering it | this file |
+//! | its filters: minijinja's, and ours for text that somebody else chose | `filters.rs` |
+//! | the ready templates | `../templates/` |
+//! | invented events, rendered before anything is sent | `../trial.rs` |
+
+mod filters;
 
 use std::borrow::Cow;
 
 use http::{HeaderValue, Method};
 use minijinja::value::{Serde, Value};
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, filters, tests};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
@@ -41,16 +47,31 @@ pub(super) struct Seen<'s> {
 
 /// The ready ones: JSON, sent by POST.
 const READY: [(&str, &str); 5] = [
-    ("google-chat", include_str!("templates/google-chat.json")),
-    ("jira", include_str!("templates/jira.json")),
-    ("servicenow", include_str!("templates/servicenow.json")),
-    ("slack", include_str!("templates/slack.json")),
-    ("teams", include_str!("templates/teams.json")),
+    ("google-chat", include_str!("../templates/google-chat.json")),
+    ("jira", include_str!("../templates/jira.json")),
+    ("servicenow", include_str!("../templates/servicenow.json")),
+    ("slack", include_str!("../templates/slack.json")),
+    ("teams", include_str!("../templates/teams.json")),
 ];
 
 /// The names of the ready templates.
 pub fn names() -> String {
     READY.map(|(name, _)| name).join(", ")
+}
+
+/// Why a template makes no body of an event. Repeats nothing of the event.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RenderError {
+    #[error("{0}")]
+    Failed(String),
+    #[error("makes no valid JSON: {0}")]
+    NotJson(serde_json::Error),
+}
+
+impl From<RenderError> for String {
+    fn from(error: RenderError) -> Self {
+        format!("template.body {error}")
+    }
 }
 
 impl Template {
@@ -66,11 +87,12 @@ impl Template {
         environment(self.escape()).template_from_str(&self.body).map(drop).map_err(|error| told(&error))
     }
 
-    pub(super) fn render(&self, seen: &Seen<'_>) -> Result<Vec<u8>, String> {
-        let rendered = environment(self.escape()).render_str(&self.body, Serde(seen)).map_err(|error| told(&error))?;
+    pub(super) fn render(&self, seen: &Seen<'_>) -> Result<Vec<u8>, RenderError> {
+        let rendered = environment(self.escape())
+            .render_str(&self.body, Serde(seen))
+            .map_err(|error| RenderError::Failed(told(&error)))?;
         if matches!(self.escape(), AutoEscape::Json) {
-            serde_json::from_str::<serde::de::IgnoredAny>(&rendered)
-                .map_err(|error| format!("what the template makes is no JSON: {error}"))?;
+            serde_json::from_str::<serde::de::IgnoredAny>(&rendered).map_err(RenderError::NotJson)?;
         }
         Ok(rendered.into_bytes())
     }
@@ -121,50 +143,12 @@ fn path_ends(path: &str) -> bool {
 
 fn environment<'e>(escape: AutoEscape) -> Environment<'e> {
     let mut environment = Environment::empty();
-    add_words(&mut environment);
+    filters::add_to(&mut environment);
     environment.set_auto_escape_callback(move |_| escape.clone());
     environment.set_formatter(format);
     // An event has what it has: who joined stands in some, an external key in others.
     environment.set_undefined_behavior(UndefinedBehavior::Chainable);
-    environment.add_filter("chat", chat);
-    // JSON in a string of JSON is escaped once more.
-    environment.add_filter("text", |text: String| text);
     environment
-}
-
-/// Minijinja's filters for words and short lists, and its tests for what may not be there: each costs the component its code.
-fn add_words(environment: &mut Environment<'_>) {
-    environment.add_filter("capitalize", filters::capitalize);
-    environment.add_filter("default", filters::default);
-    environment.add_filter("d", filters::default);
-    environment.add_filter("first", filters::first);
-    environment.add_filter("int", filters::int);
-    environment.add_filter("items", filters::items);
-    environment.add_filter("join", filters::join);
-    environment.add_filter("last", filters::last);
-    environment.add_filter("length", filters::length);
-    environment.add_filter("count", filters::length);
-    environment.add_filter("list", filters::list);
-    environment.add_filter("lower", filters::lower);
-    environment.add_filter("replace", filters::replace);
-    environment.add_filter("reverse", filters::reverse);
-    environment.add_filter("safe", filters::safe);
-    environment.add_filter("split", filters::split);
-    environment.add_filter("string", filters::string);
-    environment.add_filter("title", filters::title);
-    environment.add_filter("tojson", filters::tojson);
-    environment.add_filter("trim", filters::trim);
-    environment.add_filter("upper", filters::upper);
-    environment.add_test("defined", tests::is_defined);
-    environment.add_test("endingwith", tests::is_endingwith);
-    environment.add_test("none", tests::is_none);
-    environment.add_test("startingwith", tests::is_startingwith);
-    environment.add_test("undefined", tests::is_undefined);
-}
-
-/// Text for chats that read `<…>` as links and calls: a customer named `<!channel>` calls nobody (Slack, "Escaping text").
-fn chat(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// All that is neither a letter nor a digit, but for `-` and `_`.
@@ -180,8 +164,10 @@ fn format(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Res
     write!(out, "{}", utf8_percent_encode(&value.to_string(), ENCODED)).map_err(|_| ErrorKind::BadEscape.into())
 }
 
-/// What and where, without what the event holds.
+/// What and where, without what the event holds: of the details, only those that come from the template alone.
 fn told(error: &Error) -> String {
+    use ErrorKind::{SyntaxError, UnknownFilter, UnknownTest};
     let line = error.line().map(|line| format!(" (line {line})")).unwrap_or_default();
-    format!("is a template that fails{line}: {}", error.kind())
+    let detail = error.detail().filter(|_| matches!(error.kind(), SyntaxError | UnknownFilter | UnknownTest));
+    format!("is a template that fails{line}: {}", detail.map_or_else(|| error.kind().to_string(), str::to_owned))
 }

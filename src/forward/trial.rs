@@ -1,0 +1,182 @@
+//! Templates are tried before anything is sent: each renders invented events of every kind that its destination wants.
+//!
+//! `appliance check-destinations` and the host at its start do this. The component does not: it reads its settings for each request, and
+//! a POST would pay for it.
+
+use chrono::{DateTime, Utc};
+
+use super::destination::{Destination, ExternalKey, Fault, Filter, Format, Push, Way};
+use super::format;
+use super::template::{self, RenderError, Seen, Template};
+use crate::archive::pack::Entry;
+use crate::event::EventName;
+use crate::identity::Site;
+use crate::keys::KeyParts;
+use crate::record::Record;
+use crate::session::{Timeline, rank};
+
+/// What is wrong with the templates of destinations, in the order of the setting. Of each template and each URL, the first event that
+/// it fails for.
+pub fn faults(destinations: &[Destination]) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (number, destination) in destinations.iter().enumerate() {
+        let Way::Push(push) = &destination.way else { continue };
+        let Format::Template(template) = &push.format else { continue };
+        let invented = invent(&destination.filter);
+        let tried: Vec<_> =
+            invented.iter().filter_map(|event| event.fault(destination, push, template).err()).collect();
+        for field in ["url", "template.body"] {
+            let mut reasons = tried.iter().filter(|fault| fault.field == field).map(|fault| &fault.reason);
+            let Some(first) = reasons.next() else { continue };
+            let others = match reasons.count() {
+                0 => String::new(),
+                others => format!(" ({others} more of {} invented events fail)", invented.len()),
+            };
+            faults.push(Fault { place: format!("[{number}].{field}"), reason: format!("{first}{others}") });
+        }
+    }
+    faults
+}
+
+/// Why a destination makes no request of an event: the field that is to be changed, and the reason.
+struct FaultOfEvent {
+    field: &'static str,
+    reason: String,
+}
+
+/// An event of no appliance, and its session as it stands then.
+struct Invented {
+    /// Its name, and what is special about it.
+    what: String,
+    entry: Entry,
+    session: Option<Timeline>,
+}
+
+impl Invented {
+    fn fault(&self, destination: &Destination, push: &Push, template: &Template) -> Result<(), FaultOfEvent> {
+        let (what, key) = (&self.what, &self.entry.key);
+        let of = |field, reason| FaultOfEvent { field, reason };
+        let record = Record::read(&self.entry.value).map_err(|reason| of("template.body", reason))?.0;
+        let session = self.session.as_ref();
+        let seen = Seen { event: &record, title: key.event.title(), site: key.site.as_str(), session };
+        template::path(&push.url.path, &seen).map_err(|reason| {
+            of("url", format!("cannot be sent {what}: {reason}; let external_key or events keep such events away"))
+        })?;
+        template.render(&seen).map_err(|error| {
+            let reason = match error {
+                RenderError::Failed(reason) => format!("{reason}, for {what}"),
+                RenderError::NotJson(error) if template.body.contains("\"{{") => {
+                    format!("makes no valid JSON of {what}: {error}; a placeholder brings its own quotes")
+                }
+                RenderError::NotJson(error) => format!("makes no valid JSON of {what}: {error}"),
+            };
+            of("template.body", reason)
+        })?;
+        let request = format::request(push, &destination.secrets, &self.entry, session, NOW);
+        request.map(drop).map_err(|reason| of("url", format!("makes no request of {what}: {reason}")))
+    }
+}
+
+/// When the invented events are said to be recorded. Nothing waits for it.
+const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
+
+/// The time of the first invented event, if a destination's `from` is not later.
+const BEGIN: u64 = 1_700_000_000;
+
+/// What events of one session have in common.
+struct Variety {
+    with: &'static str,
+    lsid: Option<&'static str>,
+    name: &'static str,
+    external_key: Option<&'static str>,
+    custom: &'static [(&'static str, &'static str)],
+}
+
+const VARIETIES: [Variety; 4] = [
+    Variety {
+        with: "",
+        lsid: Some("c69a8e10bea9428f816cfababe9815fe"),
+        name: "Jane Doe",
+        external_key: Some("TRIAL-1"),
+        custom: &[("department", "Support"), ("computer", "PC-0042")],
+    },
+    Variety {
+        with: " without external key, names and custom fields",
+        lsid: Some("d69a8e10bea9428f816cfababe9815fe"),
+        name: "",
+        external_key: None,
+        custom: &[],
+    },
+    Variety {
+        with: " with quotes, line breaks and markup",
+        lsid: Some("\"lsid\"<'&>{{%}}\\"),
+        name: "\"Jane\" \\ {{ 7 * 7 }}\r\n\t<b>[Doe](https://example.com)</b> \u{202e}*\u{1f600}*",
+        external_key: Some("\"KEY\" \\ {{ 7 * 7 }}\r\n/?#&=%41<!channel>"),
+        custom: &[("quoted \"field\"", "\"a\"\r\nb"), ("{{ field }}", "")],
+    },
+    // Only an event that the guide does not know can be without: the others are not made.
+    Variety { with: " without a session", lsid: None, name: "", external_key: Some("TRIAL-2"), custom: &[] },
+];
+
+/// An event that the guide does not know.
+const UNRECOGNISED: &str = "support_conference_example";
+
+/// Those of the invented events that a filter lets through, all of them as the parser of real ones reads them.
+fn invent(filter: &Filter) -> Vec<Invented> {
+    let wanted = filter.events.iter().flatten().filter(|name| matches!(name, EventName::Unrecognised(_))).cloned();
+    let mut names: Vec<_> = EventName::GUIDE.into_iter().chain(wanted).chain(EventName::parse(UNRECOGNISED)).collect();
+    names.sort_by_key(rank);
+    let site = filter.sites.as_ref().and_then(|sites| sites.first()).cloned().unwrap_or_default();
+    let begin = filter.from.map_or(BEGIN, |from| from.seconds().max(BEGIN));
+    let mut invented = Vec::new();
+    for variety in &VARIETIES {
+        let mut session = Vec::new();
+        for (name, time) in names.iter().zip(begin..) {
+            let form = variety.form(name, time, filter);
+            let Some(entry) = record(&form, &site) else { continue };
+            session.extend(entry.event().map(|event| (event, entry.delivered)));
+            if wants(filter, &entry) {
+                let what = format!("{}{}", name.as_str(), variety.with);
+                let timeline = || Timeline::new(session.iter().map(|(event, delivered)| (event, *delivered)));
+                invented.push(Invented { what, session: entry.key.lsid.as_ref().map(|_| timeline()), entry });
+            }
+        }
+    }
+    invented
+}
+
+impl Variety {
+    fn form(&self, event: &EventName, time: u64, filter: &Filter) -> String {
+        let time = time.to_string();
+        let mut pairs = vec![("event", event.as_str()), ("version", "1"), ("timestamp", &time)];
+        pairs.extend(self.lsid.map(|lsid| ("lsid", lsid)));
+        let prefix = if let ExternalKey::Prefix(prefix) = &filter.external_key { prefix } else { "" };
+        let external_key = self.external_key.map(|key| [prefix, key].concat());
+        pairs.extend(external_key.as_deref().map(|key| ("external_key", key)));
+        match event {
+            EventName::OwnerChanged => pairs.extend([("conference_id", "team:5"), ("conference_name", self.name)]),
+            EventName::MemberAdded => {
+                pairs.extend([
+                    ("type", "representative"),
+                    ("name", self.name),
+                    ("user_id", "12"),
+                    ("username", "jdoe"),
+                ]);
+            }
+            EventName::MemberDeparted => pairs.extend([("type", "customer"), ("name", self.name)]),
+            _ => {}
+        }
+        pairs.extend(self.custom);
+        serde_urlencoded::to_string(pairs).unwrap_or_default()
+    }
+}
+
+fn record(form: &str, site: &Site) -> Option<Entry> {
+    let (_, value) = Record::of_form(form.as_bytes(), site, NOW).ok()?;
+    Entry::read(value).ok()
+}
+
+fn wants(filter: &Filter, entry: &Entry) -> bool {
+    let key = entry.key.to_string();
+    KeyParts::of(&key).is_some_and(|key| filter.wants(&key)) && filter.wants_record(&entry.value)
+}

@@ -1,0 +1,83 @@
+//! Templates: the ready ones against what each service documents, own ones, and what no event may do to either.
+//!
+//! | file | what it holds them to |
+//! |---|---|
+//! | `ready.rs` | the shape that each service wants, and what its people read |
+//! | `hostile.rs` | the limits of each service, and events that mean harm: no link, mention, formatting or line of their own |
+//! | `own.rs` | own templates: filters, escapes, paths |
+//! | `trial.rs` | invented events, rendered before anything is sent |
+
+mod hostile;
+mod own;
+mod ready;
+mod trial;
+
+use chrono::Utc;
+use outbound_events::archive::pack::Entry;
+use outbound_events::forward::destination::{Destination, Way};
+use outbound_events::forward::format::request;
+use outbound_events::identity::Site;
+use outbound_events::parse::parse;
+use outbound_events::record::Record;
+use outbound_events::session::Timeline;
+use serde_json::{Value, json};
+
+/// What an event may hold that means something to someone.
+const HOSTILE: [&str; 9] = [
+    "\"}],\"x\":\"",
+    "<!channel> <@U1> <https://evil.example|click>",
+    "<users/all>",
+    "{{ 7 * 7 }} {% raw %}",
+    "a\nb\r\n\tc\u{0}\u{1f}",
+    "ä€😀\u{202e}",
+    "</script><script>alert(1)</script>",
+    "../../admin?x=1#y&z=%2e%2e",
+    "\\u0022",
+];
+
+fn entry(form: &str) -> Entry {
+    let event = parse(form.as_bytes()).unwrap_or_else(|problems| panic!("{form}: {problems}"));
+    Entry::read(Record::new(event, Site::parse("hq").unwrap(), Utc::now()).1.to_json().unwrap()).unwrap()
+}
+
+fn form(pairs: &[(&str, &str)]) -> String {
+    serde_urlencoded::to_string(pairs).unwrap()
+}
+
+/// Someone of that name joins a session of that external key.
+fn joins(lsid: &str, name: &str, external_key: &str) -> Entry {
+    entry(&form(&[
+        ("event", "support_conference_member_added"),
+        ("version", "1"),
+        ("timestamp", "1767000000"),
+        ("lsid", lsid),
+        ("type", "customer"),
+        ("name", name),
+        ("external_key", external_key),
+    ]))
+}
+
+fn destination(template: Value, url: &str) -> Destination {
+    let all = json!([{ "name": "a", "url": url, "format": "template", "template": template }]);
+    Destination::read_all(&all.to_string()).unwrap_or_else(|faults| panic!("{faults:?}")).remove(0)
+}
+
+/// What is sent of an event, where its session is known by these.
+fn send_in_session(destination: &Destination, entry: &Entry, session: &[Entry]) -> Result<(String, Vec<u8>), String> {
+    let Way::Push(push) = &destination.way else { panic!("it pulls") };
+    let events: Vec<_> = session.iter().map(|entry| (entry.event().unwrap(), entry.delivered)).collect();
+    let timeline = Timeline::new(events.iter().map(|(event, delivered)| (event, *delivered)));
+    let timeline = entry.key.lsid.as_ref().map(|_| &timeline);
+    let request = request(push, &destination.secrets, entry, timeline, Utc::now())?;
+    Ok((request.uri().to_string(), request.into_body()))
+}
+
+/// What is sent of an event that is all that is known of its session.
+fn send(destination: &Destination, entry: &Entry) -> Result<(String, Vec<u8>), String> {
+    send_in_session(destination, entry, std::slice::from_ref(entry))
+}
+
+fn body(template: &str, entry: &Entry) -> Value {
+    let destination = destination(json!(template), "https://x.example/y");
+    serde_json::from_slice(&send(&destination, entry).unwrap().1).unwrap()
+}

@@ -1,0 +1,147 @@
+//! Own templates: filters, escapes, paths.
+
+use outbound_events::forward::destination::Destination;
+use outbound_events::forward::trial;
+use serde_json::{Value, json};
+
+use super::{HOSTILE, destination, entry, form, joins, send};
+
+#[test]
+fn what_an_event_holds_stays_where_it_is_put() {
+    let body = "{\"a\": {{ event.data.member.name }}, \"b\": {{ session.state }}, \"c\": {{ event.data.nothing }}}";
+    let of_json = destination(json!({ "body": body }), "https://x.example/y");
+    let of_form = destination(
+        json!({ "content_type": "application/x-www-form-urlencoded", "body": "a={{ event.data.member.name }}&b=c" }),
+        "https://x.example/y",
+    );
+    for hostile in HOSTILE {
+        let entry = joins("a", hostile, "");
+        let sent: Value = serde_json::from_slice(&send(&of_json, &entry).unwrap().1).unwrap();
+        assert_eq!(sent, json!({ "a": hostile, "b": "incomplete", "c": null }));
+        let sent: Vec<(String, String)> = serde_urlencoded::from_bytes(&send(&of_form, &entry).unwrap().1).unwrap();
+        assert_eq!(sent, [("a".to_owned(), hostile.to_owned()), ("b".to_owned(), "c".to_owned())]);
+    }
+}
+
+#[test]
+fn an_external_key_in_a_path_is_a_part_of_it_and_leads_nowhere_else() {
+    let destination =
+        destination(json!("jira"), "https://x.example/rest/api/3/issue/{{ event.data.external_key }}/comment?a=b");
+    let with = |key: &str| {
+        entry(&form(&[
+            ("event", "support_conference_end"),
+            ("version", "1"),
+            ("timestamp", "1767000000"),
+            ("lsid", "a"),
+            ("external_key", key),
+        ]))
+    };
+    let cases = [
+        ("INC-1", Some("INC-1")),
+        ("a/b", Some("a%2Fb")),
+        ("a?b#c", Some("a%3Fb%23c")),
+        ("../..", Some("%2E%2E%2F%2E%2E")),
+        ("ä", Some("%C3%A4")),
+        ("@evil.example", Some("%40evil%2Eexample")),
+        ("..", None),
+        (".", None),
+        ("", None),
+    ];
+    for (key, segment) in cases {
+        let sent = send(&destination, &with(key)).map(|(url, _)| url);
+        match segment {
+            Some(segment) => {
+                assert_eq!(sent.unwrap(), format!("https://x.example/rest/api/3/issue/{segment}/comment?a=b"), "{key}");
+            }
+            None => assert!(sent.is_err(), "{key}: {sent:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_template_that_makes_no_json_refuses_the_event_and_says_so() {
+    let destination = destination(json!({ "body": "{\"a\": {{ title }}" }), "https://x.example/y");
+    let reason = send(&destination, &joins("a", "b", "c")).unwrap_err();
+    assert!(reason.contains("template.body makes no valid JSON"), "{reason}");
+}
+
+/// What a filter makes of a customer's name.
+fn filtered(filters: &str, name: &str) -> String {
+    let body = format!("{{{{ event.data.member.name|{filters} }}}}");
+    let destination = destination(json!({ "content_type": "text/plain", "body": body }), "https://x.example/y");
+    String::from_utf8(send(&destination, &joins("a", name, "")).unwrap().1).unwrap()
+}
+
+#[test]
+fn one_line_stays_one_line() {
+    let breaks =
+        ["\n", "\r\n", "\t", "\0", "\u{b}", "\u{c}", "\u{1b}", "\u{7f}", "\u{85}", "\u{2028}", "\u{2029}", "\n \r\n"];
+    for breaks in breaks {
+        assert_eq!(filtered("one_line", &format!("a{breaks}b")), "a b", "{breaks:?}");
+    }
+    for turns in ('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}') {
+        assert_eq!(filtered("one_line", &format!("a{turns}b")), "a b", "{turns:?}");
+    }
+    assert_eq!(filtered("one_line", " \n a  b \r\n\r\n c\u{2028}"), "a b c");
+    assert_eq!(filtered("one_line", "J\u{fc}rgen \u{5d3}\u{5df} 😀"), "J\u{fc}rgen \u{5d3}\u{5df} 😀");
+    assert_eq!(filtered("one_line", "\n"), "");
+}
+
+#[test]
+fn a_text_is_cut_by_characters_and_shows_it() {
+    for (most, expected) in [(0, ""), (1, "…"), (2, "J…"), (5, "Jä😀n…"), (6, "Jä😀n e"), (7, "Jä😀n e")]
+    {
+        assert_eq!(filtered(&format!("truncate({most})"), "Jä😀n e"), expected, "{most}");
+    }
+    assert_eq!(filtered("truncate(3)|chat", "a<b>"), "a&lt;…", "an escape is not cut where it comes last");
+}
+
+#[test]
+fn markdown_is_shown_as_it_was_written() {
+    let cases = [
+        ("Jane O'Neil-Doe, Dr. med.", "Jane O'Neil-Doe, Dr. med."),
+        ("[Reset](https://evil.example/x)", r"\[Reset\]\(https\://evil.example/x\)"),
+        ("*a* _b_ ~c~ `d`", r"\*a\* \_b\_ \~c\~ \`d\`"),
+        ("1. Jane", r"1\. Jane"),
+        ("12) Jane", r"12\) Jane"),
+        ("- a + b # c", r"\- a + b # c"),
+        ("a\n  + b\n# c\n===", "a\n  \\+ b\n\\# c\n\\==="),
+        ("> <b>&lt;", r"\> \<b\>\&lt;"),
+        ("version 1.2", "version 1.2"),
+        ("WWW.evil.example jane@evil.example", r"WWW\.evil.example jane\@evil.example"),
+        (r"a\[b", r"a\\\[b"),
+        ("10:30", "10:30"),
+    ];
+    for (name, expected) in cases {
+        assert_eq!(filtered("markdown", name), expected);
+    }
+}
+
+#[test]
+fn a_code_span_cannot_be_left() {
+    for (name, expected) in [("a", "`a`"), ("`*a*`", "`'*a*'`"), ("``", "`''`"), ("", "")] {
+        assert_eq!(filtered("code", name), expected, "{name}");
+    }
+}
+
+#[test]
+fn filters_make_an_empty_text_of_what_is_not_there() {
+    for filter in ["one_line", "truncate(3)", "markdown", "code", "chat", "text"] {
+        for what in ["event.data.external_key", "event.data.nothing.at.all", "session.end"] {
+            let template = json!({ "body": format!("{{{{ {what}|{filter} }}}}") });
+            let sent = send(&destination(template, "https://x.example/y"), &joins("a", "b", "")).unwrap().1;
+            assert_eq!(String::from_utf8(sent).unwrap(), "\"\"", "{what}|{filter}");
+        }
+    }
+}
+
+#[test]
+fn the_example_of_the_docs_is_a_template_that_works() {
+    let page = std::fs::read_to_string("docs/templates.md").unwrap();
+    let example = page.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let all = Destination::read_all(example).unwrap();
+    assert_eq!(trial::faults(&all), []);
+    let sent = send(&all[0], &joins("c69a", "[Jane](https://evil.example)\n", "DESK-1")).unwrap().1;
+    let sent: Value = serde_json::from_slice(&sent).unwrap();
+    assert_eq!(sent["text"], r"**Someone Joins a Support Session**: \[Jane\]\(https\://evil.example\)");
+}

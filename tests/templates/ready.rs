@@ -1,0 +1,142 @@
+//! The shape that each service wants, and what its people read.
+
+use outbound_events::archive::pack::Entry;
+use serde_json::{Value, json};
+
+use super::{HOSTILE, body, destination, entry, joins, send_in_session};
+use crate::support::seven;
+
+/// Each of the guide's events, one that it does not know, and some that mean harm.
+fn entries() -> Vec<Entry> {
+    let seven = seven().into_iter().map(|(_, form)| entry(&form));
+    let unknown = entry("event=new_thing&timestamp=1767000000&version=2");
+    seven.chain([unknown]).chain(HOSTILE.map(|hostile| joins("a", hostile, hostile))).collect()
+}
+
+fn bodies(template: &str) -> Vec<Value> {
+    entries().iter().map(|entry| body(template, entry)).collect()
+}
+
+fn fields(value: &Value) -> Vec<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[test]
+fn slack_gets_a_message_whose_text_calls_nobody() {
+    for body in bodies("slack") {
+        assert_eq!(fields(&body), ["text", "unfurl_links"]);
+        let text = body["text"].as_str().unwrap();
+        assert!((1..=40_000).contains(&text.chars().count()), "{text}");
+        assert!(!text.contains('<') && !text.contains('>'), "<…> is a link or a call: {text}");
+        let escapes = ["amp;", "lt;", "gt;"];
+        for rest in text.split('&').skip(1) {
+            assert!(escapes.iter().any(|escape| rest.starts_with(escape)), "{text}");
+        }
+    }
+}
+
+#[test]
+fn google_chat_gets_a_text_that_calls_nobody() {
+    for body in bodies("google-chat") {
+        assert_eq!(fields(&body), ["text"]);
+        let text = body["text"].as_str().unwrap();
+        assert!(!text.is_empty() && text.len() <= 32_000 && !text.contains('<'), "{text}");
+    }
+}
+
+#[test]
+fn teams_gets_an_adaptive_card() {
+    for body in bodies("teams") {
+        assert_eq!(body["type"], "message");
+        let attachments = body["attachments"].as_array().unwrap();
+        assert_eq!(attachments.len(), 1);
+        assert_eq!(attachments[0]["contentType"], "application/vnd.microsoft.card.adaptive");
+        let card = &attachments[0]["content"];
+        assert_eq!((&card["type"], &card["version"]), (&json!("AdaptiveCard"), &json!("1.4")));
+        assert_eq!(card["$schema"], "http://adaptivecards.io/schemas/adaptive-card.json");
+        let blocks = card["body"].as_array().unwrap();
+        assert_eq!(blocks[0]["type"], "TextBlock");
+        assert!(!blocks[0]["text"].as_str().unwrap().is_empty());
+        assert_eq!(blocks[1]["type"], "FactSet");
+        for fact in blocks[1]["facts"].as_array().unwrap() {
+            assert!(fact["title"].is_string() && fact["value"].is_string(), "{fact}");
+        }
+    }
+}
+
+#[test]
+fn jira_gets_a_comment_in_its_document_format() {
+    for body in bodies("jira") {
+        assert_eq!(fields(&body), ["body"]);
+        let document = &body["body"];
+        assert_eq!((&document["type"], &document["version"]), (&json!("doc"), &json!(1)));
+        let text = &document["content"][0]["content"][0];
+        assert_eq!((&document["content"][0]["type"], &text["type"]), (&json!("paragraph"), &json!("text")));
+        assert!(!text["text"].as_str().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn servicenow_gets_events_whose_fields_are_all_text() {
+    for body in bodies("servicenow") {
+        assert_eq!(fields(&body), ["records"]);
+        let record = body["records"][0].as_object().unwrap();
+        for field in ["source", "node", "type", "resource", "severity", "message_key", "description", "additional_info"]
+        {
+            assert!(record[field].is_string(), "{field}: {}", record[field]);
+        }
+        let time = record["time_of_event"].as_str().unwrap();
+        assert!(chrono::NaiveDateTime::parse_from_str(time, "%Y-%m-%d %H:%M:%S").is_ok(), "{time}");
+        let info: Value = serde_json::from_str(record["additional_info"].as_str().unwrap()).unwrap();
+        assert!(info.as_object().unwrap().values().all(Value::is_string), "{info}");
+    }
+}
+
+#[test]
+fn people_read_what_happened_and_to_whom() {
+    let jane = joins("c69a", "Jane O'Neil-Doe (ACME)", "DESK_1");
+    assert_eq!(
+        body("slack", &jane)["text"],
+        "*Someone Joins a Support Session*: `Jane O'Neil-Doe (ACME)` (`DESK_1`)\nSession `c69a` of hq, incomplete"
+    );
+    assert_eq!(
+        body("google-chat", &jane)["text"],
+        "Someone Joins a Support Session: `Jane O'Neil-Doe (ACME)` (`DESK_1`)\nSession `c69a` of hq, incomplete"
+    );
+    let facts = body("teams", &jane)["attachments"][0]["content"]["body"][1]["facts"].clone();
+    assert_eq!(facts[2]["value"], r"DESK\_1");
+    assert_eq!(facts[3]["value"], r"Jane O'Neil-Doe \(ACME\)");
+    assert_eq!(
+        body("jira", &jane)["body"]["content"][0]["content"][0]["text"],
+        "Someone Joins a Support Session: Jane O'Neil-Doe (ACME) at 2025-12-29T09:20:00Z, session c69a of hq"
+    );
+    let unknown = entry("event=_new_thing_&timestamp=1767000000&version=2");
+    assert_eq!(body("slack", &unknown)["text"], "*new thing*\nSession - of hq");
+    assert_eq!(body("teams", &unknown)["attachments"][0]["content"]["body"][0]["text"], r"\_new\_thing\_");
+}
+
+/// What an instance of ServiceNow makes of a session: one alert, as there is one `message_key`, which severity 0 clears.
+#[test]
+fn servicenow_has_one_alert_a_session_and_its_end_clears_it() {
+    let of = |event: &str, time: u64, more: &str| {
+        entry(&format!("event={event}&version=1&timestamp={time}&lsid=c69a&external_key=INC-1{more}"))
+    };
+    let session = [
+        of("support_conference_begin", 1_767_000_000, ""),
+        of("support_conference_owner_changed", 1_767_000_001, "&conference_id=team%3A5&conference_name=x"),
+        of("support_conference_end", 1_767_000_100, ""),
+        of("support_conference_customer_exit_survey_completed", 1_767_000_200, ""),
+    ];
+    let servicenow = destination(json!("servicenow"), "https://x.example/y");
+    let told = |entry: &Entry, known: &[Entry]| {
+        let body: Value = serde_json::from_slice(&send_in_session(&servicenow, entry, known).unwrap().1).unwrap();
+        let field = |name: &str| body["records"][0][name].as_str().unwrap().to_owned();
+        (field("message_key"), field("severity"))
+    };
+    for (number, severity) in ["5", "5", "0", "0"].into_iter().enumerate() {
+        assert_eq!(told(&session[number], &session), ("hq/c69a".to_owned(), severity.to_owned()), "{number}");
+    }
+    assert_eq!(told(&session[2], &[]).1, "0", "also where the session's other events are not known");
+    let without = entry("event=new_thing&timestamp=1767000000&version=2");
+    assert_eq!(told(&without, &[]), (without.key.id.to_string(), "5".to_owned()));
+}
