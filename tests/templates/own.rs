@@ -143,5 +143,5 @@ fn the_example_of_the_docs_is_a_template_that_works() {
     assert_eq!(trial::faults(&all), []);
     let sent = send(&all[0], &joins("c69a", "[Jane](https://evil.example)\n", "DESK-1")).unwrap().1;
     let sent: Value = serde_json::from_slice(&sent).unwrap();
-    assert_eq!(sent["text"], r"**Someone Joins a Support Session**: \[Jane\]\(https\://evil.example\)");
+    assert_eq!(sent["text"], r"\[Jane\]\(https\://evil.example\) joined");
 }
