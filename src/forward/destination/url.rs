@@ -77,6 +77,15 @@ impl Url {
         let same = |origin: &str| origin.strip_suffix(default_port).unwrap_or(origin).to_owned();
         is_host.then(|| if same(&named) == same(&self.origin) { self.origin.clone() } else { named })
     }
+
+    /// How much of a request's path and query is this URL's, in bytes: `usize::MAX` for all of it, or what a template has before its
+    /// first placeholder. `None` if they differ before that.
+    pub fn matched(&self, path: &str) -> Option<usize> {
+        match self.path.split_once("{{") {
+            Some((prefix, _)) => path.starts_with(prefix).then_some(prefix.len()),
+            None => (path == self.path).then_some(usize::MAX),
+        }
+    }
 }
 
 impl fmt::Debug for Url {

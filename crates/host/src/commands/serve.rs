@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use outbound_events::forward::trial;
 use outbound_events::settings::{Bucket, Ingest, Settings};
 use outbound_events_host::client::{self, Proxies};
-use outbound_events_host::guest::{Guest, Limits};
+use outbound_events_host::guest::{Authorities, Guest, Limits, OutgoingOptions, ProxyRules};
 use outbound_events_host::lock::HostLock;
 use outbound_events_host::log_queue::{self, write_or_give_up};
 use outbound_events_host::metrics::{self, Metrics};
@@ -60,6 +60,10 @@ pub struct Serve {
     /// The certificate's key: PEM, in PKCS#8, PKCS#1 or SEC1.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// Certificates of authorities to trust for destinations, besides this machine's: PEM. May be given several times. The
+    /// files are read once, at the start.
+    #[arg(long, value_name = "FILE")]
+    ca_certificate: Vec<PathBuf>,
     #[command(flatten)]
     limits: ClientLimits,
     /// Clears the memory of instances as if it could be swapped out, which is slower. Without this option the host looks at
@@ -115,6 +119,8 @@ async fn serve_until_stopped(arguments: Serve) -> Result<()> {
         (Some(certificate), Some(key)) => Some(Tls::read(certificate, key)?),
         _ => None,
     };
+    let authorities = Authorities::read(&arguments.ca_certificate)?;
+    let outgoing = OutgoingOptions { authorities, proxies: ProxyRules::of_environment() };
     let mut options = Options { tls, proxies: Proxies::new(arguments.trust_forwarded.clone()), ..Options::default() };
     arguments.limits.set(&mut options, &settings.ingest)?;
     let component = std::fs::read(&arguments.component)
@@ -133,7 +139,8 @@ async fn serve_until_stopped(arguments: Serve) -> Result<()> {
     };
     let swap = if arguments.assume_swap { Swap::ASSUMED } else { Swap::look() };
     tracing::info!(possible = swap.possible, reason = swap.reason, "swap");
-    let guest = Guest::new(&component, store, variables, Limits { swap, ..Limits::default() })
+    let limits = Limits { swap, ..Limits::default() };
+    let guest = Guest::with_outgoing(&component, store, variables, limits, outgoing)
         .map_err(anyhow::Error::from)
         .with_context(|| format!("{} cannot be served", arguments.component.display()))?;
     guest.instantiate().await.with_context(|| format!("{} cannot be started", arguments.component.display()))?;

@@ -14,7 +14,7 @@ use crate::guest::answer;
 use crate::guest::engine;
 use crate::guest::error::GuestError;
 use crate::guest::limits::Limits;
-use crate::guest::outgoing::Outgoing;
+use crate::guest::outgoing::{Outgoing, OutgoingOptions};
 use crate::guest::pool::Pool;
 use crate::guest::state::Supplies;
 use crate::guest::tick_state::TickState;
@@ -60,14 +60,25 @@ impl Guest {
     pub fn new(
         component: &[u8],
         store: KeyValueStore,
+        variables: HashMap<String, String>,
+        limits: Limits,
+    ) -> wasmtime::Result<Self> {
+        Self::with_outgoing(component, store, variables, limits, OutgoingOptions::default())
+    }
+
+    /// The same, and how destinations are reached.
+    pub fn with_outgoing(
+        component: &[u8],
+        store: KeyValueStore,
         mut variables: HashMap<String, String>,
         limits: Limits,
+        outgoing: OutgoingOptions,
     ) -> wasmtime::Result<Self> {
         let pre = engine::load(component, &limits)?;
         // What is wrong with the setting, the component says.
         let destinations = variables.get("destinations").map(|text| Destination::read_all(text).unwrap_or_default());
         let destinations = destinations.unwrap_or_default();
-        let outgoing = Outgoing::to(&destinations)?;
+        let outgoing = Outgoing::new(&destinations, outgoing)?;
         // One tick does for many events, and no answer costs a look at what is owed.
         variables.entry("rounds".to_owned()).or_insert_with(|| "on-ticks".to_owned());
         let ticks = TickState::new(!destinations.is_empty())?;

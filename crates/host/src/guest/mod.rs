@@ -11,7 +11,7 @@
 //! | `error` | [`GuestError`]: why there is no response |
 //! | `answer` | a response's body, taken from its instance before the client reads it |
 //! | `offer` | the store and the settings, behind Spin's interfaces and behind WASI's |
-//! | `outgoing` | requests of the component: to the origins of destinations, and nowhere else |
+//! | `outgoing/` | requests of the component: to the origins of destinations, and nowhere else |
 //! | `tick_state` | what ticks and the guest share: token, notifications, the last report |
 //! | `ticks` | has the component do what is due, also where no event comes |
 //! | `log` | what an instance writes to standard error becomes log lines |
@@ -34,3 +34,4 @@ pub(crate) mod ticks;
 pub use self::component::Guest;
 pub use self::error::GuestError;
 pub use self::limits::{Limits, Used};
+pub use self::outgoing::{Authorities, AuthorityError, OutgoingError, OutgoingOptions, ProxyError, ProxyRules};

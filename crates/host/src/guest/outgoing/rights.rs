@@ -1,0 +1,137 @@
+//! Which requests may be sent, and which of them to addresses that are not public.
+
+use std::collections::HashMap;
+
+use http::Uri;
+use outbound_events::forward::destination::{Destination, Way};
+
+use crate::guest::outgoing::address::is_loopback;
+use crate::rate_limited_log::RateLimitedLog;
+
+/// The addresses that a request may go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Public ones.
+    Public,
+    /// Any.
+    Any,
+}
+
+/// What the destinations may reach, by origin.
+#[derive(Debug)]
+pub(super) struct Rights(HashMap<String, Origin>);
+
+/// An origin that some destinations have in common.
+#[derive(Debug)]
+pub(super) struct Origin {
+    destinations: Vec<Destination>,
+    /// Without TLS, an origin is a loopback address: reading the setting made sure of that.
+    is_loopback: bool,
+    /// Why requests had no answer.
+    pub(super) failures: RateLimitedLog,
+}
+
+impl Rights {
+    /// Those of these destinations.
+    pub(super) fn new(destinations: &[Destination]) -> Self {
+        let mut origins: HashMap<String, Origin> = HashMap::new();
+        for destination in destinations {
+            let Some(uri) = destination.origin().and_then(|origin| origin.parse::<Uri>().ok()) else { continue };
+            let Some(name) = origin(&uri) else { continue };
+            let is_loopback = uri.scheme_str() == Some("http") && uri.host().is_some_and(is_loopback);
+            let origin = origins.entry(name).or_insert_with(|| Origin {
+                destinations: Vec::new(),
+                is_loopback,
+                failures: RateLimitedLog::default(),
+            });
+            origin.destinations.push(destination.clone());
+        }
+        Self(origins)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The origin of a request, if it is a destination's.
+    pub(super) fn origin(&self, uri: &Uri) -> Option<&Origin> {
+        self.0.get(&origin(uri)?)
+    }
+}
+
+impl Origin {
+    /// What a request to this origin may reach. Its destination is the one whose URL is most like the request's: the host sees no more
+    /// of a request than its URL. Destinations with the same URL share their rights. A request for any other path has the least.
+    pub(super) fn reach(&self, uri: &Uri) -> Reach {
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        let alike = |destination: &Destination| match &destination.way {
+            Way::Push(push) => push.url.matched(path),
+            Way::Pull => None,
+        };
+        let right = |destination: &Destination| Some((alike(destination)?, destination.private));
+        // Of several that are as much alike, `private` is the greater.
+        let private = self.destinations.iter().filter_map(right).max().is_some_and(|(_, private)| private);
+        if private || self.is_loopback { Reach::Any } else { Reach::Public }
+    }
+}
+
+/// Scheme, host and port, in one spelling.
+pub(super) fn origin(uri: &Uri) -> Option<String> {
+    let scheme = uri.scheme_str()?.to_ascii_lowercase();
+    let port = uri.port_u16().unwrap_or(if scheme == "https" { 443 } else { 80 });
+    Some(format!("{scheme}://{}:{port}", uri.host()?.to_ascii_lowercase()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_destination_of_one_origin_has_its_own_right() {
+        let destinations = Destination::read_all(
+            r#"[{"name": "inner", "url": "https://desk.example/inner", "private": true},
+                {"name": "outer", "url": "https://desk.example/outer"},
+                {"name": "key-a", "url": "https://desk.example/hook?key=a", "private": true},
+                {"name": "key-b", "url": "https://desk.example/hook?key=b"},
+                {"name": "below", "url": "https://desk.example/inner/public"},
+                {"name": "twice", "url": "https://DESK.example:443/twice"},
+                {"name": "twice-too", "url": "https://desk.example/twice", "private": true},
+                {"name": "tickets", "url": "https://desk.example/t/{{ event.id }}/x", "format": "template",
+                 "template": {"body": "{}"}, "private": true},
+                {"name": "ticket", "url": "https://desk.example/t/open/{{ event.id }}", "format": "template",
+                 "template": {"body": "{}"}},
+                {"name": "one-ticket", "url": "https://desk.example/t/open/1", "private": true},
+                {"name": "other", "url": "https://other.example/inner"},
+                {"name": "bare", "url": "https://bare.example", "private": true},
+                {"name": "local", "url": "http://127.0.0.1:9/in"}]"#,
+        )
+        .unwrap();
+        let rights = Rights::new(&destinations);
+        for (url, expected) in [
+            ("https://desk.example/inner", Some(Reach::Any)),
+            ("https://desk.example:443/inner", Some(Reach::Any)),
+            ("https://desk.example/outer", Some(Reach::Public)),
+            ("https://desk.example/hook?key=a", Some(Reach::Any)),
+            ("https://desk.example/hook?key=b", Some(Reach::Public)),
+            ("https://desk.example/hook", Some(Reach::Public)),
+            ("https://desk.example/inner/public", Some(Reach::Public)),
+            ("https://desk.example/inner/", Some(Reach::Public)),
+            ("https://desk.example/inner?x", Some(Reach::Public)),
+            ("https://desk.example/twice", Some(Reach::Any)),
+            ("https://desk.example/t/42/x", Some(Reach::Any)),
+            ("https://desk.example/t/open/42", Some(Reach::Public)),
+            ("https://desk.example/t/open/1", Some(Reach::Any)),
+            ("https://desk.example/", Some(Reach::Public)),
+            ("https://other.example/inner", Some(Reach::Public)),
+            ("https://bare.example/", Some(Reach::Any)),
+            ("https://bare.example", Some(Reach::Any)),
+            ("http://127.0.0.1:9/any", Some(Reach::Any)),
+            ("http://desk.example/inner", None),
+            ("https://desk.example:444/inner", None),
+            ("https://sub.desk.example/inner", None),
+        ] {
+            let uri: Uri = url.parse().unwrap();
+            assert_eq!(rights.origin(&uri).map(|origin| origin.reach(&uri)), expected, "{url}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! A tunnel through an HTTP proxy (RFC 9110, 9.3.6).
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, StatusCode, Uri, header};
+use http_body_util::Empty;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+
+use crate::guest::outgoing::connection::Stream;
+
+/// Why a proxy makes no tunnel.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TunnelError {
+    /// It does not want to, or cannot reach the destination.
+    #[error("the proxy refused the tunnel: {0}")]
+    Refused(StatusCode),
+    /// It closed the connection, or what it answered is not HTTP.
+    #[error("the proxy made no tunnel: {0}")]
+    Broken(#[from] hyper::Error),
+    /// What should be tunneled is not a URL that it can be asked for.
+    #[error("the proxy cannot be asked for this host")]
+    Host(#[from] http::Error),
+}
+
+/// Asks a proxy for a tunnel to the host and port of a URL.
+pub(super) async fn tunnel(
+    proxy: Box<dyn Stream>,
+    uri: &Uri,
+    authorization: Option<&HeaderValue>,
+) -> Result<Box<dyn Stream>, TunnelError> {
+    let target = format!("{}:{}", uri.host().unwrap_or_default(), uri.port_u16().unwrap_or(443));
+    let mut request = Request::connect(&target).header(header::HOST, &target).body(Empty::<Bytes>::new())?;
+    if let Some(authorization) = authorization {
+        request.headers_mut().insert(header::PROXY_AUTHORIZATION, authorization.clone());
+    }
+    let (mut requests, connection) = http1::handshake(TokioIo::new(proxy)).await?;
+    // Ends with the tunnel, or when nobody waits for it any more.
+    tokio::spawn(connection.with_upgrades());
+    let answer = requests.send_request(request).await?;
+    if !answer.status().is_success() {
+        return Err(TunnelError::Refused(answer.status()));
+    }
+    Ok(Box::new(TokioIo::new(hyper::upgrade::on(answer).await?)))
+}
