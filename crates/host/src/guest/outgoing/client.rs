@@ -15,8 +15,8 @@ use crate::guest::outgoing::connector::Connector;
 /// How long a connection is kept that nothing is sent on.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// How much of an answer may wait in memory to be read, for each connection: so its head may have that much too. Hyper's own limit is
-/// 408 KiB. Its limit of 100 headers stays.
+/// How much of an answer may wait in memory to be read before nothing more is read, for each connection. The last read may bring as much
+/// again. A head that is longer is refused. Hyper's own limit is 408 KiB; its limit of 100 headers stays.
 const MOST_BUFFERED: usize = 64 << 10;
 
 type Pool = legacy::Client<Connector, Full<Bytes>>;

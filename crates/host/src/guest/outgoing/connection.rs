@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use hyper_util::client::legacy::Error;
 use hyper_util::client::legacy::connect::{Connected, Connection};
@@ -21,12 +22,19 @@ pub(super) struct Observed {
     exchanges: Exchanges,
 }
 
+/// For how long a connection waits that is used as soon as it is made.
+const AT_ONCE: Duration = Duration::from_millis(100);
+
 /// Requests and answers on one connection. Cheap to clone; all clones are one.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Exchanges(Arc<Counted>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Counted {
+    /// When the connection was made.
+    made: Instant,
+    /// Whether it waited for its first request: hyper has a connection made also for a request that then gets another one.
+    waited: AtomicBool,
     /// How often a request began: the first write, and each one after a read.
     begun: AtomicU32,
     /// Whether anything was read since the last of them began.
@@ -34,6 +42,11 @@ struct Counted {
 }
 
 impl Exchanges {
+    fn new(made: Instant) -> Self {
+        let (waited, begun, answered) = Default::default();
+        Self(Arc::new(Counted { made, waited, begun, answered }))
+    }
+
     /// Those of the connection on which a request failed.
     fn of(error: &Error) -> Option<Self> {
         let mut extensions = http::Extensions::new();
@@ -42,7 +55,11 @@ impl Exchanges {
     }
 
     fn write(&self) {
-        if self.0.answered.swap(false, Ordering::Relaxed) || self.0.begun.load(Ordering::Relaxed) == 0 {
+        let is_first = self.0.begun.load(Ordering::Relaxed) == 0;
+        if is_first && self.0.made.elapsed() > AT_ONCE {
+            self.0.waited.store(true, Ordering::Relaxed);
+        }
+        if self.0.answered.swap(false, Ordering::Relaxed) || is_first {
             self.0.begun.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -50,19 +67,23 @@ impl Exchanges {
     fn read(&self) {
         self.0.answered.store(true, Ordering::Relaxed);
     }
+
+    /// Whether the last request was sent on a connection that had been idle, and nothing came since.
+    fn is_unanswered_after_idleness(&self) -> bool {
+        let was_idle = self.0.begun.load(Ordering::Relaxed) > 1 || self.0.waited.load(Ordering::Relaxed);
+        was_idle && !self.0.answered.load(Ordering::Relaxed)
+    }
 }
 
-/// Whether a request failed because the server had closed a connection that was kept: it was used before, and not one byte of an answer
-/// came. The server has most probably not seen the request, since it closes connections that are idle.
+/// Whether a request failed because the server had closed a connection that was kept: not one byte of an answer came. The server has
+/// most probably not seen the request, since it closes connections that are idle.
 pub(super) fn was_closed_while_idle(error: &Error) -> bool {
-    Exchanges::of(error).is_some_and(|exchanges| {
-        exchanges.0.begun.load(Ordering::Relaxed) > 1 && !exchanges.0.answered.load(Ordering::Relaxed)
-    })
+    Exchanges::of(error).is_some_and(|exchanges| exchanges.is_unanswered_after_idleness())
 }
 
 impl Observed {
     pub(super) fn new(stream: Box<dyn Stream>) -> Self {
-        Self { stream, exchanges: Exchanges::default() }
+        Self { stream, exchanges: Exchanges::new(Instant::now()) }
     }
 }
 
@@ -113,5 +134,27 @@ impl AsyncWrite for Observed {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_connection_that_was_idle_may_have_been_closed_for_that() {
+        let used_at_once = Exchanges::new(Instant::now());
+        let kept = Exchanges::new(Instant::now().checked_sub(2 * AT_ONCE).unwrap());
+        for (exchanges, expected) in [(used_at_once, false), (kept, true)] {
+            assert!(!exchanges.is_unanswered_after_idleness());
+            exchanges.write();
+            exchanges.write();
+            assert_eq!(exchanges.is_unanswered_after_idleness(), expected);
+            exchanges.read();
+            assert!(!exchanges.is_unanswered_after_idleness());
+            // The next request.
+            exchanges.write();
+            assert!(exchanges.is_unanswered_after_idleness());
+        }
     }
 }

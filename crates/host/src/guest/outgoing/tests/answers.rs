@@ -141,7 +141,7 @@ async fn steady(answer: &'static str) -> Server {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_requests_use_one_connection_if_bodies_are_read_to_their_ends() {
+async fn a_thousand_requests_use_the_same_connections_if_bodies_are_read_to_their_ends() {
     for answer in [
         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
@@ -153,6 +153,7 @@ async fn a_thousand_requests_use_one_connection_if_bodies_are_read_to_their_ends
         for _ in 0..1000 {
             assert!(said(&outgoing, &server.url()).await.starts_with('2'));
         }
-        assert_eq!(server.connections(), 1, "{answer:?}");
+        // A request that comes before the connection is back in its pool has a second one made, which is kept as well.
+        assert!(server.connections() <= 2, "{answer:?}: {}", server.connections());
     }
 }
