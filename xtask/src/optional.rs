@@ -35,7 +35,7 @@ enum Source {
 /// it in the folder of an installed package alone.
 const FAKETIME: &str = "faketime/libfaketimeMT.so.1";
 
-const PROGRAMS: [Program; 7] = [
+const PROGRAMS: [Program; 8] = [
     // The order of writes, syncs and answers.
     Program::installed("strace", "strace"),
     // Without `systemd-sysv` it is nobody's init, and starts nothing.
@@ -43,6 +43,8 @@ const PROGRAMS: [Program; 7] = [
     // Caddy and nginx, behind which the host is tried with the files of `deploy/`.
     Program::unpacked("caddy", "caddy", "usr/bin/caddy", "version"),
     Program::unpacked("nginx", "nginx", "usr/sbin/nginx", "-v"),
+    // A proxy that only leads out, through which the host sends events.
+    Program::unpacked("tinyproxy", "tinyproxy-bin", "usr/bin/tinyproxy", "-v"),
     // With it comes `prometheus` itself, which asks the host for its metrics.
     Program::unpacked("promtool", "prometheus", "usr/bin/promtool", "--version"),
     // From which wasmCloud takes the component.

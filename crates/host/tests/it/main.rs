@@ -18,6 +18,7 @@
 //! |---|---|
 //! | `command.rs` | arguments, environment and files of settings: what is said of them, and exit codes |
 //! | `component.rs` | what is built, and that each component reads what the other stored |
+//! | `destinations.rs` | whom the host trusts where it sends events, and what it says of a destination that it cannot reach |
 //! | `documented_metrics.rs` | `docs/operate/metrics.md` has every metric that the host serves, and no other |
 //! | `durability.rs` | the store keeps what it took, and what cannot be a store is an error at the start |
 //! | `faults.rs` | a damaged or read-only file, slow and many senders, a stop while they send |
@@ -41,11 +42,14 @@ mod authority;
 mod forms;
 #[path = "../../../../tests/support/generated.rs"]
 mod generated;
+#[path = "../support/receiver.rs"]
+mod receiver;
 #[path = "../support/mod.rs"]
 mod support;
 
 mod command;
 mod component;
+mod destinations;
 mod documented_metrics;
 mod durability;
 mod faults;

@@ -20,11 +20,14 @@ pub fn host_command(folder: &Path, component: &Path) -> Command {
     command
 }
 
-/// The host, untouched by settings that the environment of the tests may hold.
+/// The host, untouched by settings, proxies and authorities that the environment of the tests may hold.
 pub fn host() -> Command {
     let mut command = Command::new(host_binary());
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SPIN_VARIABLE_")) {
         command.env_remove(name);
+    }
+    for name in ["HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"] {
+        command.env_remove(name).env_remove(name.to_ascii_lowercase());
     }
     command.env_remove("RUST_LOG");
     command

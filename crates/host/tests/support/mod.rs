@@ -9,12 +9,13 @@
 //! | `nats.rs` | NATS, which wasmCloud has its store in |
 //! | `proxy.rs` | Caddy and nginx |
 //! | `readers.rs` | systemd, docker and podman as readers of a file of settings, and their rules |
+//! | `receiver.rs` | a destination that speaks TLS |
 //! | `running.rs` | a recipient that runs: our host, Spin, or wasmCloud |
 //! | `stored.rs` | what a store holds, read past the recipient |
 //! | `trials.rs` | promises that can be tried only where something is installed |
 //! | `wash.rs` | wasmCloud's `wash` |
 //!
-//! `mounts.rs`, `proxy.rs`, `readers.rs` and `trials.rs` are modules of the tests that need them.
+//! `mounts.rs`, `proxy.rs`, `readers.rs`, `receiver.rs` and `trials.rs` are modules of the tests that need them.
 #![allow(
     dead_code,
     unused_imports,

@@ -72,7 +72,7 @@ pub(super) fn der(pem: &str) -> CertificateDer<'static> {
 }
 
 /// Waits for what must happen some time. How long it takes is nobody's promise; that it happens is.
-pub(super) fn wait_until(what: &str, happened: impl Fn() -> bool) {
+pub(crate) fn wait_until(what: &str, happened: impl Fn() -> bool) {
     let started = Instant::now();
     while !happened() {
         assert!(started.elapsed() < Duration::from_secs(60), "it never happened: {what}");

@@ -11,3 +11,5 @@ mod connections;
 mod harness;
 mod pairs;
 mod replaced;
+
+pub(crate) use self::harness::wait_until;
