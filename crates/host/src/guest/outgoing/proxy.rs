@@ -113,7 +113,8 @@ mod tests {
 
     #[test]
     fn each_destination_has_the_proxy_that_the_environment_says() {
-        let cases: &[(&[(&str, &str)], &str, Option<&str>)] = &[
+        type Variables<'v> = &'v [(&'v str, &'v str)];
+        let cases: &[(Variables<'_>, &str, Option<&str>)] = &[
             (&[], DESK, None),
             (&[("HTTPS_PROXY", "")], DESK, None),
             (&[("HTTPS_PROXY", "http://proxy:3128")], DESK, Some("http://proxy:3128/")),
