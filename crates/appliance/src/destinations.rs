@@ -1,6 +1,7 @@
 //! A file of destinations, tried before it becomes a setting: what is wrong with it, and what each destination says to the events of
 //! one invented session.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -15,6 +16,7 @@ use outbound_events::record::Record;
 use outbound_events::session::Timeline;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
+use rustls::pki_types::CertificateDer;
 
 use crate::session::Session;
 use crate::{http, tls};
@@ -55,16 +57,21 @@ pub fn trial() -> Result<Vec<Entry>> {
     session.steps.iter().map(entry).collect()
 }
 
-/// Sends those of the events that a destination wants, as a round would. `None` if it pulls.
-pub async fn send(destination: &Destination, entries: &[Entry]) -> Result<Option<Vec<Said>>> {
+/// Sends those of the events that a destination wants, as a round would. `None` if it pulls. Trusts `authorities` and this machine's.
+/// Uses the proxies of the environment, as the host does: not for loopback addresses.
+pub async fn send(
+    destination: &Destination,
+    entries: &[Entry],
+    authorities: &[CertificateDer<'static>],
+) -> Result<Option<Vec<Said>>> {
     let Way::Push(push) = &destination.way else { return Ok(None) };
     // All that may be shown of it.
     let origin = Url::parse(push.url.origin()).context("its URL is none")?;
     let client = Client::builder()
         .redirect(Policy::none())
         .timeout(TIMEOUT)
-        .tls_backend_preconfigured(tls::config(&origin, &[])?)
-        .build()?;
+        .tls_backend_preconfigured(tls::config_beside(&origin, authorities)?);
+    let client = if is_loopback(&origin) { client.no_proxy() } else { client }.build()?;
     let events: Vec<_> = entries.iter().filter_map(|entry| Some((entry.event().ok()?, entry.delivered))).collect();
     let timeline = Timeline::new(events.iter().map(|(event, delivered)| (event, *delivered)));
     let mut said = Vec::new();
@@ -78,6 +85,12 @@ pub async fn send(destination: &Destination, entries: &[Entry]) -> Result<Option
         }
     }
     Ok(Some(said))
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 async fn answer(

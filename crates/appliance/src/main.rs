@@ -50,6 +50,9 @@ enum Command {
         /// Sends the events of one invented session to each, and tells what came back.
         #[arg(long)]
         send: bool,
+        /// Certificates of authorities to trust, besides this machine's: PEM. May be given several times.
+        #[arg(long, value_name = "FILE", requires = "send")]
+        ca_certificate: Vec<PathBuf>,
     },
     /// Checks the subject and the body of an email before they go into the settings page. Exit code 1 if there is a fault.
     CheckTemplate {
@@ -72,7 +75,9 @@ async fn main() -> ExitCode {
         Command::Run { config } => run::run_appliance(&config).await,
         Command::Replay { file, delivery } => delivery::replay_file(&file, delivery).await,
         Command::Receive(arguments) => receive::receive(arguments).await,
-        Command::CheckDestinations { file, send } => check::check_destinations(&file, send).await,
+        Command::CheckDestinations { file, send, ca_certificate } => {
+            check::check_destinations(&file, send, &ca_certificate).await
+        }
         Command::CheckTemplate { event, subject, body } => check::check_template(event, &subject, &body),
     };
     match result {

@@ -1,4 +1,5 @@
-//! Whom the appliance trusts: the machine's own certificate authorities, or the one that was uploaded, and then no other.
+//! Whom the appliance trusts: the machine's own certificate authorities, or the one that was uploaded, and then no other. And whom the
+//! host trusts where it sends to destinations, which is tried as the host does it: the machine's, and others besides.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
-use rustls_platform_verifier::BuilderVerifierExt as _;
+use rustls_platform_verifier::{BuilderVerifierExt as _, Verifier};
 
 /// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -74,4 +75,15 @@ pub fn config(url: &Url, authorities: &[CertificateDer<'static>]) -> Result<Clie
         roots.add(authority.clone())?;
     }
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// For connections to `url`: trusts `authorities` besides this machine's own.
+pub fn config_beside(url: &Url, authorities: &[CertificateDer<'static>]) -> Result<ClientConfig, TlsError> {
+    if authorities.is_empty() || url.scheme() != "https" {
+        return config(url, &[]);
+    }
+    let provider: Arc<CryptoProvider> = rustls::crypto::ring::default_provider().into();
+    let verifier = Verifier::new_with_extra_roots(authorities.iter().cloned(), Arc::clone(&provider))?;
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth())
 }

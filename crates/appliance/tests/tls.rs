@@ -12,7 +12,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use support::authority::Authority;
 use support::recipient::{GUARDED, Kind, OPEN, Recipient, TOKEN};
-use support::{send, stored_ids, wait_until};
+use support::{Sent, appliance, send, stored_ids, wait_until};
 use tokio_rustls::TlsAcceptor;
 
 /// Ends TLS in front of a recipient, with a certificate for 127.0.0.1 by this authority.
@@ -63,6 +63,42 @@ async fn the_recipients_own_ca_is_honoured_and_any_other_refused() {
     let accepted = with_ca(&own_file);
     assert_eq!(accepted.code, Some(0), "{accepted:?}");
     assert_eq!(stored_ids(&recipient).len() as u64, accepted.figure("stored"));
+}
+
+/// As the host does it: the authority is trusted besides the machine's, and no proxy is asked for what is on this machine.
+#[tokio::test(flavor = "multi_thread")]
+async fn destinations_are_tried_with_an_authority_and_without_a_proxy_to_this_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let (own, other) = (Authority::new("own"), Authority::new("other"));
+    let (own_file, other_file) = (own.file(folder.path(), "own.pem"), other.file(folder.path(), "other.pem"));
+    let recipient = Recipient::start(Kind::Host, &[OPEN]);
+    let url = format!("https://{}/events", end_tls(&own, recipient.address).await);
+    let file = folder.path().join("destinations.json");
+    std::fs::write(&file, format!(r#"[{{"name": "desk", "url": "{url}", "format": "form", "private": true}}]"#))
+        .unwrap();
+    let check = |arguments: &[&Path]| {
+        let mut command = appliance();
+        command.arg("check-destinations").arg(&file).arg("--send");
+        // Nothing listens there.
+        command.env("HTTPS_PROXY", "http://127.0.0.1:9").env("ALL_PROXY", "http://127.0.0.1:9");
+        for authority in arguments {
+            command.arg("--ca-certificate").arg(authority);
+        }
+        Sent::new(command.output().unwrap())
+    };
+    for arguments in [&[][..], &[other_file.as_path()]] {
+        let refused = check(arguments);
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        assert!(refused.stdout.contains("cannot connect: invalid peer certificate: UnknownIssuer"), "{refused:?}");
+    }
+    for arguments in [&[own_file.as_path()][..], &[&other_file, &own_file]] {
+        let taken = check(arguments);
+        assert_eq!(taken.code, Some(0), "{taken:?}");
+        assert!(taken.stdout.contains("desk: 200 support_conference_begin"), "{taken:?}");
+    }
+    let missing = check(&[Path::new("nowhere.pem")]);
+    assert_eq!(missing.code, Some(2), "{missing:?}");
+    assert!(missing.stderr.contains("nowhere.pem cannot be read"), "{missing:?}");
 }
 
 /// The host ends TLS itself; its certificate is replaced as fast as that goes, while others connect and send.

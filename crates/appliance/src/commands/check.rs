@@ -1,15 +1,16 @@
 //! `appliance check-destinations` and `appliance check-template`: faults that are found before a setting is used.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use appliance::config::EmailEventName;
 use appliance::destinations;
 use appliance::macros::{Place, Template, check};
+use appliance::tls;
 use outbound_events::forward::destination::Destination;
 use outbound_events::forward::trial;
 
-pub async fn check_destinations(file: &Path, send: bool) -> Result<bool> {
+pub async fn check_destinations(file: &Path, send: bool, ca_certificates: &[PathBuf]) -> Result<bool> {
     let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
     let all = match Destination::read_all(&text) {
         Ok(all) => all,
@@ -23,6 +24,10 @@ pub async fn check_destinations(file: &Path, send: bool) -> Result<bool> {
         faults.iter().for_each(|fault| println!("{fault}"));
         return Ok(false);
     }
+    let mut authorities = Vec::new();
+    for file in ca_certificates {
+        authorities.extend(tls::read(file)?);
+    }
     let (entries, mut well) = (destinations::trial()?, true);
     for destination in &all {
         let (name, origin) = (&destination.name, destination.origin().unwrap_or("it pulls"));
@@ -30,7 +35,7 @@ pub async fn check_destinations(file: &Path, send: bool) -> Result<bool> {
         if !send {
             continue;
         }
-        match destinations::send(destination, &entries).await? {
+        match destinations::send(destination, &entries, &authorities).await? {
             None => println!("{name}: nothing is sent to one that pulls"),
             Some(said) if said.is_empty() => println!("{name}: its filters let none of the session's events through"),
             Some(said) => {
