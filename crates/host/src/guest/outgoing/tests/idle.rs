@@ -29,7 +29,7 @@ async fn hasty(close: Close, tls: Option<TlsAcceptor>) -> (Server, Arc<AtomicUsi
                     let mut stream = stream;
                     first(&mut stream, &answered).await;
                     match close {
-                        Close::Unread => stream.readable().await.unwrap(),
+                        Close::Unread => drop(stream.peek(&mut [0]).await),
                         Close::Read | Close::MidAnswer => second(&mut stream, close).await,
                     }
                 }
@@ -37,7 +37,7 @@ async fn hasty(close: Close, tls: Option<TlsAcceptor>) -> (Server, Arc<AtomicUsi
                     let mut stream = tls.accept(stream).await.unwrap();
                     first(&mut stream, &answered).await;
                     match close {
-                        Close::Unread => stream.get_ref().0.readable().await.unwrap(),
+                        Close::Unread => drop(stream.get_ref().0.peek(&mut [0]).await),
                         Close::Read | Close::MidAnswer => second(&mut stream, close).await,
                     }
                 }
@@ -124,7 +124,7 @@ async fn a_server_that_was_restarted_gets_each_request() {
                 gate.wait().await;
             }
             stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
-            let _ = stream.readable().await;
+            let _ = stream.peek(&mut [0]).await;
         }
     });
     let server = server.await;
