@@ -14,6 +14,7 @@ use spin_sdk::http::{Fields, IncomingRequest, Method, OutgoingBody, OutgoingResp
 use spin_sdk::http_component;
 use wasi::clocks::monotonic_clock;
 use wasi::io::streams::StreamError;
+use wasi::random::random::get_random_u64;
 
 use crate::outgoing::WasiHttpClient;
 use crate::platform::Platform;
@@ -62,6 +63,10 @@ impl<'a> Platform for Host<'a> {
 
     fn now(&self) -> DateTime<Utc> {
         Utc::now()
+    }
+
+    fn random(&self) -> u64 {
+        get_random_u64()
     }
 
     fn monotonic(&self) -> Duration {

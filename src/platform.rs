@@ -29,6 +29,9 @@ pub trait Platform {
     /// process, and means nothing to another.
     fn monotonic(&self) -> Duration;
 
+    /// A random number, which no other process draws at the same time: it tells leases apart.
+    fn random(&self) -> u64;
+
     /// How long it is since `then`, which [`Platform::monotonic`] gave.
     fn elapsed(&self, then: Duration) -> Duration {
         self.monotonic().saturating_sub(then)

@@ -26,6 +26,7 @@ mod earlier_version;
 mod events;
 mod faults;
 mod forwarding;
+mod forwarding_model;
 mod long_session;
 mod promises;
 mod properties;

@@ -6,7 +6,7 @@
 use chrono::{DateTime, Utc};
 
 use super::destination::{Destination, ExternalKey, Fault, Filter, Format, Push, Way};
-use super::format;
+use super::request;
 use super::template::{self, RenderError, Seen, Template};
 use crate::archive::pack::Entry;
 use crate::event::EventName;
@@ -72,8 +72,8 @@ impl Invented {
             };
             of("template.body", reason)
         })?;
-        let request = format::request(push, &destination.secrets, &self.entry, session, NOW);
-        request.map(drop).map_err(|reason| of("url", format!("makes no request of {what}: {reason}")))
+        let made = request::request(push, &destination.secrets, &self.entry, session, NOW);
+        made.map(drop).map_err(|reason| of("url", format!("makes no request of {what}: {reason}")))
     }
 }
 

@@ -33,10 +33,10 @@ pub struct Answer {
 
 /// What is left to do after an answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[must_use = "rounds and passes run after answers"]
+#[must_use = "delivery runs and passes follow answers"]
 pub struct After {
-    /// A round to each destination.
-    pub round: bool,
+    /// A delivery run to each destination.
+    pub deliver: bool,
     /// A pass, if one is due.
     pub pass: bool,
     /// A clock that was seen to be wrong.
@@ -47,14 +47,14 @@ pub struct After {
 const EVENTS_A_PASS: u64 = 48;
 
 impl After {
-    /// A round to each destination.
-    pub(super) fn round() -> Self {
-        Self { round: true, ..Self::default() }
+    /// A delivery run to each destination.
+    pub(super) fn deliver() -> Self {
+        Self { deliver: true, ..Self::default() }
     }
 
     /// What is left to do after an event was stored.
     pub(super) fn event(id: Id, clock_fault: Option<ClockFault>) -> Self {
-        Self { round: true, pass: id.short().is_multiple_of(EVENTS_A_PASS), clock_fault }
+        Self { deliver: true, pass: id.short().is_multiple_of(EVENTS_A_PASS), clock_fault }
     }
 
     /// Whether nothing is left to do.
@@ -66,6 +66,13 @@ impl After {
 impl Answer {
     pub(super) fn new(response: Response<Vec<u8>>) -> Self {
         Self { response, log: None, after: After::default() }
+    }
+
+    /// With lines for the log.
+    pub(super) fn with_log(mut self, lines: Vec<String>) -> Self {
+        let lines: Vec<_> = self.log.into_iter().chain(lines).collect();
+        self.log = (!lines.is_empty()).then(|| lines.join("\n"));
+        self
     }
 }
 

@@ -76,7 +76,7 @@ pub(super) fn scheduler(head: &Parts, tokens: Option<&Tokens>) -> Result<(), Ref
     if is_known { Ok(()) } else { Err(Refusal::TickToken) }
 }
 
-/// Lets a destination in that asks for what it is owed, or says why not.
+/// Lets a destination in that asks for what is pending for it, or says why not.
 pub(super) fn destination(head: &Parts, secrets: &Secrets) -> Result<(), Refusal> {
     let is_known = bearers(head).any(|candidate| secrets.contain(candidate));
     if is_known { Ok(()) } else { Err(Refusal::Secret) }

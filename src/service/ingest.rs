@@ -33,34 +33,30 @@ impl<P: Platform> Service<'_, P> {
         let now = self.platform.now();
         match (Record::of_form(&body, &site, now), sender) {
             (Ok((key, record)), _) => {
-                let kept = self.keep(&key.text(), &record).await?;
+                let mut log = Vec::new();
+                let kept = self.keep(&key.text(), &record, &mut log).await?;
                 let response = accepted(&key.id, if kept == Kept::New { "stored" } else { "duplicate" });
                 let fault = ClockFault::of_event(&key.site, key.timestamp, now);
-                Ok(Answer { after: After::event(key.id, fault), ..Answer::new(response) })
+                Ok(Answer { after: After::event(key.id, fault), ..Answer::new(response).with_log(log) })
             }
             (Err(problems), Sender::Stranger) => Err(Refusal::Invalid { problems, set_aside: None }),
             (Err(problems), Sender::Trusted) => {
                 let problems = if form { problems } else { problems.and(Problem::of_body(OTHER_TYPE)) };
-                self.set_aside(site, head, &body, problems).await.map(Answer::new)
+                self.set_aside(site, head, &body, problems).await
             }
         }
     }
 
     /// Keeps a trusted sender's body as it came. The settings decide the answer, not whether it is kept.
-    async fn set_aside(
-        &self,
-        site: Site,
-        head: &Parts,
-        body: &[u8],
-        problems: Problems,
-    ) -> Result<Response<Vec<u8>>, Refusal> {
+    async fn set_aside(&self, site: Site, head: &Parts, body: &[u8], problems: Problems) -> Result<Answer, Refusal> {
         let answer = self.variables.invalid_events()?;
         let content_type = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
         let (key, set_aside) = SetAside::new(site, body, content_type, &problems, self.platform.now());
         let value = set_aside.to_json().map_err(|problems| Refusal::Invalid { problems, set_aside: None })?;
-        self.keep(&key.to_string(), &value).await?;
+        let mut log = Vec::new();
+        self.keep(&key.to_string(), &value, &mut log).await?;
         match answer {
-            InvalidEvents::SetAside => Ok(accepted(&key.id, "set-aside")),
+            InvalidEvents::SetAside => Ok(Answer::new(accepted(&key.id, "set-aside")).with_log(log)),
             InvalidEvents::Reject => Err(Refusal::Invalid { problems, set_aside: Some(key.id) }),
         }
     }

@@ -11,8 +11,8 @@ impl<P: Platform> Service<'_, P> {
     /// Stores `value`, which is JSON, under a key that no other value can have: one read, and a write if it was not there. A store that
     /// is full is packed first, and the write is tried once more.
     ///
-    /// Two overlapping repeats may both write. They write the same, but for the time of recording.
-    pub(super) async fn keep(&self, key: &str, value: &[u8]) -> Result<Kept, Refusal> {
+    /// Two overlapping repeats may both write. They write the same, but for the time of recording. Lines for the log go to `log`.
+    pub(super) async fn keep(&self, key: &str, value: &[u8], log: &mut Vec<String>) -> Result<Kept, Refusal> {
         if store::holds(self.platform.store(), key).await? {
             return Ok(Kept::Before);
         }
@@ -26,6 +26,7 @@ impl<P: Platform> Service<'_, P> {
             };
             let mut pending = Backlogs::new(&destinations);
             let room = make_room(self.platform, &policy, &mut pending, &Bound::default(), &refused).await;
+            log.extend(pending.take_log());
             let mut stored = Err(refused);
             if let Ok(Some(room)) = room {
                 stored = self.platform.store().set(key, value).await;

@@ -4,8 +4,8 @@
 //! |---|---|---|
 //! | `/events/{site}`, `/events`, `/` | POST | takes an event (`ingest.rs`), and stores it once (`keep.rs`) |
 //! | `/` | GET, HEAD | the page (`page.rs`, `page/`) |
-//! | `/api/…` | GET, HEAD, POST, DELETE | what came in, for clients with a read or an admin token; `owed` and `sent` of a destination, for clients with its secret (`api/`) |
-//! | `/tick` | GET, POST | does what is due: a pass, and a round to each destination (`tick.rs`) |
+//! | `/api/…` | GET, HEAD, POST, DELETE | what came in, for clients with a read or an admin token; `pending` and `sent` of a destination, for clients with its secret (`api/`) |
+//! | `/tick` | GET, POST | does what is due: a pass, and a delivery run to each destination (`tick.rs`) |
 //! | `/openapi.yaml` | GET, HEAD | the description of all of this (`openapi.yaml`) |
 //! | `/health` | GET, HEAD | tells whether the settings are in order and the store answers (`health.rs`) |
 //!

@@ -12,18 +12,21 @@ use super::problem::Refusal;
 use crate::archive::Listing;
 use crate::archive::compaction::Report;
 use crate::clock_faults::{self, ClockFaults};
-use crate::forward::standing::{self, Told};
+use crate::forward::state::DestinationState;
+use crate::forward::status::{self, DestinationStatus};
 use crate::platform::Platform;
+use crate::settings::Settings;
+use crate::store::StoreError;
 
 impl<P: Platform> Service<'_, P> {
-    /// A pass, if one is due, and a round to each destination. Asked by GET it tells what is still owed, so that who ticks knows when
-    /// to come back; that takes a list.
+    /// A pass, if one is due, and a delivery run to each destination. The answer to a GET says what is still pending and when something can
+    /// be sent, so that the scheduler knows when to call again; that takes a list.
     pub(super) async fn tick(&self, head: &Parts) -> Result<Answer, Refusal> {
         let settings = self.settings()?;
         auth::scheduler(head, settings.tick_tokens.as_ref())?;
-        let (rounds, (due, packing)) =
-            join(self.rounds(settings), self.pass_if_due(&settings.packing, &settings.destinations)).await;
-        let lines: Vec<_> = rounds.into_iter().chain(packing).collect();
+        let (delivered, (due, packing)) =
+            join(self.deliver(settings), self.pass_if_due(&settings.packing, &settings.destinations)).await;
+        let lines: Vec<_> = delivered.into_iter().chain(packing).collect();
         let log = (!lines.is_empty()).then(|| lines.join("\n"));
         if head.method == Method::POST {
             return Ok(Answer { log, ..Answer::new(Response::new(Vec::new())) });
@@ -32,22 +35,47 @@ impl<P: Platform> Service<'_, P> {
         if !settings.destinations.is_empty() {
             let listing = Listing::of(self.platform.store()).await?;
             for destination in &settings.destinations {
-                destinations.push(standing::told(self.platform.store(), destination, &listing).await?);
+                destinations.push(status::read(self.platform.store(), destination, &listing).await?);
             }
         }
-        let owed = destinations.iter().map(|told| told.owed + told.replays).sum();
+        let pending = destinations.iter().map(to_send).sum();
+        let resting_seconds = self.resting_seconds(settings, &destinations).await?;
         let clock_faults = clock_faults::current(self.platform.store(), self.platform.now()).await?;
-        let ticked = Ticked { owed, pass: due.report, destinations, clock_faults };
+        let ticked = Ticked { pending, resting_seconds, pass: due.report, destinations, clock_faults };
         Ok(Answer { log, ..Answer::new(json_response(StatusCode::OK, "application/json", &ticked)) })
     }
+
+    /// The shortest of the waits of the destinations that have something to send: 0 if one of them has none.
+    async fn resting_seconds(&self, settings: &Settings, all: &[DestinationStatus]) -> Result<u64, StoreError> {
+        let now = self.platform.now();
+        let mut shortest: Option<u64> = None;
+        for (destination, status) in settings.destinations.iter().zip(all) {
+            if to_send(status) > 0 {
+                let state = DestinationState::read(self.platform.store(), &destination.name).await?;
+                let rest =
+                    state.rest.filter(|rest| rest.holds(now)).map_or(0, |rest| rest.end() - now.timestamp_millis());
+                let rest = u64::try_from(rest).unwrap_or(0).div_ceil(1_000);
+                shortest = Some(shortest.map_or(rest, |shortest| shortest.min(rest)));
+            }
+        }
+        Ok(shortest.unwrap_or(0))
+    }
+}
+
+/// How much there is to send to a destination: nothing to one that pulls, or is paused.
+fn to_send(status: &DestinationStatus) -> usize {
+    let is_sent_to = status.origin.is_some() && status.paused.is_none();
+    if is_sent_to { status.pending + status.replays } else { 0 }
 }
 
 #[derive(Serialize)]
 struct Ticked {
     /// How much there is to send, all destinations together.
-    owed: usize,
+    pending: usize,
+    /// For how long nothing can be sent, since each destination with something to send waits after a failure or for the next hour.
+    resting_seconds: u64,
     pass: Option<Report>,
-    destinations: Vec<Told>,
+    destinations: Vec<DestinationStatus>,
     /// Clocks that were seen to be wrong within a day.
     clock_faults: ClockFaults,
 }

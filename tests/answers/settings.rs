@@ -99,7 +99,7 @@ fn an_event_reads_the_settings_that_it_needs_and_no_others() {
     let answer = pollster::block_on(service.handle(Ok(head), async || Ok(body.take())));
     assert_eq!(answer.response.status(), 200);
     assert_eq!(read.take(), ["ingest_tokens", "max_body_bytes", "bucket"]);
-    pollster::block_on(service.go_on(After { round: true, ..After::default() }));
+    pollster::block_on(service.go_on(After { deliver: true, ..After::default() }));
     assert_eq!(read.take(), ["rounds", "destinations"]);
 }
 

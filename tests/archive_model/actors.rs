@@ -13,7 +13,7 @@ use outbound_events::archive::pack::Entry;
 use outbound_events::archive::removal::{erase, remove_before};
 use outbound_events::event::{Lsid, Timestamp};
 use outbound_events::forward::backlogs::Backlogs;
-use outbound_events::forward::round::Rounds;
+use outbound_events::forward::run::DeliveryRuns;
 use outbound_events::service::Service;
 use outbound_events::settings::Variables;
 
@@ -22,7 +22,7 @@ pub(super) fn rounder<'w>(store: Seen<'w>, times: usize) -> Actor<'w> {
     Box::pin(async move {
         let destinations = destinations();
         for _ in 0..times {
-            let rounds = Rounds { platform: &store, destinations: &destinations, max_requests_per_hour: None };
+            let rounds = DeliveryRuns { platform: &store, destinations: &destinations, max_requests_per_hour: None };
             rounds.run().await;
             // Whoever waits to try again waits no longer than the schedule lasts.
             store.world.time.set(store.world.time.get() + 40_000);

@@ -81,6 +81,10 @@ impl Platform for Seen<'_> {
         self.world.now() + TimeDelta::seconds(self.world.wrong_by.borrow()[self.actor])
     }
 
+    fn random(&self) -> u64 {
+        self.world.random.borrow_mut().u64(..)
+    }
+
     fn monotonic(&self) -> Duration {
         Duration::from_millis((self.world.time.get() + 50 * DAY).unsigned_abs())
     }

@@ -47,6 +47,10 @@ impl Platform for Counting {
         now()
     }
 
+    fn random(&self) -> u64 {
+        0
+    }
+
     fn monotonic(&self) -> Duration {
         self.asked.set((self.asked.get().0, self.asked.get().1 + 1));
         Duration::ZERO

@@ -5,7 +5,7 @@ use crate::support::{Memory, TOKEN, call};
 use serde_json::{Value, json};
 
 #[test]
-fn who_pulls_gets_what_is_owed_until_it_is_acknowledged() {
+fn who_pulls_gets_what_is_pending_until_it_is_acknowledged() {
     let recipient =
         Recipient::new(json!([{ "name": "puller", "format": "pull", "secret": SECRET, "external_key": "absent" }]));
     let ids: Vec<_> = (0..5).map(|number| recipient.take(&event(number))).collect();
@@ -13,28 +13,28 @@ fn who_pulls_gets_what_is_owed_until_it_is_acknowledged() {
     let ask = |method: &str, uri: &str, secret: &str, body: &str| {
         recipient.answer(call(method, uri).header("authorization", format!("Bearer {secret}")).body(body))
     };
-    let owed = || {
-        let reply = ask("GET", "/api/destinations/puller/owed?limit=3", SECRET, "");
+    let pending = || {
+        let reply = ask("GET", "/api/destinations/puller/pending?limit=3", SECRET, "");
         let events: Vec<Value> = serde_json::from_str(&reply.body).unwrap();
         events.iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(owed(), ids[..3]);
-    assert_eq!(owed(), ids[..3], "the same until it is acknowledged");
+    assert_eq!(pending(), ids[..3]);
+    assert_eq!(pending(), ids[..3], "the same until it is acknowledged");
     let late = recipient.take(&event(0).replace("session0", "late"));
     let sent =
         |ids: &[String]| ask("POST", "/api/destinations/puller/sent", SECRET, &json!({ "ids": ids }).to_string());
     let unknown = "0".repeat(32);
     assert_eq!(
         sent(&[ids[0].clone(), ids[1].clone(), unknown]).body,
-        "{\"sent\":2,\"owed\":5}",
+        "{\"sent\":2,\"pending\":5}",
         "one more is not looked at yet"
     );
-    assert_eq!(owed(), [late.clone(), ids[2].clone(), ids[3].clone()], "what came late is not missed");
+    assert_eq!(pending(), [late.clone(), ids[2].clone(), ids[3].clone()], "what came late is not missed");
     assert_eq!(sent(&[late, ids[2].clone(), ids[3].clone(), ids[4].clone()]).status, 200);
-    assert!(owed().is_empty());
+    assert!(pending().is_empty());
     recipient.pack(0);
     assert_eq!(recipient.loose(), 0);
-    for (method, uri) in [("GET", "owed"), ("POST", "sent")] {
+    for (method, uri) in [("GET", "pending"), ("POST", "sent")] {
         let uri = format!("/api/destinations/puller/{uri}");
         for wrong in [TOKEN, OTHER_SECRET, ""] {
             assert_eq!(ask(method, &uri, wrong, "{\"ids\":[]}").status, 401, "{uri} {wrong}");

@@ -8,7 +8,7 @@ use crate::support::Says;
 use serde_json::{Value, json};
 
 #[test]
-fn what_is_owed_is_not_packed_and_what_was_sent_takes_its_receipts_along() {
+fn what_is_pending_is_not_packed_and_what_was_sent_takes_its_receipts_along() {
     let recipient = Recipient::one();
     for number in 0..40 {
         recipient.take(&event(number));
@@ -18,7 +18,7 @@ fn what_is_owed_is_not_packed_and_what_was_sent_takes_its_receipts_along() {
         recipient.take(&event(number));
     }
     recipient.pack(0);
-    assert_eq!(recipient.loose(), 20, "what is owed stays loose, the rest is packed");
+    assert_eq!(recipient.loose(), 20, "what is pending stays loose, the rest is packed");
     *recipient.ways.always.borrow_mut() = Says::Status(200);
     recipient.ways.pass_time(Duration::from_secs(60));
     recipient.tick();
@@ -33,7 +33,7 @@ fn what_is_owed_is_not_packed_and_what_was_sent_takes_its_receipts_along() {
 }
 
 #[test]
-fn a_destination_that_is_owed_too_much_for_the_store_is_paused_and_a_replay_sends_what_it_missed() {
+fn a_destination_whose_backlog_would_fill_the_store_is_paused_and_a_replay_sends_what_it_missed() {
     let mut recipient = Recipient::one();
     recipient.more = vec![("key_budget", "200")];
     *recipient.ways.always.borrow_mut() = Says::Status(503);
@@ -80,7 +80,7 @@ fn what_was_refused_is_sent_once_more_if_that_is_asked_for() {
     recipient.ways.say([Says::Status(400), Says::Status(200), Says::Status(400)]);
     let ids: Vec<_> = (0..3).map(|number| recipient.take(&event(number))).collect();
     recipient.pack(0);
-    assert_eq!(recipient.loose(), 0, "what is refused is owed no more");
+    assert_eq!(recipient.loose(), 0, "what is refused is not pending");
     recipient.ways.take_ids();
     let uri = format!("/api/destinations/desk/refused/{}/retry", ids[0]);
     assert_eq!(recipient.api("POST", &uri).status, 202);
@@ -137,5 +137,5 @@ fn no_more_requests_are_made_than_are_allowed_in_an_hour() {
     recipient.ways.pass_time(Duration::from_secs(3_600));
     recipient.tick();
     assert_eq!(recipient.ways.take_ids().len(), 20);
-    assert_eq!(recipient.tick()["owed"], 0);
+    assert_eq!(recipient.tick()["pending"], 0);
 }

@@ -67,7 +67,7 @@ fn what_is_owed_is_sent_oldest_first_whatever_came_first() {
     let seven_of_one_time = recipient.ways.ids();
     assert_eq!(seven_of_one_time.len(), ids.len());
     assert_eq!(seven_of_one_time, ids);
-    assert_eq!(recipient.tick()["owed"], 0);
+    assert_eq!(recipient.tick()["pending"], 0);
 }
 
 #[test]
@@ -115,8 +115,8 @@ fn each_answer_means_what_it_means() {
         assert_eq!(recipient.ways.take_ids(), std::slice::from_ref(&first), "{says:?}");
         match state {
             "failing" => {
-                assert_eq!((&told["state"], &told["owed"]), (&json!("failing"), &json!(1)), "{says:?}: {told}");
-                let next = chrono::DateTime::parse_from_rfc3339(told["next_try"].as_str().unwrap()).unwrap();
+                assert_eq!((&told["state"], &told["pending"]), (&json!("failing"), &json!(1)), "{says:?}: {told}");
+                let next = chrono::DateTime::parse_from_rfc3339(told["next_attempt"].as_str().unwrap()).unwrap();
                 let waits = (next.to_utc() - began).num_seconds();
                 assert!((seconds + hung..=seconds + hung + 1).contains(&waits), "{says:?}: {waits} s");
                 let second = recipient.take(&event(2));
@@ -141,7 +141,7 @@ fn each_answer_means_what_it_means() {
                 recipient.tick();
                 assert!(recipient.ways.take_ids().is_empty(), "{says:?}");
             }
-            _ => assert_eq!((&told["state"], &told["owed"]), (&json!("working"), &json!(0)), "{says:?}: {told}"),
+            _ => assert_eq!((&told["state"], &told["pending"]), (&json!("working"), &json!(0)), "{says:?}: {told}"),
         }
     }
 }
@@ -210,7 +210,7 @@ fn filters_let_through_what_they_say() {
         let recipient = Recipient::new(json!([destination]));
         recipient.take(&body);
         assert_eq!(recipient.ways.ids().len(), usize::from(wanted), "{filter} {body}");
-        assert_eq!(recipient.tick()["owed"], 0, "{filter} {body}: what is not wanted is not owed");
+        assert_eq!(recipient.tick()["pending"], 0, "{filter} {body}: what is not wanted is not owed");
         recipient.pack(0);
         assert_eq!(recipient.loose(), 0, "{filter} {body}");
     }

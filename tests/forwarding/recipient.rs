@@ -67,6 +67,11 @@ impl Recipient {
         serde_json::from_str(&reply.body).unwrap()
     }
 
+    /// A tick that asks for no report.
+    pub(super) fn post_tick(&self) -> Reply {
+        self.answer(call("POST", "/tick").header("authorization", format!("Bearer {TOKEN}")))
+    }
+
     pub(super) fn api(&self, method: &str, uri: &str) -> Reply {
         self.answer(call(method, uri).header("authorization", format!("Bearer {TOKEN}")))
     }

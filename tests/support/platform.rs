@@ -1,5 +1,6 @@
 //! A platform put together from a store, an HTTP client and clocks.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -34,6 +35,12 @@ impl<S: Store, H: HttpClient, C: Fn() -> DateTime<Utc>> Platform for Parts<'_, S
 
     fn now(&self) -> DateTime<Utc> {
         (self.clock)()
+    }
+
+    /// No two are the same.
+    fn random(&self) -> u64 {
+        static DRAWN: AtomicU64 = AtomicU64::new(1);
+        DRAWN.fetch_add(1, Ordering::Relaxed)
     }
 
     fn monotonic(&self) -> Duration {

@@ -15,7 +15,7 @@ mod trial;
 use chrono::Utc;
 use outbound_events::archive::pack::Entry;
 use outbound_events::forward::destination::{Destination, Way};
-use outbound_events::forward::format::request;
+use outbound_events::forward::request::request;
 use outbound_events::identity::Site;
 use outbound_events::parse::parse;
 use outbound_events::record::Record;

@@ -71,7 +71,7 @@ impl Package {
 
 /// The most bytes that the core module for Spin may have, so that what is added is added on purpose. In another folder it has some hundred
 /// bytes more or less.
-const CEILING: u64 = 1_709_500;
+const CEILING: u64 = 1_765_000;
 
 /// An error if the core module is larger than it may be.
 pub fn must_be_small() -> Result<()> {

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use chrono::Utc;
 use outbound_events::archive::pack::Entry;
 use outbound_events::forward::destination::{Destination, Push, Way};
-use outbound_events::forward::format;
+use outbound_events::forward::request;
 use outbound_events::identity::Site;
 use outbound_events::keys::KeyParts;
 use outbound_events::parse::parse;
@@ -101,7 +101,7 @@ async fn answer(
     entry: &Entry,
     timeline: &Timeline,
 ) -> Result<u16, String> {
-    let request = format::request(push, &destination.secrets, entry, Some(timeline), Utc::now())?;
+    let request = request::request(push, &destination.secrets, entry, Some(timeline), Utc::now())?;
     let request = reqwest::Request::try_from(request).map_err(|error| error.without_url().to_string())?;
     let response = client.execute(request).await;
     response.map(|response| response.status().as_u16()).map_err(|error| http::unanswered(&error, origin))

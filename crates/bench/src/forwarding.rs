@@ -34,7 +34,7 @@ pub struct Forwarding {
     pub serial: Vec<Series>,
     /// Milliseconds from the 200 to the delivery, nothing else going on: the median.
     pub delivered: f64,
-    /// How many owed events there were, and how many of them were delivered a second.
+    /// How many pending events there were, and how many of them were delivered a second.
     pub backlog: (u64, f64),
 }
 
@@ -82,7 +82,7 @@ impl Desk {
     }
 }
 
-/// Measures all of it. `events` are looked at one by one, `backlog` are owed.
+/// Measures all of it. `events` are looked at one by one, `backlog` are pending.
 pub async fn measure(
     turns: Turns,
     warm_up: Duration,
@@ -124,7 +124,7 @@ async fn delivered(events: u32) -> Result<f64> {
     Ok(median(took))
 }
 
-/// How many of that many owed events are delivered a second.
+/// How many of that many pending events are delivered a second.
 async fn drained(events: u64) -> Result<f64> {
     let state = folder()?;
     filled::fill(&store_path(state.path()), events, |_| ())?;

@@ -71,7 +71,7 @@ pub async fn kill(kills: u64, mut killed: impl FnMut()) -> Result<Ledger> {
         killed();
     }
     let host = Contender::start_in(state, Kind::Host, "the last host".to_owned())?;
-    send_what_is_owed(&host, &senders).await?;
+    send_the_rest(&host, &senders).await?;
     let state = host.kill()?;
     let Senders { acknowledged, duplicates, .. } = &*senders.lock();
     let expected = acknowledged.iter().map(|number| Ok(event::stored(*number)?.0.to_string()));
@@ -107,10 +107,10 @@ fn send_until_it_fails(host: &Contender, senders: &Arc<Mutex<Senders>>, answers:
     load
 }
 
-async fn send_what_is_owed(host: &Contender, senders: &Mutex<Senders>) -> Result<()> {
+async fn send_the_rest(host: &Contender, senders: &Mutex<Senders>) -> Result<()> {
     let mut connection = Connection::to(host.address()).await?;
-    let owed = senders.lock().next.clone();
-    for (sender, number) in owed.into_iter().enumerate() {
+    let rest = senders.lock().next.clone();
+    for (sender, number) in rest.into_iter().enumerate() {
         let answer = connection.post(event::form(number)).await?;
         ensure!(answer.status == StatusCode::OK, "an event was answered {} after the last kill", answer.status);
         senders.lock().acknowledge(sender, &answer);

@@ -38,7 +38,7 @@ pub struct Extent {
     pub crowded: (u64, Turns),
     /// About how many events a backlog has, and how many there are.
     pub backlog: (u64, u64),
-    /// How many events are delivered one by one, and how many are owed at once.
+    /// How many events are delivered one by one, and how many are pending at once.
     pub forwarding: (u32, u64),
     /// How often the host is started, with a compiled component and without.
     pub starts: usize,

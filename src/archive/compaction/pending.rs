@@ -26,6 +26,9 @@ pub trait PendingDeliveries {
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError>;
 
+    /// Whether something is kept that [`PendingDeliveries::tidy`] would delete, and that no pass would be due for otherwise.
+    fn needs_tidying(&self, listing: &Listing) -> bool;
+
     /// Makes fewer and shorter what forwarding keeps of events that are loose no longer. `listing` was made after the pass.
     async fn tidy(&self, store: &impl Store, listing: &Listing, now: DateTime<Utc>) -> Result<(), StoreError>;
 }

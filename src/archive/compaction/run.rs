@@ -82,7 +82,8 @@ async fn pass_on_lease<P: Platform>(
         clock_faults::note(clock_faults, ClockFault::of_recipient(Kind::RetentionBehind));
     }
     let has_aged = retention.as_ref().is_some_and(Retention::is_due);
-    if !has_aged && !policy.is_due(&listing) && !markers::is_due(platform, &listing).await? {
+    let is_due = has_aged || policy.is_due(&listing) || pending.needs_tidying(&listing);
+    if !is_due && !markers::is_due(platform, &listing).await? {
         return Ok(None);
     }
     let mut report = Pass::new(platform, policy, bound, listing, retention).await?.run(pending).await?;

@@ -2,13 +2,8 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use http::{HeaderName, HeaderValue, header};
-use percent_encoding::percent_decode_str;
+use http::{HeaderName, HeaderValue};
 use subtle::ConstantTimeEq as _;
-
-use super::Push;
 
 /// What signs requests. Never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -43,72 +38,4 @@ impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
     }
-}
-
-/// What is shorter is no secret: it would be taken out of the middle of words.
-pub(in crate::forward) const SHORTEST_SECRET: usize = 5;
-
-/// So long is a part of a path or of a header that is more likely a token than a word.
-const SHORTEST_TOKEN: usize = 16;
-
-impl Push {
-    /// All that must not be shown of what a destination is sent, the longest first. A destination may repeat it in its answer, whole
-    /// or in parts.
-    pub(in crate::forward) fn secret_texts(&self, secrets: &Secrets) -> Vec<String> {
-        let mut texts = Vec::new();
-        for secret in &secrets.0 {
-            texts.extend(secret.strip_prefix("whsec_").map(str::to_owned));
-            texts.push(secret.clone());
-        }
-        for (name, value) in &self.headers.0 {
-            let value = String::from_utf8_lossy(value.as_bytes());
-            if *name == header::AUTHORIZATION {
-                authorization(&value, &mut texts);
-            }
-            tokens(&value, &mut texts);
-            texts.push(value.into_owned());
-        }
-        self.url_texts(&mut texts);
-        texts.retain(|text| text.len() >= SHORTEST_SECRET);
-        texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
-        texts
-    }
-
-    /// Of a path with placeholders what stands between them.
-    fn url_texts(&self, texts: &mut Vec<String>) {
-        let mut in_query = false;
-        for literal in self.url.path.split("{{").map(|part| part.split_once("}}").map_or(part, |(_, literal)| literal))
-        {
-            for part in literal.split_inclusive(['?', '&']) {
-                let bare = part.trim_end_matches(['?', '&']);
-                if in_query {
-                    let value = bare.split_once('=').map_or(bare, |(_, value)| value);
-                    texts.push(percent_decode_str(value).decode_utf8_lossy().into_owned());
-                    texts.push(value.to_owned());
-                }
-                in_query |= part.ends_with('?');
-            }
-            tokens(literal, texts);
-            texts.extend(
-                literal.split_once('?').map(|(path, query)| [path, query].map(str::to_owned)).into_iter().flatten(),
-            );
-            texts.push(literal.to_owned());
-        }
-    }
-}
-
-/// The credentials without their scheme, and those of `Basic` as they were typed.
-fn authorization(value: &str, texts: &mut Vec<String>) {
-    let Some((_, credentials)) = value.split_once(' ') else { return };
-    texts.push(credentials.to_owned());
-    if let Some(typed) = STANDARD.decode(credentials.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok()) {
-        texts.extend(typed.split_once(':').map(|(_, password)| password.to_owned()));
-        texts.push(typed);
-    }
-}
-
-/// The parts of a text that look like tokens.
-fn tokens(text: &str, texts: &mut Vec<String>) {
-    let parts = text.split(|char: char| char.is_whitespace() || "/?&=,;\"".contains(char));
-    texts.extend(parts.filter(|part| part.len() >= SHORTEST_TOKEN).map(str::to_owned));
 }

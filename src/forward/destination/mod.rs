@@ -8,10 +8,12 @@
 //! | the types: a destination, its format, its filter | `mod.rs` |
 //! | reading the setting, and its faults | `read.rs` |
 //! | the URL that requests go to, and where a redirect leads | `url.rs` |
-//! | secrets and headers, whose values are never shown, and what a destination must not make us show of them | `hidden.rs` |
+//! | secrets and headers, whose values are never shown | `hidden.rs` |
+//! | what must not be shown of a destination's answers | `secret_texts.rs` |
 
 mod hidden;
 mod read;
+pub(in crate::forward) mod secret_texts;
 mod url;
 
 use super::template::Template;
@@ -20,12 +22,11 @@ use crate::identity::{DestinationName, Site};
 use crate::keys::KeyParts;
 use crate::record::Record;
 
-pub(in crate::forward) use hidden::SHORTEST_SECRET;
 pub use hidden::{Headers, Secrets};
 pub use read::Fault;
 pub use url::Url;
 
-/// Where events are pushed on to.
+/// Where events are forwarded to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination {
     /// What it is called: on the page, in logs and in keys.

@@ -2,7 +2,8 @@
 //!
 //! It is shown as it is, be it JSON or HTML. A destination may repeat what it was sent, so what is secret is taken out first.
 
-use crate::forward::destination::{Push, SHORTEST_SECRET, Secrets};
+use crate::forward::destination::secret_texts::SHORTEST_SECRET;
+use crate::forward::destination::{Push, Secrets};
 
 /// How many characters are shown.
 const MOST: usize = 200;

@@ -22,7 +22,7 @@ impl<P: Platform> Service<'_, P> {
             return Err(Refusal::Method { allow });
         }
         let settings = self.settings()?;
-        if matches!(resource, Resource::Owed(_) | Resource::Sent(_)) {
+        if matches!(resource, Resource::Pending(_) | Resource::Sent(_)) {
             // Who may is for the destination's own secret to say.
         } else if matches!(head.method, Method::GET | Method::HEAD) {
             auth::reader(head, settings.read_tokens.as_ref())?;
@@ -30,7 +30,8 @@ impl<P: Platform> Service<'_, P> {
             auth::admin(head, settings)?;
         }
         let removes = head.method == Method::DELETE;
-        let mut after = if matches!(resource, Resource::Act(..)) { After::round() } else { After::default() };
+        let mut after = if matches!(resource, Resource::Act(..)) { After::deliver() } else { After::default() };
+        let mut log = Vec::new();
         let mut response = match resource {
             Resource::Sessions => self.sessions(head).await,
             Resource::Session(site, lsid) if removes => self.remove_session(head, &site, &lsid).await,
@@ -40,19 +41,22 @@ impl<P: Platform> Service<'_, P> {
             Resource::Event(id) => self.event(head, id).await,
             Resource::SetAsides => self.set_asides(head).await,
             Resource::SetAside(id) => self.remove_set_aside(head, id).await,
-            Resource::Retry(id) => self.retry(head, id).await.map(|(response, stored)| {
+            Resource::Retry(id) => self.retry(head, id, &mut log).await.map(|(response, stored)| {
                 after = stored;
                 response
             }),
             Resource::Destinations => self.destinations(head).await,
             Resource::Refused(name) => self.refused(head, &name).await,
-            Resource::Act(name, action) => self.act(head, &name, action).await,
-            Resource::Owed(name) => self.owed(head, &name).await,
+            Resource::Act(name, action) => self.act(head, &name, action).await.map(|(response, line)| {
+                log.extend(line);
+                response
+            }),
+            Resource::Pending(name) => self.pending(head, &name).await,
             Resource::Sent(name) => self.sent(head, &name, chunk).await,
             Resource::Stats => self.stats(head).await,
-            Resource::Pack => self.pack(head).await,
+            Resource::Pack => self.pack(head, &mut log).await,
         }?;
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        Ok(Answer { after, ..Answer::new(response) })
+        Ok(Answer { after, ..Answer::new(response).with_log(log) })
     }
 }

@@ -14,6 +14,7 @@ use crate::archive::pack::Entry;
 use crate::archive::removal::{self, Cut};
 use crate::archive::{self, View};
 use crate::event::{EventName, Lsid};
+use crate::forward::refused;
 use crate::identity::Id;
 use crate::parse::Problem;
 use crate::platform::Platform;
@@ -69,6 +70,7 @@ impl<P: Platform> Service<'_, P> {
         }
         let Cut { events, set_aside, skipped, remaining } =
             removal::remove_before(self.platform, before, &Bound::default()).await?;
+        refused::forget_removed(self.platform, |key| key.timestamp < before).await?;
         Ok(json(&RemovedEvents { events, set_aside, skipped, remaining }))
     }
 }

@@ -1,5 +1,5 @@
 //! `/api`: what came in, as JSON, for clients with a read token; and its removal, for clients with an admin token. The backlog of a
-//! destination and the deliveries that its client reports (`owed`, `sent`) need the destination's own secret instead.
+//! destination and the deliveries that its client reports (`pending`, `sent`) need the destination's own secret instead.
 //!
 //! | resource | file |
 //! |---|---|

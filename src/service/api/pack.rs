@@ -12,12 +12,14 @@ use crate::service::answer::Service;
 use crate::service::problem::Refusal;
 
 impl<P: Platform> Service<'_, P> {
-    pub(super) async fn pack(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
+    pub(super) async fn pack(&self, head: &Parts, log: &mut Vec<String>) -> Result<Response<Vec<u8>>, Refusal> {
         Query::read(head, &[])?;
         let settings = self.settings()?;
         let mut pending = Backlogs::new(&settings.destinations);
         let report = compaction::pass(self.platform, &settings.packing, &mut pending, &Bound::default()).await?;
-        // Who asked has them in the answer.
+        log.extend(pending.take_log());
+        self.forget_removed(&report).await;
+        // The client has them in the answer.
         self.report(report.clock_faults.clone()).await;
         Ok(json(&report))
     }

@@ -18,7 +18,7 @@ pub(in crate::service) enum Resource {
     Destinations,
     Refused(DestinationName),
     Act(DestinationName, Action),
-    Owed(DestinationName),
+    Pending(DestinationName),
     Sent(DestinationName),
     Stats,
     Pack,
@@ -51,7 +51,8 @@ impl Resource {
                     ["pause"] => Ok(Self::Act(name, Action::Pause)),
                     ["resume"] => Ok(Self::Act(name, Action::Resume)),
                     ["replay"] => Ok(Self::Act(name, Action::Replay)),
-                    ["owed"] => Ok(Self::Owed(name)),
+                    ["skip"] => Ok(Self::Act(name, Action::Skip)),
+                    ["pending"] => Ok(Self::Pending(name)),
                     ["sent"] => Ok(Self::Sent(name)),
                     _ => Err(Refusal::Path),
                 }
@@ -79,7 +80,8 @@ impl Resource {
             Self::Act(_, Action::Pause) => "/api/destinations/{name}/pause",
             Self::Act(_, Action::Resume) => "/api/destinations/{name}/resume",
             Self::Act(_, Action::Replay) => "/api/destinations/{name}/replay",
-            Self::Owed(_) => "/api/destinations/{name}/owed",
+            Self::Act(_, Action::Skip) => "/api/destinations/{name}/skip",
+            Self::Pending(_) => "/api/destinations/{name}/pending",
             Self::Sent(_) => "/api/destinations/{name}/sent",
             Self::Stats => "/api/stats",
             Self::Pack => "/api/pack",
@@ -89,7 +91,7 @@ impl Resource {
     pub(super) fn allow(&self) -> &'static str {
         match self {
             Self::Sessions | Self::Event(_) | Self::SetAsides | Self::Stats => "GET, HEAD",
-            Self::Destinations | Self::Refused(_) | Self::Owed(_) => "GET, HEAD",
+            Self::Destinations | Self::Refused(_) | Self::Pending(_) => "GET, HEAD",
             Self::Session(..) | Self::Events => "GET, HEAD, DELETE",
             Self::SetAside(_) => "DELETE",
             Self::Retry(_) | Self::Pack | Self::Act(..) | Self::Sent(_) => "POST",
@@ -112,4 +114,16 @@ pub(in crate::service) enum Action {
     Replay,
     RetryAll,
     Retry(Id),
+    Skip,
+}
+
+impl Action {
+    /// The parameters that its query may have.
+    pub(super) fn parameters(self) -> &'static [&'static str] {
+        match self {
+            Self::Replay => &["from", "to"],
+            Self::Skip => &["event"],
+            Self::Pause | Self::Resume | Self::RetryAll | Self::Retry(_) => &[],
+        }
+    }
 }

@@ -15,6 +15,7 @@ use crate::archive::sessions::{self, Cursor, Wanted};
 use crate::archive::{self, Unreadable, View, events, extent, removal};
 use crate::event::{Conference, Lsid, Timestamp};
 use crate::folding::fold;
+use crate::forward::refused;
 use crate::identity::Site;
 use crate::platform::Platform;
 use crate::record::Record;
@@ -105,6 +106,8 @@ impl<P: Platform> Service<'_, P> {
         Query::read(head, &[])?;
         let Cleared { removed: set_aside, perhaps, remaining } = self.remove_what_names(site, lsid).await?;
         let erased = removal::erase(self.platform, site, lsid, &Bound::default()).await?;
+        // What a receiver said of an event may repeat what the event held.
+        refused::forget_removed(self.platform, |key| key.site == *site && key.lsid.as_ref() == Some(lsid)).await?;
         if erased.is_none() && set_aside == 0 && perhaps.is_empty() && !remaining {
             return Err(Refusal::Absent("session"));
         }

@@ -64,7 +64,12 @@ impl<P: Platform> Service<'_, P> {
 
     /// Tries a body again by today's rules. Stored first and removed after: whatever happens in between, it is kept. What becomes an
     /// event is forwarded like one that has just come in.
-    pub(super) async fn retry(&self, head: &Parts, id: Id) -> Result<(Response<Vec<u8>>, After), Refusal> {
+    pub(super) async fn retry(
+        &self,
+        head: &Parts,
+        id: Id,
+        log: &mut Vec<String>,
+    ) -> Result<(Response<Vec<u8>>, After), Refusal> {
         Query::read(head, &[])?;
         let key = self.set_aside_key(id).await?;
         let value = self.platform.store().get(&key.to_string()).await?.ok_or(Refusal::Absent("body"))?;
@@ -73,7 +78,7 @@ impl<P: Platform> Service<'_, P> {
         let body = set_aside.body.bytes().map_err(|error| Refusal::Damaged(error.to_string()))?;
         let (event_key, record) =
             Record::of_form(&body, &key.site, self.platform.now()).map_err(Refusal::StillInvalid)?;
-        let kept = self.keep(&event_key.text(), &record).await?;
+        let kept = self.keep(&event_key.text(), &record, log).await?;
         self.platform.store().delete(&key.to_string()).await?;
         let result = if kept == Kept::New { "stored" } else { "duplicate" };
         let response = json(&Retried { result, event_id: event_key.id.to_string() });

@@ -12,7 +12,7 @@ use super::responses::json;
 use crate::archive::{self, Unreadable, View, stats};
 use crate::clock_faults::{self, ClockFaults};
 use crate::forward::destination::Destination;
-use crate::forward::standing;
+use crate::forward::status;
 use crate::platform::Platform;
 use crate::service::answer::Service;
 use crate::service::auth;
@@ -55,7 +55,7 @@ impl<P: Platform> Service<'_, P> {
     async fn unwell(&self, settings: &Settings) -> Result<Vec<Unwell>, Refusal> {
         let mut unwell = Vec::new();
         for Destination { name, .. } in &settings.destinations {
-            let state = standing::state(self.platform.store(), name).await?;
+            let state = status::state(self.platform.store(), name).await?;
             if state != "working" {
                 unwell.push(Unwell { name: name.to_string(), state });
             }

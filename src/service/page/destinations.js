@@ -1,10 +1,10 @@
-// Where events are pushed on to.
+// Where events are forwarded to.
 
 function destinations() {
   const box = h("div"), words = h("p", { role: "status" });
   let last = "";
   const act = (name, what, done) => ask("/api/destinations/" + name + "/" + what, "POST").then((answer) => { words.textContent = done(answer); return refresh(); }, trouble);
-  const resumed = (name) => ({ paused }) => name + " goes on." + (paused ? " What was packed since " + moment(paused.since) + " is not sent; send it again below if it is missed." : "");
+  const resumed = (name) => ({ paused }) => name + " is resumed." + (paused ? " What was packed since " + moment(paused.since) + " is not sent; send it again below if it is missed." : "");
   const replay = (name) => {
     const from = h("input", { type: "date", required: "" }), to = h("input", { type: "date", required: "" });
     const send = (event) => {
@@ -21,15 +21,15 @@ function destinations() {
       ...(admin ? [h("button", { onclick: () => act(one.name, "refused/" + event.id + "/retry", () => "It is being sent once more."), "aria-label": "Send once more: " + event.id }, "Send once more")] : [])))))];
   };
   const card = async (one) => {
-    const facts = [["State", h("span", { class: "state " + (one.state === "working" ? "" : "unwell") }, one.state)], ["Where", one.origin ?? "it asks itself"], ["Format", one.format], ["Owed", one.owed + (one.oldest_owed ? ", since " + moment(one.oldest_owed) : "")],
-      ["Last taken", moment(one.last_success)], ["Last error", one.last_error], ["Failing since", moment(one.failing_since)], ["Next try", moment(one.next_try)],
+    const facts = [["State", h("span", { class: "state " + (one.state === "working" ? "" : "unwell") }, one.state)], ["Where", one.origin ?? "it asks itself"], ["Format", one.format], ["Pending", one.pending + (one.oldest_pending ? ", since " + moment(one.oldest_pending) : "")],
+      ["Last success", moment(one.last_success)], ["Last answer", one.last_answer], ["Last error", one.last_error], ["Failing since", moment(one.failing_since)], ["Failing event", one.failing_event], ["Next attempt", moment(one.next_attempt)],
       ["Paused", one.paused && moment(one.paused.since) + ": " + one.paused.reason], ["Sending again", one.replays || ""]];
-    const buttons = !admin ? [] : [one.paused || one.state === "failing" ? h("button", { onclick: () => act(one.name, "resume", resumed(one.name)), "aria-label": "Go on with " + one.name }, "Go on now") : h("button", { onclick: () => act(one.name, "pause", () => one.name + " is paused."), "aria-label": "Pause " + one.name }, "Pause"),
-      " ", ...(one.refused ? [h("button", { onclick: () => act(one.name, "refused/retry", () => "What " + one.name + " refused is being sent once more."), "aria-label": "Send all refused once more: " + one.name }, "Send refused once more")] : []),
+    const buttons = !admin ? [] : [one.paused || one.state === "failing" ? h("button", { onclick: () => act(one.name, "resume", resumed(one.name)), "aria-label": "Resume " + one.name }, "Resume now") : h("button", { onclick: () => act(one.name, "pause", () => one.name + " is paused."), "aria-label": "Pause " + one.name }, "Pause"),
+      " ", ...(one.failing_event ? [h("button", { onclick: () => act(one.name, "skip?event=" + one.failing_event, ({ skipped }) => one.name + ": event " + skipped + " is skipped."), "aria-label": "Skip the failing event of " + one.name }, "Skip this event"), " "] : []), ...(one.refused ? [h("button", { onclick: () => act(one.name, "refused/retry", () => "What " + one.name + " refused is being sent once more."), "aria-label": "Send all refused once more: " + one.name }, "Send refused once more")] : []),
       ...(one.format === "pull" ? [] : [replay(one.name)])];
     return h("section", {}, h("h2", {}, one.name), h("dl", {}, facts.filter(([, value]) => value).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])), await refusals(one), buttons);
   };
-  show(h("p", {}, "Where what came in is pushed on to. What a destination is owed waits until it takes it."), words, box);
+  show(h("p", {}, "Where events are forwarded to. What is pending for a destination waits until it accepts it."), words, box);
   return async () => {
     const list = await ask("/api/destinations");
     const now = JSON.stringify([list, admin]);

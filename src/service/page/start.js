@@ -1,5 +1,5 @@
 function unwell(list, clocks) {
-  const line = ({ name, state }) => h("p", { class: "message bad" }, "Destination " + name + " is " + state + ": ", h("a", { href: "#/destinations" }, "see what it is owed"), ".");
+  const line = ({ name, state }) => h("p", { class: "message bad" }, "Destination " + name + " is " + state + ": ", h("a", { href: "#/destinations" }, "see why"), ".");
   const wrong = ({ site, detail }) => h("p", { class: "message bad" }, "Clock: " + (site ? "site " + site + ": " : "") + detail + ".");
   const now = JSON.stringify([list, clocks]);
   if ($("unwell").dataset.now === now) return;

@@ -15,7 +15,7 @@ impl Figures {
     pub(super) fn delivering(&self) -> String {
         let Forwarding { delivered, backlog: (events, rate), .. } = self.forwarding;
         format!(
-            "From a 200 to its delivery, nothing else going on: {delivered:.0} ms, median. A backlog of {events} owed events: {rate:.0} a second.\n"
+            "From a 200 to its delivery, nothing else going on: {delivered:.0} ms, median. A backlog of {events} pending events: {rate:.0} a second.\n"
         )
     }
 

@@ -15,11 +15,11 @@
 //! | `lease.pass` | for how long nobody else needs to begin a pass |
 //! | `retention.clock` | what retention knows of the time (`archive/retention.rs`) |
 //! | `clock.faults` | which clocks were seen to be wrong (`clock_faults.rs`) |
-//! | `sent.<destination>.<id>` | a receipt: which events that destination has got (`forward/owed.rs`) |
+//! | `sent.<destination>.<id>` | a receipt: which events that destination has (`forward/receipts.rs`) |
 //! | `refused.<destination>.<event's id>` | that the destination refused the event, and how |
 //! | `again.<destination>.<event's id>` | that what was refused is to be sent once more |
 //! | `replay.<destination>.<from>.<to>` | that what is stored of that time is to be sent again, and how far that is |
-//! | `paused.<destination>` | that nothing is sent and nothing owed, since when, and why |
+//! | `paused.<destination>` | that nothing is sent and nothing pending, since when, and why |
 //! | `round.<destination>` | how the destination does, and for how long nobody else needs to begin a round to it |
 //!
 //! | file | what lives there |

@@ -44,7 +44,7 @@ pub enum StoreCommand {
         /// How many events stay loose: the host's setting `loose_events`.
         #[arg(long, default_value_t = Policy::default().loose_events)]
         loose_events: usize,
-        /// A file with the host's setting `destinations`: what they are owed stays loose. Without it, all that may be owed to a
+        /// A file with the host's setting `destinations`: what is pending for them stays loose. Without it, all that may be pending for a
         /// destination that the store knows of does.
         #[arg(long, value_name = "FILE")]
         destinations: Option<PathBuf>,
@@ -120,8 +120,8 @@ fn runtime() -> Result<Runtime> {
     Ok(Builder::new_current_thread().enable_all().build()?)
 }
 
-/// To whom events may be owed: the destinations of a setting; or else those that the store knows of, which may want all that they
-/// have no receipt for.
+/// The destinations that events may be pending for: those of a setting; or else those that the store knows of, which may want all that
+/// they have no receipt for.
 fn destinations(store: &NativeStore, setting: Option<&Path>) -> Result<Vec<Destination>> {
     if let Some(file) = setting {
         let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
@@ -142,7 +142,8 @@ fn pack(path: &Path, loose_events: usize, setting: Option<&Path>) -> Result<()> 
     let destinations = destinations(platform.store(), setting)?;
     let names: Vec<_> = destinations.iter().map(|destination| destination.name.to_string()).collect();
     let policy = Policy::packs(loose_events);
-    let mut pending = Backlogs::new(&destinations);
+    // What is kept of a destination is for the component to delete, which knows the setting.
+    let mut pending = Backlogs::without_setting(&destinations);
     let progress = Progress::new(&format!("packing {}", path.display()), "events");
     let (mut packed, mut merged, mut dropped, mut to_do) = (0, 0, 0, None);
     let unreadable = loop {
@@ -161,7 +162,7 @@ fn pack(path: &Path, loose_events: usize, setting: Option<&Path>) -> Result<()> 
     println!("packed {packed} events, merged {merged} packs, cleared {dropped} events that were removed");
     println!("{} keys: {} packs, {} loose events", listing.keys, listing.packs.len(), listing.loose.len());
     if listing.loose.len() > loose_events && !names.is_empty() {
-        println!("what may be owed to {} stays loose; --destinations FILE says what they want", names.join(", "));
+        println!("what may be pending for {} stays loose; --destinations FILE says what they want", names.join(", "));
     }
     for one in &unreadable {
         println!("left where it is: {}: {}", one.key, one.reason);

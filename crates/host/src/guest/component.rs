@@ -79,7 +79,7 @@ impl Guest {
         let destinations = variables.get("destinations").map(|text| Destination::read_all(text).unwrap_or_default());
         let destinations = destinations.unwrap_or_default();
         let outgoing = Outgoing::new(&destinations, outgoing)?;
-        // One tick does for many events, and no answer costs a look at what is owed.
+        // One tick does for many events, and no answer costs a look at what is pending.
         variables.entry("rounds".to_owned()).or_insert_with(|| "on-ticks".to_owned());
         let ticks = TickState::new(!destinations.is_empty())?;
         let tokens = variables.entry("tick_token".to_owned()).or_default();

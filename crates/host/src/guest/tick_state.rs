@@ -47,7 +47,7 @@ impl TickState {
         })
     }
 
-    /// An event was taken: it may be owed to a destination.
+    /// An event was taken: it may be pending for a destination.
     pub(crate) fn took(&self) {
         if self.forwards {
             self.after_events.notify_one();

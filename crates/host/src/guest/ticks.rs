@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chrono::Utc;
 use http::{Method, Request, Response, header};
 use http_body_util::{BodyExt as _, Empty};
-use outbound_events::forward::standing;
+use outbound_events::forward;
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 use wasmtime_wasi_http::WasiBody;
@@ -15,11 +15,11 @@ use crate::guest::component::Guest;
 use crate::guest::tick_state::{PATH, TickReport};
 use crate::store::port::NativeStore;
 
-/// How often where something is owed to a destination.
-const OWED: Duration = Duration::from_secs(1);
+/// How often while something can be sent.
+const BUSY: Duration = Duration::from_secs(1);
 
 /// How often otherwise.
-const NOTHING_OWED: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_secs(60);
 
 /// How soon after an event the next tick is: what comes in that time comes with it.
 const SOON: Duration = Duration::from_millis(25);
@@ -39,20 +39,50 @@ async fn tick_after_events(guest: &Guest) {
     }
 }
 
-/// Each second while something is owed, each minute otherwise.
+/// Each second while something can be sent, each minute otherwise: each of these ticks lists all keys.
 async fn tick_in_time(guest: &Guest) {
-    // What was owed when the last process ended.
-    let mut next = OWED;
+    // What was pending when the last process ended.
+    let mut next = Next::Busy;
     loop {
-        if timeout(next, guest.ticks.in_time.notified()).await.is_ok() {
-            sleep(OWED).await;
+        match next {
+            Next::Busy => sleep(BUSY).await,
+            // Where every destination waits, an event changes nothing.
+            Next::Resting(rest) => sleep(rest).await,
+            Next::Idle => {
+                if timeout(IDLE, guest.ticks.in_time.notified()).await.is_ok() {
+                    sleep(BUSY).await;
+                }
+            }
         }
-        next = if tick_once(guest).await.unwrap_or(false) { OWED } else { NOTHING_OWED };
+        next = tick_once(guest).await.unwrap_or(Next::Idle);
     }
 }
 
-/// Whether anything is still owed; `None` if the component did not say.
-async fn tick_once(guest: &Guest) -> Option<bool> {
+/// When the next tick is due.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    /// Something is pending.
+    Busy,
+    /// Something is pending, and no destination may be sent to for so long. A minute at most: an administrator may resume one.
+    Resting(Duration),
+    /// Nothing is pending.
+    Idle,
+}
+
+impl Next {
+    /// As the answer to a tick says; `None` if it does not.
+    fn after(ticked: &Value) -> Option<Self> {
+        let figure = |name| ticked.get(name)?.as_u64();
+        Some(match (figure("pending")?, figure("resting_seconds")?) {
+            (0, _) => Self::Idle,
+            (_, 0) => Self::Busy,
+            (_, seconds) => Self::Resting(Duration::from_secs(seconds).min(IDLE)),
+        })
+    }
+}
+
+/// Ticks, and tells when to tick again; `None` if the component did not say.
+async fn tick_once(guest: &Guest) -> Option<Next> {
     let body = ask(guest, Method::GET).await?.into_body().collect().await.ok()?.to_bytes();
     let mut ticked: Value = serde_json::from_slice(&body).ok()?;
     let mut list = |name| match ticked.get_mut(name).map(Value::take) {
@@ -60,7 +90,7 @@ async fn tick_once(guest: &Guest) -> Option<bool> {
         _ => Vec::new(),
     };
     *guest.ticks.report() = TickReport { destinations: list("destinations"), clock_faults: list("clock_faults") };
-    Some(ticked.get("owed")?.as_u64()? > 0)
+    Next::after(&ticked)
 }
 
 async fn ask(guest: &Guest, method: Method) -> Option<Response<WasiBody>> {
@@ -95,18 +125,40 @@ const RENEWED: Duration = Duration::from_millis(1_500);
 /// Ends what is under way at once, and gives back the leases of its rounds, which would be renewed until then.
 pub(crate) async fn cut_short(guest: &Guest) {
     guest.ticks.cut.notify_waiters();
-    if !guest.finish(OWED).await {
+    if !guest.finish(BUSY).await {
         return;
     }
     let store = NativeStore(guest.store.clone());
     let give_back = async {
-        let leases = standing::leases(&store, Utc::now()).await?;
+        let leases = forward::live_leases(&store, Utc::now()).await?;
         if !leases.is_empty() {
             sleep(RENEWED).await;
         }
-        standing::give_back(&store, leases).await
+        forward::give_back(&store, leases).await
     };
     if let Err(error) = give_back.await {
         tracing::warn!("forwarding rests for some seconds after the next start: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// All keys were listed every second while a destination failed.
+    #[test]
+    fn while_every_destination_waits_no_tick_looks_for_what_is_pending() {
+        let cases = [
+            (json!({ "pending": 0, "resting_seconds": 0 }), Some(Next::Idle)),
+            (json!({ "pending": 5, "resting_seconds": 0 }), Some(Next::Busy)),
+            (json!({ "pending": 5, "resting_seconds": 30 }), Some(Next::Resting(Duration::from_secs(30)))),
+            (json!({ "pending": 5, "resting_seconds": 3_600 }), Some(Next::Resting(IDLE))),
+            (json!({}), None),
+        ];
+        for (ticked, next) in cases {
+            assert_eq!(Next::after(&ticked), next, "{ticked}");
+        }
     }
 }

@@ -89,7 +89,7 @@ impl Scraped {
         let named = || told.iter().filter_map(|told| Some((told.get("name")?.as_str()?, told)));
         let figures =
             |figure| named().filter_map(move |(name, told)| Some(([("destination", name)], number(told, figure)?)));
-        page.gauges("destination_owed", "Events that are still to be sent to the destination", None, figures("owed"))?;
+        page.gauges("destination_pending", "Events that are pending for the destination", None, figures("pending"))?;
         page.gauges("destination_refused", "Events that the destination refused", None, figures("refused"))?;
         let states = named().flat_map(|(name, told)| {
             let is = move |state| u64::from(told.get("state").is_some_and(|is| is == state));

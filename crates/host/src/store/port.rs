@@ -45,6 +45,11 @@ impl<S: Store> Platform for NativePlatform<S> {
         Utc::now()
     }
 
+    fn random(&self) -> u64 {
+        // Without randomness two leases may have one owner, and events are sent twice.
+        getrandom::u64().unwrap_or_default()
+    }
+
     fn monotonic(&self) -> Duration {
         self.started.elapsed()
     }

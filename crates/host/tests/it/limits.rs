@@ -219,7 +219,7 @@ fn whoever_has_a_token_of_any_kind_is_not_limited() {
         ("/api/stats", bearer("a-read-token-of-many-characters")),
         ("/tick", bearer("a-tick-token-of-many")),
         ("/tick?tick_token=a-tick-token-of-many", String::new()),
-        ("/api/destinations/puller/owed", bearer("whsec_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1u")),
+        ("/api/destinations/puller/pending", bearer("whsec_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1u")),
         ("/health", bearer(TOKEN)),
     ] {
         for _ in 0..20 {

@@ -238,7 +238,7 @@ fn destinations_are_told_of_as_their_last_tick_did() {
     assert_eq!((state("nobody", "working"), state("nobody", "paused")), (0.0, 0.0));
     assert_eq!((state("desk", "working"), state("desk", "failing")), (1.0, 0.0));
     for name in ["nobody", "desk"] {
-        let owed = format!("destination_owed{{destination=\"{name}\"}}");
-        wait_until("both are owed both", || figure(&recipient, &owed) == 2.0);
+        let pending = format!("destination_pending{{destination=\"{name}\"}}");
+        wait_until("both are pending for both", || figure(&recipient, &pending) == 2.0);
     }
 }

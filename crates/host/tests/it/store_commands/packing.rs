@@ -110,7 +110,7 @@ fn a_store_is_packed_while_a_host_takes_events() {
 }
 
 #[test]
-fn what_may_be_owed_to_a_destination_stays_loose() {
+fn what_may_be_pending_for_a_destination_stays_loose() {
     let folder = tempfile::tempdir().unwrap();
     let setting = r#"[{"name": "closed", "url": "http://127.0.0.1:9/", "events": ["support_conference_begin"]}]"#;
     let recipient = Recipient::start(Kind::Host, &[OPEN, &format!("destinations={setting}")]);
@@ -121,7 +121,7 @@ fn what_may_be_owed_to_a_destination_stays_loose() {
     }
     let path = recipient.store_path();
     let says = succeeds(&["pack", "--loose-events", "0"], &[&path]);
-    assert!(says.contains("packed 0 events") && says.contains("may be owed to closed stays loose"), "{says}");
+    assert!(says.contains("packed 0 events") && says.contains("may be pending for closed stays loose"), "{says}");
     let file = folder.path().join("destinations.json");
     fs::write(&file, setting).unwrap();
     let says = succeeds(&["pack", "--loose-events", "0", "--destinations", file.to_str().unwrap()], &[&path]);

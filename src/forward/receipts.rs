@@ -1,21 +1,19 @@
-//! What destinations are owed, and the receipts for what they have got.
+//! Receipts: they name events that are not sent to a destination any more, since it has them or does not want them.
 //!
-//! A *receipt* names events that a destination needs not be sent any more: many in one value, since platforms have few keys and
-//! each write costs what an event costs. A round writes one again as it grows, and the next round goes on with it; nobody else
-//! changes it. Rounds that run at once may write over each other's: what is lost so is sent twice.
+//! A receipt names many events in one value, since platforms have few keys and each write costs what an event costs. A delivery run
+//! writes it again as it grows, and the next run continues it; nobody else changes it. Runs at once may overwrite each other's: what is
+//! lost so is sent twice.
 
 use std::collections::{BTreeSet, HashSet};
-
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::destination::Destination;
+use super::state::key;
 use crate::archive::Listing;
 use crate::base64_array;
 use crate::deadline::{Deadline, millis};
-use crate::event::EventName;
 use crate::identity::{DestinationName, Id};
 use crate::keys::{ForwardKey, Forwards, KeyParts};
 use crate::store::{Store, StoreError};
@@ -26,8 +24,8 @@ const RECEIPT_EVENTS: usize = 512;
 /// How many of them are joined to one that many name.
 const JOINED_AT_ONCE: usize = 8;
 
-/// The most events that a joined receipt names: 16 bytes each, in base64, within what every platform takes.
-const MOST_JOINED: usize = 16_000;
+/// The largest number of events that a joined receipt names: 16 bytes each, in base64, within what every platform takes.
+const MAX_JOINED: usize = 16_000;
 
 /// For how long after it was written a receipt is left as it is.
 const KEEPS: Duration = Duration::from_secs(60);
@@ -42,7 +40,7 @@ struct Stored {
     ids: Vec<Id>,
 }
 
-/// A receipt that a round writes.
+/// A receipt that grows.
 #[derive(Debug)]
 pub struct Receipt {
     destination: DestinationName,
@@ -57,11 +55,11 @@ impl Receipt {
         Self { destination, key: None, ids: Vec::new(), written: 0 }
     }
 
-    /// The one that the last round ended with, if it is there.
+    /// The one that the last run ended with, if it is there.
     pub async fn resumed(store: &impl Store, destination: DestinationName, id: Option<Id>) -> Result<Self, StoreError> {
-        let key = id.map(|id| ForwardKey { destination: destination.clone(), what: Forwards::Sent(id) });
+        let key = id.map(|id| ForwardKey { destination: destination.clone(), what: Forwards::Receipt(id) });
         let stored = match &key {
-            Some(key) => read(store, key).await?,
+            Some(key) => read(store, &key.to_string()).await?,
             None => None,
         };
         Ok(match stored {
@@ -70,21 +68,21 @@ impl Receipt {
         })
     }
 
-    /// What the next round may go on with.
+    /// The id that the next run continues it by.
     pub fn id(&self) -> Option<Id> {
         self.key.as_ref().and_then(|key| match key.what {
-            Forwards::Sent(id) => Some(id),
+            Forwards::Receipt(id) => Some(id),
             _ => None,
         })
     }
 
-    /// Leaves the one that is stored to somebody else, and is written under another key.
+    /// Leaves what is stored to another run, and writes the rest under another key.
     pub fn part(&mut self) {
         self.ids.drain(..self.written);
         (self.key, self.written) = (None, 0);
     }
 
-    /// Adds an event that needs not be sent any more.
+    /// Adds an event that is not sent any more.
     pub fn add(&mut self, id: Id) {
         self.ids.push(id);
     }
@@ -105,7 +103,7 @@ impl Receipt {
         let destination = &self.destination;
         let key = self.key.get_or_insert_with(|| ForwardKey {
             destination: destination.clone(),
-            what: Forwards::Sent(Id::of_value(&value)),
+            what: Forwards::Receipt(Id::of_value(&value)),
         });
         store.set(&key.to_string(), &value).await?;
         self.written = self.ids.len();
@@ -117,58 +115,10 @@ impl Receipt {
     }
 }
 
-/// What one destination is owed, as far as keys tell.
-#[derive(Debug)]
-pub struct Owing<'d> {
-    /// The destination.
-    pub destination: &'d Destination,
-    settled: HashSet<Id>,
-    /// Whether nothing is owed to it, since it is paused.
-    pub paused: bool,
-}
-
-impl<'d> Owing<'d> {
-    /// Reads the receipts of a destination. `listing` was made before: what is sent meanwhile is still taken for owed.
-    pub async fn of(store: &impl Store, destination: &'d Destination, listing: &Listing) -> Result<Self, StoreError> {
-        let own = || listing.forwards.iter().filter(|key| key.destination == destination.name);
-        let paused = own().any(|key| key.what == Forwards::Paused);
-        let mut settled = HashSet::new();
-        for key in own() {
-            match key.what {
-                Forwards::Refused(id) => _ = settled.insert(id),
-                // One that cannot be read repeats deliveries, and loses none.
-                Forwards::Sent(_) => settled.extend(read(store, key).await?.into_iter().flat_map(|stored| stored.ids)),
-                _ => {}
-            }
-        }
-        Ok(Self { destination, settled, paused })
-    }
-
-    /// Whether it is owed an event, as far as its key tells: whether it wants the external key stands in the record.
-    pub fn owes(&self, key: &KeyParts<'_>) -> bool {
-        !self.paused
-            && self.destination.filter.wants(key)
-            && key.id.parse().is_ok_and(|id: Id| !self.settled.contains(&id))
-    }
-
-    /// The keys of what it is owed, in the order in which it is sent.
-    pub fn keys(&self, listing: &Listing) -> Vec<String> {
-        let parts = listing.loose.iter().filter_map(|key| KeyParts::of(key)).filter(|parts| self.owes(parts));
-        let mut owed: Vec<_> = parts.map(|parts| (parts.timestamp, rank(parts.event()), parts.key)).collect();
-        owed.sort_unstable();
-        owed.into_iter().map(|(_, _, key)| key.to_owned()).collect()
-    }
-}
-
-/// What must come first of what happened in the same second.
-fn rank(event: Option<EventName>) -> u8 {
-    event.map_or(u8::MAX, |event| crate::session::rank(&event))
-}
-
 /// Joins receipts where there are many, and takes out what is no longer loose. New ones are written before old ones go.
 pub async fn tidy(store: &impl Store, listing: &Listing, now: DateTime<Utc>) -> Result<(), StoreError> {
     let mut of: Vec<(&DestinationName, Vec<&ForwardKey>)> = Vec::new();
-    for key in listing.forwards.iter().filter(|key| matches!(key.what, Forwards::Sent(_))) {
+    for key in listing.forwards.iter().filter(|key| matches!(key.what, Forwards::Receipt(_))) {
         match of.iter_mut().find(|(name, _)| **name == key.destination) {
             Some((_, keys)) => keys.push(key),
             None => of.push((&key.destination, vec![key])),
@@ -193,14 +143,14 @@ async fn tidy_one(
 ) -> Result<(), StoreError> {
     let (mut kept, mut old, mut at) = (BTreeSet::new(), Vec::new(), 0);
     for key in keys {
-        let Some(stored) = read(store, key).await? else { continue };
+        let Some(stored) = read(store, &key.to_string()).await? else { continue };
         // It may be growing, and what it names may not be listed yet.
         if (Deadline { at: stored.at, wait: millis(KEEPS) }).holds(now) {
             continue;
         }
         let needed: Vec<_> = stored.ids.iter().filter(|id| loose.contains(id)).copied().collect();
         // A large one that is needed throughout is left as it is.
-        if needed.len() == stored.ids.len() && needed.len() > MOST_JOINED / JOINED_AT_ONCE {
+        if needed.len() == stored.ids.len() && needed.len() > MAX_JOINED / JOINED_AT_ONCE {
             continue;
         }
         if needed.is_empty() {
@@ -216,9 +166,9 @@ async fn tidy_one(
     }
     let kept: Vec<_> = kept.into_iter().collect();
     let mut new = Vec::new();
-    for ids in kept.chunks(MOST_JOINED) {
+    for ids in kept.chunks(MAX_JOINED) {
         let value = serde_json::to_vec(&Stored { at, ids: ids.to_vec() }).unwrap_or_default();
-        let key = ForwardKey { destination: name.clone(), what: Forwards::Sent(Id::of_value(&value)) };
+        let key = ForwardKey { destination: name.clone(), what: Forwards::Receipt(Id::of_value(&value)) };
         store.set(&key.to_string(), &value).await?;
         new.push(key);
     }
@@ -228,7 +178,13 @@ async fn tidy_one(
     Ok(())
 }
 
-async fn read(store: &impl Store, key: &ForwardKey) -> Result<Option<Stored>, StoreError> {
-    let value = store.get(&key.to_string()).await?;
+/// The ids that a receipt names. One that cannot be read names none: it repeats deliveries, and loses none.
+pub(super) async fn ids(store: &impl Store, name: &DestinationName, receipt: Id) -> Result<Vec<Id>, StoreError> {
+    let stored = read(store, &key(name, Forwards::Receipt(receipt))).await?;
+    Ok(stored.map(|stored| stored.ids).unwrap_or_default())
+}
+
+async fn read(store: &impl Store, key: &str) -> Result<Option<Stored>, StoreError> {
+    let value = store.get(key).await?;
     Ok(value.and_then(|value| serde_json::from_slice(&value).ok()))
 }

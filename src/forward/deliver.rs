@@ -1,0 +1,77 @@
+//! Delivers one event: makes the request, waits for the answer, and reads the beginning of its body.
+
+use std::pin::pin;
+
+use futures_util::future::{Either, select};
+use http::Request;
+
+use super::budget::OutOf;
+use super::lease::RENEWAL;
+use super::outcome::{Answer, Outcome, TIMEOUT};
+use super::request;
+use super::run::{DeliveryRun, Step, Stop};
+use crate::archive::pack::Entry;
+use crate::archive::{self, View, events};
+use crate::http_client::{HttpClient as _, NotSent};
+use crate::platform::Platform;
+use crate::session::{self, Timeline};
+use crate::store::StoreError;
+
+/// The largest number of a session's events that a template is shown, and of their bytes.
+const MAX_OF_SESSION: (usize, usize) = (2_000, 4 << 20);
+
+impl<P: Platform> DeliveryRun<'_, P> {
+    /// Sends an event and tells what became of it, which is to be recorded.
+    pub(super) async fn deliver(&mut self, entry: &Entry) -> Step<Outcome> {
+        self.check_budget().await?;
+        if !self.budget.has_requests(1, &self.lease.state) {
+            return Err(Stop::OutOf(OutOf::Requests));
+        }
+        let session = self.session(entry).await?;
+        let request =
+            request::request(self.push, &self.destination.secrets, entry, session.as_ref(), self.platform.now());
+        match request {
+            Ok(request) => {
+                self.lease.state.requests += 1;
+                self.exchange(request).await
+            }
+            Err(reason) => Ok(Outcome::Refused(reason)),
+        }
+    }
+
+    async fn exchange(&mut self, request: Request<Vec<u8>>) -> Step<Outcome> {
+        let answer = self.answer(request).await?;
+        let (client, secrets) = (self.platform.http_client(), &self.destination.secrets);
+        Ok(Outcome::of(client, answer, self.push, secrets, self.platform.now()).await)
+    }
+
+    /// Waits for the head of the response, and keeps the lease meanwhile.
+    async fn answer(&mut self, request: Request<Vec<u8>>) -> Step<Answer<P::HttpClient>> {
+        let client = self.platform.http_client();
+        let began = self.platform.monotonic();
+        let mut sending = pin!(client.send(request));
+        loop {
+            match select(sending.as_mut(), pin!(client.wait(RENEWAL))).await {
+                Either::Left((response, _)) => return Ok(response),
+                Either::Right(_) if self.platform.elapsed(began) >= TIMEOUT => {
+                    return Ok(Err(NotSent(format!("it gave no answer within {} s", TIMEOUT.as_secs()))));
+                }
+                // Where the lease is lost, the answer still counts: the event may have been accepted.
+                Either::Right(_) => _ = self.lease.renew_if_due(self.platform, &self.destination.name).await?,
+            }
+        }
+    }
+
+    /// What a template is shown of the session. Nothing if there is more of it than fits.
+    async fn session(&self, entry: &Entry) -> Result<Option<Timeline>, StoreError> {
+        let Some(lsid) = entry.key.lsid.as_ref().filter(|_| request::needs_session(self.push)) else { return Ok(None) };
+        let (most, bytes) = MAX_OF_SESSION;
+        let entries = archive::read(self.platform, async |view: &mut View<'_, P::Store>| {
+            events::of_session(view, &entry.key.site, lsid, most, bytes).await
+        });
+        let Some(entries) = entries.await? else { return Ok(None) };
+        let mut entries: Vec<_> = entries.iter().filter_map(|entry| Some((entry, entry.event().ok()?))).collect();
+        entries.sort_by_key(|(entry, _)| session::order(&entry.key, entry.delivered));
+        Ok(Some(Timeline::new(entries.iter().map(|(entry, event)| (event, entry.delivered)))))
+    }
+}

@@ -1,0 +1,116 @@
+//! Sends events again: refused ones that an administrator wants tried once more, and replays.
+
+use super::outcome::Outcome;
+use super::probe;
+use super::run::{DeliveryRun, Step};
+use super::state::key;
+use crate::archive::events::{Cursor, Page, Wanted};
+use crate::archive::pack::Entry;
+use crate::archive::{self, Listing, View, events};
+use crate::event::Timestamp;
+use crate::identity::Id;
+use crate::keys::{Forwards, KeyParts};
+use crate::platform::Platform;
+use crate::store::Store as _;
+
+/// So many events of a replay are read at a time.
+const AT_A_TIME: usize = 64;
+
+impl<P: Platform> DeliveryRun<'_, P> {
+    /// Retries a refused event, or sends a part of a replay. False if there is neither.
+    pub(super) async fn resend(&mut self, listing: &Listing) -> Step<bool> {
+        self.check_budget().await?;
+        let name = &self.destination.name;
+        let own: Vec<_> = listing.forwards.iter().filter(|key| key.destination == *name).map(|key| key.what).collect();
+        let retry = own.iter().find_map(|what| if let Forwards::Retry(id) = what { Some(*id) } else { None });
+        if let Some(id) = retry {
+            self.retry(id).await?;
+            return Ok(true);
+        }
+        for what in own {
+            if let Forwards::Replay(from, to) = what {
+                self.replay(from, to).await?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn retry(&mut self, id: Id) -> Step {
+        let (store, name) = (self.platform.store(), &self.destination.name);
+        let find = async |view: &mut View<'_, P::Store>| Ok((events::one(view, id).await?, view.unreadable.is_empty()));
+        let (found, is_all_readable) = archive::read(self.platform, find).await?;
+        match found {
+            Some(entry) if self.wants(&entry) => {
+                let outcome = self.deliver(&entry).await?;
+                let outcome = self.refused_again(&entry, outcome);
+                self.record(&entry, outcome).await?;
+            }
+            // The filter was changed.
+            Some(_) => {}
+            // It was removed.
+            None if is_all_readable => store.delete(&key(name, Forwards::Refused(id))).await?,
+            None => self.note(&format!("event {id} was not tried again: what it may be in cannot be read")),
+        }
+        store.delete(&key(name, Forwards::Retry(id))).await?;
+        Ok(())
+    }
+
+    /// An event that was refused before is refused again once it has failed as often as the probe asks for: nothing need be probed.
+    fn refused_again(&self, entry: &Entry, outcome: Outcome) -> Outcome {
+        let failures = self.lease.state.failures_of(entry.key.id).saturating_add(1);
+        match outcome {
+            Outcome::Failed(failure) if probe::is_due(failures, &failure) => Outcome::Refused(failure.reason),
+            other => other,
+        }
+    }
+
+    /// Sends a page of what is stored of a time, and writes down how far it came.
+    async fn replay(&mut self, from: Timestamp, to: Timestamp) -> Step {
+        let (store, name) = (self.platform.store(), key(&self.destination.name, Forwards::Replay(from, to)));
+        let Some(value) = store.get(&name).await? else { return Ok(()) };
+        let after = str::from_utf8(&value).ok().and_then(|text| Cursor::parse(text).ok());
+        let limit = AT_A_TIME;
+        let wanted =
+            Wanted { site: None, event: None, from: Some(from), to: Some(to), after, limit, max_bytes: 4 << 20 };
+        let page = async |view: &mut View<'_, P::Store>| events::list(view, &wanted).await;
+        let Page { events, next } = archive::read(self.platform, page).await?;
+        let mut last = None;
+        let sent = self.replay_page(events, &mut last).await;
+        self.write_receipt().await?;
+        match (&sent, last, next) {
+            (Ok(()), _, Some(next)) => store.set(&name, next.to_string().as_bytes()).await?,
+            (Ok(()), _, None) => store.delete(&name).await?,
+            (Err(_), Some(last), _) => store.set(&name, String::as_bytes(&last)).await?,
+            (Err(_), None, _) => {}
+        }
+        sent
+    }
+
+    /// Sends the events of a page. `last` is the key of the last one that is done with.
+    async fn replay_page(&mut self, events: Vec<Entry>, last: &mut Option<String>) -> Step {
+        let mut rest = events.into_iter();
+        while let Some(entry) = rest.next() {
+            if self.wants(&entry) {
+                let mut outcome = self.deliver(&entry).await?;
+                if let Outcome::Failed(failure) = &outcome
+                    && self.is_probe_due(&entry, failure)
+                    && let Some(other) = rest.as_slice().iter().find(|other| self.wants(other))
+                {
+                    outcome = self.probe(&entry, other, outcome).await?;
+                }
+                self.record(&entry, outcome).await?;
+            } else {
+                self.check_budget().await?;
+            }
+            *last = Some(entry.key.to_string());
+        }
+        Ok(())
+    }
+
+    /// Whether the destination wants an event by now.
+    fn wants(&self, entry: &Entry) -> bool {
+        let (key, filter) = (entry.key.to_string(), &self.destination.filter);
+        KeyParts::of(&key).is_some_and(|parts| filter.wants(&parts)) && filter.wants_record(&entry.value)
+    }
+}

@@ -1,0 +1,357 @@
+//! Delivery runs: next item, deliver, record. A run sends a destination what is pending, oldest first, one request at a time; then refused
+//! events that an administrator wants tried again; then replays.
+//!
+//! Runs to several destinations go side by side, so a destination that hangs delays no other. A run is bounded, and who begins it does
+//! not matter: it continues where the last one ended, since what was delivered is written down. Its budget (`budget.rs`) is checked before
+//! **every** item, whatever becomes of the item.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::budget::{Budget, OutOf};
+use super::destination::{Destination, Push, Way};
+use super::lease::{HeldLease, Renewal};
+use super::outcome::{Failure, Outcome, wait};
+use super::pending::{Next, Pending, Queue};
+use super::receipts::{self, Receipt};
+use super::refused::{self, MAX_REFUSED, Refused};
+use super::state::{DestinationState, Failing, key};
+use super::{commands, probe};
+use crate::archive::Listing;
+use crate::archive::pack::Entry;
+use crate::deadline::Deadline;
+use crate::http_client::HttpClient as _;
+use crate::identity::Id;
+use crate::keys::Forwards;
+use crate::platform::Platform;
+use crate::store::{Store as _, StoreError};
+
+/// How long a run waits before it looks again for what is pending: what comes together is then written down together.
+const GATHER: Duration = Duration::from_millis(100);
+
+/// After this much time that was waited for it a failing destination is paused.
+const MAX_FAILING: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+
+/// Runs to all destinations.
+#[derive(Debug)]
+pub struct DeliveryRuns<'r, P> {
+    /// The store, the HTTP client and the clocks.
+    pub platform: &'r P,
+    /// The destinations.
+    pub destinations: &'r [Destination],
+    /// How many requests an hour the platform allows, all destinations together.
+    pub max_requests_per_hour: Option<u32>,
+}
+
+impl<P: Platform> DeliveryRuns<'_, P> {
+    /// Runs to each destination that has no run, does not rest and is not paused. Gives lines for the log.
+    pub async fn run(&self) -> Vec<String> {
+        let sends = |destination: &&Destination| matches!(destination.way, Way::Push(_));
+        let senders = u32::try_from(self.destinations.iter().filter(sends).count()).unwrap_or(u32::MAX);
+        // Each has its share, so that no two must count together.
+        let allowed = self.max_requests_per_hour.map_or(u32::MAX, |most| (most / senders.max(1)).max(1));
+        let runs = self.destinations.iter().filter_map(|destination| match &destination.way {
+            Way::Push(push) => Some(self.run_one(destination, push, allowed)),
+            Way::Pull => None,
+        });
+        join_all(runs).await.into_iter().flatten().collect()
+    }
+
+    async fn run_one(&self, destination: &Destination, push: &Push, allowed: u32) -> Vec<String> {
+        let mut log = Vec::new();
+        loop {
+            let begun = DeliveryRun::begin(self.platform, destination, push, allowed, &mut log).await;
+            let is_another_due = match begun {
+                Ok(Some(run)) => run.finish(&mut log).await,
+                Ok(None) => false,
+                Err(error) => {
+                    log.push(format!("destination {}: a delivery run did not begin: {error}", destination.name));
+                    false
+                }
+            };
+            if !is_another_due {
+                return log;
+            }
+        }
+    }
+}
+
+/// A run to one destination, which has the lease.
+pub(super) struct DeliveryRun<'r, P> {
+    pub(super) platform: &'r P,
+    pub(super) destination: &'r Destination,
+    pub(super) push: &'r Push,
+    pub(super) lease: HeldLease,
+    pub(super) budget: Budget,
+    pub(super) receipt: Receipt,
+    /// What the destination refused, as far as it was listed or has just been seen.
+    refused: HashSet<Id>,
+    pub(super) log: Vec<String>,
+}
+
+/// Why a run stops.
+pub(super) enum Stop {
+    /// Nothing is left to send.
+    Idle,
+    /// The budget is used up.
+    OutOf(OutOf),
+    /// The destination is paused.
+    Paused,
+    /// The destination fails, with this event.
+    Failing(Id, Failure),
+    /// The store failed.
+    Store(StoreError),
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// What a step gives, unless the run stops.
+pub(super) type Step<T = ()> = Result<T, Stop>;
+
+impl<'r, P: Platform> DeliveryRun<'r, P> {
+    /// Begins a run, unless there is one, the destination rests or is paused.
+    async fn begin(
+        platform: &'r P,
+        destination: &'r Destination,
+        push: &'r Push,
+        allowed: u32,
+        log: &mut Vec<String>,
+    ) -> Result<Option<Self>, StoreError> {
+        let Some(mut lease) = HeldLease::take(platform, &destination.name, log).await? else { return Ok(None) };
+        let budget = Budget::begin(platform, allowed, &mut lease.state);
+        let receipt = lease.state.receipt.as_ref().and_then(|id| id.parse().ok());
+        let receipt = Receipt::resumed(platform.store(), destination.name.clone(), receipt).await?;
+        let (refused, log) = (HashSet::new(), Vec::new());
+        Ok(Some(Self { platform, destination, push, lease, budget, receipt, refused, log }))
+    }
+
+    /// Runs to its end. True if another run is to begin at once.
+    async fn finish(mut self, log: &mut Vec<String>) -> bool {
+        let stop = match self.work().await {
+            Ok(never) => match never {},
+            Err(stop) => stop,
+        };
+        let is_idle = matches!(stop, Stop::Idle);
+        let ended = self.end(stop).await;
+        // An event that came after the last look, and whose own run found this one under way.
+        let more = match ended {
+            Ok(true) if is_idle => self.queue().await.map(|(_, queue)| !queue.is_empty()),
+            Ok(_) => Ok(false),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &more {
+            self.note(&format!("a delivery run broke off: {error}"));
+        }
+        log.append(&mut self.log);
+        more.unwrap_or(false)
+    }
+
+    pub(super) fn note(&mut self, words: &str) {
+        self.log.push(format!("destination {}: {words}", self.destination.name));
+    }
+
+    async fn queue(&self) -> Result<(Listing, Queue), StoreError> {
+        let store = self.platform.store();
+        let listing = Listing::of(store).await?;
+        let queue = Pending::of(store, self.destination, &listing).await?.queue(&listing);
+        Ok((listing, queue))
+    }
+
+    async fn work(&mut self) -> Step<std::convert::Infallible> {
+        loop {
+            let (listing, mut queue) = self.queue().await?;
+            self.refused = refused::ids(&self.destination.name, &listing).collect();
+            if queue.is_empty() {
+                if !self.resend(&listing).await? {
+                    return Err(Stop::Idle);
+                }
+            } else {
+                self.send_pending(&mut queue).await?;
+            }
+            self.write_receipt().await?;
+            receipts::tidy(self.platform.store(), &listing, self.platform.now()).await?;
+            self.platform.http_client().wait(GATHER).await;
+        }
+    }
+
+    async fn send_pending(&mut self, queue: &mut Queue) -> Step {
+        while let Some(entry) = self.next(queue).await? {
+            let mut outcome = self.deliver(&entry).await?;
+            if let Outcome::Failed(failure) = &outcome
+                && self.is_probe_due(&entry, failure)
+                && let Some(other) = self.next(queue).await?
+            {
+                outcome = self.probe(&entry, &other, outcome).await?;
+            }
+            self.record(&entry, outcome).await?;
+        }
+        Ok(())
+    }
+
+    /// The next event of the queue that the destination wants.
+    async fn next(&mut self, queue: &mut Queue) -> Step<Option<Box<Entry>>> {
+        loop {
+            self.check_budget().await?;
+            match queue.next(self.platform.store(), self.destination).await? {
+                Next::Event(entry) => return Ok(Some(entry)),
+                Next::Empty => return Ok(None),
+                Next::Read => {}
+                Next::Unwanted(id) => self.receipt.add(id),
+                Next::Unreadable(key, reason) => self.skip_unreadable(&key, &reason).await?,
+            }
+        }
+    }
+
+    async fn skip_unreadable(&mut self, key: &str, reason: &str) -> Step {
+        let (store, name, now) = (self.platform.store(), &self.destination.name, self.platform.now());
+        self.log.push(refused::write_unreadable(store, name, key, reason, now).await?);
+        Ok(())
+    }
+
+    /// Whether the next event is to be tried, after an event failed (`probe.rs`).
+    pub(super) fn is_probe_due(&self, entry: &Entry, failure: &Failure) -> bool {
+        let failures = self.lease.state.failures_of(entry.key.id).saturating_add(1);
+        // It takes two requests: the other event's, and the first one's again.
+        let may_send = self.budget.has_time(self.platform) && self.budget.has_requests(2, &self.lease.state);
+        may_send && probe::is_due(failures, failure)
+    }
+
+    /// Tries another event after one has failed, and that one again if the other is accepted.
+    pub(super) async fn probe(&mut self, entry: &Entry, other: &Entry, failed: Outcome) -> Step<Outcome> {
+        let answer = self.deliver(other).await?;
+        if !matches!(answer, Outcome::Delivered { .. }) {
+            return Ok(failed);
+        }
+        self.record(other, answer).await?;
+        Ok(probe::verdict(self.deliver(entry).await?))
+    }
+
+    /// Checks what the run has left. It stands before every item, whatever becomes of the item.
+    pub(super) async fn check_budget(&mut self) -> Step {
+        let (platform, name) = (self.platform, &self.destination.name);
+        if !self.budget.has_time(platform) {
+            return Err(Stop::OutOf(OutOf::Time));
+        }
+        if self.budget.is_receipt_due(platform, &self.receipt) {
+            self.write_receipt().await?;
+        }
+        match self.lease.renew_if_due(platform, name).await? {
+            Renewal::NotDue => Ok(()),
+            Renewal::Lost => Err(Stop::OutOf(OutOf::Lease)),
+            // An administrator has paused it meanwhile.
+            Renewal::Renewed if commands::paused(platform.store(), name).await?.is_some() => Err(Stop::Paused),
+            Renewal::Renewed => Ok(()),
+        }
+    }
+
+    /// Writes down what was delivered since the last time.
+    pub(super) async fn write_receipt(&mut self) -> Result<(), StoreError> {
+        self.receipt.write(self.platform.store(), self.platform.now()).await?;
+        self.budget.receipt_written(self.platform);
+        Ok(())
+    }
+
+    /// Writes down what became of an event.
+    pub(super) async fn record(&mut self, entry: &Entry, outcome: Outcome) -> Step {
+        let id = entry.key.id;
+        match outcome {
+            Outcome::Delivered { answer } => {
+                self.lease.state.failing = None;
+                self.lease.state.succeeded = Some(self.platform.now().timestamp_millis());
+                self.lease.state.answer = answer.or_else(|| self.lease.state.answer.take());
+                self.lease.state.forget_failures_of(id);
+                self.receipt.add(id);
+                self.unlist(id).await
+            }
+            Outcome::Refused(reason) => self.refuse(entry, reason).await,
+            Outcome::Gone => self.pause("it answered 410 Gone: it wants no more events").await,
+            Outcome::Failed(failure) => Err(Stop::Failing(id, failure)),
+        }
+    }
+
+    async fn refuse(&mut self, entry: &Entry, reason: String) -> Step {
+        let id = entry.key.id;
+        let refused = Refused::of(entry, &reason, self.platform.now());
+        let line = refused.write(self.platform.store(), &self.destination.name).await?;
+        self.log.push(line);
+        self.lease.state.forget_failures_of(id);
+        self.refused.insert(id);
+        let pauses = self.refused.len() >= MAX_REFUSED;
+        let why = format!("it refused {MAX_REFUSED} events, the last because {reason}");
+        (self.lease.state.error, self.lease.state.error_event) = (Some(reason), Some(id.text()));
+        if pauses { self.pause(&why).await } else { Ok(()) }
+    }
+
+    async fn pause(&mut self, reason: &str) -> Step {
+        let line = commands::pause(self.platform.store(), &self.destination.name, reason, self.platform.now()).await?;
+        self.log.push(line);
+        Err(Stop::Paused)
+    }
+
+    /// What was refused and is delivered by now is listed no longer. The receipt is written first.
+    async fn unlist(&mut self, id: Id) -> Step {
+        if self.refused.remove(&id) {
+            self.write_receipt().await?;
+            let store = self.platform.store();
+            store.delete(&key(&self.destination.name, Forwards::Refused(id))).await?;
+        }
+        Ok(())
+    }
+
+    /// Stores the state and gives the lease back, or keeps everyone away until it is time to try again. False if the lease is another
+    /// run's by now.
+    async fn end(&mut self, stop: Stop) -> Result<bool, StoreError> {
+        if matches!(stop, Stop::OutOf(OutOf::Lease)) {
+            // The other run continues the receipt that this one continued.
+            self.receipt.part();
+            self.write_receipt().await?;
+            return Ok(false);
+        }
+        // What was delivered is written down also where the run breaks off.
+        let written = self.write_receipt().await;
+        self.lease.state.receipt = self.receipt.id().map(|id| id.to_string());
+        let (store, name, now) = (self.platform.store(), &self.destination.name, self.platform.now());
+        let state = &mut self.lease.state;
+        state.rest = None;
+        let mut error = None;
+        match stop {
+            Stop::OutOf(OutOf::Requests) => state.rest = Some(Budget::until_next_hour(state, now)),
+            Stop::Failing(id, failure) => self.fail(id, failure).await?,
+            Stop::Store(failed) => error = Some(failed),
+            Stop::Idle => state.failing = None,
+            Stop::Paused | Stop::OutOf(OutOf::Time | OutOf::Lease) => {}
+        }
+        let is_own = self.lease.give_back(store, name).await?;
+        written?;
+        error.map_or(Ok(is_own), Err)
+    }
+
+    /// The destination fails with an event: it rests, longer each time, and is paused in the end.
+    async fn fail(&mut self, id: Id, failure: Failure) -> Result<(), StoreError> {
+        let now = self.platform.now();
+        let state: &mut DestinationState = &mut self.lease.state;
+        let mut failing = state.failing.take().unwrap_or_else(|| Failing::new(now));
+        let wait = wait(failing.failures.saturating_add(1), failure.retry_after);
+        failing.add(now, wait);
+        state.rest = Some(Deadline::new(now, wait));
+        state.add_failure_of(id);
+        let reason = failure.reason;
+        let line = format!("{reason}; failure {}, next attempt in {} s", failing.failures, wait.as_secs());
+        let gives_up = failing.waited.is(MAX_FAILING);
+        state.failing = Some(failing);
+        (state.error, state.error_event) = (Some(reason.clone()), Some(id.text()));
+        self.note(&line);
+        if gives_up {
+            let why = format!("it has failed for three days: {reason}");
+            let line = commands::pause(self.platform.store(), &self.destination.name, &why, now).await?;
+            self.log.push(line);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,193 @@
+//! What no event, record or setting can jam: each of these once stopped a destination for days.
+
+use std::time::Duration;
+
+use super::recipient::{Recipient, event};
+use crate::support::Says;
+use serde_json::{Value, json};
+
+/// Row 2: a loose record that cannot be read kept replays from starting, for ever.
+#[test]
+fn a_record_that_cannot_be_read_is_reported_once_and_skipped() {
+    let recipient = Recipient::one();
+    let damaged = "event.hq.001767000000.a.begin.00000000000000000000000000000001";
+    recipient.store.values.borrow_mut().insert(damaged.to_owned(), b"{}".to_vec());
+    let id = recipient.take(&event(1));
+    assert_eq!(recipient.ways.take_ids(), std::slice::from_ref(&id), "the next one goes");
+    let status = recipient.told("desk");
+    assert_eq!((&status["pending"], &status["refused"], &status["state"]), (&json!(0), &json!(1), &json!("working")));
+    let listed: Value = serde_json::from_str(&recipient.api("GET", "/api/destinations/desk/refused").body).unwrap();
+    assert!(listed["refused"][0]["reason"].as_str().unwrap().contains("cannot be read"), "{listed}");
+    // A replay and a second tick go on, and nothing is reported again.
+    recipient.api("POST", "/api/destinations/desk/replay?from=2025-01-01&to=2027-01-01");
+    assert_eq!(recipient.ways.take_ids(), [id]);
+    assert_eq!(recipient.post_tick().log, None);
+    // Once it can be read again, an administrator has it sent.
+    let other = Recipient::one();
+    let repaired = other.take_and_die(&event(5));
+    let (key, value) = other
+        .store
+        .values
+        .borrow()
+        .iter()
+        .find(|(key, _)| key.starts_with("event."))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .unwrap();
+    recipient.store.values.borrow_mut().insert(key.clone(), b"{}".to_vec());
+    recipient.tick();
+    assert!(recipient.ways.take_ids().is_empty());
+    recipient.store.values.borrow_mut().insert(key, value);
+    assert_eq!(recipient.api("POST", &format!("/api/destinations/desk/refused/{repaired}/retry")).status, 202);
+    assert_eq!(recipient.ways.take_ids(), [repaired]);
+    // What is loose no longer is listed no longer.
+    recipient.store.values.borrow_mut().remove(damaged);
+    recipient.pack(0);
+    assert_eq!(recipient.told("desk")["refused"], 0);
+}
+
+/// Row 5: an event that a receiver answers 500 to held back everything behind it, for three days.
+#[test]
+fn an_administrator_skips_the_first_pending_event() {
+    let recipient = Recipient::one();
+    recipient.ways.say([Says::Status(500)]);
+    let ids: Vec<_> = (0..3).map(|number| recipient.take(&event(number))).collect();
+    recipient.ways.take_ids();
+    let status = recipient.told("desk");
+    assert_eq!((&status["state"], &status["failing_event"]), (&json!("failing"), &json!(ids[0])));
+    let other = recipient.api("POST", &format!("/api/destinations/desk/skip?event={}", ids[1]));
+    assert_eq!(other.status, 404, "another event is the first");
+    let reply = recipient.api("POST", &format!("/api/destinations/desk/skip?event={}", ids[0]));
+    assert_eq!((reply.status, reply.body.as_str()), (200, format!("{{\"skipped\":\"{}\"}}", ids[0]).as_str()));
+    assert!(reply.log.as_deref().is_some_and(|log| log.contains("skipped") && log.contains(&ids[0])), "{reply:?}");
+    assert_eq!(recipient.ways.take_ids(), ids[1..], "the next ones go at once");
+    let status = recipient.told("desk");
+    assert_eq!((&status["refused"], &status["pending"], &status["state"]), (&json!(1), &json!(0), &json!("working")));
+    assert_eq!(recipient.api("POST", "/api/destinations/desk/skip").status, 404, "nothing is pending");
+    assert_eq!(recipient.api("POST", "/api/destinations/desk/refused/retry").status, 202);
+    assert_eq!(recipient.ways.take_ids(), ids[..1]);
+}
+
+/// Row 5, where nobody looks: from the sixth failure on, the next event is tried.
+#[test]
+fn an_event_that_fails_while_others_are_accepted_is_refused() {
+    let recipient = Recipient::one();
+    let ids: Vec<_> = (0..4).map(|number| recipient.take_and_die(&event(number))).collect();
+    // Five failures, then the sixth, the probe, and the seventh.
+    for _ in 0..5 {
+        recipient.ways.say([Says::Status(500)]);
+        recipient.tick();
+        assert_eq!(recipient.ways.take_ids(), ids[..1]);
+        recipient.ways.pass_time(Duration::from_secs(4_000));
+    }
+    recipient.ways.say([Says::Status(500), Says::Status(200), Says::Status(500)]);
+    recipient.tick();
+    let order = [0, 1, 0, 2, 3].map(|number: usize| ids[number].clone());
+    assert_eq!(recipient.ways.take_ids(), order);
+    let status = recipient.told("desk");
+    assert_eq!((&status["refused"], &status["pending"], &status["state"]), (&json!(1), &json!(0), &json!("working")));
+}
+
+/// What says nothing of the event starts no probe, and a receiver that recovers refuses nothing.
+#[test]
+fn no_healthy_event_is_refused_by_the_probe() {
+    let cases: [(&[Says], &[usize], usize); 6] = [
+        // It recovered between the two attempts.
+        (&[Says::Status(500), Says::Status(200), Says::Status(200)], &[0, 1, 0, 2], 0),
+        // It is down: the next event is not accepted either.
+        (&[Says::Status(500), Says::Status(500)], &[0, 1], 0),
+        (&[Says::Status(500), Says::Status(400)], &[0, 1], 0),
+        // It is down again at the second attempt.
+        (&[Says::Status(500), Says::Status(200), Says::NoConnection], &[0, 1, 0], 0),
+        (&[Says::Status(429)], &[0], 0),
+        (&[Says::NoConnection], &[0], 0),
+    ];
+    for (says, sent, refused) in cases {
+        let recipient = Recipient::one();
+        let ids: Vec<_> = (0..3).map(|number| recipient.take_and_die(&event(number))).collect();
+        for _ in 0..5 {
+            recipient.ways.say([Says::Status(500)]);
+            recipient.tick();
+            recipient.ways.pass_time(Duration::from_secs(4_000));
+        }
+        recipient.ways.take_ids();
+        recipient.ways.say(says.to_vec());
+        recipient.tick();
+        let sent: Vec<_> = sent.iter().map(|number| ids[*number].clone()).collect();
+        assert_eq!(recipient.ways.take_ids(), sent, "{says:?}");
+        assert_eq!(recipient.told("desk")["refused"], refused, "{says:?}");
+    }
+}
+
+/// Row 16: what was pending for a destination that is configured no longer was never packed, and its keys stayed.
+#[test]
+fn a_destination_that_is_configured_no_longer_holds_up_nothing() {
+    let recipient = Recipient::new(json!([
+        { "name": "alpha", "url": "https://alpha.example" },
+        { "name": "beta", "url": "https://beta.example" },
+    ]));
+    *recipient.ways.always.borrow_mut() = Says::Status(503);
+    for number in 0..20 {
+        recipient.take(&event(number));
+    }
+    let own = |name: &str| recipient.store.keys().iter().filter(|key| key.contains(&format!(".{name}"))).count();
+    assert!(own("alpha") > 0 && own("beta") > 0);
+    *recipient.destinations.borrow_mut() = json!([{ "name": "beta", "url": "https://beta.example" }]).to_string();
+    recipient.pack(0);
+    assert_eq!((own("alpha"), recipient.loose()), (0, 20), "what is pending for b stays loose");
+    // A setting that cannot be read deletes nothing.
+    *recipient.destinations.borrow_mut() = "[".to_owned();
+    recipient.ways.pass_time(Duration::from_secs(100));
+    recipient.post_tick();
+    assert!(own("beta") > 0);
+    *recipient.destinations.borrow_mut() = "[]".to_owned();
+    recipient.ways.pass_time(Duration::from_secs(100));
+    recipient.post_tick();
+    assert_eq!(own("beta"), 0, "no pass was due but for that");
+}
+
+/// Row 20: all keys were listed every second while a destination failed.
+#[test]
+fn a_failing_destination_is_looked_at_when_something_is_due() {
+    let recipient = Recipient::one();
+    recipient.ways.say([Says::Later(503, "300")]);
+    recipient.take(&event(1));
+    let ticked = recipient.tick();
+    assert_eq!((&ticked["pending"], &ticked["resting_seconds"]), (&json!(1), &json!(300)));
+    recipient.store.calls.borrow_mut().clear();
+    (0..10).for_each(|_| assert_eq!(recipient.post_tick().status, 200));
+    let lists = recipient.store.calls.borrow().iter().filter(|call| **call == "get_keys").count();
+    // Each tick looks whether a pass is due, and a run does not look for what is pending.
+    assert!(lists <= 10, "{lists} lists while nothing may be sent");
+    recipient.ways.pass_time(Duration::from_secs(300));
+    recipient.ways.take_ids();
+    recipient.post_tick();
+    assert_eq!(recipient.ways.take_ids().len(), 1);
+    let ticked = recipient.tick();
+    assert_eq!((&ticked["pending"], &ticked["resting_seconds"]), (&json!(0), &json!(0)));
+}
+
+/// Row 21: an event that was refused and then erased stayed in the list of refused events for ever, with the receiver's words about it.
+#[test]
+fn what_was_refused_goes_with_its_event() {
+    let recipient = Recipient::one();
+    recipient.ways.say([Says::Status(400), Says::Status(400)]);
+    recipient.take(&event(0));
+    recipient.take(&event(1));
+    assert_eq!(recipient.told("desk")["refused"], 2);
+    recipient.pack(0);
+    assert_eq!(recipient.api("DELETE", "/api/sessions/hq/session1").status, 200);
+    let status = recipient.told("desk");
+    assert_eq!((&status["refused"], &status["last_error"]), (&json!(1), &Value::Null), "{status}");
+    assert_eq!(recipient.api("DELETE", "/api/events?before=2026-01-01T00:00:00Z").status, 200);
+    assert_eq!(recipient.told("desk")["refused"], 0);
+}
+
+/// Pauses and refusals are log lines, whoever causes them.
+#[test]
+fn an_administrators_commands_are_logged() {
+    let recipient = Recipient::one();
+    for (command, word) in [("pause", "paused"), ("resume", "resumed")] {
+        let reply = recipient.api("POST", &format!("/api/destinations/desk/{command}"));
+        assert!(reply.log.as_deref().is_some_and(|log| log.contains("desk") && log.contains(word)), "{reply:?}");
+    }
+}

@@ -1,0 +1,146 @@
+//! What a schedule is given: how fast its store is, how wrong its clocks are, its destinations and its events.
+
+use crate::support::now;
+use fastrand::Rng;
+use outbound_events::forward::destination::Destination;
+use outbound_events::identity::Site;
+use outbound_events::record::Record;
+use serde_json::{Value, json};
+
+/// All times of the model are microseconds since its beginning.
+pub(super) const MILLISECOND: u64 = 1_000;
+pub(super) const SECOND: u64 = 1_000 * MILLISECOND;
+pub(super) const MINUTE: u64 = 60 * SECOND;
+pub(super) const HOUR: u64 = 60 * MINUTE;
+pub(super) const DAY: u64 = 24 * HOUR;
+
+/// What a schedule runs on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scenario {
+    pub(super) pace: Pace,
+    /// Whether clocks are set, either way and at any time.
+    pub(super) clocks_step: bool,
+    /// Whether an administrator pauses, resumes, skips, retries and replays.
+    pub(super) administrator: bool,
+    /// Whether there are some hundred loose events of which few are wanted.
+    pub(super) filtered: bool,
+}
+
+/// How long a call of the store takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// Whole milliseconds, three at most: so two runs that start together stay together.
+    Quick,
+    /// 20 to 60 ms.
+    Even,
+    /// 5 to 20 ms, and now and then up to two seconds.
+    Slow,
+}
+
+pub(super) const QUICK: Scenario =
+    Scenario { pace: Pace::Quick, clocks_step: false, administrator: false, filtered: false };
+pub(super) const ADMINISTERED: Scenario = Scenario { administrator: true, ..QUICK };
+pub(super) const STEPPING_CLOCKS: Scenario = Scenario { clocks_step: true, ..ADMINISTERED };
+pub(super) const SLOW: Scenario = Scenario { pace: Pace::Slow, ..STEPPING_CLOCKS };
+pub(super) const FILTERED: Scenario = Scenario { pace: Pace::Even, filtered: true, ..QUICK };
+
+impl Pace {
+    /// The time of one call.
+    pub(super) fn call(self, random: &mut Rng) -> u64 {
+        match self {
+            Self::Quick => random.u64(0..=3) * MILLISECOND,
+            Self::Even => random.u64(20 * MILLISECOND..60 * MILLISECOND),
+            Self::Slow if random.u8(..24) == 0 => random.u64(20 * MILLISECOND..2 * SECOND),
+            Self::Slow => random.u64(5 * MILLISECOND..20 * MILLISECOND),
+        }
+    }
+
+    /// The longest time of one call.
+    pub(super) fn slowest(self) -> u64 {
+        match self {
+            Self::Quick => 3 * MILLISECOND,
+            Self::Even => 60 * MILLISECOND,
+            Self::Slow => 2 * SECOND,
+        }
+    }
+}
+
+impl Scenario {
+    /// Whether calls are so quick, and clocks so right, that no two runs may ever have the lease.
+    pub(super) fn is_exact(&self) -> bool {
+        self.pace == Pace::Quick && !self.clocks_step && !self.administrator
+    }
+}
+
+/// Destinations by their numbers.
+pub(super) const DESTINATIONS: [&str; 2] = ["first", "second"];
+
+/// What the external key begins with of what each wants, where they are filtered.
+const PREFIXES: [&str; 2] = ["INC-", "INC-1"];
+
+/// The setting `destinations`.
+pub(super) fn setting(scenario: &Scenario) -> String {
+    let destination = |number: usize| {
+        let name = DESTINATIONS[number];
+        let mut destination = json!({ "name": name, "url": format!("https://{name}.example/in") });
+        if scenario.filtered {
+            destination["external_key"] = Value::from(PREFIXES[number]);
+        }
+        destination
+    };
+    json!([destination(0), destination(1)]).to_string()
+}
+
+pub(super) fn destinations(scenario: &Scenario) -> Vec<Destination> {
+    Destination::read_all(&setting(scenario)).unwrap()
+}
+
+/// An event, and what a destination is to make of it.
+#[derive(Clone, Debug)]
+pub(super) struct Event {
+    pub(super) id: String,
+    pub(super) key: String,
+    pub(super) value: Vec<u8>,
+    /// Which destinations want it.
+    pub(super) is_wanted: [bool; 2],
+    /// Which of them answer 500 to it, always.
+    pub(super) is_poison: [bool; 2],
+    /// Whether its record cannot be read.
+    pub(super) is_damaged: bool,
+}
+
+/// The events of a schedule in the order of their times, which all differ. The last [`FRESH`] arrive when all is calm.
+pub(super) fn events(scenario: &Scenario, random: &mut Rng) -> Vec<Event> {
+    let many = if scenario.filtered { random.usize(300..600) } else { random.usize(8..50) };
+    let has_poison = random.bool();
+    let mut events: Vec<Event> = Vec::new();
+    for number in 0..many + FRESH {
+        let is_fresh = number >= many;
+        let external_key = match () {
+            () if is_fresh => format!("INC-1{number}"),
+            () if random.u8(..40) == 0 => format!("INC-{number}"),
+            () => format!("CHG-{number}"),
+        };
+        let time = now().timestamp().unsigned_abs() - 100_000 + 10 * number as u64;
+        let form = format!(
+            "event=support_conference_begin&version=1&timestamp={time}&lsid=s{number}&external_key={external_key}"
+        );
+        let (key, value) = Record::of_form(form.as_bytes(), &Site::parse("hq").unwrap(), now()).unwrap();
+        let is_damaged = !is_fresh && random.u8(..16) == 0;
+        let is_wanted = PREFIXES.map(|prefix| !is_damaged && (!scenario.filtered || external_key.starts_with(prefix)));
+        let mut is_poison = [false; 2];
+        for destination in 0..2 {
+            // Where two follow each other there is nothing that the second attempt could be compared with.
+            let before = events.iter().rev().find(|event| event.is_wanted[destination]);
+            let is_alone = before.is_none_or(|event| !event.is_poison[destination]);
+            is_poison[destination] =
+                has_poison && !is_fresh && is_wanted[destination] && is_alone && random.u8(..12) == 0;
+        }
+        let value = if is_damaged { b"{}".to_vec() } else { value };
+        events.push(Event { id: key.id.to_string(), key: key.to_string(), value, is_wanted, is_poison, is_damaged });
+    }
+    events
+}
+
+/// How many events arrive when all is calm. All are wanted, and none is poison.
+pub(super) const FRESH: usize = 4;

@@ -1,0 +1,234 @@
+//! What happened in a schedule, and the rules that it is held to as it happens. What is broken is written down; the schedule goes on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::given::{DAY, DESTINATIONS, Event, SECOND, Scenario};
+use super::receiver::Receiver;
+use serde_json::Value;
+
+/// A run to one destination, by its number: each has one of its own.
+pub(super) type Run = usize;
+
+/// What a run has read of a destination's state.
+#[derive(Clone, Debug)]
+struct Look {
+    /// When, by the clock of the run.
+    at: i64,
+    /// Who had the lease.
+    owner: Value,
+    /// When the lease was written and how long it holds, by clocks that may be wrong.
+    held: Value,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct History {
+    pub(super) broken: BTreeSet<String>,
+    /// When each event arrived.
+    arrived: BTreeMap<String, u64>,
+    /// When a run has listed all keys last.
+    listed: BTreeMap<Run, u64>,
+    /// What a run has read last of a state, and has not written since.
+    looks: BTreeMap<Run, Look>,
+    /// When a run looked last.
+    looked: BTreeMap<Run, u64>,
+    /// Which run has written as which owner.
+    owners: BTreeMap<(usize, String), Run>,
+    /// The owner that a run writes.
+    own: BTreeMap<Run, String>,
+    /// The longest request of a run.
+    pub(super) longest: BTreeMap<Run, u64>,
+    /// Events that an administrator skipped.
+    pub(super) skipped: BTreeSet<(usize, String)>,
+    /// In how many runs each unreadable record was reported.
+    pub(super) reports: BTreeMap<(usize, String), u32>,
+}
+
+/// What was seen by whom, and when.
+#[derive(Clone, Copy)]
+pub(super) struct Moment<'m> {
+    pub(super) scenario: &'m Scenario,
+    pub(super) run: Run,
+    pub(super) destination: usize,
+    pub(super) now: u64,
+    /// What the clock of the run reads, in Unix milliseconds.
+    pub(super) clock: i64,
+}
+
+/// How long a run sends without a look at its lease.
+const LOOKS: u64 = SECOND;
+
+/// A run begins nothing after so long.
+const BUDGET: u64 = 10 * SECOND;
+
+/// How many calls of the store may follow when a run's time is over: receipts are read and written, the state, what was refused.
+const CALLS_AFTER: u64 = 24;
+
+/// After so long a destination that fails is paused.
+const GIVEN_UP: u64 = 3 * DAY;
+
+impl History {
+    fn broke(&mut self, moment: Moment<'_>, what: &str) {
+        let name = DESTINATIONS[moment.destination];
+        self.broken.insert(format!("run {} to {name} at {} µs: {what}", moment.run, moment.now));
+    }
+
+    pub(super) fn arrives(&mut self, event: &Event, now: u64) {
+        self.arrived.entry(event.id.clone()).or_insert(now);
+    }
+
+    pub(super) fn lists(&mut self, run: Run, now: u64) {
+        self.listed.insert(run, now);
+    }
+
+    /// A run reads a state.
+    pub(super) fn reads_state(&mut self, moment: Moment<'_>, value: Option<&[u8]>) {
+        let state = json(value);
+        let lease = &state["lease"];
+        let look = Look { at: moment.clock, owner: lease["owner"].clone(), held: lease["held"].clone() };
+        self.looks.insert(moment.run, look);
+        self.looked.insert(moment.run, moment.now);
+    }
+
+    /// A run writes a state: it has looked before, at no lease of another that is alive, and its owner is its own.
+    pub(super) fn writes_state(&mut self, moment: Moment<'_>, value: &[u8]) {
+        let owner = json(Some(value))["lease"]["owner"].clone();
+        match self.looks.remove(&moment.run) {
+            None => self.broke(moment, "it wrote the state and had not looked at the lease"),
+            Some(look)
+                if Some(&look.owner.to_string()) != self.own.get(&moment.run)
+                    && look.is_alive(look.at)
+                    && look.is_alive(moment.clock) =>
+            {
+                self.broke(moment, &format!("it overwrote a lease that it knew to be alive: {look:?}"));
+            }
+            Some(_) => {}
+        }
+        if owner.is_null() {
+            return;
+        }
+        let owner = owner.to_string();
+        self.own.insert(moment.run, owner.clone());
+        if *self.owners.entry((moment.destination, owner.clone())).or_insert(moment.run) != moment.run {
+            self.broke(moment, &format!("another run is {owner}, too"));
+        }
+    }
+
+    /// A run sends an event: it has the lease, and nothing that must come before is pending.
+    pub(super) fn sends(
+        &mut self,
+        moment: Moment<'_>,
+        event: &Event,
+        events: &[Event],
+        receiver: &mut Receiver,
+        values: &BTreeMap<String, Vec<u8>>,
+    ) {
+        let name = DESTINATIONS[moment.destination];
+        let since = moment.now - self.looked.get(&moment.run).copied().unwrap_or(0);
+        if since > LOOKS + 4 * moment.scenario.pace.slowest() {
+            self.broke(moment, &format!("it sends and has not looked at its lease for {since} µs"));
+        }
+        let owner = json(values.get(&format!("round.{name}")).map(Vec::as_slice))["lease"]["owner"].to_string();
+        if moment.scenario.is_exact() && self.own.get(&moment.run) != Some(&owner) {
+            self.broke(moment, &format!("it sends, and {owner} has the lease"));
+        }
+        if !event.is_wanted[moment.destination] {
+            self.broke(moment, &format!("it sends {}, which is not wanted", event.id));
+        }
+        self.is_in_order(moment, event, events, receiver, values);
+    }
+
+    fn is_in_order(
+        &mut self,
+        moment: Moment<'_>,
+        event: &Event,
+        events: &[Event],
+        receiver: &mut Receiver,
+        values: &BTreeMap<String, Vec<u8>>,
+    ) {
+        let name = DESTINATIONS[moment.destination];
+        // What was delivered or refused before goes again where that was asked for.
+        if values.keys().any(|key| key.starts_with(&format!("replay.{name}."))) {
+            return;
+        }
+        let Some(listed) = self.listed.get(&moment.run) else { return };
+        let is_listed = |older: &Event| self.arrived.get(&older.id).is_some_and(|arrived| arrived <= listed);
+        let is_done = |older: &Event| {
+            let id = &older.id;
+            !older.is_wanted[moment.destination]
+                || receiver.taken.contains_key(id)
+                || values.contains_key(&format!("refused.{name}.{id}"))
+                || self.skipped.contains(&(moment.destination, id.clone()))
+        };
+        let before = events.iter().take_while(|older| older.id != event.id);
+        let passed: Vec<_> = before.filter(|older| is_listed(older) && !is_done(older)).collect();
+        let [first] = passed.as_slice() else {
+            if let Some(first) = passed.first() {
+                let more = passed.len();
+                self.broke(moment, &format!("it sends {} before {}, and {more} are passed over", event.id, first.id));
+            }
+            return;
+        };
+        let failures = receiver.failures.entry(first.id.clone()).or_default();
+        let allowed =
+            failures.count >= 6 && failures.may_be_its_own && !(failures.is_probed && moment.scenario.is_exact());
+        let seen = *failures;
+        failures.is_probed = true;
+        if !allowed {
+            self.broke(moment, &format!("it sends {} before {}: {seen:?}", event.id, first.id));
+        }
+    }
+
+    /// A run refuses an event: its answer said so, or it failed seven times and another did not.
+    pub(super) fn refuses(&mut self, moment: Moment<'_>, event: &Event, receiver: &Receiver) {
+        let skipped = self.skipped.contains(&(moment.destination, event.id.clone()));
+        let rejected = receiver.rejected.contains(&event.id);
+        let failures = receiver.failures.get(&event.id).copied().unwrap_or_default();
+        let outdone = failures.count >= 7 && failures.is_outdone;
+        if !skipped && !rejected && !outdone {
+            self.broke(moment, &format!("it refuses {}: {failures:?}", event.id));
+        }
+        if !skipped && !rejected && !event.is_poison[moment.destination] {
+            self.broke(moment, &format!("it refuses {}, which is healthy: {failures:?}", event.id));
+        }
+    }
+
+    /// A run pauses a destination, which refused very many, wants nothing any more, or has failed for three days.
+    pub(super) fn pauses(&mut self, moment: Moment<'_>, receiver: &Receiver, value: &[u8]) {
+        let failed = moment.now - receiver.well.unwrap_or(moment.now);
+        let many = receiver.rejected.len() >= 100;
+        // A clock that is set forward makes each wait count twice and end at once.
+        let too_early = failed < GIVEN_UP && !moment.scenario.clocks_step;
+        if !receiver.is_gone && !many && too_early {
+            let why = String::from_utf8_lossy(value);
+            self.broke(moment, &format!("it pauses, and it has failed for {failed} µs: {why}"));
+        }
+    }
+
+    /// A run has ended, and did not take much longer than its time.
+    pub(super) fn ends(&mut self, moment: Moment<'_>, took: u64, log: &[String], events: &[Event]) {
+        let longest = self.longest.get(&moment.run).copied().unwrap_or(0);
+        let most = BUDGET + longest + CALLS_AFTER * moment.scenario.pace.slowest() + 2 * SECOND;
+        if took > most {
+            self.broke(moment, &format!("it went on for {took} µs, of which its longest request took {longest}"));
+        }
+        for event in events.iter().filter(|event| event.is_damaged) {
+            let lines = log.iter().filter(|line| line.contains(&event.id)).count();
+            let reports = self.reports.entry((moment.destination, event.id.clone())).or_default();
+            *reports += u32::try_from(lines).unwrap();
+            if moment.scenario.is_exact() && *reports > 1 {
+                self.broke(moment, &format!("{} cannot be read, which is said again: {log:?}", event.id));
+            }
+        }
+    }
+}
+
+impl Look {
+    fn is_alive(&self, clock: i64) -> bool {
+        let (at, wait) = (self.held["at"].as_i64(), self.held["wait"].as_i64());
+        at.zip(wait).is_some_and(|(at, wait)| at <= clock && clock < at.saturating_add(wait))
+    }
+}
+
+fn json(value: Option<&[u8]>) -> Value {
+    value.and_then(|value| serde_json::from_slice(value).ok()).unwrap_or_default()
+}

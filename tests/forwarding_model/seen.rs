@@ -1,0 +1,223 @@
+//! The platform as a run or an administrator sees it.
+
+use std::time::Duration;
+
+use super::given::{DESTINATIONS, MILLISECOND, SECOND};
+use super::history::{Moment, Run};
+use super::receiver::Says;
+use super::world::World;
+use chrono::{DateTime, Utc};
+use http::{Request, Response};
+use outbound_events::http_client::{HttpClient, NotSent, ResponseBody};
+use outbound_events::platform::Platform;
+use outbound_events::store::{Store, StoreError};
+
+/// Who acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Who {
+    /// A run to one destination.
+    Run(Run, usize),
+    Administrator,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Seen<'w> {
+    pub(super) world: &'w World,
+    pub(super) who: Who,
+    /// Whose clock it reads.
+    pub(super) machine: usize,
+}
+
+impl<'w> Seen<'w> {
+    /// A call of the store takes its time, and is done at any moment of it: who dies meanwhile may have done it or not.
+    async fn call<T>(&self, does: impl FnOnce() -> T) -> T {
+        let (before, after) = {
+            let random = &mut *self.world.random.borrow_mut();
+            let (one, whole) = (random.bool(), self.world.scenario.pace.call(random));
+            if one { (0, whole) } else { (whole, 0) }
+        };
+        self.world.time.sleep(before).await;
+        let done = does();
+        self.world.time.sleep(after).await;
+        done
+    }
+
+    /// The run, if it is one, and if `key` begins like this followed by its destination.
+    fn of_run(&self, key: &str, begins: &str) -> Option<Moment<'w>> {
+        let Who::Run(run, destination) = self.who else { return None };
+        let rest = key.strip_prefix(begins)?.strip_prefix(DESTINATIONS[destination])?;
+        (rest.is_empty() || rest.starts_with('.')).then(|| self.world.moment(run, destination, self.machine))
+    }
+
+    fn writes(&self, key: &str, value: &[u8]) {
+        let mut history = self.world.history.borrow_mut();
+        if let Some(moment) = self.of_run(key, "round.") {
+            history.writes_state(moment, value);
+        }
+        if let Some(moment) = self.of_run(key, "paused.") {
+            history.pauses(moment, &self.world.receivers.borrow()[moment.destination], value);
+        }
+        if let Some(moment) = self.of_run(key, "refused.") {
+            let event = self.world.event(key.rsplit('.').next().unwrap());
+            history.refuses(moment, event, &self.world.receivers.borrow()[moment.destination]);
+        }
+        if let (Who::Administrator, Some(rest)) = (self.who, key.strip_prefix("refused.")) {
+            let (name, id) = rest.split_once('.').unwrap();
+            let destination = DESTINATIONS.iter().position(|of| *of == name).unwrap();
+            history.skipped.insert((destination, id.to_owned()));
+        }
+        if let Some(name) = key.strip_prefix("round.") {
+            let destination = DESTINATIONS.iter().position(|of| *of == name).unwrap();
+            self.world.receivers.borrow_mut()[destination].is_said_to(value, self.world.time.now());
+        }
+        self.world.values.borrow_mut().insert(key.to_owned(), value.to_vec());
+    }
+}
+
+impl Store for Seen<'_> {
+    async fn exists(&self, key: &str) -> Result<bool, StoreError> {
+        Ok(self.call(|| self.world.values.borrow().contains_key(key)).await)
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let read = || {
+            let value = self.world.values.borrow().get(key).cloned();
+            if let Some(moment) = self.of_run(key, "round.") {
+                self.world.history.borrow_mut().reads_state(moment, value.as_deref());
+            }
+            value
+        };
+        Ok(self.call(read).await)
+    }
+
+    async fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.call(|| self.writes(key, value)).await;
+        Ok(())
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        self.call(|| _ = self.world.values.borrow_mut().remove(key)).await;
+        Ok(())
+    }
+
+    async fn get_keys(&self) -> Result<Vec<String>, StoreError> {
+        let list = || {
+            if let Who::Run(run, _) = self.who {
+                self.world.history.borrow_mut().lists(run, self.world.time.now());
+            }
+            self.world.values.borrow().keys().cloned().collect()
+        };
+        Ok(self.call(list).await)
+    }
+}
+
+impl Platform for Seen<'_> {
+    type Store = Self;
+    type HttpClient = Self;
+
+    fn store(&self) -> &Self {
+        self
+    }
+
+    fn http_client(&self) -> &Self {
+        self
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.world.clock(self.machine)
+    }
+
+    fn random(&self) -> u64 {
+        self.world.random.borrow_mut().u64(..)
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_micros(self.world.time.now())
+    }
+}
+
+impl Seen<'_> {
+    /// What a receiver says to an event, if it says anything, and after the time that the way there and back takes.
+    async fn asks(&self, destination: usize, id: &str) -> Says {
+        let way = || self.world.random.borrow_mut().u64(..20) * MILLISECOND;
+        self.world.time.sleep(way()).await;
+        let (says, after) = {
+            let random = &mut *self.world.random.borrow_mut();
+            let receiver = &mut self.world.receivers.borrow_mut()[destination];
+            receiver.takes(self.world.event(id), destination, self.world.time.now(), random)
+        };
+        self.world.time.sleep(after + way()).await;
+        says
+    }
+}
+
+impl<'w> HttpClient for Seen<'w> {
+    type Body = Body<'w>;
+
+    async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Body<'w>>, NotSent> {
+        let Who::Run(run, destination) = self.who else { panic!("an administrator sends nothing") };
+        let id = request.headers()["webhook-id"].to_str().unwrap().to_owned();
+        {
+            let world = self.world;
+            let receiver = &mut world.receivers.borrow_mut()[destination];
+            let moment = world.moment(run, destination, self.machine);
+            let mut history = world.history.borrow_mut();
+            history.sends(moment, world.event(&id), &world.events, receiver, &world.values.borrow());
+        }
+        let _request = Longest { world: self.world, run, began: self.world.time.now() };
+        let says = self.asks(destination, &id).await;
+        let (status, retry_after) = match says {
+            Says::Status(status) => (status, None),
+            Says::Later(status, seconds) => (status, Some(seconds)),
+            Says::NoConnection => return Err(NotSent("nobody is there".to_owned())),
+            Says::Nothing => {
+                self.world.time.sleep(u64::MAX).await;
+                unreachable!("nobody waits for ever");
+            }
+        };
+        let response = Response::builder().status(status);
+        let response = match retry_after {
+            Some(seconds) => response.header("retry-after", seconds),
+            None => response,
+        };
+        let ends = self.world.random.borrow_mut().u8(..8) > 0;
+        Ok(response.body(Body { world: self.world, ends }).unwrap())
+    }
+
+    async fn wait(&self, time: Duration) {
+        self.world.time.sleep(u64::try_from(time.as_micros()).unwrap()).await;
+    }
+}
+
+/// A body of no bytes, of which some never end.
+pub(super) struct Body<'w> {
+    world: &'w World,
+    ends: bool,
+}
+
+impl ResponseBody for Body<'_> {
+    async fn chunk(&mut self) -> Option<Vec<u8>> {
+        if !self.ends {
+            self.world.time.sleep(u64::MAX).await;
+        }
+        None
+    }
+}
+
+/// How long a request takes, up to where it is dropped.
+struct Longest<'w> {
+    world: &'w World,
+    run: Run,
+    began: u64,
+}
+
+impl Drop for Longest<'_> {
+    fn drop(&mut self) {
+        let took = self.world.time.now() - self.began;
+        // A request that is given up later than that is the run's own fault.
+        let took = took.min(17 * SECOND);
+        let mut history = self.world.history.borrow_mut();
+        let longest = history.longest.entry(self.run).or_default();
+        *longest = took.max(*longest);
+    }
+}

@@ -1,0 +1,100 @@
+//! Time, and who acts when. Whoever sleeps is woken in the order of times; of those that wake in the same microsecond, any may be first.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use fastrand::Rng;
+
+/// The time, which moves from one that wakes to the next.
+#[derive(Default)]
+pub(super) struct Time {
+    now: Cell<u64>,
+    /// When whoever acts now is to be woken.
+    wake: Cell<u64>,
+}
+
+impl Time {
+    pub(super) fn now(&self) -> u64 {
+        self.now.get()
+    }
+
+    /// Until so many microseconds have passed.
+    pub(super) fn sleep(&self, time: u64) -> Sleep<'_> {
+        Sleep { time: self, until: self.now().saturating_add(time) }
+    }
+}
+
+/// Must be polled whenever its actor is woken, as [`futures_util::future::select`] and [`futures_util::future::join_all`] do.
+pub(super) struct Sleep<'t> {
+    time: &'t Time,
+    until: u64,
+}
+
+impl Future for Sleep<'_> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<()> {
+        if self.time.now() >= self.until {
+            return Poll::Ready(());
+        }
+        self.time.wake.set(self.time.wake.get().min(self.until));
+        Poll::Pending
+    }
+}
+
+/// What an actor does until it is done.
+pub(super) type Actor<'w> = Pin<Box<dyn Future<Output = ()> + 'w>>;
+
+/// An actor, and what takes its place if it dies.
+pub(super) struct Role<'w> {
+    actor: Actor<'w>,
+    again: Option<Box<dyn Fn() -> Actor<'w> + 'w>>,
+    wake: u64,
+    is_done: bool,
+}
+
+impl<'w> Role<'w> {
+    /// One that never dies.
+    pub(super) fn lasting(actor: Actor<'w>) -> Self {
+        Self { actor, again: None, wake: 0, is_done: false }
+    }
+
+    /// One that may die at any call, and is replaced.
+    pub(super) fn mortal(again: impl Fn() -> Actor<'w> + 'w) -> Self {
+        Self { actor: again(), again: Some(Box::new(again)), wake: 0, is_done: false }
+    }
+}
+
+/// The most steps of one schedule: a run that never ends makes more.
+const MOST_STEPS: usize = 2_000_000;
+
+/// Lets all act until `end`, or until they are done. `deadly` is one chance in how many to die at a step; 0 is none. `between` is called
+/// now and then.
+pub(super) fn act(
+    time: &Time,
+    roles: &mut [Role<'_>],
+    end: u64,
+    random: &mut Rng,
+    deadly: u16,
+    between: impl Fn(&mut Rng),
+) {
+    for _ in 0..MOST_STEPS {
+        let next = roles.iter().enumerate().filter(|(_, role)| !role.is_done);
+        let next = next.map(|(index, role)| (role.wake, random.u64(..), index)).min();
+        let Some((wake, _, index)) = next.filter(|(wake, ..)| *wake <= end) else { return };
+        time.now.set(time.now().max(wake));
+        time.wake.set(u64::MAX);
+        let role = &mut roles[index];
+        role.is_done = role.actor.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
+        role.wake = time.wake.get();
+        if let Some(again) = role.again.as_ref().filter(|_| !role.is_done && deadly > 0 && random.u16(..deadly) == 0) {
+            role.actor = again();
+            role.wake = time.now();
+        }
+        if random.u8(..100) == 0 {
+            between(random);
+        }
+    }
+    panic!("after {MOST_STEPS} steps it has not ended");
+}

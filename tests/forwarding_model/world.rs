@@ -1,0 +1,114 @@
+//! The store, the clocks and the receivers.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+
+use super::given::{DESTINATIONS, Event, MILLISECOND, Scenario, destinations};
+use super::history::{History, Moment, Run};
+use super::receiver::Receiver;
+use super::simulation::Time;
+use crate::support::now;
+use chrono::{DateTime, TimeDelta, Utc};
+use fastrand::Rng;
+use outbound_events::forward::destination::Destination;
+
+/// How many machines there are, each with a clock: two that run, one of the administrator.
+pub(super) const MACHINES: usize = 3;
+
+/// By how many seconds a clock may be wrong.
+const WRONG_BY: [i64; 9] = [0, 0, -10, 10, 3_600, -3_600, 864_000, 400 * 86_400, -300 * 86_400];
+
+pub(super) struct World {
+    pub(super) scenario: Scenario,
+    pub(super) events: Vec<Event>,
+    pub(super) destinations: Vec<Destination>,
+    pub(super) time: Time,
+    pub(super) random: RefCell<Rng>,
+    pub(super) values: RefCell<BTreeMap<String, Vec<u8>>>,
+    pub(super) receivers: RefCell<[Receiver; 2]>,
+    pub(super) history: RefCell<History>,
+    /// By how many seconds the clock of each machine is wrong.
+    wrong_by: RefCell<[i64; MACHINES]>,
+    runs: Cell<Run>,
+}
+
+impl World {
+    pub(super) fn new(scenario: Scenario, events: Vec<Event>, random: Rng) -> Self {
+        Self {
+            scenario,
+            events,
+            destinations: destinations(&scenario),
+            time: Time::default(),
+            random: RefCell::new(random),
+            values: RefCell::default(),
+            receivers: RefCell::new([Receiver::new(), Receiver::new()]),
+            history: RefCell::default(),
+            wrong_by: RefCell::default(),
+            runs: Cell::new(0),
+        }
+    }
+
+    /// The number of a run that begins.
+    pub(super) fn next_run(&self) -> Run {
+        self.runs.set(self.runs.get() + 1);
+        self.runs.get()
+    }
+
+    /// What the clock of a machine reads.
+    pub(super) fn clock(&self, machine: usize) -> DateTime<Utc> {
+        let passed = TimeDelta::microseconds(i64::try_from(self.time.now()).unwrap());
+        now() + passed + TimeDelta::seconds(self.wrong_by.borrow()[machine])
+    }
+
+    /// Sets the clock of some machine.
+    pub(super) fn set_clock(&self, random: &mut Rng) {
+        if self.scenario.clocks_step {
+            self.wrong_by.borrow_mut()[random.usize(..MACHINES)] = *random.choice(&WRONG_BY).unwrap();
+        }
+    }
+
+    pub(super) fn set_all_clocks_right(&self) {
+        *self.wrong_by.borrow_mut() = [0; MACHINES];
+    }
+
+    /// When the stored wait of a destination is over, by a clock that is right, if it waits.
+    pub(super) fn rests_until(&self, destination: usize) -> Option<u64> {
+        let values = self.values.borrow();
+        let state = values.get(&format!("round.{}", DESTINATIONS[destination]))?;
+        let state: serde_json::Value = serde_json::from_slice(state).ok()?;
+        let end = state["rest"]["at"].as_i64()?.checked_add(state["rest"]["wait"].as_i64()?)?;
+        u64::try_from(end - now().timestamp_millis()).ok().map(|end| end * MILLISECOND)
+    }
+
+    pub(super) fn event(&self, id: &str) -> &Event {
+        self.events.iter().find(|event| event.id == id).unwrap()
+    }
+
+    /// What a destination is still to get, oldest first.
+    pub(super) fn pending(&self, destination: usize) -> Vec<&Event> {
+        let (values, receivers) = (self.values.borrow(), self.receivers.borrow());
+        let is_pending = |event: &&Event| {
+            event.is_wanted[destination]
+                && values.contains_key(&event.key)
+                && !receivers[destination].taken.contains_key(&event.id)
+                && !values.contains_key(&format!("refused.{}.{}", DESTINATIONS[destination], event.id))
+        };
+        self.events.iter().filter(is_pending).collect()
+    }
+
+    /// An event arrives.
+    pub(super) fn takes(&self, event: &Event) {
+        self.history.borrow_mut().arrives(event, self.time.now());
+        self.values.borrow_mut().insert(event.key.clone(), event.value.clone());
+    }
+
+    /// Whether an event is there.
+    pub(super) fn has(&self, event: &Event) -> bool {
+        self.values.borrow().contains_key(&event.key)
+    }
+
+    pub(super) fn moment(&self, run: Run, destination: usize, machine: usize) -> Moment<'_> {
+        let clock = self.clock(machine).timestamp_millis();
+        Moment { scenario: &self.scenario, run, destination, now: self.time.now(), clock }
+    }
+}
