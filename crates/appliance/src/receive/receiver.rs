@@ -1,0 +1,104 @@
+//! The receiver: its secrets, what it has seen, and what it does with a request.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use parking_lot::Mutex;
+use standardwebhooks::{HEADER_WEBHOOK_SIGNATURE, Webhook};
+
+use super::misbehaviour::Misbehaviour;
+use super::received::{Received, Signature};
+
+/// The most bytes that a body may have.
+const MOST_BODY: usize = 1 << 20;
+
+/// A receiving end. Cheap to clone.
+#[derive(Clone)]
+pub struct Receiver(Arc<Inner>);
+
+struct Inner {
+    secrets: Vec<String>,
+    /// How it answers, and since when.
+    misbehaviour: Mutex<(Misbehaviour, Instant)>,
+    seen: Mutex<HashSet<String>>,
+    take: Box<dyn Fn(Received) + Send + Sync>,
+}
+
+/// A secret is not `whsec_` and base64.
+#[derive(Debug, thiserror::Error)]
+#[error("a secret is not whsec_ and base64")]
+pub struct NoSecret;
+
+impl Receiver {
+    /// One that verifies with these secrets, and hands each request to `take` before it answers.
+    pub fn new(
+        secrets: Vec<String>,
+        misbehaviour: Misbehaviour,
+        take: impl Fn(Received) + Send + Sync + 'static,
+    ) -> Result<Self, NoSecret> {
+        if secrets.iter().any(|secret| Webhook::new(secret).is_err()) {
+            return Err(NoSecret);
+        }
+        let misbehaviour = Mutex::new((misbehaviour, Instant::now()));
+        Ok(Self(Arc::new(Inner { secrets, misbehaviour, seen: Mutex::default(), take: Box::new(take) })))
+    }
+
+    /// Behaves like this from now on.
+    pub fn behave(&self, misbehaviour: Misbehaviour) {
+        *self.0.misbehaviour.lock() = (misbehaviour, Instant::now());
+    }
+
+    /// Takes a request, and gives how it is to be answered.
+    pub(super) async fn take(&self, request: Request<Incoming>) -> Misbehaviour {
+        let (head, body) = request.into_parts();
+        let Ok(body) = Limited::new(body, MOST_BODY).collect().await else {
+            return Misbehaviour { status: Some(StatusCode::PAYLOAD_TOO_LARGE), ..Misbehaviour::default() };
+        };
+        let body = body.to_bytes();
+        let behaviour = self.behaviour().for_body(&body);
+        // To sleep for no time takes a millisecond.
+        if !behaviour.delay.is_zero() {
+            tokio::time::sleep(behaviour.delay).await;
+        }
+        let status = behaviour.status();
+        let mut received = Received {
+            signature: self.signature(&head.headers, &body),
+            method: head.method,
+            uri: head.uri,
+            headers: head.headers,
+            body,
+            again: false,
+            status,
+        };
+        if let Some(id) = received.id().map(str::to_owned) {
+            let mut seen = self.0.seen.lock();
+            received.again = if status.is_success() { !seen.insert(id) } else { seen.contains(&id) };
+        }
+        (self.0.take)(received);
+        behaviour
+    }
+
+    /// As it is to behave now.
+    pub(super) fn behaviour(&self) -> Misbehaviour {
+        let (misbehaviour, since) = &*self.0.misbehaviour.lock();
+        match misbehaviour.time {
+            Some(time) if since.elapsed() >= time => Misbehaviour::default(),
+            _ => misbehaviour.clone(),
+        }
+    }
+
+    fn signature(&self, headers: &HeaderMap, body: &[u8]) -> Signature {
+        if self.0.secrets.is_empty() {
+            return Signature::Unchecked;
+        }
+        if !headers.contains_key(HEADER_WEBHOOK_SIGNATURE) {
+            return Signature::Missing;
+        }
+        let good = |secret: &String| Webhook::new(secret).is_ok_and(|webhook| webhook.verify(body, headers).is_ok());
+        if self.0.secrets.iter().any(good) { Signature::Good } else { Signature::Bad }
+    }
+}

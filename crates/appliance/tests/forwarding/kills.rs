@@ -1,0 +1,104 @@
+//! A host that dies or is stopped loses nothing.
+
+use std::collections::BTreeSet;
+use std::net::TcpStream;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use appliance::receive::{Framing, Misbehaviour};
+use serde_json::json;
+
+use crate::desk::{Desk, SECRET, events, expire_leases, expire_rests, start, status_of, stored_state};
+use crate::support::recipient::{Connection, numbered};
+use crate::support::{send, wait_until};
+
+/// How the receiver behaves in each life of the host: well, or with a body that never ends, or closing connections at bad moments.
+fn in_life(life: u64) -> Misbehaviour {
+    let well = Misbehaviour::default();
+    match life % 8 {
+        1 => Misbehaviour { framing: Framing::HangingBody, ..well },
+        2 => Misbehaviour { framing: Framing::ResetAfterHead, ..well },
+        3 => Misbehaviour { close_when_asked: true, ..well },
+        4 => Misbehaviour { framing: Framing::EndlessChunks, ..well },
+        5 => Misbehaviour { close_idle_after: Some(Duration::from_millis(10)), ..well },
+        6 => Misbehaviour { framing: Framing::EarlyHints, ..well },
+        _ => well,
+    }
+}
+
+#[test]
+fn nothing_is_missing_after_fifty_kills_under_load() {
+    let desk = Desk::open(&[SECRET]);
+    let mut recipient = start(&json!([desk.destination("desk")]));
+    let mut answered: BTreeSet<String> = BTreeSet::new();
+    let (path, mut number) = (recipient.store_path(), 0);
+    for life in 0..50_u64 {
+        desk.receiver.behave(in_life(life));
+        let over = Arc::new(AtomicBool::new(false));
+        let senders: Vec<_> = (0..4)
+            .map(|_| {
+                let (from, over, address) = (number, Arc::clone(&over), recipient.address);
+                number += 1_000_000;
+                std::thread::spawn(move || {
+                    let mut ids = Vec::new();
+                    let Ok(stream) = TcpStream::connect(address) else { return ids };
+                    drop(stream);
+                    let mut connection = Connection::to(address);
+                    for number in from.. {
+                        // What a kill leaves unanswered is not on the ledger.
+                        let Ok(response) = connection.try_post("/events/hq", numbered(number)) else { break };
+                        assert_eq!(response.status, 200);
+                        ids.push(response.header("event-id").to_owned());
+                        if over.load(Ordering::Relaxed) {
+                            break;
+                        }
+                    }
+                    ids
+                })
+            })
+            .collect();
+        // No two lives are alike: what is under way when it ends is never the same.
+        std::thread::sleep(Duration::from_millis(40 + life * 97 % 260));
+        recipient = recipient.kill_and_restart_by(|command| {
+            expire_leases(&path);
+            expire_rests(&path);
+            command
+        });
+        over.store(true, Ordering::Relaxed);
+        for sender in senders {
+            answered.extend(sender.join().unwrap());
+        }
+    }
+    desk.receiver.behave(Misbehaviour::default());
+    // A look at all of it costs the machine that it waits for.
+    wait_until("nothing is pending", || {
+        std::thread::sleep(Duration::from_millis(500));
+        status_of(&recipient, "desk")["pending"] == 0
+    });
+    let missing = answered.difference(&desk.ids()).count();
+    assert_eq!(missing, 0, "of {} that were answered 200", answered.len());
+    let (taken, unique) = (desk.taken().len(), desk.ids().len());
+    println!("{} answered 200, {unique} delivered, {} of them again", answered.len(), taken - unique);
+    assert!(answered.len() > 1_000, "{}", answered.len());
+    // Each kill may repeat what was sent and not yet written down, and no more.
+    assert!(taken - unique <= 50 * 70, "{} came again", taken - unique);
+}
+
+/// Who ended first was to wait for a lease of its own: forwarding rested for five seconds after each start.
+#[test]
+fn a_host_that_is_stopped_during_a_delivery_gives_the_lease_back() {
+    for (what, delay) in [("slow", Duration::from_millis(200)), ("hanging", Duration::from_secs(60))] {
+        let desk = Desk::open(&[]);
+        desk.behave(None, delay);
+        let mut recipient = start(&json!([desk.destination("desk")]));
+        assert_eq!(send(&events(&recipient), &["--sessions", "10"]).code, Some(0));
+        wait_until("a run is under way", || stored_state(&recipient.store_path(), "desk")["lease"].is_object());
+        let pid = recipient.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(recipient.child.wait().unwrap().success(), "{what}: {}", recipient.log());
+        let left = stored_state(&recipient.store_path(), "desk");
+        assert!(left.is_object() && left["lease"].is_null(), "{what}: {left}; {}", recipient.log());
+    }
+}

@@ -1,0 +1,45 @@
+//! Nothing secret is told.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::desk::{ADMIN, Desk, READING, SECRET, api, setting, status_of};
+use crate::support::recipient::{OPEN, Recipient, numbered};
+use crate::support::wait_until;
+
+#[test]
+fn nothing_secret_is_in_a_log_an_answer_or_the_store() {
+    let desk = Desk::open(&[]);
+    let url = format!("http://{}/services/XYZZY-path?key=XYZZY-query", desk.address);
+    let header = json!({ "authorization": "Bearer XYZZY-header" });
+    let destinations = json!([
+        { "name": "desk", "url": url, "secret": SECRET, "headers": header },
+        { "name": "gone", "url": "http://127.0.0.1:9/XYZZY-closed", "headers": header },
+        { "name": "puller", "format": "pull", "secret": SECRET },
+    ]);
+    let recipient = Recipient::start_host(&[OPEN, READING, ADMIN, &setting(&destinations)], |mut command| {
+        command.env("RUST_LOG", "trace");
+        command
+    });
+    recipient.post("/events/hq", numbered(1));
+    wait_until("it arrives", || desk.taken().len() == 1);
+    assert_eq!(desk.taken()[0].headers["authorization"], "Bearer XYZZY-header");
+    desk.behave(Some(400), Duration::ZERO);
+    recipient.post("/events/hq", numbered(2));
+    wait_until("it is refused", || status_of(&recipient, "desk")["refused"] == 1);
+    wait_until("the other fails", || status_of(&recipient, "gone")["state"] == "failing");
+    let mut shown = recipient.log();
+    for path in ["/api/destinations", "/api/destinations/desk/refused", "/api/stats", "/health"] {
+        shown += &api(&recipient, "GET", path).1.to_string();
+    }
+    let store = rusqlite::Connection::open(recipient.store_path()).unwrap();
+    let mut statement = store.prepare("SELECT key || ' ' || CAST(value AS TEXT) FROM spin_key_value").unwrap();
+    for row in statement.query_map([], |row| row.get::<_, String>(0)).unwrap() {
+        shown += &row.unwrap();
+    }
+    assert!(shown.contains("round.desk"));
+    for secret in ["XYZZY", SECRET, "MDEyMzQ1Njc4OWFi"] {
+        assert!(!shown.contains(secret), "{secret} is shown: {shown}");
+    }
+}
