@@ -46,7 +46,7 @@ pub struct Destination {
 pub enum Way {
     /// A request an event.
     Push(Push),
-    /// It asks for what it is owed, and says what it has got.
+    /// It asks for what is pending, and acknowledges what it has.
     Pull,
 }
 

@@ -17,6 +17,7 @@
 //! | `clock.faults` | which clocks were seen to be wrong (`clock_faults.rs`) |
 //! | `sent.<destination>.<id>` | a receipt: which events that destination has (`forward/receipts.rs`) |
 //! | `refused.<destination>.<event's id>` | that the destination refused the event, and how |
+//! | `unreadable.<destination>.<event's id>` | that the record of the event is loose and cannot be read |
 //! | `again.<destination>.<event's id>` | that what was refused is to be sent once more |
 //! | `replay.<destination>.<from>.<to>` | that what is stored of that time is to be sent again, and how far that is |
 //! | `paused.<destination>` | that nothing is sent and nothing pending, since when, and why |

@@ -35,7 +35,7 @@ impl Default for Limits {
             readers: 4,
             wait: Duration::from_secs(5),
             memory_bytes: 128 << 20,
-            // What both clouds give; and with a round's ten seconds and its last request's fifteen there is room left.
+            // What both clouds give; and with a delivery run's ten seconds and its last request's fifteen there is room left.
             time: Duration::from_secs(30),
             measure: false,
             perf_map: false,

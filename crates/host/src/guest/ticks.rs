@@ -122,7 +122,7 @@ async fn ask(guest: &Guest, method: Method) -> Option<Response<WasiBody>> {
 /// How long it is waited whether a lease is renewed: then it is another host's.
 const RENEWED: Duration = Duration::from_millis(1_500);
 
-/// Ends what is under way at once, and gives back the leases of its rounds, which would be renewed until then.
+/// Ends what is under way at once, and gives back the leases of its delivery runs, which would be renewed until then.
 pub(crate) async fn cut_short(guest: &Guest) {
     guest.ticks.cut.notify_waiters();
     if !guest.finish(BUSY).await {

@@ -123,9 +123,9 @@ async fn serve_until(mut stop: Boxed<()>, listener: TcpListener, guest: Guest, o
     beside.abort();
     tracing::info!(connections = graceful.count(), "stopping; what was accepted is finished first");
     let finished = timeout(SHUTDOWN_TIMEOUT, graceful.shutdown()).await;
-    // A round that is cut short sends again what it had not written down.
+    // A delivery run that is cut short sends again what it had not written down.
     if !server.guest.finish(ROUND_TIMEOUT).await {
-        tracing::warn!("a round to a destination was cut short: what it had just sent may be sent again");
+        tracing::warn!("a delivery run was cut short: what it had just sent may be sent again");
         ticks::cut_short(&server.guest).await;
     }
     threads.end().await;
