@@ -93,11 +93,11 @@ impl<P: Platform> DeliveryRun<'_, P> {
         while let Some(entry) = rest.next() {
             if self.wants(&entry) {
                 let mut outcome = self.deliver(&entry).await?;
-                if let Outcome::Failed(failure) = &outcome
-                    && self.is_probe_due(&entry, failure)
+                if self.is_probe_due(&entry, &outcome)
                     && let Some(other) = rest.as_slice().iter().find(|other| self.wants(other))
                 {
-                    outcome = self.probe(&entry, other, outcome).await?;
+                    let probed = self.probe(&entry, other).await;
+                    outcome = self.after_probe(outcome, probed)?;
                 }
                 self.record(&entry, outcome).await?;
             } else {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::budget::{Budget, OutOf};
+use super::commands;
 use super::destination::{Destination, Push, Way};
 use super::lease::{HeldLease, Renewal};
 use super::outcome::{Failure, Outcome, wait};
@@ -18,7 +19,6 @@ use super::pending::{Next, Pending, Queue};
 use super::receipts::{self, Receipt};
 use super::refused::{self, MAX_REFUSED, Refused};
 use super::state::{DestinationState, Failing, key};
-use super::{commands, probe};
 use crate::archive::Listing;
 use crate::archive::pack::Entry;
 use crate::deadline::Deadline;
@@ -183,11 +183,13 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
     async fn send_pending(&mut self, queue: &mut Queue) -> Step {
         while let Some(entry) = self.next(queue).await? {
             let mut outcome = self.deliver(&entry).await?;
-            if let Outcome::Failed(failure) = &outcome
-                && self.is_probe_due(&entry, failure)
-                && let Some(other) = self.next(queue).await?
-            {
-                outcome = self.probe(&entry, &other, outcome).await?;
+            if self.is_probe_due(&entry, &outcome) {
+                let probed = match self.next(queue).await {
+                    Ok(Some(other)) => self.probe(&entry, &other).await,
+                    Ok(None) => Ok(None),
+                    Err(stop) => Err(stop),
+                };
+                outcome = self.after_probe(outcome, probed)?;
             }
             self.record(&entry, outcome).await?;
         }
@@ -212,24 +214,6 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
         let (store, name, now) = (self.platform.store(), &self.destination.name, self.platform.now());
         self.log.push(refused::write_unreadable(store, name, key, reason, now).await?);
         Ok(())
-    }
-
-    /// Whether the next event is to be tried, after an event failed (`probe.rs`).
-    pub(super) fn is_probe_due(&self, entry: &Entry, failure: &Failure) -> bool {
-        let failures = self.lease.state.failures_of(entry.key.id).saturating_add(1);
-        // It takes two requests: the other event's, and the first one's again.
-        let may_send = self.budget.has_time(self.platform) && self.budget.has_requests(2, &self.lease.state);
-        may_send && probe::is_due(failures, failure)
-    }
-
-    /// Tries another event after one has failed, and that one again if the other is accepted.
-    pub(super) async fn probe(&mut self, entry: &Entry, other: &Entry, failed: Outcome) -> Step<Outcome> {
-        let answer = self.deliver(other).await?;
-        if !matches!(answer, Outcome::Delivered { .. }) {
-            return Ok(failed);
-        }
-        self.record(other, answer).await?;
-        Ok(probe::verdict(self.deliver(entry).await?))
     }
 
     /// Checks what the run has left. It stands before every item, whatever becomes of the item.

@@ -35,6 +35,8 @@ pub(super) struct History {
     owners: BTreeMap<(usize, String), Run>,
     /// The owner that a run writes.
     own: BTreeMap<Run, String>,
+    /// The runs that heard last that their receiver failed, and have refused nothing since.
+    heard_failure: BTreeSet<Run>,
     /// The longest request of a run.
     pub(super) longest: BTreeMap<Run, u64>,
     /// Events that an administrator skipped.
@@ -104,6 +106,9 @@ impl History {
             Some(_) => {}
         }
         if owner.is_null() {
+            if self.heard_failure.contains(&moment.run) && json(Some(value))["rest"].is_null() {
+                self.broke(moment, "its last request failed, and the next run need not wait");
+            }
             return;
         }
         let owner = owner.to_string();
@@ -111,6 +116,15 @@ impl History {
         if *self.owners.entry((moment.destination, owner.clone())).or_insert(moment.run) != moment.run {
             self.broke(moment, &format!("another run is {owner}, too"));
         }
+    }
+
+    /// A run hears what its receiver says, or still waits for that.
+    pub(super) fn hears(&mut self, run: Run, fails: bool) {
+        if fails {
+            self.heard_failure.insert(run)
+        } else {
+            self.heard_failure.remove(&run)
+        };
     }
 
     /// A run sends an event: it has the lease, and nothing that must come before is pending.
@@ -180,6 +194,7 @@ impl History {
 
     /// A run refuses an event: its answer said so, or it failed seven times and another did not.
     pub(super) fn refuses(&mut self, moment: Moment<'_>, event: &Event, receiver: &Receiver) {
+        self.hears(moment.run, false);
         let skipped = self.skipped.contains(&(moment.destination, event.id.clone()));
         let rejected = receiver.rejected.contains(&event.id);
         let failures = receiver.failures.get(&event.id).copied().unwrap_or_default();

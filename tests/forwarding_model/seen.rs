@@ -164,8 +164,11 @@ impl<'w> HttpClient for Seen<'w> {
             let mut history = world.history.borrow_mut();
             history.sends(moment, world.event(&id), &world.events, receiver, &world.values.borrow());
         }
+        self.world.history.borrow_mut().hears(run, true);
         let _request = Longest { world: self.world, run, began: self.world.time.now() };
         let says = self.asks(destination, &id).await;
+        let fails = !matches!(says, Says::Status(200 | 400 | 404 | 410 | 413 | 422));
+        self.world.history.borrow_mut().hears(run, fails);
         let (status, retry_after) = match says {
             Says::Status(status) => (status, None),
             Says::Later(status, seconds) => (status, Some(seconds)),
