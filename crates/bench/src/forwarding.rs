@@ -1,4 +1,4 @@
-//! What pushing on costs who sends, how soon an event is delivered, and how fast a backlog is.
+//! What forwarding costs the sender, how soon an event is delivered, and how fast a backlog is.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use appliance::receive::{Misbehaviour, Receiver};
+use appliance::receive::{Framing, Misbehaviour, Receiver};
+use bytes::Bytes;
 use indicatif::ProgressBar;
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
@@ -18,7 +19,7 @@ use crate::filled;
 use crate::load::{self, Connection, Work};
 use crate::rounds::{Series, Subject, Turns, median, take_turns};
 
-/// How long a destination that hangs takes for an answer: longer than anyone waits for it.
+/// How long a destination that hangs takes for an answer: longer than a delivery run waits for it.
 const HANGS: Duration = Duration::from_secs(600);
 
 /// How long nothing is sent before an event is, to see how soon it is delivered.
@@ -30,12 +31,14 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// What was measured.
 #[derive(Debug)]
 pub struct Forwarding {
-    /// One connection: a host without a destination, one with a destination that works, one with one that hangs.
+    /// One connection: a host without a destination, and hosts with one that works, one that hangs, and one whose answers' bodies hang.
     pub serial: Vec<Series>,
     /// Milliseconds from the 200 to the delivery, nothing else going on: the median.
     pub delivered: f64,
-    /// How many pending events there were, and how many of them were delivered a second.
+    /// The number of pending events, and how many of them were delivered a second.
     pub backlog: (u64, f64),
+    /// How many of as many events a destination took a second that answers each with a body of 1 KB.
+    pub backlog_with_bodies: f64,
 }
 
 /// A destination on a thread of its own, and when each event came first.
@@ -45,7 +48,7 @@ struct Desk {
 }
 
 impl Desk {
-    fn open(delay: Duration) -> Result<Self> {
+    fn open(misbehaviour: Misbehaviour) -> Result<Self> {
         let came: Arc<Mutex<HashMap<String, Instant>>> = Arc::default();
         let ledger = Arc::clone(&came);
         let take = move |received: appliance::receive::Received| {
@@ -53,7 +56,7 @@ impl Desk {
                 ledger.lock().entry(id.to_owned()).or_insert_with(Instant::now);
             }
         };
-        let receiver = Receiver::new(Vec::new(), Misbehaviour { delay, ..Misbehaviour::default() }, take)?;
+        let receiver = Receiver::new(Vec::new(), misbehaviour, take)?;
         let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -90,11 +93,14 @@ pub async fn measure(
     backlog: u64,
     bar: &ProgressBar,
 ) -> Result<Forwarding> {
-    let (works, hangs) = (Desk::open(Duration::ZERO)?, Desk::open(HANGS)?);
+    let works = Desk::open(Misbehaviour::default())?;
+    let hangs = Desk::open(Misbehaviour { delay: HANGS, ..Misbehaviour::default() })?;
+    let body_hangs = Desk::open(Misbehaviour { framing: Framing::HangingBody, ..Misbehaviour::default() })?;
     let hosts = [
         Contender::start_to("", "no destination")?,
         Contender::start_to(&works.destination(), "a destination that works")?,
         Contender::start_to(&hangs.destination(), "a destination that hangs")?,
+        Contender::start_to(&body_hangs.destination(), "a destination whose answers' bodies hang")?,
     ];
     for host in &hosts {
         load::slice(host, Work::KeptAlive(1), warm_up).await?;
@@ -102,12 +108,18 @@ pub async fn measure(
     let subjects: Vec<_> = hosts.iter().map(Subject::Recipient).collect();
     let serial = take_turns(&subjects, Work::KeptAlive(1), turns, bar).await?;
     drop(hosts);
-    Ok(Forwarding { serial, delivered: delivered(events).await?, backlog: (backlog, drained(backlog).await?) })
+    let body = Bytes::from_static(&[b'x'; 1_024]);
+    Ok(Forwarding {
+        serial,
+        delivered: delivered(events).await?,
+        backlog: (backlog, drained(backlog, Misbehaviour::default()).await?),
+        backlog_with_bodies: drained(backlog, Misbehaviour { body, ..Misbehaviour::default() }).await?,
+    })
 }
 
 /// Milliseconds from the 200 of an event to its delivery, while nothing else goes on.
 async fn delivered(events: u32) -> Result<f64> {
-    let desk = Desk::open(Duration::ZERO)?;
+    let desk = Desk::open(Misbehaviour::default())?;
     let host = Contender::start_to(&desk.destination(), "delivering")?;
     let mut connection = Connection::to(host.address()).await?;
     let mut took = Vec::new();
@@ -125,10 +137,10 @@ async fn delivered(events: u32) -> Result<f64> {
 }
 
 /// How many of that many pending events are delivered a second.
-async fn drained(events: u64) -> Result<f64> {
+async fn drained(events: u64, misbehaviour: Misbehaviour) -> Result<f64> {
     let state = folder()?;
     filled::fill(&store_path(state.path()), events, |_| ())?;
-    let desk = Desk::open(Duration::ZERO)?;
+    let desk = Desk::open(misbehaviour)?;
     let _host = Contender::start_to_in(state, &desk.destination(), "draining")?;
     wait_for(|| (desk.count() > 0).then_some(())).await.context("nothing was delivered")?;
     let (began, before) = (Instant::now(), desk.count());

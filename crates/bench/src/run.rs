@@ -308,7 +308,7 @@ fn planned(extent: &Extent) -> Duration {
     let (events, drains) = extent.backlog;
     extent.turns.time * (turns * extent.turns.rounds) as u32
         + extent.warm_up * (contenders + 2) as u32
-        + extent.turns.time * (3 * extent.turns.rounds) as u32
+        + extent.turns.time * (4 * extent.turns.rounds) as u32
         + extent.packing.time * (2 * 2 * extent.packing.rounds) as u32
         + READ * (stores * Resource::ALL.len() * extent.turns.rounds) as u32
         + DRAIN * (events * drains) as u32 * contenders as u32

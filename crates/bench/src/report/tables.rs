@@ -13,9 +13,10 @@ use super::figures::{Figures, Packed, Sized};
 
 impl Figures {
     pub(super) fn delivering(&self) -> String {
-        let Forwarding { delivered, backlog: (events, rate), .. } = self.forwarding;
+        let Forwarding { delivered, backlog: (events, rate), backlog_with_bodies, .. } = self.forwarding;
         format!(
-            "From a 200 to its delivery, nothing else going on: {delivered:.0} ms, median. A backlog of {events} pending events: {rate:.0} a second.\n"
+            "From a 200 to its delivery, nothing else going on: {delivered:.0} ms, median. A backlog of {events} pending events: {rate:.0} a second, \
+             and {backlog_with_bodies:.0} where each answer has a body of 1 KB.\n"
         )
     }
 

@@ -209,8 +209,8 @@ impl Figures {
         ]
     }
 
-    /// What is promised of pushing on.
-    fn forwarding_targets(&self) -> [Target; 4] {
+    /// The targets of forwarding.
+    fn forwarding_targets(&self) -> [Target; 6] {
         let serial = &self.forwarding.serial;
         let against = |at: usize| serial.get(at).zip(serial.first()).map(|(with, without)| with.time_against(without));
         [
@@ -220,11 +220,17 @@ impl Figures {
                 against(1),
             ),
             Target::at_most("the same with a destination that hangs", 1.1, against(2)),
+            Target::at_most("the same with a destination whose answers' bodies hang", 1.1, against(3)),
             Target::at_most("ms from a 200 to its delivery, idle, median", 100.0, Some(self.forwarding.delivered)),
             Target::at_least(
                 "events a second of a backlog of 10,000 to one destination",
                 1_000.0,
                 Some(self.forwarding.backlog.1),
+            ),
+            Target::at_least(
+                "the same where each answer has a body of 1 KB",
+                1_000.0,
+                Some(self.forwarding.backlog_with_bodies),
             ),
         ]
     }
