@@ -90,7 +90,7 @@ fn an_event_that_fails_while_others_are_accepted_is_refused() {
 /// What says nothing of the event starts no probe, and a receiver that recovers refuses nothing.
 #[test]
 fn no_healthy_event_is_refused_by_the_probe() {
-    let cases: [(&[Says], &[usize], usize); 6] = [
+    let cases: [(&[Says], &[usize], usize); 7] = [
         // It recovered between the two attempts.
         (&[Says::Status(500), Says::Status(200), Says::Status(200)], &[0, 1, 0, 2], 0),
         // It is down: the next event is not accepted either.
@@ -98,6 +98,7 @@ fn no_healthy_event_is_refused_by_the_probe() {
         (&[Says::Status(500), Says::Status(400)], &[0, 1], 0),
         // It is down again at the second attempt.
         (&[Says::Status(500), Says::Status(200), Says::NoConnection], &[0, 1, 0], 0),
+        (&[Says::Status(500), Says::Status(200), Says::Status(429)], &[0, 1, 0], 0),
         (&[Says::Status(429)], &[0], 0),
         (&[Says::NoConnection], &[0], 0),
     ];
