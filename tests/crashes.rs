@@ -1,6 +1,6 @@
-//! What the fuzz targets hold the code to, held without a fuzzer: for every seed, and for every input that ever broke it.
+//! The promises of the fuzz targets, tested without a fuzzer: with every seed, and with every input that ever broke one.
 //!
-//! `cargo xtask fuzz` puts what it finds into `fuzz/crashes/`, where it stays.
+//! `cargo xtask fuzz` writes its findings to `fuzz/crashes/`, where they stay.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ fn files(folder: &str) -> Vec<PathBuf> {
     }
 }
 
-/// Says which file it is: a test that fails shows it.
+/// Prints the file's name, which a failing test shows.
 fn read(file: &Path) -> Vec<u8> {
     println!("{}", file.display());
     fs::read(file).unwrap()

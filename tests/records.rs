@@ -1,11 +1,15 @@
-//! What is stored: the record, its id and its key.
+//! What an event is stored as: the record, its id and its key.
 
 use crate::support::{BEGIN, GUARDED, Memory, OPEN, post, seven};
 use outbound_events::keys::{EventKey, KeyParts, SetAsideKey};
-use outbound_events::record::SetAside;
+use outbound_events::record::{Record, SetAside};
 use serde_json::json;
 
-/// The one key and value that a body leaves.
+/// Someone joins a session. A case adds the type and the name.
+const JOINS: &str =
+    "event=support_conference_member_added&version=1&timestamp=1700000000&lsid=c69a8e10bea9428f816cfababe9815fe";
+
+/// The key and the value that a body is stored as.
 fn stored(site: &str, body: &str) -> (String, serde_json::Value) {
     let store = Memory::default();
     let reply = post(&format!("/events/{site}")).body(body).answer(&store, OPEN);
@@ -43,7 +47,7 @@ fn a_record_is_a_cloudevent() {
 }
 
 #[test]
-fn what_an_event_does_not_have_its_record_does_not_have() {
+fn a_record_has_no_empty_fields() {
     let (_, record) = stored("hq", "event=new_event&version=1&timestamp=0");
     assert_eq!(record.get("subject"), None);
     assert_eq!(record["time"], "1970-01-01T00:00:00Z");
@@ -51,7 +55,35 @@ fn what_an_event_does_not_have_its_record_does_not_have() {
 }
 
 #[test]
-fn a_key_says_what_the_record_is() {
+fn several_values_are_an_array_and_one_is_a_text() {
+    let form = format!("{BEGIN}&session.custom.tags[]=vip&session.custom.tags[]=eu&x=1&x=1&x=1");
+    let (_, record) = stored("hq", &form);
+    assert_eq!(record["data"]["variables"], json!({"session.custom.tags[]": ["vip", "eu"], "x": "1"}));
+}
+
+#[test]
+fn a_record_has_a_role_as_it_was_sent_and_the_display_name() {
+    let (_, record) = stored("hq", &format!("{JOINS}&type=external_representative&display_name=Jane+Doe"));
+    assert_eq!(record["data"]["member"], json!({"type": "external_representative", "name": "Jane Doe"}));
+    assert_eq!(record["data"].get("variables"), None);
+}
+
+/// An array that another program wrote into a store: what it says counts, not how.
+#[test]
+fn an_array_of_one_value_is_that_value() {
+    let (_, one) = stored("hq", &format!("{BEGIN}&x=1"));
+    let mut array = one.clone();
+    array["data"]["variables"]["x"] = json!(["1"]);
+    let read = |record: &serde_json::Value| Record::from_json(record.to_string().as_bytes()).unwrap().1;
+    assert_eq!(read(&array), read(&one));
+    for wrong in [json!(1), json!(null), json!({}), json!([1]), json!([["1"]])] {
+        array["data"]["variables"]["x"] = wrong;
+        assert!(Record::from_json(array.to_string().as_bytes()).is_err(), "{array}");
+    }
+}
+
+#[test]
+fn a_key_names_what_the_record_is() {
     let keys = seven().map(|(_, form)| stored("hq", &form).0);
     let short = keys.each_ref().map(|key| key.split('.').nth(4).unwrap());
     assert_eq!(short, ["begin", "end", "owner", "added", "departed", "customer-survey", "rep-survey"]);
@@ -63,10 +95,25 @@ fn a_key_says_what_the_record_is() {
     assert!(key.starts_with("event.hq.000000000005._.x-new_event."), "{key}");
 }
 
-/// Computed apart from this code, by what `Id::of_event` says: Python's hashlib over the parts, each after its length.
+/// Computed apart from this code, as `Id::of_event` defines it: by Python's hashlib.
 #[test]
 fn the_id_is_the_one_that_the_docs_define() {
-    assert_eq!(stored("default", BEGIN).1["id"], "2f05d53ae1bf5e405e85fc15be441e99");
+    let cases = [
+        (BEGIN.to_owned(), "2f05d53ae1bf5e405e85fc15be441e99"),
+        (format!("{BEGIN}&session.custom.tags[]=vip&session.custom.tags[]=eu"), "778a1f247efb95f86146f48aef13be66"),
+        (format!("{BEGIN}&session.custom.tags[]=eu&session.custom.tags[]=vip"), "778a1f247efb95f86146f48aef13be66"),
+        (
+            format!("{JOINS}&type=external_representative&display_name=Jane+Doe&appliance_id=hq"),
+            "61db25dc7dbfdb853551f35f661d4fda",
+        ),
+        (
+            "event=vault_account_checked_out&version=1&timestamp=1700000000&lsid=&name=svc".to_owned(),
+            "8436a0170bffa4da7901ed4553773b18",
+        ),
+    ];
+    for (form, id) in cases {
+        assert_eq!(stored("default", &form).1["id"], id, "{form}");
+    }
 }
 
 #[test]
@@ -78,6 +125,7 @@ fn the_same_event_has_the_same_id_however_it_is_written() {
         format!("{BEGIN}&note=a%20b&external_key="),
         format!("&&{BEGIN}&note=a+b&version=1&"),
         format!("{BEGIN}&note=a+b").replace("lsid", "Isid"),
+        format!("{BEGIN}&note=a+b\r\n"),
     ];
     for form in same {
         assert_eq!(id(&form), first, "{form}");
@@ -87,6 +135,8 @@ fn the_same_event_has_the_same_id_however_it_is_written() {
         format!("{BEGIN}&Note=a+b"),
         format!("{BEGIN}&note=a+b&external_key=+"),
         format!("{BEGIN}&not=ea+b"),
+        format!("{BEGIN}&note=a+b&note=c"),
+        format!("{BEGIN}&note=a+b%0D%0A"),
         BEGIN.to_owned(),
     ];
     for form in other {
@@ -96,7 +146,7 @@ fn the_same_event_has_the_same_id_however_it_is_written() {
 }
 
 #[test]
-fn the_query_takes_no_part_in_the_id() {
+fn the_query_does_not_count_in_the_id() {
     let store = Memory::default();
     for (uri, result) in [("/?a=1", "stored"), ("/?outbound_event_token=x&lsid=y", "duplicate")] {
         assert_eq!(post(uri).body(BEGIN).answer(&store, OPEN).result(), result);
@@ -121,7 +171,7 @@ fn a_body_that_is_set_aside_comes_back_byte_for_byte() {
 }
 
 #[test]
-fn only_a_key_as_it_is_written_is_one() {
+fn a_key_has_one_spelling() {
     let id = "0123456789abcdef0123456789abcdef";
     assert!(format!("event.hq.000000000005.a_2f.begin.{id}").parse::<EventKey>().is_ok());
     let wrong = [
@@ -157,15 +207,15 @@ fn only_a_key_as_it_is_written_is_one() {
     }
 }
 
-/// Listed by the hundred thousand, keys are cut where their parts must be. What is none of ours goes by unharmed.
+/// A listing has hundreds of thousands of keys, so they are split unchecked. Other keys are left alone.
 #[test]
-fn what_is_cut_into_the_parts_of_an_events_key_has_them() {
+fn only_the_key_of_an_event_is_split() {
     let id = "0123456789abcdef0123456789abcdef";
     let key = format!("event.hq.000000000005.a_2f.x-y.{id}");
-    let parts = KeyParts::of(&key).unwrap();
+    let parts = KeyParts::split(&key).unwrap();
     assert_eq!((parts.key, parts.site, parts.timestamp), (key.as_str(), "hq", "000000000005"));
     assert_eq!((parts.lsid, parts.event().unwrap().as_str(), parts.id), ("a_2f", "y", id));
-    assert!(KeyParts::of(&format!("event.hq.253402300799._.x-y.{id}")).is_some_and(|parts| !parts.has_lsid()));
+    assert!(KeyParts::split(&format!("event.hq.253402300799._.x-y.{id}")).is_some_and(|parts| !parts.has_lsid()));
     let wrong = [
         String::new(),
         "event.".into(),
@@ -194,6 +244,6 @@ fn what_is_cut_into_the_parts_of_an_events_key_has_them() {
         format!("pack.hq.000000000005.000000000006.{id}"),
     ];
     for key in wrong {
-        assert!(KeyParts::of(&key).is_none(), "{key}");
+        assert!(KeyParts::split(&key).is_none(), "{key}");
     }
 }

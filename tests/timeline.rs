@@ -1,7 +1,7 @@
 //! What the events of one session tell, in whatever order they come and whichever of them are missing.
 
 use crate::support::now;
-use outbound_events::event::{Event, Timestamp};
+use outbound_events::event::{OutboundEvent, Timestamp};
 use outbound_events::folding::fold;
 use outbound_events::identity::{Id, Site};
 use outbound_events::parse::parse;
@@ -33,14 +33,14 @@ const SESSION: [(u64, &str, &str); 15] = [
     (36, "member_added", "&type=representative&name=Bo&user_id=2&external_key=INC-1"),
 ];
 
-fn event((second, name, more): &(u64, &str, &str)) -> Event {
+fn event((second, name, more): &(u64, &str, &str)) -> OutboundEvent {
     let time = 1_700_000_000 + second;
     let form = format!("event=support_conference_{name}&version=1&timestamp={time}&lsid={LSID}{more}");
     parse(form.as_bytes()).unwrap()
 }
 
 /// The timeline of these events, as JSON.
-fn timeline(mut events: Vec<Event>) -> Value {
+fn timeline(mut events: Vec<OutboundEvent>) -> Value {
     // As if all were delivered at once: what is known of that decides first.
     events.sort_by_key(|event| order(&Record::new(event.clone(), Site::default(), now()).0, 0));
     serde_json::to_value(Timeline::new(events.iter().map(|event| (event, 0)))).unwrap()
@@ -52,6 +52,39 @@ fn of(names: &[usize]) -> Value {
 
 fn time(second: u64) -> String {
     Timestamp::from_seconds(1_700_000_000 + second).unwrap().rfc3339()
+}
+
+#[test]
+fn members_of_other_roles_take_part() {
+    let steps = [
+        (0, "begin", ""),
+        (1, "member_added", "&type=external_representative&name=Eve&user_id=7"),
+        (2, "member_added", "&type=Representative&display_name=Eve"),
+        (9, "member_departed", "&type=external_representative&name=Eve&user_id=7"),
+    ];
+    let events: Vec<_> = steps.iter().map(event).collect();
+    assert_eq!(
+        timeline(events.clone())["participants"],
+        json!([
+            {"type": "external_representative", "name": "Eve", "user_id": "7", "joined": time(1), "left": time(9)},
+            {"type": "Representative", "name": "Eve", "joined": time(2), "left": null},
+        ])
+    );
+    let summary = events
+        .into_iter()
+        .map(|event| {
+            let (key, _) = Record::new(event.clone(), Site::default(), now());
+            Summary::of(&event, 0, key.id).unwrap()
+        })
+        .reduce(|mut all, one| {
+            all.join(one);
+            all
+        })
+        .unwrap();
+    assert!(summary.speaks_of(&fold("Eve")), "a search finds them");
+    assert_eq!((summary.customers(), summary.representative_joined), (vec![], None), "they are neither");
+    let stored: Summary = serde_json::from_value(serde_json::to_value(&summary).unwrap()).unwrap();
+    assert_eq!(stored, summary);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Any bytes, in a pack's place.
+//! Any bytes, stored as a pack.
 #![no_main]
 
 #[path = "../../tests/promises/mod.rs"]

@@ -81,7 +81,7 @@ impl Checked {
 
 /// What a record tells of its session, if it is an event that its id and its key belong to.
 fn summary(entry: &Entry) -> Result<Option<Summary>, String> {
-    let (record, _) = Record::read(&entry.value)?;
+    let (record, _) = Record::from_json(&entry.value)?;
     if Id::of_event(&entry.key.site, &record.data.form()) == entry.key.id {
         entry.summary()
     } else {

@@ -20,7 +20,7 @@ use super::unreadable::Unreadable;
 use crate::deadline::{Waited, is_ahead};
 use crate::event::{Lsid, Timestamp};
 use crate::identity::{Id, Site};
-use crate::keys::{CutoffKey, ErasedKey, EventKey, KeyParts, OfSession, PackKey};
+use crate::keys::{CutoffKey, ErasedKey, EventKey, KeyParts, PackKey, SessionKeys};
 use crate::session::Summary;
 use crate::store::{Store, StoreError};
 
@@ -150,14 +150,14 @@ impl Covers {
     pub(super) async fn removed(&self, store: &impl Store, loose: &[String]) -> Result<HashSet<String>, StoreError> {
         let mut removed = HashSet::new();
         let before = self.cutoffs.iter().map(|cutoff| cutoff.before).max();
-        let sessions: Vec<_> = self.erased.keys().map(|(site, lsid)| OfSession::new(site, lsid)).collect();
+        let sessions: Vec<_> = self.erased.keys().map(|(site, lsid)| SessionKeys::new(site, lsid)).collect();
         if before.is_none() && sessions.is_empty() {
             return Ok(removed);
         }
         for key in loose {
-            let time = KeyParts::of(key).and_then(|parts| parts.time());
+            let time = KeyParts::split(key).and_then(|parts| parts.time());
             let is_old = before.zip(time).is_some_and(|(before, time)| time < before);
-            if !is_old && !sessions.iter().any(|session| session.has(key)) {
+            if !is_old && !sessions.iter().any(|session| session.matches(key)) {
                 continue;
             }
             let entry = store.get(key).await?.and_then(|value| Entry::under(key, value).ok());

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::event::{EventName, Lsid, Timestamp};
 use crate::gather::gather;
 use crate::identity::{Id, Site};
-use crate::keys::{self, Finds, KeyParts, OfSession, PackKey};
+use crate::keys::{self, Finds, KeyParts, PackKey, SessionKeys};
 use crate::store::Store;
 
 use super::index::{self, Events};
@@ -29,7 +29,7 @@ impl Cursor {
         if let Ok(time) = keys::read_timestamp(text) {
             return Ok(Self((time, String::new())));
         }
-        let time = KeyParts::of(text).and_then(|parts| parts.time()).ok_or(RULE)?;
+        let time = KeyParts::split(text).and_then(|parts| parts.time()).ok_or(RULE)?;
         Ok(Self((time, text.to_owned())))
     }
 }
@@ -166,12 +166,12 @@ async fn list_within<S: Store>(
         max_bytes: wanted.max_bytes,
         left_out: false,
     };
-    for parts in view.listing.loose.iter().filter_map(|key| KeyParts::of(key)) {
+    for parts in view.listing.loose.iter().filter_map(|key| KeyParts::split(key)) {
         let Some(time) = parts.time() else { continue };
         if written.as_ref().is_some_and(|lsid| lsid != parts.lsid) {
             continue;
         }
-        if wanted.wants(time, parts.site, |event| parts.is(event)) && wanted.is_after(time, parts.key) {
+        if wanted.wants(time, parts.site, |event| parts.is_named(event)) && wanted.is_after(time, parts.key) {
             let place = (time, parts.key.to_owned());
             if first.is_beyond(&place) { first.left_out = true } else { first.add(place, None) }
         }
@@ -274,7 +274,7 @@ pub async fn of_session<S: Store>(
     most: usize,
     max_bytes: usize,
 ) -> Result<Option<Vec<Entry>>, ReadError> {
-    let session = OfSession::new(site, lsid);
+    let session = SessionKeys::new(site, lsid);
     let mut found: BTreeMap<String, Entry> = BTreeMap::new();
     let mut bytes = 0;
     for pack in packs_of_session(view, site, lsid).await? {
@@ -286,7 +286,7 @@ pub async fn of_session<S: Store>(
             return Ok(None);
         }
     }
-    let loose: Vec<_> = view.listing.loose.iter().filter(|key| session.has(key)).take(most + 1).cloned().collect();
+    let loose: Vec<_> = view.listing.loose.iter().filter(|key| session.matches(key)).take(most + 1).cloned().collect();
     if found.len() + loose.len() > most {
         return Ok(None);
     }

@@ -7,7 +7,7 @@ use super::sessions::Session;
 use super::view::{ReadError, View};
 use crate::event::{EventName, Timestamp};
 use crate::identity::Id;
-use crate::keys::{KeyParts, OfSession};
+use crate::keys::{KeyParts, SessionKeys};
 use crate::session::State;
 use crate::store::Store;
 
@@ -40,13 +40,13 @@ pub async fn extent<S: Store>(view: &mut View<'_, S>, session: &Session) -> Resu
         extent.ended = extent.ended.max(summary.ended);
         ids.extend(&summary.ids);
     }
-    let keys = OfSession::new(site, lsid);
-    for parts in view.listing.loose.iter().filter(|key| keys.has(key)).filter_map(|key| KeyParts::of(key)) {
+    let keys = SessionKeys::new(site, lsid);
+    for parts in view.listing.loose.iter().filter(|key| keys.matches(key)).filter_map(|key| KeyParts::split(key)) {
         let (Ok(id), time) = (parts.id.parse::<Id>(), parts.time()) else { continue };
         ids.insert(id.short());
-        if parts.is(&EventName::Begin) {
+        if parts.is_named(&EventName::Begin) {
             extent.begun = [extent.begun, time].into_iter().flatten().min();
-        } else if parts.is(&EventName::End) {
+        } else if parts.is_named(&EventName::End) {
             extent.ended = extent.ended.max(time);
         }
     }

@@ -1,6 +1,6 @@
 //! All keys of a store, by what they are.
 
-use crate::keys::{self, CutoffKey, ErasedKey, ForwardKey, HorizonKey, IndexKey, KeyParts, PackKey, SetAsideKey};
+use crate::keys::{self, CutoffKey, ErasedKey, ForwardKey, IndexKey, KeyParts, OldCutoffKey, PackKey, SetAsideKey};
 use crate::store::{Store, StoreError};
 
 /// All keys of a store, by what they are.
@@ -15,7 +15,7 @@ pub struct Listing {
     /// The cutoffs.
     pub cutoffs: Vec<CutoffKey>,
     /// The cutoffs of an earlier version.
-    pub horizons: Vec<HorizonKey>,
+    pub horizons: Vec<OldCutoffKey>,
     /// The indexes.
     pub indexes: Vec<IndexKey>,
     /// The bodies that were set aside.
@@ -38,7 +38,7 @@ impl Listing {
     pub fn new(mut keys: Vec<String>) -> Self {
         let mut listing = Self { keys: keys.len(), ..Self::default() };
         keys.retain(|key| {
-            let is_event = KeyParts::of(key).is_some();
+            let is_event = KeyParts::split(key).is_some();
             if !is_event && !keys::is_advisory(key) {
                 let kind = key.split_once('.').map_or("", |(kind, _)| kind);
                 listing.others += usize::from(!listing.add(kind, key));

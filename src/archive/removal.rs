@@ -14,7 +14,7 @@ use super::pack::Entry;
 use super::view::{ReadError, View, read};
 use crate::event::{Lsid, Timestamp};
 use crate::identity::{Id, Site};
-use crate::keys::{ErasedKey, OfSession};
+use crate::keys::{ErasedKey, SessionKeys};
 use crate::platform::Platform;
 use crate::store::{Store, StoreError};
 
@@ -75,8 +75,8 @@ async fn found<S: Store>(
     site: &Site,
     lsid: &Lsid,
 ) -> Result<(Vec<Found>, Vec<ErasedKey>), ReadError> {
-    let session = OfSession::new(site, lsid);
-    let loose: Vec<_> = view.listing.loose.iter().filter(|key| session.has(key)).cloned().collect();
+    let session = SessionKeys::new(site, lsid);
+    let loose: Vec<_> = view.listing.loose.iter().filter(|key| session.matches(key)).cloned().collect();
     let mut found = Vec::new();
     for key in loose {
         let entry = view.value(&key).await?.and_then(|value| Entry::under(&key, value).ok());

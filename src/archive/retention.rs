@@ -269,7 +269,8 @@ async fn newest(store: &impl Store, listing: &Listing, reading: u64) -> Result<O
 
 /// The latest time that is not after `end`, and what has it.
 fn latest_until(listing: &Listing, reading: u64, end: u64) -> Option<(u64, Stands<'_>)> {
-    let loose = listing.loose.iter().filter_map(|key| Some((KeyParts::of(key)?.time()?.seconds(), Stands::Loose(key))));
+    let loose =
+        listing.loose.iter().filter_map(|key| Some((KeyParts::split(key)?.time()?.seconds(), Stands::Loose(key))));
     // A pack that ends after the reading has begun before.
     let until = |key: &PackKey| Some(key.last.seconds()).filter(|last| *last <= reading).unwrap_or(key.first.seconds());
     let packed = listing.packs.iter().map(|key| (until(key), Stands::Packed(key)));

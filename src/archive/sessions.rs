@@ -291,7 +291,7 @@ impl<'v, 's, S: Store> Scan<'v, 's, S> {
         while let Some(number) = self.runs_by_time.last() {
             let place = self.runs.get(*number).filter(|run| !run.read).and_then(|run| {
                 let key = self.view.listing.loose.get(run.keys.start)?;
-                let parts = KeyParts::of(key)?;
+                let parts = KeyParts::split(key)?;
                 Some((Reverse(run.first), (Site::parse(parts.site)?, keys::read_lsid(parts.lsid).ok()?)))
             });
             match place.filter(|place| self.start.precedes(place)) {
@@ -366,7 +366,7 @@ fn session_of(key: &str) -> (&str, &str, &str) {
 fn runs(loose: &[String], of_site: impl Fn(&str) -> bool) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     let mut last = ("", "");
-    for (number, parts) in loose.iter().enumerate().filter_map(|(number, key)| Some((number, KeyParts::of(key)?))) {
+    for (number, parts) in loose.iter().enumerate().filter_map(|(number, key)| Some((number, KeyParts::split(key)?))) {
         if !parts.has_lsid() || !of_site(parts.site) {
             continue;
         }

@@ -67,7 +67,7 @@ pub async fn last_taken<S: Store>(
 /// The loose record of a site with the latest time, in Unix seconds, that is not after `end`.
 fn latest_until(loose: &[String], site: &Site, end: u64) -> Option<(u64, String)> {
     let mut latest: Option<(u64, &str)> = None;
-    for parts in loose.iter().filter_map(|key| KeyParts::of(key)).filter(|parts| parts.site == site.as_str()) {
+    for parts in loose.iter().filter_map(|key| KeyParts::split(key)).filter(|parts| parts.site == site.as_str()) {
         let time = parts.time().map_or(0, Timestamp::seconds);
         if time <= end && latest.is_none_or(|(other, _)| other < time) {
             latest = Some((time, parts.key));
@@ -87,7 +87,7 @@ pub async fn stats<S: Store>(view: &mut View<'_, S>) -> Result<Stats, ReadError>
     packs.ask_removed(&view.covers);
     let (mut stats, mut sessions, mut ids) = (Stats::default(), Vec::new(), BTreeMap::<Site, Vec<u64>>::new());
     let mut last: Option<(&str, Site, &str, Option<u64>)> = None;
-    for parts in view.listing.loose.iter().filter_map(|key| KeyParts::of(key)) {
+    for parts in view.listing.loose.iter().filter_map(|key| KeyParts::split(key)) {
         // Often that of the one before: what is listed together was often stored together.
         if last.as_ref().is_none_or(|(site, _, lsid, _)| (*site, *lsid) != (parts.site, parts.lsid)) {
             let Some(site) = Site::parse(parts.site) else { continue };

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::event::Lsid;
 use crate::identity::Site;
-use crate::keys::{OfSession, PackKey};
+use crate::keys::{PackKey, SessionKeys};
 
 /// A value that is not what its key says. It is left where it is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -31,5 +31,5 @@ impl Unreadable {
 
 /// Whether a key may be of a session: one of its records, or any pack of its site.
 pub fn is_of_session(key: &str, site: &Site, lsid: &Lsid) -> bool {
-    OfSession::new(site, lsid).has(key) || key.parse::<PackKey>().is_ok_and(|pack| pack.site == *site)
+    SessionKeys::new(site, lsid).matches(key) || key.parse::<PackKey>().is_ok_and(|pack| pack.site == *site)
 }

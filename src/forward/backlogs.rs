@@ -58,7 +58,7 @@ impl<'d> Backlogs<'d> {
             _ if self.is_of_none(key) => true,
             Forwards::Unreadable(id) => {
                 let id = id.text();
-                !listing.loose.iter().any(|key| KeyParts::of(key).is_some_and(|parts| parts.id == id))
+                !listing.loose.iter().any(|key| KeyParts::split(key).is_some_and(|parts| parts.id == id))
             }
             _ => false,
         };

@@ -49,12 +49,12 @@ impl<'d> Pending<'d> {
     pub fn has_id(&self, id: Id, listing: &Listing) -> bool {
         let text = id.text();
         let is_it = |key: &KeyParts<'_>| key.id == text && self.has(key);
-        listing.loose.iter().filter_map(|key| KeyParts::of(key)).any(|key| is_it(&key))
+        listing.loose.iter().filter_map(|key| KeyParts::split(key)).any(|key| is_it(&key))
     }
 
     /// The pending events in the order in which they are sent.
     pub fn queue(&self, listing: &Listing) -> Queue {
-        let parts = listing.loose.iter().filter_map(|key| KeyParts::of(key)).filter(|parts| self.has(parts));
+        let parts = listing.loose.iter().filter_map(|key| KeyParts::split(key)).filter(|parts| self.has(parts));
         let mut pending: Vec<_> = parts.map(|parts| (parts.timestamp, rank(parts.event()), parts.key)).collect();
         pending.sort_unstable();
         let keys = pending.into_iter().map(|(_, _, key)| key.to_owned()).collect();
@@ -63,7 +63,7 @@ impl<'d> Pending<'d> {
 
     /// How many events are pending, and the time of the oldest.
     pub fn count(&self, listing: &Listing) -> (usize, Option<Timestamp>) {
-        let parts = listing.loose.iter().filter_map(|key| KeyParts::of(key)).filter(|parts| self.has(parts));
+        let parts = listing.loose.iter().filter_map(|key| KeyParts::split(key)).filter(|parts| self.has(parts));
         parts.fold((0, None), |(count, oldest), parts| (count + 1, [oldest, parts.time()].into_iter().flatten().min()))
     }
 }
@@ -140,7 +140,7 @@ impl Queue {
 
     /// The keys of the next second, unless there are very many.
     fn begin_second(&mut self) {
-        let time = |key: &String| KeyParts::of(key).map(|parts| parts.timestamp.to_owned());
+        let time = |key: &String| KeyParts::split(key).map(|parts| parts.timestamp.to_owned());
         let first = self.keys.front().and_then(time);
         self.unread = self.keys.iter().take(MAX_OF_ONE_SECOND).take_while(|key| time(key) == first).count();
     }

@@ -126,7 +126,7 @@ pub async fn tidy(store: &impl Store, listing: &Listing, now: DateTime<Utc>) -> 
     }
     let mut loose = HashSet::new();
     if !of.is_empty() {
-        loose.extend(listing.loose.iter().filter_map(|key| KeyParts::of(key)?.id.parse::<Id>().ok()));
+        loose.extend(listing.loose.iter().filter_map(|key| KeyParts::split(key)?.id.parse::<Id>().ok()));
     }
     for (name, keys) in of {
         tidy_one(store, name, &keys, &loose, now).await?;

@@ -63,7 +63,8 @@ pub async fn write_unreadable(
     now: DateTime<Utc>,
 ) -> Result<String, StoreError> {
     let line = format!("destination {name}: {key_of_record} was skipped: its record cannot be read: {reason}");
-    let Some((parts, id)) = KeyParts::of(key_of_record).and_then(|parts| Some((parts, parts.id.parse::<Id>().ok()?)))
+    let Some((parts, id)) =
+        KeyParts::split(key_of_record).and_then(|parts| Some((parts, parts.id.parse::<Id>().ok()?)))
     else {
         return Ok(line);
     };

@@ -42,7 +42,7 @@ pub fn request(
             method: Method::POST,
             path: push.url.path.clone(),
             kind: FORM,
-            body: form(&Record::read(&entry.value)?.0)?.into_bytes(),
+            body: form(&Record::from_json(&entry.value)?.0)?.into_bytes(),
         },
         Format::Template(template) => templated(push, template, entry, session)?,
     };
@@ -78,7 +78,7 @@ fn form(record: &Record) -> Result<String, String> {
 }
 
 fn templated(push: &Push, template: &Template, entry: &Entry, session: Option<&Timeline>) -> Result<Content, String> {
-    let record = Record::read(&entry.value)?.0;
+    let record = Record::from_json(&entry.value)?.0;
     let seen = Seen { event: &record, title: entry.key.event.title(), site: entry.key.site.as_str(), session };
     Ok(Content {
         method: template.method.clone(),

@@ -111,6 +111,6 @@ impl<P: Platform> DeliveryRun<'_, P> {
     /// Whether the destination wants an event by now.
     fn wants(&self, entry: &Entry) -> bool {
         let (key, filter) = (entry.key.to_string(), &self.destination.filter);
-        KeyParts::of(&key).is_some_and(|parts| filter.wants(&parts)) && filter.wants_record(&entry.value)
+        KeyParts::split(&key).is_some_and(|parts| filter.wants(&parts)) && filter.wants_record(&entry.value)
     }
 }

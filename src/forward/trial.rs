@@ -56,7 +56,7 @@ impl Invented {
     fn fault(&self, destination: &Destination, push: &Push, template: &Template) -> Result<(), FaultOfEvent> {
         let (what, key) = (&self.what, &self.entry.key);
         let of = |field, reason| FaultOfEvent { field, reason };
-        let record = Record::read(&self.entry.value).map_err(|reason| of("template.body", reason))?.0;
+        let record = Record::from_json(&self.entry.value).map_err(|reason| of("template.body", reason))?.0;
         let session = self.session.as_ref();
         let seen = Seen { event: &record, title: key.event.title(), site: key.site.as_str(), session };
         template::path(&push.url.path, &seen).map_err(|reason| {
@@ -92,7 +92,7 @@ struct Variety {
     custom: &'static [(&'static str, &'static str)],
 }
 
-const VARIETIES: [Variety; 4] = [
+const VARIETIES: [Variety; 5] = [
     Variety {
         with: "",
         lsid: Some("c69a8e10bea9428f816cfababe9815fe"),
@@ -113,6 +113,13 @@ const VARIETIES: [Variety; 4] = [
         name: "\"Jane\" \\ {{ 7 * 7 }}\r\n\t<b>[Doe](https://example.com)</b> \u{202e}*\u{1f600}*",
         external_key: Some("\"KEY\" \\ {{ 7 * 7 }}\r\n/?#&=%41<!channel>"),
         custom: &[("quoted \"field\"", "\"a\"\r\nb"), ("{{ field }}", "")],
+    },
+    Variety {
+        with: " with a variable that has two values",
+        lsid: Some("e69a8e10bea9428f816cfababe9815fe"),
+        name: "Jane Doe",
+        external_key: Some("TRIAL-3"),
+        custom: &[("department", "Support"), ("tags[]", "vip"), ("tags[]", "eu")],
     },
     // Only an event that the guide does not know can be without: the others are not made.
     Variety { with: " without a session", lsid: None, name: "", external_key: Some("TRIAL-2"), custom: &[] },
@@ -172,11 +179,11 @@ impl Variety {
 }
 
 fn record(form: &str, site: &Site) -> Option<Entry> {
-    let (_, value) = Record::of_form(form.as_bytes(), site, NOW).ok()?;
+    let (_, value) = Record::from_form(form.as_bytes(), site, NOW).ok()?;
     Entry::read(value).ok()
 }
 
 fn wants(filter: &Filter, entry: &Entry) -> bool {
     let key = entry.key.to_string();
-    KeyParts::of(&key).is_some_and(|key| filter.wants(&key)) && filter.wants_record(&entry.value)
+    KeyParts::split(&key).is_some_and(|key| filter.wants(&key)) && filter.wants_record(&entry.value)
 }

@@ -1,4 +1,4 @@
-//! The way of a POST: who sends, what it says, keep it, 200.
+//! The path of a POST: authenticate the sender, read and check the body, store it, answer 200.
 
 use http::request::Parts;
 use http::{HeaderValue, Response, header};
@@ -24,30 +24,30 @@ impl<P: Platform> Service<'_, P> {
     ) -> Result<Answer, Refusal> {
         let sender = auth::sender(head, &self.variables.ingest()?)?;
         let form = is_form(head);
-        if sender == Sender::Stranger && !form {
+        if sender == Sender::Unauthenticated && !form {
             return Err(Refusal::Type);
         }
-        // Before anything is read: an event that cannot be stored need not be sent.
+        // Before the body is read: the sender need not send an event that cannot be stored.
         let (max, _) = (self.variables.max_body_bytes()?, self.variables.bucket()?);
-        let body = read(head, max, chunk).await?;
+        let body = read_body(head, max, chunk).await?;
         let now = self.platform.now();
-        match (Record::of_form(&body, &site, now), sender) {
-            (Ok((key, record)), _) => {
+        let problems = match Record::from_form(&body, &site, now) {
+            Ok((key, record)) => {
                 let mut log = Vec::new();
                 let kept = self.keep(&key.text(), &record, &mut log).await?;
                 let response = accepted(&key.id, if kept == Kept::New { "stored" } else { "duplicate" });
                 let fault = ClockFault::of_event(&key.site, key.timestamp, now);
-                Ok(Answer { after: After::event(key.id, fault), ..Answer::new(response).with_log(log) })
+                return Ok(Answer { after: After::event(key.id, fault), ..Answer::new(response).with_log(log) });
             }
-            (Err(problems), Sender::Stranger) => Err(Refusal::Invalid { problems, set_aside: None }),
-            (Err(problems), Sender::Trusted) => {
-                let problems = if form { problems } else { problems.and(Problem::of_body(OTHER_TYPE)) };
-                self.set_aside(site, head, &body, problems).await
-            }
+            Err(problems) => explained(problems, head, form),
+        };
+        match sender {
+            Sender::Unauthenticated => Err(Refusal::Invalid { problems, set_aside: None }),
+            Sender::Authenticated => self.set_aside(site, head, &body, problems).await,
         }
     }
 
-    /// Keeps a trusted sender's body as it came. The settings decide the answer, not whether it is kept.
+    /// Stores an authenticated sender's body as it came. `invalid_events` decides the answer, not whether it is kept.
     async fn set_aside(&self, site: Site, head: &Parts, body: &[u8], problems: Problems) -> Result<Answer, Refusal> {
         let answer = self.variables.invalid_events()?;
         let content_type = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
@@ -64,18 +64,39 @@ impl<P: Platform> Service<'_, P> {
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-const OTHER_TYPE: &str = "was not sent as application/x-www-form-urlencoded";
-
-/// Whether the request says that it is a form, or does not say. The guide leaves `Content-Type` open.
+/// Whether the request says that it is a form, or does not say. The guide does not define `Content-Type`.
 fn is_form(head: &Parts) -> bool {
     let Some(value) = head.headers.get(header::CONTENT_TYPE) else { return true };
     let media_type = value.as_bytes().split(|&b| b == b';').next().unwrap_or_default();
-    // As nearly all write it, which is soon compared.
+    // The common spelling first, which is fast to compare.
     value == FORM || media_type.trim_ascii().eq_ignore_ascii_case(FORM.as_bytes())
 }
 
-/// Reads the body, as far as it may go and no further.
-pub(super) async fn read(
+/// The problems of a body, behind those of its head, which are likely to explain them.
+fn explained(problems: Problems, head: &Parts, form: bool) -> Problems {
+    let problems = if form {
+        problems
+    } else {
+        problems.behind(Problem::of_body("was not sent as application/x-www-form-urlencoded"))
+    };
+    match content_encoding(head) {
+        None => problems,
+        Some(encoding) => problems.behind(Problem::of_body(format!(
+            "was sent with Content-Encoding: {encoding}, which is not decoded: send the form without it"
+        ))),
+    }
+}
+
+/// The content codings other than `identity`, cut to 64 characters.
+fn content_encoding(head: &Parts) -> Option<String> {
+    let values = head.headers.get_all(header::CONTENT_ENCODING).iter().map(|value| value.as_bytes().trim_ascii());
+    let is_coding = |value: &&[u8]| !value.is_empty() && !value.eq_ignore_ascii_case(b"identity");
+    let named: Vec<_> = values.filter(is_coding).map(String::from_utf8_lossy).collect();
+    Some(named.join(", ").chars().take(64).collect()).filter(|named: &String| !named.is_empty())
+}
+
+/// Reads the body, and stops once it exceeds `max` bytes.
+pub(super) async fn read_body(
     head: &Parts,
     max: usize,
     mut chunk: impl AsyncFnMut() -> Result<Option<Vec<u8>>, BrokenOff>,
@@ -86,7 +107,7 @@ pub(super) async fn read(
         return Err(Refusal::Length { max });
     }
     let mut body = Vec::new();
-    // What is as long as was announced is whole: HTTP has no more of it, and to ask is a call.
+    // A body of the announced length is complete. To ask for more would be one call too many.
     while announced.is_none_or(|length| (body.len() as u64) < length) {
         let Some(more) = chunk().await.map_err(|BrokenOff| Refusal::BrokenOff)? else { break };
         if more.len() > max.saturating_sub(body.len()) {
@@ -98,21 +119,22 @@ pub(super) async fn read(
             body.extend_from_slice(&more);
         }
     }
-    // A platform that takes a broken connection for the end must not make half an event of it, nor one of two.
+    // Some platforms report a broken connection as the end of the body. Half an event must not be stored.
     if announced.is_some_and(|length| body.len() as u64 != length) {
         return Err(Refusal::BrokenOff);
     }
     if body.is_empty() { Err(Refusal::Empty) } else { Ok(body) }
 }
 
-/// How many bytes the body has, if the head tells. In chunks it has what it has, whatever else is said (RFC 9112, 6.3).
+/// The body's length, if the head gives it. A chunked body ends with its last chunk, whatever `Content-Length` says
+/// (RFC 9112, 6.3).
 fn announced(head: &Parts) -> Option<u64> {
     let length =
         head.headers.get(header::CONTENT_LENGTH).filter(|_| !head.headers.contains_key(header::TRANSFER_ENCODING));
     length?.to_str().ok()?.parse().ok()
 }
 
-/// Exactly 200, and no body: under Spin a body leaves as a second packet and costs a serial sender 40 ms.
+/// Exactly 200 without a body: under Spin a body leaves as a second packet and costs a serial sender 40 ms.
 fn accepted(id: &Id, result: &'static str) -> Response<Vec<u8>> {
     let mut response = Response::new(Vec::new());
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));

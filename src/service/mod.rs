@@ -35,8 +35,14 @@ use http::{HeaderName, header};
 pub use answer::{After, Answer, BrokenOff, Service};
 pub use auth::shows_a_token;
 pub use problem::Refusal;
-pub use route::{is_for_readers, named};
+pub use route::{is_for_readers, route_name};
 
-/// The headers that are looked at: an adapter need hand on no others.
-pub static HEADERS: [HeaderName; 5] =
-    [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::AUTHORIZATION, header::ACCEPT];
+/// The headers that the service reads. An adapter need pass on no others.
+pub static HEADERS: [HeaderName; 6] = [
+    header::CONTENT_TYPE,
+    header::CONTENT_LENGTH,
+    header::CONTENT_ENCODING,
+    header::TRANSFER_ENCODING,
+    header::AUTHORIZATION,
+    header::ACCEPT,
+];

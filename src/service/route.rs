@@ -1,4 +1,4 @@
-//! Where a path leads, and who answers there.
+//! Paths to the functions that answer them.
 
 use http::Method;
 use http::request::Parts;
@@ -13,8 +13,8 @@ use crate::platform::Platform;
 impl<P: Platform> Service<'_, P> {
     /// Answers a request.
     ///
-    /// `head` is the request without its body, or why it could not be read as one. `chunk` gives the next part of the
-    /// body and `None` at its end; it is called only once the body is wanted, and no more once it is refused.
+    /// `head` is the request without its body, or the reason why it is not valid HTTP. `chunk` gives the next part of
+    /// the body and `None` at its end. It is first called when the body is needed, and not again after a refusal.
     pub async fn handle(
         &self,
         head: Result<Parts, http::Error>,
@@ -31,7 +31,7 @@ impl<P: Platform> Service<'_, P> {
         chunk: impl AsyncFnMut() -> Result<Option<Vec<u8>>, BrokenOff>,
     ) -> Result<Answer, Refusal> {
         let head = head.map_err(|_| Refusal::Unreadable)?;
-        match (Route::of(head.uri.path())?, &head.method) {
+        match (Route::parse(head.uri.path())?, &head.method) {
             (Route::Ingest(site), &Method::POST) => self.ingest(site, &head, chunk).await,
             (Route::Front, &Method::POST) => self.ingest(Site::default(), &head, chunk).await,
             (Route::Front, &Method::GET | &Method::HEAD) => Ok(Answer::new(page::page())),
@@ -47,7 +47,6 @@ impl<P: Platform> Service<'_, P> {
     }
 }
 
-/// Where a path leads.
 enum Route {
     /// The page, and events of the site `default`.
     Front,
@@ -59,15 +58,19 @@ enum Route {
 }
 
 impl Route {
-    fn of(path: &str) -> Result<Self, Refusal> {
+    fn parse(path: &str) -> Result<Self, Refusal> {
         match path {
             "/" => Ok(Self::Front),
-            "/events" => Ok(Self::Ingest(Site::default())),
+            "/events" | "/events/" => Ok(Self::Ingest(Site::default())),
             "/openapi.yaml" => Ok(Self::OpenApi),
             "/health" => Ok(Self::Health),
             "/tick" => Ok(Self::Tick),
             _ => match (path.strip_prefix("/events/"), path.strip_prefix("/api/")) {
-                (Some(site), _) => Site::parse(site).map(Self::Ingest).ok_or(Refusal::Site),
+                (Some(site), _) => {
+                    // People end the URLs that they type with a slash.
+                    let site = site.strip_suffix('/').unwrap_or(site);
+                    Site::parse(site).map(Self::Ingest).ok_or(Refusal::Site)
+                }
                 (_, Some(path)) => Resource::of(path).map(Self::Api),
                 _ => Err(Refusal::Path),
             },
@@ -77,7 +80,7 @@ impl Route {
     fn name(&self) -> &'static str {
         match self {
             Self::Front => "/",
-            // Both spellings of it.
+            // `/events` too: it is the same route with the default site.
             Self::Ingest(_) => "/events/{site}",
             Self::Api(resource) => resource.name(),
             Self::OpenApi => "/openapi.yaml",
@@ -87,10 +90,10 @@ impl Route {
     }
 }
 
-/// What a path leads to, by its name in `openapi.yaml`, and the site whose events are taken there: for who counts requests, since paths
-/// are without end and these names are few. `None` where nothing is.
-pub fn named(path: &str) -> Option<(&'static str, Option<Site>)> {
-    let route = Route::of(path).ok()?;
+/// The route of a path as `openapi.yaml` names it, and the site whose events it takes. `None` if the path is unknown. A
+/// host counts requests by it: paths are unlimited in number, and these names are few.
+pub fn route_name(path: &str) -> Option<(&'static str, Option<Site>)> {
+    let route = Route::parse(path).ok()?;
     let name = route.name();
     let site = match route {
         Route::Ingest(site) => Some(site),
@@ -100,7 +103,8 @@ pub fn named(path: &str) -> Option<(&'static str, Option<Site>)> {
     Some((name, site))
 }
 
-/// Whether a path is one of those that readers and administrators ask for, who may need to list all keys: for who keeps room for events.
+/// Whether a path is for readers and administrators, whose requests can list all keys. A host limits them to keep room
+/// for events.
 pub fn is_for_readers(path: &str) -> bool {
-    matches!(Route::of(path), Ok(Route::Api(_)))
+    matches!(Route::parse(path), Ok(Route::Api(_)))
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::state::State;
 use crate::base64_array;
-use crate::event::{Conference, Event, Kind, Lsid, Role, Timestamp};
+use crate::event::{Conference, EventKind, Lsid, MemberRole, OutboundEvent, Timestamp};
 use crate::folding::fold;
 use crate::gather::gather;
 use crate::identity::Id;
@@ -36,6 +36,9 @@ pub struct Summary {
     /// The names of its representatives, likewise.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     representatives: BTreeMap<String, Timestamp>,
+    /// The names of members in other roles, likewise.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    others: BTreeMap<String, Timestamp>,
     /// Its external keys, likewise.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     external_keys: BTreeMap<String, Timestamp>,
@@ -94,7 +97,7 @@ impl Summary {
 
     /// What one event tells of its session, or `None` if it belongs to none. `delivered` is when it was recorded, in Unix
     /// microseconds.
-    pub fn of(event: &Event, delivered: u64, id: Id) -> Option<Self> {
+    pub fn of(event: &OutboundEvent, delivered: u64, id: Id) -> Option<Self> {
         let (lsid, time) = (event.lsid()?.clone(), event.timestamp());
         let (recorded, micros) = (delivered / 1000, delivered % 1000);
         let mut summary = Self {
@@ -106,6 +109,7 @@ impl Summary {
             owner: None,
             customers: BTreeMap::new(),
             representatives: BTreeMap::new(),
+            others: BTreeMap::new(),
             external_keys: gather(event.external_key().map(|key| (key.to_owned(), time))),
             representative_joined: None,
             owner_changes: Some(BTreeSet::new()),
@@ -115,25 +119,26 @@ impl Summary {
             ids: gather([id.short()]),
         };
         match event.kind() {
-            Kind::Begin => summary.begun = Some(time),
-            Kind::End => summary.ended = Some(time),
-            Kind::OwnerChanged(conference) => {
+            EventKind::Begin => summary.begun = Some(time),
+            EventKind::End => summary.ended = Some(time),
+            EventKind::OwnerChanged(conference) => {
                 summary.owner_changes = Some(gather([id.short()]));
                 summary.owner = Some(LastOwner { conference: conference.clone(), since: time, recorded, micros });
             }
-            Kind::MemberAdded(member) | Kind::MemberDeparted(member) => {
+            EventKind::MemberAdded(member) | EventKind::MemberDeparted(member) => {
                 let names = match member.role {
-                    Role::Customer => &mut summary.customers,
-                    Role::Representative => &mut summary.representatives,
+                    MemberRole::Customer => &mut summary.customers,
+                    MemberRole::Representative => &mut summary.representatives,
+                    MemberRole::Other(_) => &mut summary.others,
                 };
                 names.insert(member.name.clone(), time);
-                if member.role == Role::Representative && matches!(event.kind(), Kind::MemberAdded(_)) {
+                if member.role == MemberRole::Representative && matches!(event.kind(), EventKind::MemberAdded(_)) {
                     summary.representative_joined = Some(time);
                 }
             }
-            Kind::CustomerExitSurveyCompleted => summary.surveys = Self::CUSTOMER_SURVEY,
-            Kind::RepExitSurveyCompleted => summary.surveys = Self::REPRESENTATIVE_SURVEY,
-            Kind::Unrecognised(_) => {}
+            EventKind::CustomerExitSurveyCompleted => summary.surveys = Self::CUSTOMER_SURVEY,
+            EventKind::RepExitSurveyCompleted => summary.surveys = Self::REPRESENTATIVE_SURVEY,
+            EventKind::Unrecognised(_) => {}
         }
         Some(summary)
     }
@@ -156,6 +161,7 @@ impl Summary {
         };
         earliest(&mut self.customers, other.customers);
         earliest(&mut self.representatives, other.representatives);
+        earliest(&mut self.others, other.others);
         earliest(&mut self.external_keys, other.external_keys);
         self.representative_joined =
             [self.representative_joined, other.representative_joined].into_iter().flatten().min();
@@ -207,7 +213,8 @@ impl Summary {
 
     /// Whether a text is a part of its lsid, of an external key or of someone's name. `folded` is what [`fold`] makes of the text.
     pub fn speaks_of(&self, folded: &str) -> bool {
-        let names = [&self.customers, &self.representatives, &self.external_keys].into_iter().flat_map(BTreeMap::keys);
+        let names = [&self.customers, &self.representatives, &self.others, &self.external_keys];
+        let names = names.into_iter().flat_map(BTreeMap::keys);
         let mut texts = names.map(String::as_str).chain([self.lsid.as_str()]);
         texts.any(|text| fold(text).contains(folded))
     }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::state::State;
-use crate::event::{Conference, Event, Kind, Member, Role, Timestamp};
+use crate::event::{Conference, EventKind, Member, MemberRole, OutboundEvent, Timestamp};
 
 /// What happened in one session. Times are RFC 3339 in UTC.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -63,7 +63,7 @@ pub struct ExternalKey {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Survey {
     /// By whom.
-    pub by: Role,
+    pub by: MemberRole,
     /// When.
     pub completed: String,
 }
@@ -79,13 +79,13 @@ pub struct OtherEvent {
 
 impl Timeline {
     /// The timeline of the events of one session, each once and in their [order](super::order()), with when it was delivered, in Unix microseconds.
-    pub fn new<'a>(events: impl IntoIterator<Item = (&'a Event, u64)>) -> Self {
+    pub fn new<'a>(events: impl IntoIterator<Item = (&'a OutboundEvent, u64)>) -> Self {
         let (mut timeline, mut unmatched) = (Self::empty(), Vec::new());
         let (mut start, mut end) = (None, None);
         for (event, delivered) in events {
             match event.kind() {
-                Kind::Begin => start = start.or(Some(event.timestamp())),
-                Kind::End => end = Some(event.timestamp()),
+                EventKind::Begin => start = start.or(Some(event.timestamp())),
+                EventKind::End => end = Some(event.timestamp()),
                 _ => {}
             }
             timeline.add(event, delivered, &mut unmatched);
@@ -111,26 +111,26 @@ impl Timeline {
         }
     }
 
-    fn add(&mut self, event: &Event, delivered: u64, unmatched: &mut Vec<Departure>) {
+    fn add(&mut self, event: &OutboundEvent, delivered: u64, unmatched: &mut Vec<Departure>) {
         let time = event.timestamp().rfc3339();
         let current = self.external_keys.last().map(|last| last.external_key.as_str());
         if let Some(key) = event.external_key().filter(|key| current != Some(key)) {
             self.external_keys.push(ExternalKey { external_key: key.to_owned(), since: time.clone() });
         }
         match event.kind() {
-            Kind::Begin | Kind::End => {}
-            Kind::OwnerChanged(conference) => {
+            EventKind::Begin | EventKind::End => {}
+            EventKind::OwnerChanged(conference) => {
                 self.owners.push(Owner { conference: conference.clone(), since: time });
             }
-            Kind::MemberAdded(member) => self.joins(member, event.timestamp(), delivered, unmatched),
-            Kind::MemberDeparted(member) => self.leaves(member, event.timestamp(), delivered, unmatched),
-            Kind::CustomerExitSurveyCompleted => {
-                self.surveys.push(Survey { by: Role::Customer, completed: time });
+            EventKind::MemberAdded(member) => self.joins(member, event.timestamp(), delivered, unmatched),
+            EventKind::MemberDeparted(member) => self.leaves(member, event.timestamp(), delivered, unmatched),
+            EventKind::CustomerExitSurveyCompleted => {
+                self.surveys.push(Survey { by: MemberRole::Customer, completed: time });
             }
-            Kind::RepExitSurveyCompleted => {
-                self.surveys.push(Survey { by: Role::Representative, completed: time });
+            EventKind::RepExitSurveyCompleted => {
+                self.surveys.push(Survey { by: MemberRole::Representative, completed: time });
             }
-            Kind::Unrecognised(name) => {
+            EventKind::Unrecognised(name) => {
                 self.other_events.push(OtherEvent { event: name.as_str().to_owned(), time });
             }
         }

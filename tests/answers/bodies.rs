@@ -1,4 +1,4 @@
-//! Bodies that are empty, too large, broken off or in chunks.
+//! Bodies that are empty, too large, broken off, in chunks or encoded.
 
 use super::harness::{WITH_TOKEN, assert_accepted, assert_refused};
 use crate::support::{BEGIN, GUARDED, Memory, OPEN, TOKEN, post};
@@ -50,7 +50,7 @@ fn a_body_that_broke_off_or_is_longer_than_announced_leaves_nothing() {
     }
 }
 
-/// What comes in chunks has no length: a host that hands on both must not have half of it kept.
+/// A chunked body has no length (RFC 9112, 6.3). Where a host passes on both headers, the whole body counts.
 #[test]
 fn a_body_in_chunks_is_read_to_its_end_whatever_length_is_announced() {
     let [first, rest] = ["event=support_conference_begin&version=1&timestamp=1700000000&lsid=1", "23"];
@@ -64,4 +64,28 @@ fn a_body_in_chunks_is_read_to_its_end_whatever_length_is_announced() {
 fn a_body_in_many_chunks_is_one_body() {
     let call = BEGIN.bytes().fold(post("/"), |call, byte| call.body([byte]));
     assert_accepted(&call.answer(&Memory::default(), OPEN), "stored");
+}
+
+#[test]
+fn a_content_encoding_is_named_as_the_reason() {
+    const GZIP: &[u8] = b"\x1f\x8b\x08\x00&\xff=\xfe&\xfd";
+    let reason = "was sent with Content-Encoding: gzip, which is not decoded: send the form without it";
+    let encoded = |uri: &str| post(uri).header("content-encoding", "gzip").body(GZIP);
+    let store = Memory::default();
+    let refused = encoded("/events").answer(&store, OPEN);
+    assert_refused("gzip", &refused, 400, &store);
+    let problem: serde_json::Value = serde_json::from_str(&refused.body).unwrap();
+    assert_eq!(problem["problems"][0], serde_json::json!({ "reason": reason }));
+    assert_accepted(&encoded(WITH_TOKEN).answer(&store, GUARDED), "set-aside");
+    assert_eq!(store.only()["problems"][0]["reason"], reason);
+}
+
+#[test]
+fn a_form_that_is_not_encoded_is_stored_whatever_the_head_says() {
+    for encoding in ["identity", "Identity", "", "gzip"] {
+        let reply = post("/events").header("content-encoding", encoding).body(BEGIN).answer(&Memory::default(), OPEN);
+        assert_accepted(&reply, "stored");
+    }
+    let identity = post("/events").header("content-encoding", "identity").body("x").answer(&Memory::default(), OPEN);
+    assert_eq!(identity.at_fault(), ["event", "version", "timestamp"]);
 }

@@ -2,7 +2,7 @@
 //!
 //! | File | What is in it |
 //! |---|---|
-//! | `bodies.rs` | bodies that are empty, too large, broken off or in chunks |
+//! | `bodies.rs` | bodies that are empty, too large, broken off, in chunks or encoded |
 //! | `harness.rs` | what every accepted and every refused request has in common |
 //! | `routes.rs` | paths, sites and methods |
 //! | `settings.rs` | settings that are missing or wrong, and `/health` |

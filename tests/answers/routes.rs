@@ -5,9 +5,16 @@ use crate::support::{BEGIN, Memory, OPEN, call, post};
 
 #[test]
 fn the_path_names_the_site() {
-    for (path, site) in
-        [("/", "default"), ("/events", "default"), ("/events/default", "default"), ("/events/B-2", "B-2")]
-    {
+    for (path, site) in [
+        ("/", "default"),
+        ("/events", "default"),
+        ("/events/default", "default"),
+        ("/events/B-2", "B-2"),
+        // One slash at the end is ignored.
+        ("/events/", "default"),
+        ("/events/B-2/", "B-2"),
+        ("/events/B-2/?a=1", "B-2"),
+    ] {
         let store = Memory::default();
         assert_accepted(&post(path).body(BEGIN).answer(&store, OPEN), "stored");
         assert_eq!(store.only()["source"], format!("/beyondtrust/{site}"), "{path}");
@@ -19,7 +26,8 @@ fn an_unknown_path_is_not_found() {
     let long = format!("/events/{}", "x".repeat(33));
     let paths = [
         "/event",
-        "/events/",
+        "/events//",
+        "/events/a//",
         "/events/..",
         "/events/a/b",
         "/events/a.b",
@@ -36,7 +44,7 @@ fn an_unknown_path_is_not_found() {
 }
 
 #[test]
-fn another_method_is_told_which_one_is_taken() {
+fn the_answer_to_another_method_names_the_allowed_ones() {
     let cases = [("GET", "/events", "POST"), ("PUT", "/events", "POST"), ("DELETE", "/events/a", "POST")];
     for (method, path, allow) in
         cases.into_iter().chain([("POST", "/health", "GET, HEAD"), ("BREW", "/", "GET, HEAD, POST")])
@@ -49,7 +57,7 @@ fn another_method_is_told_which_one_is_taken() {
 }
 
 #[test]
-fn what_cannot_be_read_as_a_request_is_refused() {
+fn a_request_that_is_not_http_is_refused() {
     let store = Memory::default();
     assert_refused("a path with a blank", &post("/events x").body(BEGIN).answer(&store, OPEN), 400, &store);
     assert_refused("no path", &post("").body(BEGIN).answer(&store, OPEN), 400, &store);

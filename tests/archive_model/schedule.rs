@@ -149,7 +149,7 @@ fn settle(world: &World, ledger: &Ledger, seed: u64) {
         pollster::block_on(pass_if_due(&platform, &policy(), &mut Backlogs::new(&[]), &BOUND)).unwrap();
         // Life goes on, by clocks that are right.
         let form = format!("event=noon&version=1&timestamp={}", world.now().timestamp());
-        let (key, record) = Record::of_form(form.as_bytes(), &site(), world.now()).unwrap();
+        let (key, record) = Record::from_form(form.as_bytes(), &site(), world.now()).unwrap();
         pollster::block_on(store.set(&key.to_string(), &record)).unwrap();
         world.time.set(world.time.get() + 2 * 3_600_000);
     }

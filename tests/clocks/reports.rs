@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta};
 use outbound_events::archive::compaction::{Bound, Policy};
 use outbound_events::archive::pack::Pack;
 use outbound_events::clock_faults::ClockFaults;
-use outbound_events::event::{Event, Timestamp};
+use outbound_events::event::{OutboundEvent, Timestamp};
 use outbound_events::keys::PackKey;
 use outbound_events::parse::parse;
 use outbound_events::session::{Summary, Timeline};
@@ -30,7 +30,7 @@ fn the_last_event_of_a_site_is_the_one_that_was_taken_last() {
 }
 
 fn told(events: &[(u64, &str, &str, u64)]) -> Vec<Value> {
-    let event = |(second, event, more, _): &(u64, &str, &str, u64)| -> Event {
+    let event = |(second, event, more, _): &(u64, &str, &str, u64)| -> OutboundEvent {
         let time = 1_700_000_000 + second;
         parse(format!("event=support_conference_{event}&version=1&timestamp={time}&lsid=one{more}").as_bytes()).unwrap()
     };

@@ -222,9 +222,12 @@ fn a_form_is_byte_for_byte_what_was_sent() {
         Recipient::new(json!([{ "name": "next", "url": "https://next.example/events/hq", "format": "form" }]));
     let mut bodies: Vec<_> = seven().into_iter().map(|(_, body)| body).collect();
     bodies.push("event=new_thing&timestamp=1767000000&version=2&what=%C3%A4%26b+c".to_owned());
+    bodies.push("event=new_thing&tags%5B%5D=vip&tags%5B%5D=eu&timestamp=1767000001&version=2".to_owned());
     for body in &bodies {
         recipient.take(body);
     }
+    let last = recipient.ways.got.borrow().last().map(|request| request.body().clone());
+    assert_eq!(last.as_ref(), bodies.last().map(|body| body.as_bytes().to_vec()).as_ref());
     let again = Memory::default();
     for request in recipient.ways.got.borrow().iter() {
         let reply = post("/events/hq").body(request.body()).answer_alone(&again, crate::support::OPEN);

@@ -125,7 +125,7 @@ pub(super) fn events(scenario: &Scenario, random: &mut Rng) -> Vec<Event> {
         let form = format!(
             "event=support_conference_begin&version=1&timestamp={time}&lsid=s{number}&external_key={external_key}"
         );
-        let (key, value) = Record::of_form(form.as_bytes(), &Site::parse("hq").unwrap(), now()).unwrap();
+        let (key, value) = Record::from_form(form.as_bytes(), &Site::parse("hq").unwrap(), now()).unwrap();
         let is_damaged = !is_fresh && random.u8(..16) == 0;
         let is_wanted = PREFIXES.map(|prefix| !is_damaged && (!scenario.filtered || external_key.starts_with(prefix)));
         let mut is_poison = [false; 2];

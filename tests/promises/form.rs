@@ -1,11 +1,10 @@
-//! What holds for any bytes that are sent as a form.
+//! Promises for any bytes that are sent as a form.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
-use outbound_events::event::Event;
+use outbound_events::event::OutboundEvent;
 use outbound_events::identity::{Id, Site};
-use outbound_events::keys::{EventKey, KeyParts, OfSession};
+use outbound_events::keys::{EventKey, KeyParts, SessionKeys};
 use outbound_events::parse::{MAX_VARIABLE_BYTES, MAX_VARIABLES, Problems, parse};
 use outbound_events::record::{MAX_RECORD_BYTES, Record, SetAside};
 use percent_encoding::percent_decode;
@@ -26,7 +25,7 @@ pub fn hold(bytes: &[u8]) {
     }
 }
 
-/// A name as long as one can be.
+/// The longest name of a site.
 const SITE: &str = "Headquarters-of-a-large-customer";
 
 fn site() -> Site {
@@ -35,11 +34,28 @@ fn site() -> Site {
 
 /// The event holds what a browser would read from the form, within the limits.
 fn nothing_is_lost(bytes: &[u8], form: &[(&str, Cow<'_, str>)]) {
-    let mut sent: BTreeMap<_, _> = pairs(bytes).map(|(name, value)| (canonical(name), value)).collect();
-    sent.retain(|name, value| name != "external_key" || !value.is_empty());
-    let timestamp = sent.get_mut("timestamp").unwrap();
-    *timestamp = timestamp.parse::<u64>().unwrap().to_string();
-    // In the order of their names.
+    let end = bytes.iter().rposition(|b| !b"\r\n".contains(b)).unwrap() + 1;
+    let mut sent = Vec::new();
+    for (name, value) in pairs(&bytes[..end]) {
+        let pair = (canonical(name), value);
+        if !sent.contains(&pair) {
+            sent.push(pair);
+        }
+    }
+    // Where they are empty, they mean none.
+    sent.retain(|(name, value)| !["external_key", "lsid"].contains(&name.as_str()) || !value.is_empty());
+    let member_events = ["support_conference_member_added", "support_conference_member_departed"];
+    let is_of_member = sent.iter().any(|(name, value)| name == "event" && member_events.contains(&value.as_str()));
+    let is_named = sent.iter().any(|(name, _)| name == "name");
+    for (name, value) in &mut sent {
+        match name.as_str() {
+            "timestamp" => *value = value.parse::<u64>().unwrap().to_string(),
+            "display_name" if is_of_member && !is_named => *name = "name".to_owned(),
+            _ => {}
+        }
+    }
+    // In the order of their names; the values of one variable stay in the order in which they were sent.
+    sent.sort_by(|(name, _), (other, _)| name.cmp(other));
     assert_eq!(form, sent.iter().map(|(name, value)| (name.as_str(), value.into())).collect::<Vec<_>>());
     assert!(form.len() <= MAX_VARIABLES);
     assert!(form.iter().all(|(name, value)| name.len().max(value.len()) <= MAX_VARIABLE_BYTES));
@@ -66,13 +82,13 @@ fn the_key_reads_back(key: &EventKey) {
     assert!(written.len() <= 252, "{written}");
     assert!(written.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)), "{written}");
     assert_eq!(written.parse().as_ref(), Ok(key));
-    let parts = KeyParts::of(&written).unwrap();
+    let parts = KeyParts::split(&written).unwrap();
     assert_eq!((parts.site, parts.id, parts.has_lsid()), (SITE, &*key.id.to_string(), key.lsid.is_some()));
-    assert!(parts.is(&key.event));
-    assert!(key.lsid.as_ref().is_none_or(|lsid| OfSession::new(&key.site, lsid).has(&written)));
+    assert!(parts.is_named(&key.event));
+    assert!(key.lsid.as_ref().is_none_or(|lsid| SessionKeys::new(&key.site, lsid).matches(&written)));
 }
 
-fn the_record_reads_back(record: &Record, event: &Event) {
+fn the_record_reads_back(record: &Record, event: &OutboundEvent) {
     match record.to_json() {
         Ok(json) => {
             assert!(json.len() <= MAX_RECORD_BYTES);
@@ -84,7 +100,7 @@ fn the_record_reads_back(record: &Record, event: &Event) {
     }
 }
 
-/// In the opposite order, spelled otherwise, and all of it twice.
+/// In the opposite order, in other spellings, and all of it twice.
 fn another_order_has_the_same_id(record: &Record, id: Id) {
     let form = record.data.form();
     let spelled = |name: &'static str| move |(n, v): (_, _)| (if n == "lsid" { name } else { n }, v);
@@ -94,7 +110,7 @@ fn another_order_has_the_same_id(record: &Record, id: Id) {
     assert_eq!(Record::new(again, site(), now()).0.id, id);
 }
 
-/// What is no event says why, and can be kept as it came.
+/// A body that is not an event says why, and can be kept as it came.
 fn it_can_be_set_aside(bytes: &[u8], problems: &Problems) {
     assert!(!problems.list().is_empty());
     let (key, set_aside) = SetAside::new(site(), bytes, None, problems, now());

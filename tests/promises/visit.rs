@@ -1,6 +1,6 @@
-//! A visit: settings, and a few requests in a row on one store; and what holds for each of them.
+//! A visit: settings, a few requests in a row on one store, and the promises for each request.
 //!
-//! It is written as text, so that one that broke a promise can be read, changed and kept, whatever becomes of this code:
+//! A visit is text, so that people can read, change and keep one that broke a promise:
 //!
 //! ```text
 //! set ingest_tokens=a-token-of-24-characters
@@ -11,8 +11,8 @@
 //! request GET /health
 //! ```
 //!
-//! Each `body` is one chunk, and `more` is one with a line's end before it; `broken` breaks the body off. Any other line is
-//! left out, and so is a request beyond the sixteenth.
+//! Each `body` is one chunk; `more` is a chunk that begins with a line end; `broken` ends the body with an error. Other
+//! lines, and requests after the sixteenth, are ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,10 +27,10 @@ use percent_encoding::percent_decode;
 
 use crate::support::{Call, Limited, Reply, TOKEN, call, now};
 
-/// The other token that must never be told, beside [`TOKEN`].
+/// Like [`TOKEN`], a token that no answer may hold.
 const READ_TOKEN: &str = "a-read-token-of-many-characters";
 
-/// Holds the service to its promises, and gives each request's status and `Event-Result`.
+/// Holds the service to its promises. Gives each request's status and `Event-Result`.
 pub fn hold(text: &[u8]) -> Vec<(u16, String)> {
     let visit = Visit::read(text);
     let store = Limited::default();
@@ -39,7 +39,7 @@ pub fn hold(text: &[u8]) -> Vec<(u16, String)> {
     for request in &visit.requests {
         told.push(request.told());
         let before = values(&store);
-        // What goes on after an answer comes after what is said of the answer.
+        // The work after the answer must not change what is checked of the answer.
         let reply = request.call().answer_alone(&store, &visit.settings);
         let exchange = Exchange { visit: &visit, request, before, reply, after: values(&store) };
         exchange.is_well_formed();
@@ -80,7 +80,7 @@ impl<'t> Visit<'t> {
         visit
     }
 
-    /// `None` where the line is left out.
+    /// `None` if the line is ignored.
     fn add(&mut self, line: &'t [u8]) -> Option<()> {
         let end = line.iter().position(|&b| b == b' ').unwrap_or(line.len());
         let (word, rest) = (&line[..end], line.get(end + 1..).unwrap_or_default());
@@ -96,7 +96,7 @@ impl<'t> Visit<'t> {
         self.settings.iter().find(|(n, _)| *n == name).map_or("", |(_, value)| value)
     }
 
-    /// Whether a text holds one of the tokens that a setting lists.
+    /// Whether a text contains a token of that setting.
     fn has_token(&self, setting: &str, text: &str) -> bool {
         let tokens = self.setting(setting);
         !tokens.is_empty() && tokens.split(',').any(|token| text.contains(token))
@@ -129,7 +129,7 @@ impl<'t> Request<'t> {
         if self.broken { whole.broken_off() } else { whole }
     }
 
-    /// The body's chunks as a server hands them on: no more of them than was announced.
+    /// The body's chunks as a server passes them on: at most the announced length.
     fn body(&self) -> Vec<&[u8]> {
         let mut left = self.announced().unwrap_or(usize::MAX);
         let mut handed_on = Vec::new();
@@ -148,12 +148,12 @@ impl<'t> Request<'t> {
         str::from_utf8(length).ok()?.parse().ok()
     }
 
-    /// Whether it breaks off before its end: what comes after that is no part of it.
+    /// Whether it breaks off before the announced length.
     fn breaks_off(&self) -> bool {
         self.broken && self.announced().is_none_or(|length| self.body().concat().len() < length)
     }
 
-    /// The path, or nothing where the request cannot be read.
+    /// The path; empty if the URI is not valid.
     fn path(&self) -> String {
         self.uri.parse().map(|uri: Uri| uri.path().to_owned()).unwrap_or_default()
     }
@@ -163,7 +163,7 @@ impl<'t> Request<'t> {
         values.map(|(_, value)| String::from_utf8_lossy(value) + "\n").collect()
     }
 
-    /// All that it says in a place that is not for tokens, decoded: an answer may repeat it.
+    /// Everything of the request that an answer may repeat, decoded: all but the places for tokens.
     fn told(&self) -> String {
         let mut told = self.uri.replace(&format!("outbound_event_token={TOKEN}"), "").into_bytes();
         for (name, value) in &self.headers {
@@ -192,7 +192,7 @@ struct Exchange<'v> {
 }
 
 impl Exchange<'_> {
-    /// Whether it is a 200 that lets an appliance's queue move on.
+    /// Whether the answer tells an appliance that the event is stored.
     fn is_accepted(&self) -> bool {
         self.reply.status == 200 && self.request.method == "POST" && !self.request.path().starts_with("/api/")
     }
@@ -214,7 +214,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// A token is in no answer, unless someone put it where it is none.
+    /// No answer contains a token, unless the request had it in another place.
     fn keeps_secrets(&self, told: &[String]) {
         let reply = format!("{:?}", self.reply);
         let repeats = |token: &&str| told.iter().any(|told| told.contains(token));
@@ -223,8 +223,8 @@ impl Exchange<'_> {
         }
     }
 
-    /// A read changes nothing, a refusal keeps nothing unless it says so, and what is there is never changed, but for what a pass
-    /// remembers of clocks.
+    /// A read changes nothing. A refusal stores nothing unless it says so. Stored values never change, but for what
+    /// compaction stores about clocks.
     fn changes_no_more_than_it_says(&self) {
         let refused = self.reply.status >= 400 && self.reply.result().is_empty();
         if refused || ["GET", "HEAD"].contains(&self.request.method) {
@@ -260,7 +260,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// What was answered 200 came whole, is there, and is what was sent; and the answer has no body.
+    /// A body that was answered 200 was complete and is stored as it was sent; the answer has no body.
     fn is_in_the_store(&self) {
         assert!(!self.request.breaks_off() && self.reply.body.is_empty(), "{:?}", self.reply);
         let id: Id = self.reply.header("event-id").parse().unwrap();
@@ -291,7 +291,7 @@ impl Exchange<'_> {
         assert_eq!(values(store), self.after);
     }
 
-    /// A pass moves what it does not forget: what was a key is one still, or stands in a pack, or was removed.
+    /// After compaction every record has its key, is in a pack, or was removed.
     fn loses_nothing_in_a_pass(&self, store: &Limited) {
         let administer = [("admin_tokens", TOKEN), ("ingest_tokens", TOKEN)];
         let settings = [&administer, self.visit.settings.as_slice()].concat();
@@ -308,7 +308,7 @@ impl Exchange<'_> {
     }
 }
 
-/// The records of a pack, each under the key that it had.
+/// The records of a pack, by their keys.
 fn records(key: &str, value: &[u8]) -> Vec<(String, Vec<u8>)> {
     let Ok(key) = key.parse::<PackKey>() else { return Vec::new() };
     let entries = Pack::open(&key, value).unwrap().all().unwrap();

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use chrono::{DateTime, Utc};
 use outbound_events::platform::Platform;
-use outbound_events::service::{BrokenOff, Service};
+use outbound_events::service::{BrokenOff, HEADERS, Service};
 use outbound_events::settings::Variables;
 use outbound_events::store::Store;
 
@@ -105,7 +105,7 @@ impl Call {
             asked.set(asked.get() + 1);
             chunks.next().transpose()
         };
-        let answer = service.handle(self.request.body(()).map(|r| r.into_parts().0), next).await;
+        let answer = service.handle(self.request.body(()).map(passed_on), next).await;
         // As the adapter does: the response is on its way by then.
         let lines = if self.goes_on { service.go_on(answer.after).await } else { Vec::new() };
         let log = (!lines.is_empty()).then(|| lines.join("\n"));
@@ -118,6 +118,16 @@ impl Call {
             chunks_asked: asked.get(),
         }
     }
+}
+
+/// A request's head with the headers that the adapter passes on.
+fn passed_on(request: http::Request<()>) -> http::request::Parts {
+    let mut head = request.into_parts().0;
+    let all = std::mem::take(&mut head.headers);
+    for name in &HEADERS {
+        all.get_all(name).iter().for_each(|value| _ = head.headers.append(name, value.clone()));
+    }
+    head
 }
 
 impl Reply {

@@ -65,6 +65,41 @@ fn a_template_that_makes_no_json_refuses_the_event_and_says_so() {
     assert!(reason.contains("template.body makes no valid JSON"), "{reason}");
 }
 
+/// A variable with several values is an array.
+#[test]
+fn templates_see_all_values_of_a_variable() {
+    let tagged = entry(&form(&[
+        ("event", "support_conference_end"),
+        ("version", "1"),
+        ("timestamp", "1767000000"),
+        ("lsid", "a"),
+        ("tags[]", "vip"),
+        ("tags[]", "<!channel>"),
+        ("department", "Support"),
+    ]));
+    let variables = "event.data.variables";
+    let cases = [
+        (
+            "application/json",
+            format!("{{{{ {variables} }}}}"),
+            r#"{"department":"Support","tags[]":["vip","<!channel>"]}"#,
+        ),
+        ("text/plain", format!("{{{{ {variables}[\"tags[]\"]|join(\" \")|chat }}}}"), "vip &lt;!channel&gt;"),
+        ("text/plain", format!("{{{{ {variables}[\"tags[]\"]|chat }}}}"), "['vip', '&lt;!channel&gt;']"),
+        ("text/plain", format!("{{{{ {variables}.department|chat }}}}"), "Support"),
+    ];
+    for (content_type, body, expected) in cases {
+        let destination = destination(json!({ "content_type": content_type, "body": body }), "https://x.example/y");
+        let sent = String::from_utf8(send(&destination, &tagged).unwrap().1).unwrap();
+        match serde_json::from_str::<Value>(expected) {
+            Ok(expected) if content_type == "application/json" => {
+                assert_eq!(serde_json::from_str::<Value>(&sent).unwrap(), expected);
+            }
+            _ => assert_eq!(sent, expected, "{body}"),
+        }
+    }
+}
+
 /// What a filter makes of a customer's name.
 fn filtered(filters: &str, name: &str) -> String {
     let body = format!("{{{{ event.data.member.name|{filters} }}}}");

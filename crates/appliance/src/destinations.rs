@@ -78,7 +78,7 @@ pub async fn send(
     for entry in entries {
         let key = entry.key.to_string();
         let external_key = entry.event().ok().and_then(|event| event.external_key().map(str::to_owned));
-        let wanted = KeyParts::of(&key).is_some_and(|parts| destination.filter.wants(&parts));
+        let wanted = KeyParts::split(&key).is_some_and(|parts| destination.filter.wants(&parts));
         if wanted && destination.filter.wants_with(external_key.as_deref()) {
             let answer = answer(&client, &origin, destination, push, entry, &timeline).await;
             said.push(Said { event: entry.key.event.as_str().to_owned(), answer });

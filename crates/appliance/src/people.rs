@@ -3,7 +3,7 @@
 use fake::Fake as _;
 use fake::faker::name::raw::Name;
 use fake::locales::{AR_SA, CY_GB, DE_DE, EN, FA_IR, FR_FR, JA_JP, PT_BR, TR_TR, ZH_CN};
-use outbound_events::event::{Conference, Member, Role};
+use outbound_events::event::{Conference, Member, MemberRole};
 use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
 use rand_chacha::ChaCha8Rng;
@@ -68,7 +68,7 @@ impl Representative {
     /// As a member of a session.
     pub fn member(&self) -> Member {
         Member {
-            role: Role::Representative,
+            role: MemberRole::Representative,
             name: self.private_name.clone(),
             user_id: Some(self.id.to_string()),
             username: Some(self.username.clone()),

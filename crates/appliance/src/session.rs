@@ -1,9 +1,7 @@
 //! A support session, from its number and a seed: the same at every run, byte for byte.
 
-use std::collections::BTreeMap;
-
-use outbound_events::event::{Conference, EventName, Member, Role};
-use outbound_events::record::Data;
+use outbound_events::event::{Conference, EventName, Member, MemberRole, Variables};
+use outbound_events::record::EventData;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, RngExt as _};
 use rand_chacha::ChaCha8Rng;
@@ -40,7 +38,7 @@ pub struct Step {
     pub after: u64,
     /// The event's name.
     pub event: EventName,
-    data: Data,
+    data: EventData,
 }
 
 impl Step {
@@ -77,7 +75,7 @@ impl Session {
             ("department", ["Accounts", "Vertrieb", "営業"].choose(&mut rng).copied().unwrap_or_default().to_owned()),
             ("asset_tag", format!("A-{:06}", rng.random_range(0..1_000_000))),
         ];
-        let custom = custom.map(|(name, value)| (format!("{CUSTOM_FIELD}{name}"), value)).into();
+        let custom = custom.map(|(name, value)| (format!("{CUSTOM_FIELD}{name}"), value.into())).into();
         Script { seed, rng, session, custom, now: 0, key: None, owner: None }.play()
     }
 
@@ -106,7 +104,7 @@ struct Script {
     seed: u64,
     rng: ChaCha8Rng,
     session: Session,
-    custom: BTreeMap<String, String>,
+    custom: Variables,
     now: u64,
     key: Option<String>,
     owner: Option<Conference>,
@@ -224,7 +222,7 @@ impl Script {
     }
 
     fn customer(&self) -> Member {
-        Member { role: Role::Customer, name: self.session.customer.clone(), user_id: None, username: None }
+        Member { role: MemberRole::Customer, name: self.session.customer.clone(), user_id: None, username: None }
     }
 
     fn customer_joins(&mut self) {
@@ -252,8 +250,8 @@ impl Script {
         self.now += self.rng.random_range(seconds);
     }
 
-    fn happens(&mut self, event: EventName, with: impl FnOnce(&mut Data)) {
-        let mut data = Data {
+    fn happens(&mut self, event: EventName, with: impl FnOnce(&mut EventData)) {
+        let mut data = EventData {
             event: event.as_str().to_owned(),
             version: "1".to_owned(),
             timestamp: 0,
@@ -272,7 +270,7 @@ impl Script {
 mod tests {
     use std::collections::BTreeSet;
 
-    use outbound_events::event::{EventName, Kind};
+    use outbound_events::event::{EventKind, EventName};
     use outbound_events::identity::Site;
     use outbound_events::parse::parse;
     use outbound_events::record::Record;
@@ -308,22 +306,22 @@ mod tests {
             let events: Vec<_> =
                 session.steps.iter().map(|step| parse(step.form(step.after, false).as_bytes()).unwrap()).collect();
             assert!(events.iter().is_sorted_by_key(|event| event.timestamp()), "{session:?}");
-            assert_eq!(events[0].kind(), &Kind::Begin);
+            assert_eq!(events[0].kind(), &EventKind::Begin);
             let count = |name| events.iter().filter(|event| event.kind().name() == name).count();
             assert_eq!((count(EventName::Begin), count(EventName::End)), (1, 1));
             // Whoever comes goes, and nobody goes who is not there.
             let mut there = Vec::new();
             for event in &events {
                 match event.kind() {
-                    Kind::MemberAdded(member) => {
+                    EventKind::MemberAdded(member) => {
                         assert!(!there.contains(member), "{session:?}");
                         there.push(member.clone());
                     }
-                    Kind::MemberDeparted(member) => {
+                    EventKind::MemberDeparted(member) => {
                         let at = there.iter().position(|m| m == member).unwrap_or_else(|| panic!("{session:?}"));
                         there.remove(at);
                     }
-                    Kind::End => assert!(there.is_empty(), "{session:?}"),
+                    EventKind::End => assert!(there.is_empty(), "{session:?}"),
                     _ => {}
                 }
             }

@@ -1,5 +1,4 @@
-//! What names things: the appliance that sent an event, the destination that it goes to, and the hash that makes a repeat a
-//! repeat.
+//! The names of sites and destinations, and the hash by which a repeated event is recognised.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,13 +16,12 @@ use crate::event::Lsid;
 pub struct Site(String);
 
 impl Site {
-    /// Reads a site's name, or `None` if it does not keep the rule.
+    /// Parses a site's name. `None` if it breaks the rule.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::is_one(text).then(|| Self(text.to_owned()))
+        Self::is_valid(text).then(|| Self(text.to_owned()))
     }
 
-    /// Whether a text keeps the rule.
-    pub(crate) fn is_one(text: &str) -> bool {
+    pub(crate) fn is_valid(text: &str) -> bool {
         (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
     }
 
@@ -34,18 +32,18 @@ impl Site {
 }
 
 impl Default for Site {
-    /// `default`: the site of a POST whose path names none.
+    /// `default`: the site of a path that names none.
     fn default() -> Self {
         Self("default".to_owned())
     }
 }
 
-/// What an administrator calls a destination: `[a-z0-9-]{1,32}`.
+/// An administrator's name for a destination: `[a-z0-9-]{1,32}`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct DestinationName(String);
 
 impl DestinationName {
-    /// Reads a destination's name, or `None` if it does not keep the rule.
+    /// Parses a destination's name. `None` if it breaks the rule.
     pub fn parse(text: &str) -> Option<Self> {
         let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         ((1..=32).contains(&text.len()) && text.bytes().all(allowed)).then(|| Self(text.to_owned()))
@@ -63,67 +61,84 @@ impl fmt::Display for DestinationName {
     }
 }
 
-/// What makes a repeat a repeat: the first 128 bits of a SHA-256, as 32 hexadecimal digits.
+/// An id made of what it identifies: the first 128 bits of a SHA-256, written as 32 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id([u8; 16]);
 
 impl Id {
-    /// The id of an event: over `v1`, the site, then the name and value of each of the event's variables in the order of
-    /// their names' bytes. Before each of these stands its length in bytes, as 32 bits, big-endian.
+    /// The id of an event: over `v1`, the site, then the name and value of each of the event's variables, sorted by the
+    /// bytes of the name and then of the value, without repeats. Before each part stands its length in bytes, as 32 bits,
+    /// big-endian.
     ///
-    /// `form` holds the variables as [`crate::record::Data::form`] gives them, in that order: every spelling of `lsid` is one, repeats are one, an empty
-    /// `external_key` is none, `timestamp` has no leading zeros. So a repeat has the same id on any machine, at any time.
-    /// The price: two customers of one name who join one session in the same second are one event.
+    /// `form` is what [`crate::record::EventData::form`] gives: one spelling of `lsid`, no empty `external_key`, no
+    /// leading zeros in `timestamp`. So a repeat has the same id on any machine, at any time, whatever the order of its
+    /// variables and of their values. The price: two customers of one name who join one session in the same second are
+    /// one event.
     pub fn of_event(site: &Site, form: &[(&str, Cow<'_, str>)]) -> Self {
-        let variables = form.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
-        Self::over([b"v1", site.as_str().as_bytes()].into_iter().chain(variables))
+        // Only the values of a variable with several can be out of order.
+        if form.is_sorted_by(|variable, next| variable < next) {
+            return Self::of_variables(site, form.iter().map(|(name, value)| (*name, &**value)));
+        }
+        // By insertion: there are at most 256, and a sort of its own would cost the component its code.
+        let mut sorted: Vec<(&str, &str)> = Vec::with_capacity(form.len());
+        for (name, value) in form {
+            if let Err(place) = sorted.binary_search(&(*name, &**value)) {
+                sorted.insert(place, (*name, &**value));
+            }
+        }
+        Self::of_variables(site, sorted.into_iter())
+    }
+
+    fn of_variables<'v>(site: &Site, sorted: impl Iterator<Item = (&'v str, &'v str)>) -> Self {
+        let variables = sorted.flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
+        Self::of_parts([b"v1", site.as_str().as_bytes()].into_iter().chain(variables))
     }
 
     /// The id of a body that did not validate: over `v1`, the site and the body, each with its length before it.
     pub fn of_body(site: &Site, body: &[u8]) -> Self {
-        Self::over([b"v1", site.as_str().as_bytes(), body])
+        Self::of_parts([b"v1", site.as_str().as_bytes(), body])
     }
 
-    /// The id of a value that is named by what is in it: over `v1` and its bytes, each with its length before it.
+    /// The id of a value that is named by its content: over `v1` and its bytes, each with its length before it.
     pub fn of_value(value: &[u8]) -> Self {
-        Self::over([b"v1".as_slice(), value])
+        Self::of_parts([b"v1".as_slice(), value])
     }
 
-    /// The id of a session: over `v1`, the site and the lsid, each with its length before it. It stands in an index, where
-    /// an lsid would take more room.
+    /// The id of a session: over `v1`, the site and the lsid, each with its length before it. An index holds it, since
+    /// an lsid takes more room.
     pub fn of_session(site: &Site, lsid: &Lsid) -> Self {
-        Self::over([b"v1".as_slice(), site.as_str().as_bytes(), lsid.as_str().as_bytes()])
+        Self::of_parts([b"v1".as_slice(), site.as_str().as_bytes(), lsid.as_str().as_bytes()])
     }
 
-    /// All of its bits.
+    /// Its 128 bits.
     pub fn bytes(self) -> [u8; 16] {
         self.0
     }
 
-    /// An id from all of its bits.
+    /// An id from its 128 bits.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// The first 64 of its bits: enough to tell the events of one session apart, and those of one pack.
+    /// Its first 64 bits: enough to tell apart the events of one session, or of one pack.
     pub fn short(self) -> u64 {
         let [a, b, c, d, e, f, g, h, ..] = self.0;
         u64::from_be_bytes([a, b, c, d, e, f, g, h])
     }
 
-    /// Its 32 digits: what `to_string` gives, in one piece.
+    /// Its 32 digits, as `to_string` gives them, but faster.
     pub fn text(self) -> String {
-        // Digit by digit: an event has its id written three times, and to format numbers costs several times as much.
+        // Digit by digit: each event writes its id three times, and formatting numbers costs several times as much.
         let digit = |half: u8| if half < 10 { b'0' + half } else { b'a' - 10 + half };
         let digits = self.0.map(|byte| [digit(byte >> 4), digit(byte & 15)]);
         str::from_utf8(digits.as_flattened()).unwrap_or_default().to_owned()
     }
 
-    fn over<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
-        // Put together first: a hash that is fed by small pieces costs as much again.
+    fn of_parts<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        // Joined first: hashing small pieces one by one takes twice as long.
         let mut hashed = Vec::with_capacity(1024);
         for part in parts {
-            // Nothing that is hashed comes near 4 GiB: bodies end at 256 KiB.
+            // No part comes near 4 GiB: bodies end at 256 KiB.
             hashed.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
             hashed.extend_from_slice(part);
         }
@@ -142,7 +157,7 @@ impl fmt::Display for Id {
 impl FromStr for Id {
     type Err = &'static str;
 
-    /// Reads 32 hexadecimal digits in lower case: the one way an id is written.
+    /// Parses 32 hexadecimal digits in lower case, the only spelling of an id.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const RULE: &str = "is not 32 hexadecimal digits in lower case";
         let lower_hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');

@@ -1,4 +1,4 @@
-//! An outbound event, from the bytes of a form to the record that is stored: what every POST passes through.
+//! An outbound event, from the bytes of a form to the record that is stored: the path of every POST.
 //!
 //! | step | file |
 //! |---|---|
@@ -6,8 +6,8 @@
 //! | event -> the CloudEvents record that is stored, and its id | [`record`], [`identity`] |
 //! | the key that it is stored under | [`keys`] |
 //!
-//! A crate of its own, since it is compiled to be fast in a component of which the rest is compiled to be small. Others use it as a
-//! part of `outbound-events`.
+//! A crate of its own, since it is compiled for speed in a component that is otherwise compiled for size. Others use it
+//! as part of `outbound-events`.
 #![forbid(unsafe_code)]
 
 pub mod event;

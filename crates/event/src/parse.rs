@@ -1,34 +1,35 @@
-//! Form bytes -> variables -> [`Event`]. Finds every problem, not just the first.
+//! Form bytes -> variables -> [`OutboundEvent`]. Finds every problem, not just the first.
 //!
-//! The encoding is the browser's form encoding (`application/x-www-form-urlencoded`). Decoders are lenient: a broken
-//! escape stays as it is, invalid UTF-8 becomes a replacement character. Here either would be a changed value that
-//! nobody notices, so each pair is checked before `serde_urlencoded` decodes it.
+//! The encoding is the browser's form encoding (`application/x-www-form-urlencoded`). Decoders are lenient: they keep a
+//! broken escape and replace invalid UTF-8. Either would change a value unnoticed. So each pair is checked before
+//! `serde_urlencoded` decodes it.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 
 use percent_encoding::percent_decode;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Conference, Event, EventName, Kind, Lsid, Member, Role, Timestamp, Version};
+use crate::event::{
+    Conference, EventKind, EventName, Lsid, Member, MemberRole, OutboundEvent, Timestamp, Variables, Version, add_value,
+};
 
-/// The most variables that one event may have.
+/// The most values that one event may have: a variable with two values counts twice.
 pub const MAX_VARIABLES: usize = 256;
 
-/// The most bytes that the name or the value of a variable may have, decoded.
+/// The most bytes that the name or a value of a variable may have, decoded.
 pub const MAX_VARIABLE_BYTES: usize = 16 * 1024;
 
-/// Reads a form and checks it as an event.
+/// Parses a form and checks it as an event.
 ///
-/// `form` is the body of the POST: pairs joined by `&`, percent-encoded, `+` for a space. What it should hold stands
-/// in the guide, "HTTP recipients". The error lists everything that is wrong with it.
-pub fn parse(form: &[u8]) -> Result<Event, Problems> {
-    Form::decode(form)?.into_event()
+/// `form` is the body of the POST: pairs joined by `&`, percent-encoded, `+` for a space. The guide ("HTTP recipients")
+/// says which variables it has. The error lists every problem.
+pub fn parse(form: &[u8]) -> Result<OutboundEvent, Problems> {
+    Form::decode(without_line_end(form))?.into_event()
 }
 
-/// Checks variables that are already decoded, such as those of a stored record, each by the rules of [`parse`].
-pub fn check(variables: impl IntoIterator<Item = (String, String)>) -> Result<Event, Problems> {
+/// Checks variables that are already decoded, such as those of a stored record, by the rules of [`parse`].
+pub fn check(variables: impl IntoIterator<Item = (String, String)>) -> Result<OutboundEvent, Problems> {
     let mut form = Form::default();
     for (name, value) in variables {
         form.give(canonical(name.into()), value.into());
@@ -36,7 +37,7 @@ pub fn check(variables: impl IntoIterator<Item = (String, String)>) -> Result<Ev
     form.into_event()
 }
 
-/// One thing that is wrong with a body.
+/// One problem of a body.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// The variable at fault, its name cut to 64 characters. Absent when it is the body as a whole.
@@ -53,7 +54,7 @@ impl Problem {
     }
 
     /// A problem with one variable.
-    pub fn of(variable: &str, reason: impl Into<String>) -> Self {
+    pub fn of_variable(variable: &str, reason: impl Into<String>) -> Self {
         Self { variable: Some(variable.chars().take(64).collect()), reason: reason.into() }
     }
 }
@@ -67,7 +68,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong with a body: one problem at least.
+/// Every problem of a body: at least one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the body is not a valid event: {}", .0.iter().map(Problem::to_string).collect::<Vec<_>>().join("; "))]
 pub struct Problems(Vec<Problem>);
@@ -78,10 +79,10 @@ impl Problems {
         &self.0
     }
 
-    /// The same problems and one more.
+    /// The same problems behind one that explains them.
     #[must_use]
-    pub fn and(mut self, problem: Problem) -> Self {
-        self.0.push(problem);
+    pub fn behind(mut self, cause: Problem) -> Self {
+        self.0.insert(0, cause);
         self
     }
 }
@@ -92,14 +93,15 @@ impl From<Problem> for Problems {
     }
 }
 
-/// The variables of a form, not yet an event, and what is wrong with them so far.
+/// The variables of a form that is not yet an event, and its problems so far.
 #[derive(Default)]
 struct Form<'f> {
-    /// In no order: they are few, and most are looked for once.
+    /// Each name with each of its values, in the order in which they were sent. Not a map: they are few, and most are
+    /// looked for once.
     given: Vec<(Cow<'f, str>, Cow<'f, str>)>,
-    /// Names whose problem is already listed: that they cannot be used must not be taken for their absence.
+    /// Names with a listed problem. They are unusable, but not missing.
     faulty: Vec<Cow<'f, str>>,
-    /// How many have a name that cannot be read.
+    /// How many pairs have a name that cannot be decoded.
     nameless: usize,
     problems: Vec<Problem>,
 }
@@ -119,12 +121,12 @@ impl<'f> Form<'f> {
     }
 
     fn add(&mut self, pair: &'f [u8], position: usize) {
-        if let Some(pair) = plain(pair) {
+        if let Some(pair) = unencoded(pair) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             return self.give(canonical(name.into()), value.into());
         }
         let (name, value) = halves(pair);
-        if let Err(fault) = plain(name).map_or_else(|| decodable(name), |_| Ok(())) {
+        if let Err(fault) = unencoded(name).map_or_else(|| decodable(name), |_| Ok(())) {
             self.nameless += 1;
             return self.problems.push(Problem::of_body(format!("variable {position} has a name that {fault}")));
         }
@@ -140,12 +142,10 @@ impl<'f> Form<'f> {
         if name.len() > MAX_VARIABLE_BYTES || value.len() > MAX_VARIABLE_BYTES {
             return self.fault(name, "is more than 16384 bytes long");
         }
-        match self.given.iter().find(|(given, _)| *given == name) {
-            _ if self.faulty.contains(&name) => {}
-            Some((_, first)) if *first != value => self.fault(name, "is given twice with different values"),
-            // The same again counts once.
-            Some(_) => {}
-            None => self.given.push((name, value)),
+        // A repeat counts once.
+        let is_repeat = self.given.iter().any(|(given, first)| *given == name && *first == value);
+        if !is_repeat && !self.faulty.contains(&name) {
+            self.given.push((name, value));
         }
     }
 
@@ -153,79 +153,106 @@ impl<'f> Form<'f> {
         if self.faulty.contains(&name) {
             return;
         }
-        self.problems.push(Problem::of(&name, reason));
+        self.problems.push(Problem::of_variable(&name, reason));
         self.given.retain(|(given, _)| *given != name);
         self.faulty.push(name);
     }
 
-    fn into_event(mut self) -> Result<Event, Problems> {
+    fn into_event(mut self) -> Result<OutboundEvent, Problems> {
         match self.event() {
             Some(event) if self.problems.is_empty() => Ok(event),
             _ => Err(Problems(self.problems)),
         }
     }
 
-    /// Takes out what makes an event; what is left are its further variables. `None` if there is any problem.
-    fn event(&mut self) -> Option<Event> {
+    /// Takes out the variables of the guide; the rest are the event's further variables. `None` if there is a problem.
+    fn event(&mut self) -> Option<OutboundEvent> {
         let name = self.required("event", EventName::parse);
         let version = self.required("version", Version::parse);
         let timestamp = self.required("timestamp", Timestamp::parse);
-        // Whether an lsid must be there depends on the event, which may itself be missing.
+        // Whether an lsid is required depends on the event, which can itself be missing.
         let lsid = match name {
-            Some(EventName::Unrecognised(_)) | None => self.optional("lsid", Lsid::parse),
+            Some(EventName::Unrecognised(_)) | None => self.optional("lsid", lsid_or_none).flatten(),
             Some(_) => self.required("lsid", Lsid::parse),
         };
         let external_key = self.optional("external_key", external_key).flatten();
         let kind = self.kind(name?);
-        let mut variables = BTreeMap::new();
-        // Not collected: that would sort them first, with a sort of its own.
-        variables.extend(self.given.drain(..).map(|(name, value)| (name.into_owned(), value.into_owned())));
-        Some(Event { version: version?, timestamp: timestamp?, lsid, external_key, kind: kind?, variables })
+        let mut variables = Variables::new();
+        for (name, value) in self.given.drain(..) {
+            add_value(&mut variables, name.into_owned(), value.into_owned());
+        }
+        Some(OutboundEvent { version: version?, timestamp: timestamp?, lsid, external_key, kind: kind?, variables })
     }
 
-    fn kind(&mut self, name: EventName) -> Option<Kind> {
+    fn kind(&mut self, name: EventName) -> Option<EventKind> {
         Some(match name {
-            EventName::Begin => Kind::Begin,
-            EventName::End => Kind::End,
-            EventName::OwnerChanged => Kind::OwnerChanged(self.conference()?),
-            EventName::MemberAdded => Kind::MemberAdded(self.member()?),
-            EventName::MemberDeparted => Kind::MemberDeparted(self.member()?),
-            EventName::CustomerExitSurveyCompleted => Kind::CustomerExitSurveyCompleted,
-            EventName::RepExitSurveyCompleted => Kind::RepExitSurveyCompleted,
-            EventName::Unrecognised(name) => Kind::Unrecognised(name),
+            EventName::Begin => EventKind::Begin,
+            EventName::End => EventKind::End,
+            EventName::OwnerChanged => EventKind::OwnerChanged(self.conference()?),
+            EventName::MemberAdded => EventKind::MemberAdded(self.member()?),
+            EventName::MemberDeparted => EventKind::MemberDeparted(self.member()?),
+            EventName::CustomerExitSurveyCompleted => EventKind::CustomerExitSurveyCompleted,
+            EventName::RepExitSurveyCompleted => EventKind::RepExitSurveyCompleted,
+            EventName::Unrecognised(name) => EventKind::Unrecognised(name),
         })
     }
 
     fn conference(&mut self) -> Option<Conference> {
         let id = self.required("conference_id", Conference::split_id);
-        let name = self.required("conference_name", text);
+        let name = self.required("conference_name", any_text);
         let (kind, id) = id?;
         Some(Conference { kind, id, name: name? })
     }
 
     fn member(&mut self) -> Option<Member> {
-        let role = self.required("type", Role::parse);
-        let name = self.required("name", text);
-        let user_id = self.optional("user_id", text);
-        let username = self.optional("username", text);
+        let role = self.required("type", MemberRole::parse);
+        // Beside `name`, `display_name` is a variable like any other.
+        let is_displayed = !self.mentions("name") && self.mentions("display_name");
+        let name = self.required(if is_displayed { "display_name" } else { "name" }, any_text);
+        let user_id = self.optional("user_id", any_text);
+        let username = self.optional("username", any_text);
         Some(Member { role: role?, name: name?, user_id, username })
     }
 
-    fn required<T>(&mut self, name: &str, read: impl Fn(&str) -> Result<T, &'static str>) -> Option<T> {
-        if !self.given.iter().any(|(given, _)| given == name) && !self.faulty.iter().any(|faulty| faulty == name) {
-            self.problems.push(Problem::of(name, "is missing"));
+    fn required<T>(&mut self, name: &'static str, read: impl Fn(&str) -> Result<T, &'static str>) -> Option<T> {
+        if !self.mentions(name) {
+            self.problems.push(Problem::of_variable(name, "is missing"));
         }
         self.optional(name, read)
     }
 
-    fn optional<T>(&mut self, name: &str, read: impl Fn(&str) -> Result<T, &'static str>) -> Option<T> {
+    /// Takes out a variable of the guide, which has one value.
+    fn optional<T>(&mut self, name: &'static str, read: impl Fn(&str) -> Result<T, &'static str>) -> Option<T> {
         let at = self.given.iter().position(|(given, _)| given == name)?;
-        let (_, value) = self.given.swap_remove(at);
-        read(&value).map_err(|reason| self.problems.push(Problem::of(name, reason))).ok()
+        // Not `swap_remove`: the values of other variables stay in their order.
+        let (_, value) = self.given.remove(at);
+        if self.given.iter().skip(at).any(|(given, _)| given == name) {
+            self.fault(name.into(), "is given twice with different values");
+            return None;
+        }
+        read(&value).map_err(|reason| self.problems.push(Problem::of_variable(name, reason))).ok()
+    }
+
+    fn mentions(&self, name: &str) -> bool {
+        self.given.iter().any(|(given, _)| given == name) || self.faulty.iter().any(|faulty| faulty == name)
     }
 }
 
-/// The rule of `external_key`: anything, up to 1,024 characters. An empty one is none.
+/// The body without the line end that senders add when they read it from a file. Form encoders write CR and LF as
+/// `%0D` and `%0A`, so this cuts nothing off a value.
+fn without_line_end(mut form: &[u8]) -> &[u8] {
+    while let [rest @ .., b'\r' | b'\n'] = form {
+        form = rest;
+    }
+    form
+}
+
+/// The rule of `lsid` where the event does not need one.
+fn lsid_or_none(value: &str) -> Result<Option<Lsid>, &'static str> {
+    if value.is_empty() { Ok(None) } else { Lsid::parse(value).map(Some) }
+}
+
+/// The rule of `external_key`: any text of up to 1,024 characters. An empty one means none.
 fn external_key(value: &str) -> Result<Option<String>, &'static str> {
     match value.chars().nth(1024) {
         Some(_) => Err("is more than 1024 characters long"),
@@ -233,12 +260,12 @@ fn external_key(value: &str) -> Result<Option<String>, &'static str> {
     }
 }
 
-/// The rule of a variable that may hold any text.
-fn text(value: &str) -> Result<String, &'static str> {
+/// The rule of a variable that can hold any text.
+fn any_text(value: &str) -> Result<String, &'static str> {
     Ok(value.to_owned())
 }
 
-/// The guide's print shows `Isid`; appliances send `lsid`. All spellings are one variable.
+/// The guide prints `Isid`; appliances send `lsid`. All spellings are one variable.
 fn canonical(name: Cow<'_, str>) -> Cow<'_, str> {
     match &*name {
         "Isid" | "isid" => "lsid".into(),
@@ -252,12 +279,12 @@ fn halves(pair: &[u8]) -> (&[u8], &[u8]) {
     (halves.next().unwrap_or_default(), halves.next().unwrap_or_default())
 }
 
-/// What stands for itself, as most do.
-fn plain(encoded: &[u8]) -> Option<&str> {
+/// The text, if none of it is encoded. That is the common case, and needs no copy.
+fn unencoded(encoded: &[u8]) -> Option<&str> {
     if encoded.iter().any(|byte| matches!(byte, b'%' | b'+')) { None } else { str::from_utf8(encoded).ok() }
 }
 
-/// Whether decoding keeps every byte: the checks that the decoder does not make.
+/// Makes the checks that the decoder does not make: whether decoding keeps every byte.
 fn decodable(encoded: &[u8]) -> Result<(), &'static str> {
     let whole = |after: &[u8]| after.get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
     if !encoded.split(|&b| b == b'%').skip(1).all(whole) {
@@ -271,6 +298,6 @@ fn decodable(encoded: &[u8]) -> Result<(), &'static str> {
 
 /// Decodes one pair that is [`decodable`].
 fn decode(pair: &[u8]) -> (String, String) {
-    // Text decodes to text, and the one pair of an empty slice is the empty one: there is no error to report.
+    // Text decodes to text, and an empty slice to an empty pair: there is no error to report.
     serde_urlencoded::from_bytes::<Vec<_>>(pair).ok().and_then(|mut pairs| pairs.pop()).unwrap_or_default()
 }

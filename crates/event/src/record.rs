@@ -1,16 +1,15 @@
 //! Event -> the record that is stored: a CloudEvents 1.0 JSON event (structured mode), and its id.
 //!
-//! A record is written once and never changed. What did not validate is kept too, as a [`SetAside`].
+//! A record is written once and never changed. A body that did not validate is kept as a [`SetAside`].
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Conference, Event, EventName, Kind, Lsid, Member, Timestamp};
+use crate::event::{Conference, EventKind, EventName, Lsid, Member, OutboundEvent, Timestamp, Variables};
 use crate::identity::{Id, Site};
 use crate::keys::{EventKey, SetAsideKey};
 use crate::parse::{self, Problem, Problems};
@@ -18,7 +17,7 @@ use crate::parse::{self, Problem, Problems};
 /// The most bytes that a stored value may have: below the 400 KB of DynamoDB and Cosmos DB.
 pub const MAX_RECORD_BYTES: usize = 400_000;
 
-/// The most problems that a [`SetAside`] lists, so that it stays within [`MAX_RECORD_BYTES`] whatever it holds.
+/// The most problems that a [`SetAside`] lists, so that it stays within [`MAX_RECORD_BYTES`].
 const MAX_KEPT_PROBLEMS: usize = 64;
 
 /// A stored event. The attributes are those of CloudEvents 1.0; `recordedtime` is an extension.
@@ -38,20 +37,20 @@ pub struct Record {
     pub subject: Option<String>,
     /// When the event originated: RFC 3339 in UTC, in seconds.
     pub time: String,
-    /// When it was first accepted: RFC 3339 in UTC, in microseconds, so that it tells what was delivered after what.
+    /// When it was first accepted: RFC 3339 in UTC, in microseconds, which give the order of delivery.
     pub recordedtime: String,
     /// `application/json`
     pub datacontenttype: Cow<'static, str>,
     /// The event's variables.
-    pub data: Data,
+    pub data: EventData,
 }
 
 impl Record {
-    /// The record of `event` from `site`, accepted at `now`, and the key to keep it under.
-    pub fn new(event: Event, site: Site, now: DateTime<Utc>) -> (EventKey, Self) {
+    /// The record of `event` from `site`, accepted at `now`, and its key.
+    pub fn new(event: OutboundEvent, site: Site, now: DateTime<Utc>) -> (EventKey, Self) {
         let name = event.kind.name();
         let (timestamp, lsid) = (event.timestamp, event.lsid.clone());
-        let data = Data::from(event);
+        let data = EventData::from(event);
         let id = Id::of_event(&site, &data.form());
         let record = Self {
             specversion: "1.0".into(),
@@ -68,9 +67,9 @@ impl Record {
     }
 
     /// From a form, as [`parse::parse`] takes it, to the key and the bytes to store.
-    // A function of its own in the component too: taken into one that is compiled to be small, it would be slow.
+    // Not inlined into the rest of the component, which is compiled for size: it would be slow there.
     #[inline(never)]
-    pub fn of_form(form: &[u8], site: &Site, now: DateTime<Utc>) -> Result<(EventKey, Vec<u8>), Problems> {
+    pub fn from_form(form: &[u8], site: &Site, now: DateTime<Utc>) -> Result<(EventKey, Vec<u8>), Problems> {
         let (key, record) = Self::new(parse::parse(form)?, site.clone(), now);
         Ok((key, record.to_json()?))
     }
@@ -80,8 +79,8 @@ impl Record {
         to_json(self)
     }
 
-    /// Reads a stored value: the record, and its event checked by today's rules. The error says why it is none.
-    pub fn read(value: &[u8]) -> Result<(Self, Event), String> {
+    /// Parses a stored value: the record, and its event checked by today's rules. The error says what is wrong.
+    pub fn from_json(value: &[u8]) -> Result<(Self, OutboundEvent), String> {
         let record: Self =
             text(value).and_then(|text| serde_json::from_str(text).map_err(|error| error.to_string()))?;
         let event = record.data.event().map_err(|problems| problems.to_string())?;
@@ -89,12 +88,12 @@ impl Record {
     }
 }
 
-/// JSON is UTF-8 throughout, and a value is handed on as it is: also where nothing looks at it when it is read.
+/// Checks the whole value, since it is passed on as it is: the parser skips text that it does not need.
 fn text(value: &[u8]) -> Result<&str, String> {
     str::from_utf8(value).map_err(|error| error.to_string())
 }
 
-/// What a record says of itself, read from its JSON without the rest: enough to know its key and when it was recorded.
+/// The part of a record that gives its key and when it was recorded, parsed without the rest.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Outline<'j> {
     #[serde(borrow)]
@@ -117,12 +116,12 @@ struct OutlineData<'j> {
 }
 
 impl<'j> Outline<'j> {
-    /// Reads it. The error says why it is no record's.
-    pub fn read(value: &'j [u8]) -> Result<Self, String> {
+    /// Parses a stored value. The error says why it is not a record.
+    pub fn from_json(value: &'j [u8]) -> Result<Self, String> {
         text(value).and_then(|text| serde_json::from_str(text).map_err(|error| error.to_string()))
     }
 
-    /// The key that the record says it is under, or why it says none.
+    /// The key that the record gives itself. The error says why it gives none.
     pub fn key(&self) -> Result<EventKey, &'static str> {
         let site = self.source.strip_prefix(SOURCE).and_then(Site::parse).ok_or("its source names no site")?;
         let timestamp = Timestamp::from_seconds(self.data.timestamp).ok_or("its timestamp is after the year 9999")?;
@@ -130,20 +129,19 @@ impl<'j> Outline<'j> {
         Ok(EventKey { site, timestamp, lsid, event: EventName::parse(&self.data.event)?, id: self.id.parse()? })
     }
 
-    /// When it was recorded, in Unix microseconds: of one appliance's events, which are delivered one by one, it tells the order.
+    /// When it was recorded, in Unix microseconds. An appliance delivers its events one by one, so this is their order.
     pub fn delivered(&self) -> Result<u64, &'static str> {
-        let time = DateTime::parse_from_rfc3339(&self.recordedtime).map_err(|_| "its recordedtime is no time")?;
+        let time = DateTime::parse_from_rfc3339(&self.recordedtime).map_err(|_| "its recordedtime is not a time")?;
         u64::try_from(time.timestamp_micros()).map_err(|_| "its recordedtime is before 1970")
     }
 }
 
-/// What a record's `source` begins with; the site follows.
+/// A record's `source` is this and the site.
 const SOURCE: &str = "/beyondtrust/";
 
-/// The variables of an event as a record holds them. Read back, it is text from a store and no [`Event`] until
-/// [`Data::event`] has checked it.
+/// The variables of an event as a record holds them. Parsed from a store it is unchecked: [`EventData::event`] checks it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Data {
+pub struct EventData {
     /// The event's name.
     pub event: String,
     /// The appliance's schema version.
@@ -159,20 +157,35 @@ pub struct Data {
     /// The new owner, of `support_conference_owner_changed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conference: Option<Conference>,
-    /// Who joined or left, of `support_conference_member_added` and `…_departed`.
+    /// The person who joined or left, of `support_conference_member_added` and `…_departed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member: Option<Member>,
     /// Every other variable.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub variables: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Variables::is_empty")]
+    pub variables: Variables,
 }
 
-impl Data {
-    /// The variables as a form sends them, in the order of their names' bytes: what [`parse::parse`] made an event of.
+impl EventData {
+    /// The form that [`parse::parse`] makes this event of: its variables in the order of their names' bytes, the values
+    /// of one variable in the order in which they were sent.
     pub fn form(&self) -> Vec<(&str, Cow<'_, str>)> {
-        let mut form: Vec<(&str, Cow<'_, str>)> = Vec::with_capacity(self.variables.len() + 10);
+        let mut guide = self.variables_of_the_guide().into_iter().peekable();
+        let mut form: Vec<(&str, Cow<'_, str>)> = Vec::with_capacity(self.variables.len() + 16);
+        // A merge, and not a sort: the values of one variable keep their order.
+        for (name, value) in &self.variables {
+            while let Some(variable) = guide.next_if(|(guide, _)| *guide < name.as_str()) {
+                form.push(variable);
+            }
+            form.extend(value.values().iter().map(|value| (name.as_str(), value.into())));
+        }
+        form.extend(guide);
+        form
+    }
+
+    /// In the order of their names' bytes.
+    fn variables_of_the_guide(&self) -> Vec<(&'static str, Cow<'_, str>)> {
+        let mut form: Vec<(&'static str, Cow<'_, str>)> = Vec::with_capacity(10);
         let member = self.member.as_ref();
-        // In their order, so that there is little to sort.
         if let Some(conference) = &self.conference {
             let id = [conference.kind.as_str(), ":", &conference.id].concat();
             form.extend([("conference_id", id.into()), ("conference_name", conference.name.as_str().into())]);
@@ -188,13 +201,11 @@ impl Data {
             form.extend(optional("username", &member.username));
         }
         form.push(("version", self.version.as_str().into()));
-        form.extend(self.variables.iter().map(|(name, value)| (name.as_str(), value.into())));
-        form.sort_unstable_by_key(|(name, _)| *name);
         form
     }
 
-    /// The event again, checked by today's rules.
-    pub fn event(&self) -> Result<Event, Problems> {
+    /// The event, checked by today's rules.
+    pub fn event(&self) -> Result<OutboundEvent, Problems> {
         parse::check(self.form().into_iter().map(|(name, value)| (name.to_owned(), value.into_owned())))
     }
 }
@@ -203,12 +214,12 @@ fn optional<'d>(name: &'static str, value: &'d Option<String>) -> Option<(&'stat
     value.as_deref().map(|value| (name, value.into()))
 }
 
-impl From<Event> for Data {
-    fn from(event: Event) -> Self {
+impl From<OutboundEvent> for EventData {
+    fn from(event: OutboundEvent) -> Self {
         let name = event.kind.name();
         let (conference, member) = match event.kind {
-            Kind::OwnerChanged(conference) => (Some(conference), None),
-            Kind::MemberAdded(member) | Kind::MemberDeparted(member) => (None, Some(member)),
+            EventKind::OwnerChanged(conference) => (Some(conference), None),
+            EventKind::MemberAdded(member) | EventKind::MemberDeparted(member) => (None, Some(member)),
             _ => (None, None),
         };
         Self {
@@ -224,28 +235,28 @@ impl From<Event> for Data {
     }
 }
 
-/// A body that a trusted sender sent and that is no valid event, kept as it came.
+/// A body from an authenticated sender that is not a valid event, kept as it came.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetAside {
     /// The body's [`Id`].
     pub id: String,
-    /// The site that it was sent to.
+    /// The site from the request's path.
     pub site: String,
     /// When it was first accepted: RFC 3339 in UTC, in milliseconds.
     pub firstseen: String,
     /// The request's `Content-Type`, cut to 256 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
-    /// What is wrong with it, by the rules of that time.
+    /// Its problems, by the rules of that time.
     pub problems: Vec<Problem>,
     /// The body, in one of two ways.
     #[serde(flatten)]
-    pub body: Body,
+    pub body: StoredBody,
 }
 
 /// A body as JSON can hold it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Body {
+pub enum StoredBody {
     /// As text, where it is UTF-8 and does not grow much by being escaped.
     #[serde(rename = "body")]
     Text(String),
@@ -255,7 +266,7 @@ pub enum Body {
 }
 
 impl SetAside {
-    /// What is kept of `body`, and the key to keep it under. `body` has at most 262,144 bytes.
+    /// What is kept of `body`, and its key. `body` has at most 262,144 bytes.
     pub fn new(
         site: Site,
         body: &[u8],
@@ -270,20 +281,20 @@ impl SetAside {
             firstseen: milliseconds(now),
             content_type: content_type.map(|value| String::from_utf8_lossy(value).chars().take(256).collect()),
             problems: first_problems(problems),
-            body: Body::new(body),
+            body: StoredBody::new(body),
         };
         (SetAsideKey { site, id }, set_aside)
     }
 
-    /// The bytes to store: within [`MAX_RECORD_BYTES`], by what [`SetAside::new`] leaves out.
+    /// The bytes to store, within [`MAX_RECORD_BYTES`] since [`SetAside::new`] limits the problems.
     pub fn to_json(&self) -> Result<Vec<u8>, Problems> {
         to_json(self)
     }
 }
 
-impl Body {
+impl StoredBody {
     fn new(body: &[u8]) -> Self {
-        // A control character takes six bytes in JSON; base64 takes four for three, whatever it holds.
+        // A control character takes six bytes in JSON; base64 takes four for any three.
         let grows = body.iter().filter(|byte| byte.is_ascii_control() || matches!(byte, b'"' | b'\\')).count()
             > body.len() / 16;
         match std::str::from_utf8(body) {
@@ -292,7 +303,7 @@ impl Body {
         }
     }
 
-    /// The body as it came. An error if a store gave back text that is not base64.
+    /// The body as it came. An error if the stored text is not base64.
     pub fn bytes(&self) -> Result<Cow<'_, [u8]>, base64::DecodeError> {
         match self {
             Self::Text(text) => Ok(text.as_bytes().into()),
@@ -301,9 +312,9 @@ impl Body {
     }
 }
 
-/// What is too large to store is a problem of the body, found before a store is asked to take it.
+/// A value that is too large is a problem of the body, found before the write.
 fn to_json(value: &impl Serialize) -> Result<Vec<u8>, Problems> {
-    // As long as most are: grown from nothing it would be copied four times.
+    // Most records fit. Grown from nothing, the bytes would be copied four times.
     let mut json = Vec::with_capacity(1024);
     serde_json::to_writer(&mut json, value).map_err(|error| Problem::of_body(error.to_string()))?;
     if json.len() > MAX_RECORD_BYTES {
@@ -326,7 +337,8 @@ fn milliseconds(time: DateTime<Utc>) -> String {
     stamp(time).to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// A time that can be read back. A clock may read anything, and RFC 3339 has the years 0 to 9999, a record those from 1970 on.
+/// The nearest time that can be parsed again. A clock can read any time; RFC 3339 has the years 0 to 9999, a record 1970
+/// and later.
 fn stamp(now: DateTime<Utc>) -> DateTime<Utc> {
     const LAST: i64 = 253_402_300_799;
     match now.timestamp() {

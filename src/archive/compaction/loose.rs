@@ -20,7 +20,7 @@ use crate::store::{Store, StoreError};
 /// Of loose events, keeps those that are the oldest but for the first few, up to the end: before anything is deleted, all keys are listed
 /// again, and there may be no room for two lists of them.
 fn keep_oldest(keys: &mut Vec<String>, first: usize, end: usize) {
-    let by_time = |one: &String, other: &String| KeyParts::of(one).cmp(&KeyParts::of(other));
+    let by_time = |one: &String, other: &String| KeyParts::split(one).cmp(&KeyParts::split(other));
     if end < keys.len() {
         let (_, next, _) = keys.select_nth_unstable_by(end, by_time);
         let second = time(next);
@@ -44,7 +44,7 @@ fn site(key: &str) -> Option<&str> {
 }
 
 fn is_pending(pending: &impl PendingDeliveries, key: &str) -> bool {
-    KeyParts::of(key).is_some_and(|parts| pending.is_pending(&parts))
+    KeyParts::split(key).is_some_and(|parts| pending.is_pending(&parts))
 }
 
 impl<P: Platform> Pass<'_, P> {

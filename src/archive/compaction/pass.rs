@@ -197,5 +197,5 @@ pub(super) fn by_key(entries: Vec<Entry>) -> Entries {
 
 /// The own time of a loose record.
 pub(super) fn time(key: &str) -> Option<Timestamp> {
-    KeyParts::of(key)?.time()
+    KeyParts::split(key)?.time()
 }

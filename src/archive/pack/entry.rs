@@ -1,6 +1,6 @@
 //! A record on its way into a pack or out of one.
 
-use crate::event::Event;
+use crate::event::OutboundEvent;
 use crate::keys::EventKey;
 use crate::record::{Outline, Record};
 use crate::session::Summary;
@@ -21,7 +21,7 @@ pub struct Entry {
 impl Entry {
     /// Reads a record. An error if it is none, says that it is under no key, or does not fit a line.
     pub fn read(value: Vec<u8>) -> Result<Self, String> {
-        let outline = Outline::read(&value)?;
+        let outline = Outline::from_json(&value)?;
         let (key, delivered) = (outline.key()?, outline.delivered()?);
         if value.contains(&b'\n') {
             return Err("it is more than one line".to_owned());
@@ -40,8 +40,8 @@ impl Entry {
     }
 
     /// Its event, checked by today's rules.
-    pub fn event(&self) -> Result<Event, String> {
-        Record::read(&self.value).map(|(_, event)| event)
+    pub fn event(&self) -> Result<OutboundEvent, String> {
+        Record::from_json(&self.value).map(|(_, event)| event)
     }
 
     /// What it tells of its session. `Ok(None)` if it belongs to none.

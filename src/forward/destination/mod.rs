@@ -115,7 +115,7 @@ impl Filter {
 
     /// Whether an event may be wanted, as far as its key tells.
     pub fn wants(&self, key: &KeyParts<'_>) -> bool {
-        self.events.as_ref().is_none_or(|events| events.iter().any(|event| key.is(event)))
+        self.events.as_ref().is_none_or(|events| events.iter().any(|event| key.is_named(event)))
             && self.sites.as_ref().is_none_or(|sites| sites.iter().any(|site| site.as_str() == key.site))
             && self.from.is_none_or(|from| key.time().is_some_and(|time| from <= time))
     }
@@ -125,7 +125,7 @@ impl Filter {
         if self.external_key == ExternalKey::Any {
             return true;
         }
-        Record::read(value).map_or(true, |(record, _)| self.wants_with(record.data.external_key.as_deref()))
+        Record::from_json(value).map_or(true, |(record, _)| self.wants_with(record.data.external_key.as_deref()))
     }
 
     /// Whether an event with that external key is wanted.

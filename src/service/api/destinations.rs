@@ -21,7 +21,7 @@ use crate::parse::Problem;
 use crate::platform::Platform;
 use crate::service::answer::{BrokenOff, Service};
 use crate::service::auth;
-use crate::service::ingest::read;
+use crate::service::ingest::read_body;
 use crate::service::problem::Refusal;
 
 /// How many events may be acknowledged at once.
@@ -29,7 +29,7 @@ const MOST_SENT: usize = 1_000;
 
 impl<P: Platform> Service<'_, P> {
     pub(super) async fn destinations(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
-        Query::read(head, &[])?;
+        Query::parse(head, &[])?;
         let listing = Listing::of(self.platform.store()).await?;
         let mut destinations = Vec::new();
         for destination in &self.settings()?.destinations {
@@ -39,7 +39,7 @@ impl<P: Platform> Service<'_, P> {
     }
 
     pub(super) async fn refused(&self, head: &Parts, name: &DestinationName) -> Result<Response<Vec<u8>>, Refusal> {
-        Query::read(head, &[])?;
+        Query::parse(head, &[])?;
         self.destination(name)?;
         let listing = Listing::of(self.platform.store()).await?;
         let refused = refused::list(self.platform.store(), name, &listing).await?;
@@ -53,7 +53,7 @@ impl<P: Platform> Service<'_, P> {
         name: &DestinationName,
         action: Action,
     ) -> Result<(Response<Vec<u8>>, Option<String>), Refusal> {
-        let query = Query::read(head, action.parameters())?;
+        let query = Query::parse(head, action.parameters())?;
         let destination = self.destination(name)?;
         if action != Action::Pause && action != Action::Resume && destination.way == Way::Pull {
             return Err(Refusal::Absent("destination that is sent to: this one pulls"));
@@ -81,7 +81,7 @@ impl<P: Platform> Service<'_, P> {
     }
 
     async fn replay(&self, name: &DestinationName, query: &Query) -> Result<(), Refusal> {
-        let missing = |name| Refusal::Query(Problem::of(name, "is missing"));
+        let missing = |name| Refusal::Query(Problem::of_variable(name, "is missing"));
         let from = query.time("from")?.ok_or_else(|| missing("from"))?;
         let to = query.time("to")?.ok_or_else(|| missing("to"))?;
         if to <= from {
@@ -109,7 +109,7 @@ impl<P: Platform> Service<'_, P> {
     /// What is pending for a destination that pulls, oldest first: a CloudEvents batch. It is the same until it is acknowledged.
     pub(super) async fn pending(&self, head: &Parts, name: &DestinationName) -> Result<Response<Vec<u8>>, Refusal> {
         let destination = self.puller(head, name)?;
-        let limit = Query::read(head, &["limit"])?.limit(100, 500)?;
+        let limit = Query::parse(head, &["limit"])?.limit(100, 500)?;
         let (store, now) = (self.platform.store(), self.platform.now());
         let listing = Listing::of(store).await?;
         let mut queue = Pending::of(store, destination, &listing).await?.queue(&listing);
@@ -142,8 +142,8 @@ impl<P: Platform> Service<'_, P> {
         chunk: impl AsyncFnMut() -> Result<Option<Vec<u8>>, BrokenOff>,
     ) -> Result<Response<Vec<u8>>, Refusal> {
         let destination = self.puller(head, name)?;
-        Query::read(head, &[])?;
-        let body = read(head, 64 << 10, chunk).await?;
+        Query::parse(head, &[])?;
+        let body = read_body(head, 64 << 10, chunk).await?;
         let fault = |reason: &str| Refusal::Body(reason.to_owned());
         let Sent { ids } = serde_json::from_slice(&body).map_err(|error| {
             fault(&format!("it is not {{\"ids\": [\"…\"]}}: line {}, column {}", error.line(), error.column()))

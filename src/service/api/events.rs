@@ -23,7 +23,7 @@ use crate::service::problem::Refusal;
 
 impl<P: Platform> Service<'_, P> {
     pub(super) async fn events(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
-        let query = Query::read(head, &["site", "lsid", "event", "from", "to", "limit", "cursor"])?;
+        let query = Query::parse(head, &["site", "lsid", "event", "from", "to", "limit", "cursor"])?;
         let wanted = Wanted {
             site: query.site()?,
             event: query.get("event", EventName::parse)?,
@@ -46,7 +46,7 @@ impl<P: Platform> Service<'_, P> {
     }
 
     pub(super) async fn event(&self, head: &Parts, id: Id) -> Result<Response<Vec<u8>>, Refusal> {
-        Query::read(head, &[])?;
+        Query::parse(head, &[])?;
         let (entry, unreadable) = archive::read(self.platform, async |view: &mut View<'_, P::Store>| {
             let entry = events::one(view, id).await?;
             Ok((entry, view.unreadable.first().cloned()))
@@ -61,8 +61,8 @@ impl<P: Platform> Service<'_, P> {
     }
 
     pub(super) async fn remove_events(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
-        let query = Query::read(head, &["before"])?;
-        let fault = |reason| Refusal::Query(Problem::of("before", reason));
+        let query = Query::parse(head, &["before"])?;
+        let fault = |reason| Refusal::Query(Problem::of_variable("before", reason));
         let before = query.time("before")?.ok_or_else(|| fault("is missing"))?;
         let now = u64::try_from(self.platform.now().timestamp()).unwrap_or_default();
         if before.seconds() > now {

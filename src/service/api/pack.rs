@@ -13,7 +13,7 @@ use crate::service::problem::Refusal;
 
 impl<P: Platform> Service<'_, P> {
     pub(super) async fn pack(&self, head: &Parts, log: &mut Vec<String>) -> Result<Response<Vec<u8>>, Refusal> {
-        Query::read(head, &[])?;
+        Query::parse(head, &[])?;
         let settings = self.settings()?;
         let mut pending = Backlogs::new(&settings.destinations);
         let report = compaction::pass(self.platform, &settings.packing, &mut pending, &Bound::default()).await?;

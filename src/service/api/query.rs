@@ -1,5 +1,6 @@
-//! The parameters of a request's query: each is known, and given once.
+//! The parameters of a request's query. Each must be known and given once.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
@@ -14,18 +15,19 @@ use crate::service::problem::Refusal;
 pub(super) struct Query(BTreeMap<String, String>);
 
 impl Query {
-    pub(super) fn read(head: &Parts, known: &[&str]) -> Result<Self, Refusal> {
+    /// The parameters of a request's query. An error names one that is not `known`, or that is given twice.
+    pub(super) fn parse(head: &Parts, known: &[&str]) -> Result<Self, Refusal> {
         let pairs: Vec<(String, String)> =
             serde_urlencoded::from_str(head.uri.query().unwrap_or_default()).unwrap_or_default();
         let mut query = BTreeMap::new();
         for (name, value) in pairs {
             if !known.contains(&name.as_str()) {
                 let parameters = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                let reason = format!("is no parameter of this path, which has {parameters}");
-                return Err(Refusal::Query(Problem::of(&name, reason)));
+                let reason = format!("is not a parameter of this path; its parameters: {parameters}");
+                return Err(Refusal::Query(Problem::of_variable(&name, reason)));
             }
             if query.insert(name.clone(), value).is_some() {
-                return Err(Refusal::Query(Problem::of(&name, "is given twice")));
+                return Err(Refusal::Query(Problem::of_variable(&name, "is given twice")));
             }
         }
         Ok(Self(query))
@@ -34,10 +36,10 @@ impl Query {
     pub(super) fn get<T, E: Display>(
         &self,
         name: &str,
-        read: impl Fn(&str) -> Result<T, E>,
+        parse: impl Fn(&str) -> Result<T, E>,
     ) -> Result<Option<T>, Refusal> {
-        let value = self.0.get(name).map(|value| read(value));
-        value.transpose().map_err(|reason| Refusal::Query(Problem::of(name, reason.to_string())))
+        let value = self.0.get(name).map(|value| parse(value));
+        value.transpose().map_err(|reason| Refusal::Query(Problem::of_variable(name, reason.to_string())))
     }
 
     pub(super) fn site(&self) -> Result<Option<Site>, Refusal> {
@@ -45,15 +47,15 @@ impl Query {
     }
 
     pub(super) fn limit(&self, default: usize, max: usize) -> Result<usize, Refusal> {
-        let read = |text: &str| {
+        let parse = |text: &str| {
             let digits = text.bytes().all(|b| b.is_ascii_digit());
             let limit = text.parse().ok().filter(|limit| digits && (1..=max).contains(limit));
             limit.ok_or_else(|| format!("is not a number from 1 to {max}"))
         };
-        Ok(self.get("limit", read)?.unwrap_or(default))
+        Ok(self.get("limit", parse)?.unwrap_or(default))
     }
 
-    /// A text to look for: not empty, and no longer than an external key can be.
+    /// A search text: not empty, and at most as long as an external key.
     pub(super) fn text(&self, name: &str) -> Result<Option<String>, Refusal> {
         self.get(name, |text| match text.chars().count() {
             1..=1_024 => Ok(text.to_owned()),
@@ -73,15 +75,57 @@ impl Query {
     }
 }
 
-/// A time from RFC 3339, or from a day, which begins at midnight in UTC. Events have whole seconds: what is between two counts as
-/// the later one, so that `before` and `to` leave out nothing that is before, and `from` takes nothing that is.
+/// A time in RFC 3339, or a day, which begins at midnight in UTC. Events have whole seconds, so a fraction counts as the
+/// next second: `before` and `to` then include every earlier event, and `from` none.
 fn time(text: &str) -> Result<Timestamp, &'static str> {
-    let read = |text: &str| DateTime::parse_from_rfc3339(text).ok();
-    let moment = if text.len() == 10 { read(&format!("{text}T00:00:00Z")) } else { read(text) };
+    let parse = |text: &str| DateTime::parse_from_rfc3339(text).ok();
+    let moment = if text.len() == 10 { parse(&format!("{text}T00:00:00Z")) } else { parse(&with_plus_restored(text)) };
     let seconds = moment.and_then(|time| {
         let fraction = u64::from(time.timestamp_subsec_nanos() > 0);
         u64::try_from(time.timestamp()).ok()?.checked_add(fraction)
     });
     let time = seconds.and_then(Timestamp::from_seconds);
     time.ok_or("is neither a day such as 2026-01-31 nor a time such as 2026-01-31T12:00:00Z, from 1970 to 9999")
+}
+
+/// In a query `+` means a blank, so the unencoded offset `+02:00` arrives as ` 02:00`. At the end of a time, a blank
+/// before `hh:mm` can mean nothing else.
+fn with_plus_restored(text: &str) -> Cow<'_, str> {
+    let offset = text.rsplit_once(' ').filter(|(time, offset)| time.contains(':') && offset.len() == "hh:mm".len());
+    offset.map_or(text.into(), |(time, offset)| [time, "+", offset].concat().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::time;
+
+    #[test]
+    fn an_unencoded_plus_before_the_offset_is_understood() {
+        let cases = [
+            ("2026-01-05T00:00:00 02:00", Some(1_767_564_000)),
+            ("2026-01-05T00:00:00+02:00", Some(1_767_564_000)),
+            ("2026-01-05T00:00:00-02:00", Some(1_767_578_400)),
+            ("2026-01-05T00:00:00.5 02:00", Some(1_767_564_001)),
+            ("2026-01-05T00:00:00 00:00", Some(1_767_571_200)),
+            ("2026-01-05T00:00:00Z", Some(1_767_571_200)),
+            ("2026-01-05", Some(1_767_571_200)),
+            // Not an offset behind a time.
+            ("2026-01-05 02:00", None),
+            ("2026-01-05T00:00 02:00", None),
+            ("2026-01-05T00:00:00  02:00", None),
+            ("2026-01-05T00:00:00 02:00 ", None),
+            (" 2026-01-05T00:00:00 02:00", None),
+            ("2026-01-05T00:00:00 2:00", None),
+            ("2026-01-05T00:00:00 0200", None),
+            ("2026-01-05T00:00:00 24:00", None),
+            ("2026-01-05T00:00:00Z 02:00", None),
+            ("2026-01-05T00:00:00+02:00 02:00", None),
+            ("2026-01-05T00:00:00 é0:0", None),
+            (" 02:00", None),
+            ("", None),
+        ];
+        for (text, seconds) in cases {
+            assert_eq!(time(text).ok().map(|time| time.seconds()), seconds, "{text:?}");
+        }
+    }
 }

@@ -29,7 +29,7 @@ const MAX_SESSION_EVENTS: usize = 5_000;
 impl<P: Platform> Service<'_, P> {
     pub(super) async fn sessions(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
         let known = ["site", "state", "from", "to", "q", "external_key", "limit", "cursor"];
-        let query = Query::read(head, &known)?;
+        let query = Query::parse(head, &known)?;
         let wanted = Wanted {
             site: query.site()?,
             state: query.get("state", State::parse)?,
@@ -51,7 +51,7 @@ impl<P: Platform> Service<'_, P> {
     /// A page of its events, and their timeline. One page is enough for nearly every session; where there are more events, the state and
     /// the times are of all of them, and everything else is of those on the page.
     pub(super) async fn session(&self, head: &Parts, site: &Site, lsid: &Lsid) -> Result<Response<Vec<u8>>, Refusal> {
-        let query = Query::read(head, &["cursor"])?;
+        let query = Query::parse(head, &["cursor"])?;
         let wanted = events::Wanted {
             site: Some(site.clone()),
             event: None,
@@ -72,7 +72,7 @@ impl<P: Platform> Service<'_, P> {
         let mut read = Vec::new();
         for entry in page.events {
             // What is no event by today's rules was named on the way.
-            if let Ok((record, event)) = Record::read(&entry.value) {
+            if let Ok((record, event)) = Record::from_json(&entry.value) {
                 read.push((session::order(&entry.key, entry.delivered), record, event));
             }
         }
@@ -103,7 +103,7 @@ impl<P: Platform> Service<'_, P> {
         site: &Site,
         lsid: &Lsid,
     ) -> Result<Response<Vec<u8>>, Refusal> {
-        Query::read(head, &[])?;
+        Query::parse(head, &[])?;
         let Cleared { removed: set_aside, perhaps, remaining } = self.remove_what_names(site, lsid).await?;
         let erased = removal::erase(self.platform, site, lsid, &Bound::default()).await?;
         // What a receiver said of an event may repeat what the event held.

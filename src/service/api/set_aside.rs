@@ -25,7 +25,7 @@ use crate::store::{Kept, Store};
 impl<P: Platform> Service<'_, P> {
     /// Newest first. When each was first seen stands in its value, so all are read, and one after the other forgotten.
     pub(super) async fn set_asides(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
-        let query = Query::read(head, &["site", "limit", "cursor"])?;
+        let query = Query::parse(head, &["site", "limit", "cursor"])?;
         let (site, limit) = (query.site()?, query.limit(20, 100)?);
         let cursor = query.get("cursor", Place::parse)?;
         let (mut places, mut unreadable) = (BTreeSet::new(), BTreeSet::new());
@@ -56,7 +56,7 @@ impl<P: Platform> Service<'_, P> {
     }
 
     pub(super) async fn remove_set_aside(&self, head: &Parts, id: Id) -> Result<Response<Vec<u8>>, Refusal> {
-        Query::read(head, &[])?;
+        Query::parse(head, &[])?;
         let key = self.set_aside_key(id).await?;
         self.platform.store().delete(&key.to_string()).await?;
         Ok(response(StatusCode::NO_CONTENT, "", Vec::new()))
@@ -70,14 +70,14 @@ impl<P: Platform> Service<'_, P> {
         id: Id,
         log: &mut Vec<String>,
     ) -> Result<(Response<Vec<u8>>, After), Refusal> {
-        Query::read(head, &[])?;
+        Query::parse(head, &[])?;
         let key = self.set_aside_key(id).await?;
         let value = self.platform.store().get(&key.to_string()).await?.ok_or(Refusal::Absent("body"))?;
         let set_aside: SetAside =
             serde_json::from_slice(&value).map_err(|error| Refusal::Damaged(error.to_string()))?;
         let body = set_aside.body.bytes().map_err(|error| Refusal::Damaged(error.to_string()))?;
         let (event_key, record) =
-            Record::of_form(&body, &key.site, self.platform.now()).map_err(Refusal::StillInvalid)?;
+            Record::from_form(&body, &key.site, self.platform.now()).map_err(Refusal::StillInvalid)?;
         let kept = self.keep(&event_key.text(), &record, log).await?;
         self.platform.store().delete(&key.to_string()).await?;
         let result = if kept == Kept::New { "stored" } else { "duplicate" };

@@ -21,7 +21,7 @@ use crate::settings::Settings;
 
 impl<P: Platform> Service<'_, P> {
     pub(super) async fn stats(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
-        Query::read(head, &[])?;
+        Query::parse(head, &[])?;
         let settings = self.settings()?;
         let unwell = self.unwell(settings).await?;
         let clock_faults = clock_faults::current(self.platform.store(), self.platform.now()).await?;

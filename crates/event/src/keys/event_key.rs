@@ -1,4 +1,4 @@
-//! An event's key, and one function that takes it apart: [`KeyParts::of`].
+//! An event's key, and one function that splits it: [`KeyParts::split`].
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use super::spelling::{NO_LSID, NotAKey, UNRECOGNISED, canonical, decode_lsid, ls
 use crate::event::{EventName, Lsid, Timestamp};
 use crate::identity::{Id, Site};
 
-/// The key of an event's record: all that identifies the event, so that a repeat finds itself.
+/// The key of an event's record. It holds everything that identifies the event, so that a repeat has the same key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EventKey {
     /// The appliance.
@@ -23,7 +23,7 @@ pub struct EventKey {
 }
 
 impl EventKey {
-    /// The key as a store has it: what `to_string` gives, put together in one piece.
+    /// The key as a store has it, as `to_string` gives it, but in one allocation.
     pub fn text(&self) -> String {
         let lsid = self.lsid.as_ref().map_or(NO_LSID.into(), lsid);
         let id = self.id.text();
@@ -46,7 +46,7 @@ impl FromStr for EventKey {
     type Err = NotAKey;
 
     fn from_str(key: &str) -> Result<Self, NotAKey> {
-        let parts = KeyParts::of(key).ok_or(NotAKey)?;
+        let parts = KeyParts::split(key).ok_or(NotAKey)?;
         let read = Self {
             site: Site::parse(parts.site).ok_or(NotAKey)?,
             timestamp: parts.time().ok_or(NotAKey)?,
@@ -62,17 +62,17 @@ impl FromStr for EventKey {
     }
 }
 
-/// An event's key taken apart and not checked, for going through many: nothing is copied. Whole and checked it is an
-/// [`EventKey`].
+/// An event's key, split without copying, for going through many keys. Its lsid and event are unchecked; an [`EventKey`]
+/// is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyParts<'k> {
     /// When the event originated: 12 digits of Unix seconds, which sort as the times do.
     pub timestamp: &'k str,
-    /// The key.
+    /// The whole key.
     pub key: &'k str,
     /// The site.
     pub site: &'k str,
-    /// The lsid as a key has it.
+    /// The lsid as keys spell it.
     pub lsid: &'k str,
     /// The event's id.
     pub id: &'k str,
@@ -80,17 +80,17 @@ pub struct KeyParts<'k> {
 }
 
 impl<'k> KeyParts<'k> {
-    /// Takes a key apart, if it has the parts of an event's: a site, a time and an id that can be, and something in between.
-    // A function of its own in the component too, for speed: whoever lists a store calls it for each key.
+    /// Splits a key, if it has the parts of an event's: a valid site, time and id, and something in between.
+    // Not inlined into the rest of the component, which is compiled for size: listing a store calls it for each key.
     #[inline(never)]
-    pub fn of(key: &'k str) -> Option<Self> {
+    pub fn split(key: &'k str) -> Option<Self> {
         let (site, rest) = part(key.strip_prefix("event.")?)?;
         let (timestamp, rest) = rest.split_at_checked(12)?;
         let (between, id) = rest.split_at_checked(rest.len().checked_sub(32)?)?;
         let (lsid, event) = part(between.strip_prefix('.')?.strip_suffix('.')?)?;
         let digits = timestamp.bytes().all(|b| b.is_ascii_digit()) && timestamp <= LAST_TIME;
         let hex = id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        let whole = digits && hex && !lsid.is_empty() && !event.bytes().any(|b| b == b'.') && Site::is_one(site);
+        let whole = digits && hex && !lsid.is_empty() && !event.bytes().any(|b| b == b'.') && Site::is_valid(site);
         whole.then_some(Self { timestamp, key, site, lsid, id, event })
     }
 
@@ -104,13 +104,13 @@ impl<'k> KeyParts<'k> {
         self.lsid != NO_LSID
     }
 
-    /// The event's name, if it is one.
+    /// The event's name, if it is valid.
     pub fn event(&self) -> Option<EventName> {
         read_event(self.event).ok()
     }
 
-    /// Whether it is an event of that name.
-    pub fn is(&self, event: &EventName) -> bool {
+    /// Whether the key names that event.
+    pub fn is_named(&self, event: &EventName) -> bool {
         match short(event) {
             Some(short) => self.event == short,
             None => self.event.strip_prefix(UNRECOGNISED) == Some(event.as_str()),
@@ -118,29 +118,29 @@ impl<'k> KeyParts<'k> {
     }
 }
 
-/// What stands before a key's next dot, and what after it. Parts are short: a search that is made for long texts takes longer.
+/// The text before a key's next dot, and the text after it. Parts are short: `split_once` is made for long texts and slower.
 fn part(key: &str) -> Option<(&str, &str)> {
     let dot = key.bytes().position(|b| b == b'.')?;
     Some((key.get(..dot)?, key.get(dot + 1..)?))
 }
 
-/// [`Timestamp::MAX`] as keys have it.
+/// [`Timestamp::MAX`] as keys spell it.
 const LAST_TIME: &str = "253402300799";
 
-/// What the keys of one session begin with, and have after their time: enough to find them among many.
-pub struct OfSession {
+/// Finds the keys of one session's events among many: by their beginning, and by the text after their time.
+pub struct SessionKeys {
     site: String,
     lsid: String,
 }
 
-impl OfSession {
-    /// For the session of that id at that site.
+impl SessionKeys {
+    /// For one session of a site.
     pub fn new(site: &Site, session: &Lsid) -> Self {
         Self { site: format!("event.{}.", site.as_str()), lsid: format!("{}.", lsid(session)) }
     }
 
-    /// Whether a key is one of an event of the session.
-    pub fn has(&self, key: &str) -> bool {
+    /// Whether a key belongs to an event of the session.
+    pub fn matches(&self, key: &str) -> bool {
         // Twelve digits and a dot.
         let after_time = key.strip_prefix(&self.site).and_then(|rest| rest.get(13..));
         after_time.is_some_and(|rest| rest.starts_with(&self.lsid))

@@ -1,4 +1,4 @@
-//! The keys of what forwarding keeps.
+//! The keys of forwarding.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,31 +7,31 @@ use super::spelling::{NotAKey, canonical, read_timestamp, timestamp};
 use crate::event::Timestamp;
 use crate::identity::{DestinationName, Id};
 
-/// What forwarding keeps of a destination.
+/// What forwarding stores for a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Forwards {
-    /// A receipt. Named by what was first in it.
+    /// A receipt, named by the first event in it.
     Receipt(Id),
-    /// The event of that id was refused.
+    /// The destination refused that event.
     Refused(Id),
-    /// The loose record of that event cannot be read.
+    /// The loose record of that event is unreadable.
     Unreadable(Id),
-    /// The refused event of that id is to be tried once more.
+    /// That refused event will be tried once more.
     Retry(Id),
-    /// What is stored from the first time on and before the second is to be sent again.
+    /// Events from the first time on and before the second will be sent again.
     Replay(Timestamp, Timestamp),
-    /// It is paused.
+    /// The destination is paused.
     Paused,
-    /// Its state.
+    /// The state of its deliveries.
     State,
 }
 
-/// The key of something that forwarding keeps.
+/// A key of forwarding.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ForwardKey {
     /// The destination.
     pub destination: DestinationName,
-    /// What is kept of it.
+    /// What is stored for it.
     pub what: Forwards,
 }
 

@@ -6,19 +6,19 @@ use std::str::FromStr;
 use super::spelling::NotAKey;
 use crate::identity::Id;
 
-/// What an index finds.
+/// The purpose of an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Finds {
     /// The packs of a session.
     Sessions,
-    /// The packs that may hold an event.
+    /// The packs that can hold an event.
     Events,
 }
 
 /// The key of an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IndexKey {
-    /// What it finds.
+    /// Its purpose.
     pub finds: Finds,
     /// [`Id::of_value`] of its value.
     pub id: Id,

@@ -1,35 +1,35 @@
-//! The only place where a storage key is made or read.
+//! The only place where storage keys are written and parsed.
 //!
-//! Keys are portable: at most 252 bytes of `[A-Za-z0-9._-]`, which every key-value store that Spin has takes.
-//! Sorted, the events of a site are in the order of their times, and a list of sessions needs keys alone.
+//! Keys are portable: at most 252 bytes of `[A-Za-z0-9._-]`, which every key-value store of Spin accepts. Sorted, the
+//! events of a site are in the order of their times. A list of sessions needs keys alone.
 //!
 //! | key | holds |
 //! |---|---|
 //! | `event.<site>.<timestamp, 12 digits>.<lsid>.<event>.<id>` | a [`crate::record::Record`] |
 //! | `setaside.<site>.<id>` | a [`crate::record::SetAside`] |
 //! | `pack.<site>.<first time>.<last time>.<id>` | a pack (`archive/pack/`): many records, named by their hash |
-//! | `erased.<site>.<lsid>.<milliseconds, 15 digits>` | a tombstone: the records of the session that its value lists are gone |
-//! | `cutoff.<timestamp>.<microseconds, 18 digits>` | the events before that time that were recorded until then are gone |
-//! | `horizon.<timestamp>` | the same as an earlier version wrote it: recorded until that time too |
-//! | `index.sessions.<id>`, `index.events.<id>` | an index (`archive/index.rs`), made of packs and of nothing else |
-//! | `lease.pass` | for how long nobody else needs to begin a pass |
-//! | `retention.clock` | what retention knows of the time (`archive/retention.rs`) |
-//! | `clock.faults` | which clocks were seen to be wrong (`clock_faults.rs`) |
-//! | `sent.<destination>.<id>` | a receipt: which events that destination has (`forward/receipts.rs`) |
-//! | `refused.<destination>.<event's id>` | that the destination refused the event, and how |
-//! | `unreadable.<destination>.<event's id>` | that the record of the event is loose and cannot be read |
-//! | `again.<destination>.<event's id>` | that what was refused is to be sent once more |
-//! | `replay.<destination>.<from>.<to>` | that what is stored of that time is to be sent again, and how far that is |
-//! | `paused.<destination>` | that nothing is sent and nothing pending, since when, and why |
-//! | `round.<destination>` | how the destination does, and for how long nobody else needs to begin a round to it |
+//! | `erased.<site>.<lsid>.<milliseconds, 15 digits>` | a tombstone: lists the removed records of a session |
+//! | `cutoff.<timestamp>.<microseconds, 18 digits>` | events before the first time, recorded until the second, are removed |
+//! | [`OldCutoffKey`] | a cutoff of an earlier version, with one time for both |
+//! | `index.sessions.<id>`, `index.events.<id>` | an index (`archive/index.rs`), made of packs alone |
+//! | `lease.pass` | compaction's lease |
+//! | `retention.clock` | retention's view of the time (`archive/retention.rs`) |
+//! | `clock.faults` | the clocks that were seen to be wrong (`clock_faults.rs`) |
+//! | `sent.<destination>.<id>` | a receipt: events that the destination has (`forward/receipts.rs`) |
+//! | `refused.<destination>.<event's id>` | the destination's refusal of the event |
+//! | `unreadable.<destination>.<event's id>` | the loose record of the event is unreadable |
+//! | `again.<destination>.<event's id>` | a refused event that will be sent once more |
+//! | `replay.<destination>.<from>.<to>` | a range of events that will be sent again, and its progress |
+//! | `paused.<destination>` | the destination is paused: since when, and why |
+//! | `round.<destination>` | the state of the destination, and the lease of its delivery run |
 //!
 //! | file | what lives there |
 //! |---|---|
-//! | `event_key.rs` | [`KeyParts`], an event's key taken apart; [`EventKey`], the same checked; [`OfSession`] |
+//! | `event_key.rs` | [`KeyParts`], an event's key, split; [`EventKey`], the same checked; [`SessionKeys`] |
 //! | `spelling.rs` | how keys spell a time, an lsid and an event's name |
 //! | `set_aside_key.rs`, `pack_key.rs`, `index_key.rs` | the keys of bodies that were set aside, of packs and of indexes |
-//! | `removal_keys.rs` | tombstones, cutoffs and horizons |
-//! | `forward_key.rs` | what forwarding keeps |
+//! | `removal_keys.rs` | tombstones and cutoffs |
+//! | `forward_key.rs` | the keys of forwarding |
 //! | `single_keys.rs` | the single keys of the archive, and which keys compaction writes |
 
 mod event_key;
@@ -41,11 +41,11 @@ mod set_aside_key;
 mod single_keys;
 mod spelling;
 
-pub use event_key::{EventKey, KeyParts, OfSession};
+pub use event_key::{EventKey, KeyParts, SessionKeys};
 pub use forward_key::{ForwardKey, Forwards};
 pub use index_key::{Finds, IndexKey};
 pub use pack_key::PackKey;
-pub use removal_keys::{CutoffKey, ErasedKey, HorizonKey};
+pub use removal_keys::{CutoffKey, ErasedKey, OldCutoffKey};
 pub use set_aside_key::SetAsideKey;
 pub use single_keys::{CLOCK_FAULTS, LEASE, RETENTION_CLOCK, is_advisory, is_of_compaction};
 pub use spelling::{NotAKey, lsid, read_lsid, read_timestamp, timestamp};

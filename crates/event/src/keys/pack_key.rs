@@ -7,8 +7,8 @@ use super::spelling::{NotAKey, canonical, read_timestamp};
 use crate::event::Timestamp;
 use crate::identity::{Id, Site};
 
-/// The key of a pack, which says what it is about: of one site, from the time of its first event to that of its last. The id is
-/// the hash of its value, so it cannot be changed, and two that are made of the same are one.
+/// The key of a pack: one site, and the times of its first and last event. The id is the hash of its value. So a pack
+/// cannot be changed, and two packs of the same records are one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PackKey {
     /// The appliance.

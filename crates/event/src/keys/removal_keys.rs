@@ -1,4 +1,4 @@
-//! The keys of what says that something was removed.
+//! The keys of tombstones and cutoffs, which hide removed events until they are deleted.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,30 +7,33 @@ use super::spelling::{NotAKey, canonical, lsid, read_lsid, read_timestamp, times
 use crate::event::{Lsid, Timestamp};
 use crate::identity::Site;
 
-/// The key of a tombstone: what was found of a session when it was erased is gone. Its value lists the records (`archive/covers.rs`).
+/// The key of a tombstone, which hides what was found of an erased session. Its value lists the records
+/// (`archive/covers.rs`).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ErasedKey {
     /// The appliance.
     pub site: Site,
     /// The session.
     pub lsid: Lsid,
-    /// The latest time of recording among them that was not later than the clock, in Unix milliseconds. Of an earlier version, whose
-    /// tombstones list nothing, when the session was erased: what was recorded until then is gone.
+    /// The latest `recordedtime` among them that was not later than the clock, in Unix milliseconds. Tombstones of earlier
+    /// versions list nothing: there it is when the session was erased, and covers what was recorded until then.
     pub until: u64,
 }
 
 /// The key of a cutoff: what an administrator removed by age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CutoffKey {
-    /// The events with a time before this are gone,
+    /// It covers events with a time before this,
     pub before: Timestamp,
-    /// if they were recorded until then, in Unix microseconds: what arrives in the millisecond after is none of it.
+    /// if they were recorded until this time, in Unix microseconds. Events that arrive later are not covered.
     pub until: u64,
 }
 
-/// The key of a horizon, as an earlier version wrote it where this one writes a [`CutoffKey`]. Its value says nothing more.
+/// The key of a cutoff as an earlier version wrote it. Its one time is both times of a [`CutoffKey`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct HorizonKey(pub Timestamp);
+pub struct OldCutoffKey(pub Timestamp);
+
+const OLD_CUTOFF_PREFIX: &str = "horizon.";
 
 impl fmt::Display for ErasedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -68,16 +71,16 @@ impl FromStr for CutoffKey {
     }
 }
 
-impl fmt::Display for HorizonKey {
+impl fmt::Display for OldCutoffKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "horizon.{}", timestamp(self.0))
+        write!(f, "{OLD_CUTOFF_PREFIX}{}", timestamp(self.0))
     }
 }
 
-impl FromStr for HorizonKey {
+impl FromStr for OldCutoffKey {
     type Err = NotAKey;
 
     fn from_str(key: &str) -> Result<Self, NotAKey> {
-        read_timestamp(key.strip_prefix("horizon.").ok_or(NotAKey)?).map(Self)
+        read_timestamp(key.strip_prefix(OLD_CUTOFF_PREFIX).ok_or(NotAKey)?).map(Self)
     }
 }

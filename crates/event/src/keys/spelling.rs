@@ -1,16 +1,16 @@
-//! How keys spell what they are made of. Each thing is spelled in one way.
+//! How keys spell their parts. Each part has one spelling.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use crate::event::{EventName, Lsid, Timestamp};
 
-/// A text that is no key of this kind.
+/// The text is not a key of this kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a key of this kind")]
 pub struct NotAKey;
 
-/// A time as keys have it.
+/// A time as keys spell it.
 pub fn timestamp(time: Timestamp) -> String {
     let mut digits = [b'0'; 12];
     let mut rest = time.seconds();
@@ -21,33 +21,34 @@ pub fn timestamp(time: Timestamp) -> String {
     str::from_utf8(&digits).unwrap_or_default().to_owned()
 }
 
-/// A time that a key has.
+/// Parses a key's time.
 pub fn read_timestamp(text: &str) -> Result<Timestamp, NotAKey> {
     Timestamp::parse(text).ok().filter(|time| timestamp(*time) == text).ok_or(NotAKey)
 }
 
-/// An lsid as keys have it: `[A-Za-z0-9-]` as they are, any other byte as `_` and two hexadecimal digits.
+/// An lsid as keys spell it: `[A-Za-z0-9-]` unchanged, any other byte as `_` and two hexadecimal digits.
 pub fn lsid(lsid: &Lsid) -> Cow<'_, str> {
-    // Nearly always all of it at once.
-    if lsid.as_str().bytes().all(Lsid::keeps) {
+    // The common case.
+    if lsid.as_str().bytes().all(Lsid::is_plain_in_keys) {
         return lsid.as_str().into();
     }
-    let written = |byte: u8| if Lsid::keeps(byte) { char::from(byte).into() } else { format!("_{byte:02x}") };
+    let written =
+        |byte: u8| if Lsid::is_plain_in_keys(byte) { char::from(byte).into() } else { format!("_{byte:02x}") };
     lsid.as_str().bytes().map(written).collect()
 }
 
-/// The lsid that a key has.
+/// Parses a key's lsid.
 pub fn read_lsid(text: &str) -> Result<Lsid, NotAKey> {
     let read = decode_lsid(text)?.ok_or(NotAKey)?;
     if lsid(&read) == text { Ok(read) } else { Err(NotAKey) }
 }
 
-/// Each key is written in one way; another spelling of the same is none of ours.
+/// Rejects a second spelling of a key: nothing here wrote it.
 pub(super) fn canonical<K: fmt::Display>(key: &str, read: K) -> Result<K, NotAKey> {
     if read.to_string() == key { Ok(read) } else { Err(NotAKey) }
 }
 
-/// What stands for no lsid.
+/// The spelling of "no lsid".
 pub(super) const NO_LSID: &str = "_";
 
 pub(super) fn decode_lsid(text: &str) -> Result<Option<Lsid>, NotAKey> {
@@ -64,7 +65,7 @@ pub(super) fn decode_lsid(text: &str) -> Result<Option<Lsid>, NotAKey> {
     Lsid::parse(&lsid).map(Some).map_err(|_| NotAKey)
 }
 
-/// The guide's seven have short names; an unrecognised one is this and its own.
+/// The guide's seven have short names. Any other event is spelled as this prefix and its name.
 pub(super) const UNRECOGNISED: &str = "x-";
 
 pub(super) fn read_event(text: &str) -> Result<EventName, NotAKey> {

@@ -112,7 +112,7 @@ fn last_taken(store: &KeyValueStore) -> Result<Vec<(String, u64)>, StoreError> {
 fn sites_of_loose(store: &KeyValueStore) -> Result<Vec<String>, StoreError> {
     let (mut sites, mut before) = (Vec::new(), after("event."));
     while let Some(key) = store.last_key("event.", &before)? {
-        before = match KeyParts::of(&key) {
+        before = match KeyParts::split(&key) {
             Some(parts) => {
                 sites.push(parts.site.to_owned());
                 format!("event.{}.", parts.site)

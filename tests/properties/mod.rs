@@ -1,107 +1,64 @@
-//! What holds for every form, tried on forms that are almost right: random bytes would all fail at the first rule.
+//! Promises for every form, tested with forms that are almost valid: random bytes would all fail at the first rule.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | `before.rs` | the keys of events as the version before computed them |
+//! | `several.rs` | variables with several values |
+//! | `generated.rs` | the generators |
 
-use std::collections::BTreeMap;
+mod before;
+mod generated;
+mod several;
 
 use crate::support::{GUARDED, Memory, now, post};
-use outbound_events::event::{EventName, Lsid, Timestamp};
+use generated::{Form, almost, encode, text, valid};
+use outbound_events::event::Lsid;
 use outbound_events::identity::{Id, Site};
 use outbound_events::keys::{EventKey, SetAsideKey};
 use outbound_events::parse::parse;
 use outbound_events::record::{Record, SetAside};
-use proptest::collection::{btree_map, vec};
-use proptest::option;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-
-type Form = BTreeMap<String, String>;
-
-/// Text as people write it, and as they should not.
-fn text() -> impl Strategy<Value = String> {
-    prop_oneof![4 => "[ -~]{0,20}", 2 => "\\PC{0,20}", 1 => any::<String>()]
-}
-
-fn lsid() -> impl Strategy<Value = String> {
-    prop_oneof![4 => "[0-9a-f]{32}", 1 => "[!-~]{1,33}"]
-}
-
-/// A form that is an event.
-fn valid() -> impl Strategy<Value = Form> {
-    let name = prop_oneof![
-        7 => (0..7_usize).prop_map(|i| EventName::GUIDE[i].as_str().to_owned()),
-        1 => "[a-z0-9_]{1,64}",
-    ];
-    let member = (option::of(text()), option::of(text()), text(), any::<bool>());
-    let owner = ("[^:]{1,10}:.{1,10}", text());
-    let custom = btree_map("session\\.custom\\.[a-z]{1,8}|\\PC{1,8}", text(), 0..5);
-    (name, "[!-~]{1,32}", 0..=Timestamp::MAX, lsid(), option::of(text()), member, owner, custom).prop_map(
-        |(event, version, timestamp, lsid, key, (user_id, username, name, rep), (id, owner), custom)| {
-            let mut form = custom;
-            let mut add = |name: &str, value: String| form.insert(name.to_owned(), value);
-            if event.contains("member") {
-                add("type", if rep { "representative" } else { "customer" }.to_owned());
-                add("name", name);
-                user_id.map(|value| add("user_id", value));
-                username.map(|value| add("username", value));
-            }
-            if event.contains("owner") {
-                add("conference_id", id);
-                add("conference_name", owner);
-            }
-            add("event", event);
-            add("version", version);
-            add("timestamp", timestamp.to_string());
-            add("lsid", lsid);
-            key.filter(|key| !key.is_empty()).map(|key| add("external_key", key));
-            form
-        },
-    )
-}
-
-fn encode(form: &Form) -> Vec<u8> {
-    serde_urlencoded::to_string(form).unwrap().into_bytes()
-}
-
-/// One small thing done to a form's bytes.
-fn almost() -> impl Strategy<Value = Vec<u8>> {
-    let change = (any::<prop::sample::Index>(), any::<u8>(), 0..6_u8, vec(any::<u8>(), 0..4));
-    (valid(), vec(change, 1..4)).prop_map(|(form, changes)| {
-        let mut bytes = encode(&form);
-        for (index, byte, kind, more) in changes {
-            let at = index.index(bytes.len().max(1)).min(bytes.len());
-            match kind {
-                0 if at < bytes.len() => bytes[at] = byte,
-                1 if at < bytes.len() => _ = bytes.remove(at),
-                2 => bytes.truncate(at),
-                3 => bytes.insert(at, b"%&=+;"[usize::from(byte) % 5]),
-                4 => _ = bytes.splice(at..at, more),
-                _ => bytes.extend_from_slice(&bytes.clone()[at..]),
-            }
-        }
-        bytes
-    })
-}
 
 fn record(form: &Form, site: &str) -> (EventKey, Record) {
     let event = parse(&encode(form)).unwrap_or_else(|problems| panic!("{form:?}: {problems}"));
     Record::new(event, Site::parse(site).unwrap(), now())
 }
 
+/// The same forms in every run, so that a failure can be repeated.
+fn config() -> ProptestConfig {
+    let rng_seed = RngSeed::Fixed(20_231_114);
+    ProptestConfig { failure_persistence: None, rng_seed, ..ProptestConfig::with_cases(2_000) }
+}
+
 proptest! {
-    // The same forms at every run: a failure is there again when it is looked for.
-    #![proptest_config(ProptestConfig {
-        failure_persistence: None,
-        rng_seed: RngSeed::Fixed(20_231_114),
-        ..ProptestConfig::with_cases(2_000)
-    })]
+    #![proptest_config(config())]
 
     #[test]
-    fn what_goes_in_comes_back_from_the_record(form in valid()) {
+    fn an_event_of_before_has_the_same_key(form in valid(), site in "[A-Za-z0-9-]{1,32}") {
+        let body = encode(&form);
+        let key = record(&form, &site).0.to_string();
+        prop_assert_eq!(before::key(&body, &site), Some(key));
+    }
+
+    #[test]
+    fn whatever_was_an_event_before_has_the_same_key(body in almost()) {
+        // A form encoder writes no raw line end. Behind the body it was a part of the last value.
+        prop_assume!(!body.ends_with(b"\n") && !body.ends_with(b"\r"));
+        if let Some(key) = before::key(&body, "hq") {
+            let (now, _) = Record::from_form(&body, &Site::parse("hq").unwrap(), now()).unwrap();
+            prop_assert_eq!(now.to_string(), key);
+        }
+    }
+
+    #[test]
+    fn a_record_holds_the_form(form in valid()) {
         let (_, record) = record(&form, "hq");
-        let read: Record = serde_json::from_slice(&record.to_json().unwrap()).unwrap();
+        let (read, event) = Record::from_json(&record.to_json().unwrap()).unwrap();
         prop_assert_eq!(&read, &record);
         let sent: Vec<_> = form.iter().map(|(name, value)| (name.as_str(), value.into())).collect();
         prop_assert_eq!(read.data.form(), sent);
-        prop_assert_eq!(read.data.event().unwrap(), parse(&encode(&form)).unwrap());
+        prop_assert_eq!(event, parse(&encode(&form)).unwrap());
     }
 
     #[test]
@@ -134,7 +91,7 @@ proptest! {
     #[test]
     fn the_same_event_has_the_same_id_and_another_has_another(a in valid(), b in valid(), change in text()) {
         let id = |form: &Form| record(form, "hq").0.id;
-        // In another order, spelled otherwise, and some of it twice.
+        // In another order, in other spellings, and some of it twice.
         let pairs = a.iter().rev().map(|(name, value)| (if name == "lsid" { "Isid" } else { name }, value));
         let again = serde_urlencoded::to_string(pairs.chain(a.iter().map(|(n, v)| (n.as_str(), v))).collect::<Vec<_>>());
         let (again, _) = Record::new(parse(again.unwrap().as_bytes()).unwrap(), Site::parse("hq").unwrap(), now());
@@ -160,7 +117,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_a_trusted_sender_sends_is_kept_and_nothing_panics(body in almost()) {
+    fn whatever_an_authenticated_sender_sends_is_kept_and_nothing_panics(body in almost()) {
         prop_assume!(!body.is_empty());
         let store = Memory::default();
         let call = || post("/?outbound_event_token=a-token-of-24-characters").body(&body).answer(&store, GUARDED);
