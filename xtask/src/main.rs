@@ -90,7 +90,7 @@ enum Task {
         /// Less of everything: ends within three minutes.
         #[arg(long)]
         quick: bool,
-        /// A page whose tables are replaced by those of this run, such as `docs/performance.md`.
+        /// A page whose tables are replaced by those of this run, such as `docs/internals/performance.md`.
         #[arg(long)]
         record: Option<PathBuf>,
     },
