@@ -28,7 +28,7 @@
 //!
 //! Clocks, the store and outgoing requests come in as one argument, the [`platform`], so the whole service runs in a native test as it
 //! does in a component. Clocks may be wrong: [`deadline`] has the times that are stored to be compared later, [`clock_faults`] what was
-//! seen to be wrong, and `docs/operations.md` ("Clocks") what follows for whoever runs it.
+//! seen to be wrong, and `docs/operate/clocks.md` what follows for whoever runs it.
 
 // Macros make the component's export and its calls with unsafe code. So for wasm it is denied by the workspace's lints, which
 // the adapter alone lifts; for everything else it is forbidden, which nothing can lift.

@@ -21,7 +21,7 @@ pub trait Platform {
     /// What sends requests.
     fn http_client(&self) -> &Self::HttpClient;
 
-    /// The wall clock. It may be wrong by any amount, and step either way at any time (`docs/operations.md`, "Clocks"): it stamps what is
+    /// The wall clock. It may be wrong by any amount, and step either way at any time (`docs/operate/clocks.md`): it stamps what is
     /// stored, and nothing may be lost or hidden because of it.
     fn now(&self) -> DateTime<Utc>;
 

@@ -246,7 +246,7 @@ fn nine_hundred_packs_without_an_index_are_not_read_to_make_room() {
 
 #[test]
 fn a_store_without_a_key_budget_goes_on_for_long() {
-    // A store that nothing lends a key in is full for good, as README.md says.
+    // A store that nothing lends a key in is full for good, as docs/operate/hosts.md says.
     let store = Narrow::new(BTreeMap::from([("lease.pass".to_owned(), b"{}".to_vec())]));
     store.most.set(64);
     for number in 0..3_000 {

@@ -89,11 +89,11 @@ table! {
 
     /// How many days events and bodies that were set aside are kept. The age counts from when an event was taken, or from its
     /// own time if that is later. Compaction deletes what is older, after midnight UTC; until then it is visible. Without
-    /// this setting, nothing is deleted by age. [Retention](../operations.md#retention) has the details.
+    /// this setting, nothing is deleted by age. [Retention](../guide/remove-and-retain.md#retention) has the details.
     RETENTION_DAYS: NumberOrNone = "retention_days", NumberOrNone(1..=36_500);
 
-    /// Where events are forwarded to. "Push on" in the [README](../../README.md#push-on) describes the fields of a
-    /// destination. Set it by `--destinations FILE`, or write the array on one line: see above.
+    /// Where events are forwarded to. [Destinations](../destinations/README.md) describes the fields. Set it by
+    /// `--destinations FILE`, or write the array on one line: see above.
     DESTINATIONS: DestinationList = "destinations", DestinationList;
 
     /// The tokens that may call `/tick`, as `?tick_token=TOKEN` in the URL or as `Authorization: Bearer TOKEN`. The host calls

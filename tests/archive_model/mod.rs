@@ -7,7 +7,7 @@
 //! and is set either way at any time, and right again at the end. Some values are damaged. A seed decides a schedule; what fails names its
 //! seed, which is then kept in [`KEPT`].
 //!
-//! One thing is left open on purpose (`docs/architecture.md`): an event of a session that is erased, and that is sent twice while a
+//! One thing is left open on purpose (`docs/internals/architecture.md`): an event of a session that is erased, and that is sent twice while a
 //! pass or the erasing is under way, may go with the erasing. It is the same event, and it was to be gone.
 //!
 //! | File | What is in it |

@@ -172,7 +172,7 @@ fn filters_make_an_empty_text_of_what_is_not_there() {
 
 #[test]
 fn the_example_of_the_docs_is_a_template_that_works() {
-    let page = std::fs::read_to_string("docs/templates.md").unwrap();
+    let page = std::fs::read_to_string("docs/destinations/templates.md").unwrap();
     let example = page.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
     let all = Destination::read_all(example).unwrap();
     assert_eq!(trial::faults(&all), []);

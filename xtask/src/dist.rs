@@ -26,7 +26,7 @@ use contents::{Contents, HOST, VERSION, host_target};
 const BUILD_FOLDER: &str = "target/dist-build";
 
 /// What is tracked and goes along as it is.
-const TRACKED: [&str; 5] = ["README.md", "SECURITY.md", "CHANGELOG.md", "docs", "deploy"];
+const TRACKED: [&str; 6] = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs", "deploy"];
 
 /// Makes the archive, and tries what is in it. With `check`, makes it once more in another folder, which must give the same bytes.
 pub fn dist(check: bool) -> Result<()> {

@@ -7,6 +7,7 @@
 //! | `build.rs`, `remap.rs` | `build`: the core module and the components, without the paths of this machine |
 //! | `test.rs` | `test`: every test of the workspace, and how many ran; `soak` |
 //! | `structure/` | `structure`: the rules for the layout of the source |
+//! | `documents/` | a test: the rules for the documents |
 //! | `bench.rs`, `profile.rs` | `bench` and `profile`: what the recipient costs, and where its time goes |
 //! | `fuzz.rs`, `deny.rs` | `fuzz` and `deny` |
 //! | `dist.rs`, `dist/` | `dist`: the archive for operators, and its trial |
@@ -21,6 +22,8 @@ mod command;
 mod debian;
 mod deny;
 mod dist;
+#[cfg(test)]
+mod documents;
 mod fuzz;
 mod optional;
 mod profile;
@@ -90,7 +93,7 @@ enum Task {
         /// Less of everything: ends within three minutes.
         #[arg(long)]
         quick: bool,
-        /// A page whose tables are replaced by those of this run, such as `docs/performance.md`.
+        /// A page whose tables are replaced by those of this run, such as `docs/internals/performance.md`.
         #[arg(long)]
         record: Option<PathBuf>,
     },

@@ -101,7 +101,14 @@ fn others_know_no_more() {
     let page = fs::read_to_string(root().join("docs/operate/metrics.md")).unwrap();
     let known: BTreeSet<_> = names(&page).collect();
     let readers = ["deploy/prometheus/rules.yml", "deploy/prometheus/rules_test.yml", "deploy/grafana/dashboard.json"];
-    let pages = ["docs/operations.md", "docs/hosts.md", "docs/reliability.md", "README.md", "SECURITY.md"];
+    let pages = [
+        "docs/operate/full-disk.md",
+        "docs/operate/clocks.md",
+        "docs/operate/swap.md",
+        "docs/operate/logs-and-signals.md",
+        "README.md",
+        "SECURITY.md",
+    ];
     for file in readers.into_iter().chain(pages) {
         let text = fs::read_to_string(root().join(file)).unwrap();
         for name in names(&text) {
