@@ -2,9 +2,15 @@
 //!
 //! | made | of |
 //! |---|---|
-//! | `page.html.gz` | `src/service/page/`: the style and the scripts, put into the page |
+//! | `page.html.gz` | `src/page/`: the style and the modules, put into the page (`build/page.rs`, `build/modules.rs`) |
+//! | `page.csp` | the page's content security policy, with the hashes of its style and script |
 //! | `openapi.yaml.gz` | `src/service/openapi.yaml` |
 //! | `foldings.gz` | the tables of `unicode-normalization`, for `src/folding.rs` |
+
+#[path = "build/modules.rs"]
+mod modules;
+#[path = "build/page.rs"]
+mod page;
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -15,39 +21,40 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use unicode_normalization::char::{canonical_combining_class, decompose_compatible};
 
-/// The page's scripts, in the order in which they run.
-const SCRIPTS: [&str; 6] = ["base.js", "list.js", "session.js", "set_aside.js", "destinations.js", "start.js"];
+const OPENAPI: &str = "src/service/openapi.yaml";
+
+const PAGE: &str = "src/page";
 
 fn main() -> io::Result<()> {
-    let service = Path::new("src/service");
-    println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed={}", service.join("page").display());
-    println!("cargo::rerun-if-changed={}", service.join("openapi.yaml").display());
-    write("page.html.gz", page(&service.join("page"))?.as_bytes())?;
-    write("openapi.yaml.gz", &fs::read(service.join("openapi.yaml"))?)?;
-    write("foldings.gz", &foldings())
+    for source in ["build.rs", "build", PAGE, OPENAPI] {
+        println!("cargo::rerun-if-changed={source}");
+    }
+    match page::Page::from_folder(Path::new(PAGE)) {
+        Ok(page) => {
+            write_gzip("page.html.gz", page.document.as_bytes())?;
+            fs::write(made("page.csp"), page.policy)?;
+        }
+        Err(reason) => println!("cargo::error={reason}"),
+    }
+    write_gzip("openapi.yaml.gz", &fs::read(OPENAPI)?)?;
+    write_gzip("foldings.gz", &foldings())
 }
 
-fn write(name: &str, bytes: &[u8]) -> io::Result<()> {
-    let to = env::var_os("OUT_DIR").map(PathBuf::from).unwrap_or_default();
-    let mut gzip = GzEncoder::new(File::create(to.join(name))?, Compression::best());
+fn made(name: &str) -> PathBuf {
+    env::var_os("OUT_DIR").map(PathBuf::from).unwrap_or_default().join(name)
+}
+
+fn write_gzip(name: &str, bytes: &[u8]) -> io::Result<()> {
+    let mut gzip = GzEncoder::new(File::create(made(name))?, Compression::best());
     gzip.write_all(bytes)?;
     gzip.finish().map(drop)
 }
 
-/// One file: what a browser has to ask for beside it could be another version's.
-fn page(folder: &Path) -> io::Result<String> {
-    let read = |name: &str| fs::read_to_string(folder.join(name));
-    let scripts = SCRIPTS.iter().map(|name| read(name)).collect::<io::Result<String>>()?;
-    let page = read("page.html")?.replacen("<style>\n", &format!("<style>\n{}", read("page.css")?), 1);
-    Ok(page.replacen("<script>\n", &format!("<script>\n{scripts}"), 1))
-}
-
-/// Two tables: what each character becomes that is more than one, and the class of each mark that is kept. Each is a count, then columns
-/// with one value a row: how far the character is from the one before, how long the text is, the texts; and how far, the classes. Numbers
-/// are written in sevens of bits, the lowest first.
+/// Two tables. The first has the text that each character becomes, the second the combining class of each mark that is
+/// kept. Each table is the count of its rows, then its columns: the distance from the character before, then the
+/// lengths of the texts and the texts, or the classes. Numbers are written seven bits a byte, the lowest first.
 fn foldings() -> Vec<u8> {
-    // Those of Hangul are computed.
+    // The algorithm for Hangul needs no table.
     let all = || ('\u{80}'..=char::MAX).filter(|c| !('\u{ac00}'..='\u{d7a3}').contains(c));
     let folded: Vec<_> = all().filter_map(|c| Some((c, folding(c)?))).collect();
     let classes = all().filter(|c| !is_removed(*c)).map(|c| (c, canonical_combining_class(c)));
@@ -61,12 +68,13 @@ fn foldings() -> Vec<u8> {
     table
 }
 
-/// What a character becomes, if that is not what its lower case is: NFKD, without the marks of Latin, Greek and Cyrillic, in lower case.
+/// The text that a character becomes, unless lower case alone makes it: NFKD in lower case, without the marks of Latin,
+/// Greek and Cyrillic.
 fn folding(c: char) -> Option<String> {
     let mut parts = Vec::new();
     decompose_compatible(c, |part| parts.push(part));
     let lower = |parts: Vec<char>| parts.into_iter().filter(|part| !is_removed(*part)).flat_map(char::to_lowercase);
-    // As `src/folding.rs` has the sigma at the end of a word.
+    // `src/folding.rs` treats the sigma at the end of a word in the same way.
     (parts != [c]).then(|| lower(parts).map(|c| if c == 'ς' { 'σ' } else { c }).collect())
 }
 

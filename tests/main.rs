@@ -9,6 +9,7 @@
 //! | `forwarding` | deliveries: what is sent, in which order, and what each answer means |
 //! | `archive_model` | compaction, forwarding and removal, interleaved and killed at every call of the store |
 //! | `clocks` | wrong clocks |
+//! | `page_modules` | the rules that join the modules of the page into one script |
 //! | `store_port`, `store_errors`, `faults` | the port to the store; stores that are full, fail or hang |
 //! | `earlier_version` | a store that the version before wrote (`fixtures/`) |
 //! | `promises`, `properties`, `crashes` | what holds for any input: shared with the fuzz targets, tried on almost valid forms, and on all that the fuzzer found |
@@ -28,6 +29,7 @@ mod faults;
 mod forwarding;
 mod forwarding_model;
 mod long_session;
+mod page_modules;
 mod promises;
 mod properties;
 mod reading;

@@ -11,12 +11,14 @@ fn the_page_runs_its_own_script_and_nothing_else() {
     let reply = call("GET", "/").answer(&Memory::default(), &[]);
     assert_eq!((reply.status, reply.header("content-type")), (200, "text/html; charset=utf-8"));
     let policy = reply.header("content-security-policy");
-    for (element, source) in [("script", "script-src"), ("style", "style-src")] {
-        let inside =
-            reply.body.split(&format!("<{element}>")).nth(1).unwrap().split(&format!("</{element}>")).next().unwrap();
+    for (element, tag, source) in
+        [("script", "<script type=\"module\">", "script-src"), ("style", "<style>", "style-src")]
+    {
+        let (_, rest) = reply.body.split_once(tag).unwrap();
+        let (inside, _) = rest.split_once(&format!("</{element}>")).unwrap();
         let hash = STANDARD.encode(Sha256::digest(inside));
         assert!(policy.contains(&format!("{source} 'sha256-{hash}';")), "{policy}");
-        // One of each, and the policy knows no other.
+        // The policy allows one element of each kind, and the page has no other.
         assert_eq!(reply.body.matches(&format!("<{element}")).count(), 1);
     }
     assert!(policy.starts_with("default-src 'none';") && policy.contains("connect-src 'self'"), "{policy}");

@@ -6,6 +6,7 @@
 //! | `setup.rs` | `setup`: a compiler for `wasm32-wasip1` |
 //! | `build.rs`, `remap.rs` | `build`: the core module and the components, without the paths of this machine |
 //! | `test.rs` | `test`: every test of the workspace, and how many ran; `soak` |
+//! | `page.rs` | what Node checks of the page's source |
 //! | `structure/` | `structure`: the rules for the layout of the source |
 //! | `documents/` | a test: the rules for the documents |
 //! | `bench.rs`, `profile.rs` | `bench` and `profile`: what the recipient costs, and where its time goes |
@@ -26,6 +27,7 @@ mod dist;
 mod documents;
 mod fuzz;
 mod optional;
+mod page;
 mod profile;
 mod python;
 mod remap;

@@ -7,6 +7,7 @@ use std::process::Stdio;
 use anyhow::{Context as _, Result, bail};
 
 use crate::command::Command;
+use crate::page;
 
 /// The workspace's packages, tested one after the other. Together, the needs of all their tests would decide how
 /// wasmtime is compiled, and `cargo xtask run` would have to compile it again.
@@ -25,6 +26,10 @@ struct Count {
 pub fn test(arguments: &[String]) -> Result<()> {
     let mut count = Count::default();
     let mut unsuccessful = Vec::new();
+    // Arguments name some of cargo's tests: the page is none of them.
+    if arguments.is_empty() && !count.add_page(page::check()?) {
+        unsuccessful.push("the page");
+    }
     for package in PACKAGES {
         if !test_package(package, arguments, &mut count)? {
             unsuccessful.push(package);
@@ -69,6 +74,17 @@ fn test_package(package: &str, arguments: &[String], count: &mut Count) -> Resul
 }
 
 impl Count {
+    /// Whether all checks passed.
+    fn add_page(&mut self, checked: page::Checked) -> bool {
+        self.passed += checked.passed;
+        self.failed += checked.failed;
+        for reason in checked.skipped {
+            self.ignored += 1;
+            *self.reasons.entry(reason).or_default() += 1;
+        }
+        checked.failed == 0
+    }
+
     /// Reads a closing line: `test result: ok. 3 passed; 0 failed; 0 ignored; …`, or that of a test that was skipped:
     /// `test [spin] events_outlive_the_recipient (spin is not on PATH) ... ignored`.
     fn add(&mut self, line: &str) {

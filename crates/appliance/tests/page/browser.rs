@@ -1,4 +1,4 @@
-//! Chromium, driven through its own driver.
+//! Drives Chromium through its own driver.
 
 use std::future::Future;
 use std::io::{BufRead as _, BufReader};
@@ -24,7 +24,7 @@ impl Browser {
         Self::with(json!({}), &[&format!("--window-size={width},1100")]).await
     }
 
-    /// One of 390 points' width.
+    /// A phone is 390 points wide.
     pub(super) async fn phone() -> Self {
         Self::with(json!({"mobileEmulation": {"deviceMetrics": {"width": 390, "height": 844, "pixelRatio": 2.0}}}), &[])
             .await
@@ -34,14 +34,14 @@ impl Browser {
         Self::with(json!({}), &["--window-size=1200,1100", "--blink-settings=preferredColorScheme=0"]).await
     }
 
-    /// With options of Chromium's driver, and arguments of Chromium's own.
+    /// `options` are for Chromium's driver, `arguments` for Chromium itself.
     pub(super) async fn with(mut options: Value, arguments: &[&str]) -> Self {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .expect("there is no chromedriver; `cargo xtask test` installs it");
+            .expect("chromedriver is missing; `cargo xtask test` installs it");
         let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
         let port = lines.find_map(|line| {
             let line = line.unwrap();
@@ -52,7 +52,7 @@ impl Browser {
         let directory = format!("--user-data-dir={}", profile.path().display());
         let always = [
             "--headless=new",
-            // Containers have no place for a sandbox of its own.
+            // The sandbox does not work in containers.
             "--no-sandbox",
             "--disable-gpu",
             "--no-first-run",
@@ -100,12 +100,12 @@ impl Browser {
         focused.send_keys(&format!("{token}{}", char::from(Key::Enter))).await.unwrap();
     }
 
-    /// What axe-core finds wrong with what is shown: its rules, and where they are broken.
+    /// The rules of axe-core that the page breaks, and where.
     pub(super) async fn faults(&self) -> Vec<String> {
         self.client.execute(&axe(), vec![]).await.unwrap();
         let run = "axe.run().then(arguments[0], arguments[0])";
         let found = self.client.execute_async(run, vec![]).await.unwrap();
-        assert!(found["passes"].as_array().is_some_and(|passed| passed.len() > 10), "axe-core has not run: {found}");
+        assert!(found["passes"].as_array().is_some_and(|passed| passed.len() > 10), "axe-core did not run: {found}");
         let broken = found["violations"].as_array().unwrap().iter();
         broken.map(|rule| format!("{}: {}", rule["id"], rule["nodes"])).collect()
     }
@@ -113,6 +113,17 @@ impl Browser {
     pub(super) async fn is_wider_than_its_window(&self) -> bool {
         let wide = "return document.documentElement.scrollWidth > innerWidth";
         self.client.execute(wide, vec![]).await.unwrap() == json!(true)
+    }
+
+    /// How many buttons of cards are on screen.
+    pub(super) async fn visible_buttons(&self) -> u64 {
+        let count = "const buttons = [...document.querySelectorAll('section button')];
+            return buttons.filter((button) => button.checkVisibility()).length";
+        self.client.execute(count, vec![]).await.unwrap().as_u64().unwrap()
+    }
+
+    pub(super) async fn run(&self, script: &str) -> Value {
+        self.client.execute(script, vec![]).await.unwrap()
     }
 
     pub(super) async fn choose(&self, name: &str, value: &str) {
@@ -123,10 +134,10 @@ impl Browser {
     }
 }
 
-/// axe-core, where `cargo xtask test` puts it.
+/// The source of axe-core, which `cargo xtask test` installs.
 fn axe() -> String {
     let library = root().join("target/python/lib");
-    let pythons = std::fs::read_dir(library).expect("axe-core is not there; `cargo xtask test` installs it");
+    let pythons = std::fs::read_dir(library).expect("axe-core is missing; `cargo xtask test` installs it");
     let mut files = pythons.map(|python| python.unwrap().path().join("site-packages/axe_playwright_python/axe.min.js"));
     std::fs::read_to_string(files.find(|file| file.is_file()).unwrap()).unwrap()
 }
@@ -141,7 +152,7 @@ impl Drop for Browser {
 pub(super) async fn until<F: Future<Output = bool>>(what: &str, happened: impl Fn() -> F) {
     let started = Instant::now();
     while !happened().await {
-        assert!(started.elapsed() < Duration::from_secs(60), "it never happened: {what}");
+        assert!(started.elapsed() < Duration::from_secs(60), "timed out waiting until {what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -1,7 +1,8 @@
-//! The page in a real browser: Chromium, driven through its own driver (`browser.rs`).
+//! The page in Chromium, which `browser.rs` drives. `refreshing.rs` has slow, late and wrong answers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod browser;
+mod refreshing;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -12,11 +13,12 @@ use serde_json::json;
 use support::recipient::{GUARDED, Kind, Recipient, TOKEN};
 use support::send;
 
+/// A token that `READING` and `ADMIN` set.
 const READ: &str = "a-read-token-of-many-characters";
 const READING: &str = "read_tokens=a-read-token-of-many-characters";
 const ADMIN: &str = "admin_tokens=a-read-token-of-many-characters";
 
-/// A destination where nobody listens.
+/// A destination that no server listens at.
 const CLOSED: &str = r#"destinations=[{"name": "closed", "url": "http://127.0.0.1:9/XYZZY"}]"#;
 
 const ROWS: &str = "tbody tr";
@@ -33,10 +35,10 @@ async fn twenty_sessions_are_listed_filtered_and_opened() {
     let recipient = filled();
     let browser = Browser::open(1200).await;
     browser.enter(&recipient, "wrong").await;
-    browser.says("That token is not accepted.").await;
+    browser.says("The token was not accepted.").await;
     browser.enter(&recipient, READ).await;
     until("all sessions are there", async || browser.count(ROWS).await == 20).await;
-    // What only values tell is there for the rows on screen.
+    // Names are in the values of records, not in their keys.
     until("customers are named", async || {
         let first = browser.client.find(Locator::Css("tbody tr:first-child td:nth-child(5)")).await.unwrap();
         !first.text().await.unwrap().is_empty()
@@ -45,14 +47,14 @@ async fn twenty_sessions_are_listed_filtered_and_opened() {
     let picture = browser.client.screenshot().await.unwrap();
     std::fs::write(support::recipient::root().join("target/page.png"), picture).unwrap();
     browser.choose("state", "open").await;
-    browser.says("No session is like that.").await;
+    browser.says("No sessions match these filters.").await;
     browser.choose("state", "ended").await;
     until("ended ones are there", async || browser.count(ROWS).await == 20).await;
     browser.choose("from", "2030-01-01").await;
-    browser.says("No session is like that.").await;
+    browser.says("No sessions match these filters.").await;
     browser.choose("from", "").await;
     until("all are there again", async || browser.count(ROWS).await == 20).await;
-    // Opened by the keyboard.
+    // The keyboard opens a session.
     let link = browser.find("tbody a").await;
     link.send_keys(&char::from(Key::Enter).to_string()).await.unwrap();
     browser.find("svg rect.customer").await;
@@ -93,7 +95,7 @@ async fn what_an_event_holds_is_shown_and_not_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_set_aside_is_shown_and_tried_again() {
+async fn a_body_set_aside_is_shown_and_retried() {
     let recipient = Recipient::start(Kind::Host, &[GUARDED, READING, ADMIN]);
     let path = format!("/events?outbound_event_token={TOKEN}");
     assert_eq!(recipient.post(&path, "event=support_conference_begin&version=1&lsid=x").result(), "set-aside");
@@ -103,30 +105,33 @@ async fn a_body_set_aside_is_shown_and_tried_again() {
     browser.says("timestamp is missing").await;
     browser.find("section button").await.click().await.unwrap();
     browser.says("the body is still no valid event").await;
-    // As if today's rules took what those of that day did not.
+    // The rules of a later version can accept a body that earlier rules did not.
     let store = rusqlite::Connection::open(recipient.store_path()).unwrap();
-    let mended = "UPDATE spin_key_value SET value = CAST(replace(CAST(value AS TEXT), '&lsid=x', '&lsid=x&timestamp=1') AS BLOB) WHERE key LIKE 'setaside.%'";
-    assert_eq!(store.execute(mended, []).unwrap(), 1);
+    let valid = "UPDATE spin_key_value \
+        SET value = CAST(replace(CAST(value AS TEXT), '&lsid=x', '&lsid=x&timestamp=1') AS BLOB) \
+        WHERE key LIKE 'setaside.%'";
+    assert_eq!(store.execute(valid, []).unwrap(), 1);
     browser.find("section button").await.click().await.unwrap();
-    browser.says("Nothing was set aside.").await;
+    browser.says("The body is stored as an event.").await;
+    browser.says("Nothing is set aside.").await;
     browser.find("a[href='#/']").await.click().await.unwrap();
     until("it is a session now", async || browser.count(ROWS).await == 1).await;
     browser.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_says_that_nothing_has_come_and_that_it_cannot_reach_the_component() {
+async fn an_empty_store_and_an_unreachable_component_are_shown() {
     let recipient = Recipient::start(Kind::Host, &[GUARDED, READING]);
     let browser = Browser::phone().await;
     browser.enter(&recipient, READ).await;
-    browser.says("No event has come yet.").await;
+    browser.says("No events have been received yet.").await;
     let text = browser.text().await;
     assert!(text.contains(&format!("http://{}/events?outbound_event_token=YOUR-TOKEN", recipient.address)), "{text}");
     assert_eq!(
         send(&format!("http://{}/events", recipient.address), &["--sessions", "3", "--token", TOKEN]).code,
         Some(0)
     );
-    // It refreshes itself.
+    // The page refreshes itself.
     until("sessions come", async || browser.count(ROWS).await == 3).await;
     assert!(!browser.is_wider_than_its_window().await);
     drop(recipient);
@@ -177,7 +182,7 @@ async fn axe_finds_no_fault_in_light_in_dark_and_on_a_phone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_says_where_a_destination_fails_and_lets_who_may_pause_it_and_go_on() {
+async fn a_failing_destination_is_shown_and_administrators_pause_and_resume_it() {
     let recipient = Recipient::start(
         Kind::Host,
         &[GUARDED, "read_tokens=a-read-token-of-many-characters,another-read-token", ADMIN, CLOSED],
@@ -194,17 +199,18 @@ async fn it_says_where_a_destination_fails_and_lets_who_may_pause_it_and_go_on()
     assert!(!browser.text().await.contains("XYZZY"));
     browser.find("[aria-label='Resume closed']").await.click().await.unwrap();
     browser.says("closed is resumed.").await;
-    let pause = "fetch('/api/destinations/closed/pause', {method: 'POST', headers: {Authorization: 'Bearer ' + sessionStorage.getItem('token')}})";
-    browser.client.execute(pause, vec![]).await.unwrap();
+    let pause = "const headers = { Authorization: 'Bearer ' + sessionStorage.getItem('token') };
+        fetch('/api/destinations/closed/pause', { method: 'POST', headers })";
+    browser.run(pause).await;
     browser.says("Destination closed is paused").await;
     browser.says("an administrator paused it").await;
     browser.find("[aria-label='Resume closed']").await.click().await.unwrap();
-    browser.says("What was packed since").await;
-    browser.find("#leave").await.click().await.unwrap();
+    browser.says("Events packed since").await;
+    browser.find("#forget").await.click().await.unwrap();
     browser.enter(&recipient, "another-read-token").await;
     browser.find("a[href='#/destinations']").await.click().await.unwrap();
     browser.says("http://127.0.0.1:9").await;
-    assert_eq!(browser.count("section button").await, 0, "who only reads is shown no button");
+    assert_eq!(browser.visible_buttons().await, 0, "a read token is shown a button");
     browser.close().await;
 }
 
@@ -222,9 +228,11 @@ async fn a_thousand_sessions_are_listed_fifty_at_a_time_and_found() {
         browser.client.execute(more, vec![]).await.unwrap();
         until("more are there", async || browser.count(ROWS).await == shown).await;
     }
-    // An old one is found by its id, and who filters goes on where they were.
-    let all = "return fetch('/api/sessions?limit=200&to=2100-01-01', {headers: {Authorization: 'Bearer ' + sessionStorage.getItem('token')}}).then((answer) => answer.json()).then((list) => list.sessions.at(-1).lsid)";
-    let lsid = browser.client.execute(all, vec![]).await.unwrap().as_str().unwrap().to_owned();
+    // An old session is found by its id, and the field keeps the focus.
+    let last = "const headers = { Authorization: 'Bearer ' + sessionStorage.getItem('token') };
+        const list = fetch('/api/sessions?limit=200&to=2100-01-01', { headers });
+        return list.then((answer) => answer.json()).then(({ sessions }) => sessions.at(-1).lsid)";
+    let lsid = browser.run(last).await.as_str().unwrap().to_owned();
     let field = browser.find("[name=q]").await;
     field.send_keys(&format!("{lsid}{}", char::from(Key::Enter))).await.unwrap();
     until("it is found", async || browser.count(ROWS).await == 1).await;
@@ -234,7 +242,7 @@ async fn a_thousand_sessions_are_listed_fifty_at_a_time_and_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn filters_stand_in_the_url_and_a_session_is_erased_by_who_may() {
+async fn filters_are_kept_in_the_url_and_administrators_erase_a_session() {
     let recipient = Recipient::start(
         Kind::Host,
         &[GUARDED, "read_tokens=a-read-token-of-many-characters,another-read-token", ADMIN],
@@ -257,13 +265,13 @@ async fn filters_stand_in_the_url_and_a_session_is_erased_by_who_may() {
     }
     assert_eq!(recipient.post(&path, "no event").result(), "set-aside");
     let browser = Browser::open(1200).await;
-    // A token that reads and no more is shown no button that removes.
+    // A read token is not shown the buttons that remove.
     browser.enter(&recipient, "another-read-token").await;
     until("all are there", async || browser.count(ROWS).await == 3).await;
     browser.find("a[href='#/set-aside']").await.click().await.unwrap();
     browser.says("no event").await;
-    assert_eq!(browser.count("section button").await, 0);
-    browser.find("#leave").await.click().await.unwrap();
+    assert_eq!(browser.visible_buttons().await, 0);
+    browser.find("#forget").await.click().await.unwrap();
     browser.enter(&recipient, READ).await;
     until("all are there again", async || browser.count(ROWS).await == 3).await;
     let wide = "return document.querySelector('table').scrollWidth > innerWidth";
@@ -279,7 +287,7 @@ async fn filters_stand_in_the_url_and_a_session_is_erased_by_who_may() {
         .await;
     browser.choose("site", "a/b").await;
     browser.says("site is not 1 to 32 characters").await;
-    // Escapes that are none are shown as they are.
+    // Escapes that are not valid are shown as they are.
     browser.client.execute("location.hash = '#/session/default/%zz'", vec![]).await.unwrap();
     browser.says("%zz").await;
     browser.client.execute("location.hash = '#/session/default/one'", vec![]).await.unwrap();

@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { filterHash, midnight, parseHash, replayQuery } from "../query.js";
+import { sessionHash, sessionPath, sessionsPath, withCursor } from "../query.js";
+
+const none = { site: "", lsid: "", filter: {} };
+
+test("a fragment names a view", () => {
+  for (const hash of ["", "#/", "#/nowhere", "#/session/", "#/session/hq"]) {
+    assert.deepEqual(parseHash(hash), { ...none, name: "sessions" }, hash);
+  }
+  assert.deepEqual(parseHash("#/set-aside"), { ...none, name: "set-aside" });
+  assert.deepEqual(parseHash("#/destinations"), { ...none, name: "destinations" });
+  assert.deepEqual(parseHash("#/session/hq/a%2Fb"), { ...none, name: "session", site: "hq", lsid: "a/b" });
+});
+
+test("escapes that are not valid are taken as they are", () => {
+  assert.equal(parseHash("#/session/hq/%zz").lsid, "%zz");
+});
+
+test("the fragment of a session or a search leads back to it", () => {
+  for (const lsid of ["one", "a/b?c#d", "100%", "ü"]) {
+    assert.deepEqual(parseHash(sessionHash("hq", lsid)), { ...none, name: "session", site: "hq", lsid });
+  }
+  const filter = { q: "Ann & Bob", state: "open" };
+  assert.deepEqual(parseHash(filterHash(filter)).filter, filter);
+  assert.equal(filterHash({ q: "", site: "" }), "#/");
+  assert.deepEqual(parseHash("#/?q=Ann&cursor=x").filter, { q: "Ann" });
+});
+
+test("a search has its filters, and days as the reader's midnights", () => {
+  assert.equal(sessionsPath({}, null), "/api/sessions?");
+  assert.equal(sessionsPath({ q: "Ann B", site: "" }, "next"), "/api/sessions?q=Ann+B&cursor=next");
+  const path = sessionsPath({ from: "2026-01-05" }, null);
+  assert.equal(new URLSearchParams(path.split("?")[1]).get("from"), midnight("2026-01-05"));
+  assert.equal(new Date(midnight("2026-01-05")).getHours(), 0);
+  // What is not a day goes as it is: the API says what is wrong with it.
+  assert.equal(sessionsPath({ from: "tomorrow" }, null), "/api/sessions?from=tomorrow");
+});
+
+test("the path of a session survives a browser", () => {
+  assert.equal(sessionPath("hq", "a/b"), "/api/sessions/hq/a%2Fb");
+  for (const lsid of [".", "..", "~."]) {
+    const { pathname } = new URL(sessionPath("hq", lsid), "http://localhost");
+    assert.equal(pathname, "/api/sessions/hq/~" + lsid);
+  }
+});
+
+test("a cursor and a replay are escaped", () => {
+  assert.equal(withCursor("/x", null), "/x");
+  assert.equal(withCursor("/x", "a&b"), "/x?cursor=a%26b");
+  assert.equal(withCursor("/x?limit=1", "a"), "/x?limit=1&cursor=a");
+  const query = new URLSearchParams(replayQuery("2026-01-05", "2026-01-06"));
+  assert.equal(query.get("from"), midnight("2026-01-05"));
+  assert.equal(query.get("to"), midnight("2026-01-06"));
+});

@@ -1,0 +1,153 @@
+// The answers of the API, as far as the page reads them: `src/service/openapi.yaml` describes all of it. And the
+// interface between the page and its views.
+
+type Time = string;
+
+interface Problem {
+  variable?: string;
+  reason: string;
+}
+
+interface Unreadable {
+  key: string;
+  reason: string;
+}
+
+interface Stats {
+  sessions: number;
+  events: number;
+  set_aside: number;
+  keys: number;
+  key_budget: number | null;
+  admin: boolean;
+  unwell: { name: string; state: string }[];
+  clock_faults: { site?: string; detail: string }[];
+}
+
+interface Conference {
+  kind: string;
+  id: string;
+  name: string;
+}
+
+interface Member {
+  /** `customer`, `representative` or any other word. */
+  type: string;
+  name: string;
+  username?: string;
+}
+
+interface SessionRow {
+  site: string;
+  lsid: string;
+  state: string;
+  first_event: Time;
+  duration_seconds: number | null;
+  customers: string[];
+  owner: Conference | null;
+  external_keys: string[];
+  events: number;
+}
+
+interface SessionList {
+  sessions: SessionRow[];
+  next: string | null;
+  unreadable: Unreadable[];
+}
+
+/** The data of an event: the fields that the guide names, and every other variable under `variables`. */
+interface EventData {
+  event: string;
+  conference?: Conference;
+  member?: Member;
+  variables?: Record<string, unknown>;
+  [further: string]: unknown;
+}
+
+interface SessionDetail {
+  site: string;
+  lsid: string;
+  state: string;
+  start: Time | null;
+  end: Time | null;
+  duration_seconds: number | null;
+  owners: (Conference & { since: Time })[];
+  participants: (Member & { joined: Time | null; left: Time | null })[];
+  external_keys: { external_key: string }[];
+  surveys: { by: string; completed: Time }[];
+  events: { time: Time; data: EventData }[];
+  events_total: number;
+  next: string | null;
+  unreadable: Unreadable[];
+}
+
+interface SetAsideBody {
+  id: string;
+  site: string;
+  firstseen: Time;
+  problems: Problem[];
+  body?: string;
+  body_base64?: string;
+}
+
+interface SetAsideList {
+  set_aside: SetAsideBody[];
+  next: string | null;
+  unreadable: Unreadable[];
+}
+
+interface Paused {
+  since: Time;
+  reason: string;
+}
+
+interface DestinationStatus {
+  name: string;
+  format: string;
+  origin?: string;
+  state: string;
+  pending: number;
+  oldest_pending?: Time;
+  last_success?: Time;
+  last_answer?: string;
+  last_error?: string;
+  failing_since?: Time;
+  failing_event?: string;
+  next_attempt?: Time;
+  paused?: Paused;
+  refused: number;
+  replays: number;
+}
+
+interface RefusedEvent {
+  id: string;
+  event: string;
+  time: Time;
+  reason: string;
+}
+
+/** The search fields of the list, by name: `FILTERS` in `query.js`. */
+type Filter = Record<string, string>;
+
+/** What a view can ask of the page that shows it. */
+interface ViewHost {
+  /** Reads again what the view shows. */
+  refresh(): Promise<void>;
+  /** Shows an error, unless another view is shown by now. */
+  report(error: unknown): void;
+  /** Whether the view is still shown. */
+  isShown(): boolean;
+}
+
+/** One refresh of a view. */
+interface Refresh {
+  /** Aborted once a newer refresh or another view has replaced this one. */
+  signal: AbortSignal;
+  /** `null` if the statistics could not be read. */
+  stats: Stats | null;
+  /** Whether the token is one of `admin_tokens`. */
+  admin: boolean;
+}
+
+/** Reads what a view shows, and shows it. */
+type Update = (refresh: Refresh) => Promise<void>;
