@@ -18,7 +18,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::board::{Board, Row, UNTRIED};
 use crate::config::{Config, EmailRecipient, HttpRecipient, Sessions, Smtp};
-use crate::email::{Email, EmailError, Relay, RelayError};
+use crate::email::{Email, EmailError, RefusedAddress, Relay, RelayError, refused_text};
 use crate::http::{self, HttpError};
 use crate::queue::{Coming, Item, Lane, Millis, QueueError, Queues, Started};
 use crate::retry::{Failure, Outcome, Rules, deliver};
@@ -61,9 +61,10 @@ enum Outlet {
 }
 
 impl Outlet {
-    async fn attempt(&self, item: &Bytes) -> Result<(), Failure> {
+    /// Makes one attempt. Returns the addresses that an SMTP server refused while it took the email for others.
+    async fn attempt(&self, item: &Bytes) -> Result<Vec<RefusedAddress>, Failure> {
         match self {
-            Self::Http(recipient) => recipient.post(item.clone()).await.map(|_| ()),
+            Self::Http(recipient) => recipient.post(item.clone()).await.map(|_| Vec::new()),
             Self::Smtp(relay) => {
                 let email: Email = serde_json::from_slice(item)
                     .map_err(|error| Failure::new(format!("what is queued is no email: {error}")))?;
@@ -150,9 +151,9 @@ impl Appliance {
                 self.queues.failed(lane, &item, now())
             };
             match deliver(rules, failing_for, || outlet.attempt(&item.bytes), failed).await? {
-                Outcome::Accepted(()) => {
+                Outcome::Accepted(refused) => {
                     self.queues.accepted(lane, &item)?;
-                    self.set_status(lane, "OK".to_owned());
+                    self.report_accepted(lane, &refused);
                 }
                 Outcome::Dropped(failure) => self.drop_item(lane, &item, &failure)?,
             }
@@ -161,13 +162,33 @@ impl Appliance {
 
     fn drop_item(&self, lane: &Lane, item: &Item, failure: &Failure) -> Result<(), RunError> {
         let what = if lane.as_str().starts_with("http/") { named(&item.bytes) } else { "an email".to_owned() };
-        let time = Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true);
-        self.board.lock().say(&format!("{time} {}: dropped {what}: {failure}", lane.as_str()));
+        self.log(&format!("{}: dropped {what}: {failure}", lane.as_str()));
         Ok(self.queues.dropped(item)?)
     }
 
-    fn set_status(&self, lane: &Lane, status: String) {
-        self.status.lock().insert(lane.clone(), status);
+    /// Logs refused addresses when they change, not once for each email.
+    fn report_accepted(&self, lane: &Lane, refused: &[RefusedAddress]) {
+        let status = match refused {
+            [] => "OK".to_owned(),
+            _ => Failure::new(format!("OK, but {}", refused_text(refused))).to_string(),
+        };
+        if self.set_status(lane, status.clone()).as_ref() == Some(&status) {
+            return;
+        }
+        for refused in refused {
+            self.log(&format!("{}: sent an email, but {refused}", lane.as_str()));
+        }
+    }
+
+    /// Sets the status of a queue, and returns the one before.
+    fn set_status(&self, lane: &Lane, status: String) -> Option<String> {
+        self.status.lock().insert(lane.clone(), status)
+    }
+
+    /// Prints a line with the time on standard error.
+    fn log(&self, text: &str) {
+        let time = Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true);
+        self.board.lock().say(&format!("{time} {text}"));
     }
 
     /// Everything that is a matter of time.

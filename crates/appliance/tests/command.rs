@@ -99,7 +99,7 @@ fn a_bad_configuration_is_refused_with_its_line_and_what_was_expected() {
             email("%SESSION_CHAT%", "a %CUSTOMER_EXIT_SURVEY%"),
             ":6: line 1, column 3: %CUSTOMER_EXIT_SURVEY% is not available for \"Support Session End\"",
         ),
-        (email("\"none\"", "\"tls\""), ":9: unknown variant `tls`, expected `none` or `starttls`"),
+        (email("\"none\"", "\"tls\""), ":9: unknown variant `tls`, expected one of `none`, `starttls`, `implicit`"),
         (format!("{EMAIL}username = \"u\"\n"), ":11: there is a username and no password"),
         (format!("{EMAIL}password = \"secret\"\n"), ":11: there is a password and no username"),
         (format!("{EMAIL}ca_certificate = \"ca.pem\"\n"), ":11: the CA certificate ca.pem cannot be read"),

@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -127,7 +128,7 @@ fn a_server_that_is_down_and_then_up_gets_every_email() {
     let running = Running::start(folder.path(), &[&smtp(port, PLAIN), desk.as_str()].concat());
     wait_until("the queue is empty", || running.said("Desk").pop() == Some(("OK".to_owned(), 0)));
     let emails = server.emails();
-    let lsids: std::collections::BTreeSet<_> = emails.iter().map(|email| email["subject"].to_string()).collect();
+    let lsids: BTreeSet<_> = emails.iter().map(|email| email["subject"].to_string()).collect();
     assert_eq!(lsids.len(), emails.len(), "an email came twice");
     assert!(emails.len() > 5);
 }
@@ -137,11 +138,49 @@ fn the_status_is_in_the_servers_words_and_what_fails_for_too_long_is_dropped() {
     let folder = tempfile::tempdir().unwrap();
     let server = SmtpServer::start(folder.path());
     let desk = recipient("Support Session End", "%LSID%", "ended", "retry_duration = \"100ms\"")
-        .replace("desk@example.com", "nobody@example.com");
+        .replace("desk@example.com", "nobody@example.com")
+        .replace(", \"Zoë <zoe@example.com>\"", "");
     let running = Running::start(folder.path(), &[SESSIONS, &smtp(server.port, PLAIN), &desk].concat());
     wait_until("an email is dropped", || running.stderr().contains("email/Desk: dropped an email: "));
-    let words = "permanent error (550): 5.1.1 There is nobody of that name";
+    let words = "nobody@example.com was refused: permanent error (550): 5.1.1 There is nobody of that name";
     wait_until("the status says why", || running.status("Desk").is_some_and(|status| status == words));
+    assert_eq!(server.emails().len(), 0);
+}
+
+#[test]
+fn a_refused_address_is_named_and_the_others_get_the_email_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = SmtpServer::start(folder.path());
+    let desk = recipient("Support Session End", "%LSID%", "ended", "")
+        .replace("desk@example.com", "nobody@example.com\", \"nobody.else@example.com");
+    let running = Running::start(folder.path(), &[SESSIONS, &smtp(server.port, PLAIN), &desk].concat());
+    let emails = server.wait_for_emails(5);
+    let lsids: BTreeSet<_> = emails.iter().map(|email| email["subject"].to_string()).collect();
+    assert_eq!(lsids.len(), emails.len(), "an email came twice");
+    for email in &emails {
+        assert_eq!(email["recipients"], json!(["zoe@example.com"]));
+        // The header names everybody whom the email was meant for.
+        assert_eq!(email["to"], json!(["nobody@example.com", "nobody.else@example.com", "zoe@example.com"]));
+    }
+    let because = "was refused: permanent error (550): 5.1.1 There is nobody of that name";
+    let status = format!("OK, but nobody@example.com {because}; nobody.else@example.com {because}");
+    wait_until("the status names both", || running.status("Desk").is_some_and(|known| known == status));
+    let log = running.stderr();
+    for address in ["nobody@example.com", "nobody.else@example.com"] {
+        let line = format!("email/Desk: sent an email, but {address} {because}\n");
+        assert_eq!(log.matches(&line).count(), 1, "not once for each email: {log}");
+    }
+}
+
+#[tokio::test]
+async fn a_temporary_refusal_of_one_address_fails_the_attempt_for_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = SmtpServer::start(folder.path());
+    let from = "appliance@example.com".parse().unwrap();
+    let to = ["desk@example.com", "later@example.com"].map(|address| address.parse().unwrap());
+    let relay = Relay::new("127.0.0.1", server.port, Encryption::None, None, Duration::from_secs(60)).unwrap();
+    let failure = relay.send(&Email::new(&from, &to, "subject", "body").unwrap()).await.unwrap_err();
+    assert_eq!(failure.to_string(), "transient error (450): 4.2.1 Try again later");
     assert_eq!(server.emails().len(), 0);
 }
 
@@ -172,27 +211,43 @@ fn starttls_and_credentials_are_what_they_must_be() {
         std::fs::write(&path, pem).unwrap();
         text(path)
     });
-    let arguments = ["--tls", &certificate, &key, "--login", "appliance", "sesame"];
-    let server = SmtpServer::start_with(folder.path(), 0, &arguments);
     let desk = recipient("Support Session End", "%LSID%", "ended", "");
     let login = |password: &str| format!("username = \"appliance\"\npassword = \"{password}\"\n");
-    let starttls = |ca: &str| format!("encryption = \"starttls\"\nca_certificate = '{ca}'\n");
-    for (more, expected) in [
-        (format!("{PLAIN}\n"), "530"),
-        (format!("{}{}", starttls(&other_ca), login("sesame")), "invalid peer certificate"),
-        (format!("encryption = \"starttls\"\n{}", login("sesame")), "invalid peer certificate"),
-        (format!("{}{}", starttls(&ca), login("wrong")), "535"),
-    ] {
-        let running = Running::start(folder.path(), &[SESSIONS, &smtp(server.port, &more), &desk].concat());
-        wait_until(expected, || running.status("Desk").is_some_and(|status| status.contains(expected)));
-        running.kill();
-        assert_eq!(server.emails().len(), 0);
+    for (encryption, more, without) in [("starttls", &[][..], "530"), ("implicit", &["--implicit"], "no answer within 500ms")] {
+        let arguments = [&["--tls", &certificate, &key, "--login", "appliance", "sesame"], more].concat();
+        let folder = tempfile::tempdir().unwrap();
+        let server = SmtpServer::start_with(folder.path(), 0, &arguments);
+        let with_ca = |ca: &str| format!("encryption = \"{encryption}\"\nca_certificate = '{ca}'\n");
+        for (more, expected) in [
+            (format!("{PLAIN}\ntimeout = \"500ms\"\n"), without),
+            (format!("{}{}", with_ca(&other_ca), login("sesame")), "invalid peer certificate"),
+            (format!("encryption = \"{encryption}\"\n{}", login("sesame")), "invalid peer certificate"),
+            (format!("{}{}", with_ca(&ca), login("wrong")), "535"),
+        ] {
+            let running = Running::start(folder.path(), &[SESSIONS, &smtp(server.port, &more), &desk].concat());
+            wait_until(expected, || running.status("Desk").is_some_and(|status| status.contains(expected)));
+            running.kill();
+            assert_eq!(server.emails().len(), 0);
+        }
+        let right = format!("{}{}", with_ca(&ca), login("sesame"));
+        let _running = Running::start(folder.path(), &[SESSIONS, &smtp(server.port, &right), &desk].concat());
+        for email in server.wait_for_emails(3) {
+            assert_eq!((&email["encrypted"], &email["login"]), (&json!(true), &json!(true)));
+        }
     }
-    let right = format!("{}{}", starttls(&ca), login("sesame"));
-    let _running = Running::start(folder.path(), &[SESSIONS, &smtp(server.port, &right), &desk].concat());
-    for email in server.wait_for_emails(3) {
-        assert_eq!((&email["encrypted"], &email["login"]), (&json!(true), &json!(true)));
-    }
+}
+
+#[test]
+fn implicit_tls_to_a_server_without_it_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = SmtpServer::start(folder.path());
+    let desk = recipient("Support Session End", "%LSID%", "ended", "");
+    let config = [SESSIONS, &smtp(server.port, "encryption = \"implicit\""), &desk].concat();
+    let running = Running::start(folder.path(), &config);
+    wait_until("the status says why", || {
+        running.status("Desk").is_some_and(|status| status.contains("received corrupt message"))
+    });
+    assert_eq!(server.emails().len(), 0);
 }
 
 #[tokio::test]
@@ -203,7 +258,8 @@ async fn a_value_adds_no_header_no_recipient_and_no_second_email() {
     let hostile =
         "x\r\nBcc: evil@example.com\r\nSubject: other\r\n\r\nbody\r\n.\r\nMAIL FROM:<evil@example.com>\r\n%LSID%";
     let relay = Relay::new("127.0.0.1", server.port, Encryption::None, None, Duration::from_secs(60)).unwrap();
-    relay.send(&Email::new(&from, &to, hostile, hostile).unwrap()).await.unwrap();
+    let refused = relay.send(&Email::new(&from, &to, hostile, hostile).unwrap()).await.unwrap();
+    assert!(refused.is_empty(), "{refused:?}");
     let emails = server.emails();
     assert_eq!(emails.len(), 1);
     assert_eq!(emails[0]["recipients"], json!(["desk@example.com"]));

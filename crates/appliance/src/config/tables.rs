@@ -61,8 +61,7 @@ impl SessionsTable {
 #[serde(deny_unknown_fields)]
 pub(super) struct SmtpTable {
     host: String,
-    #[serde(default = "smtp_port")]
-    port: u16,
+    port: Option<u16>,
     encryption: EncryptionName,
     username: Option<Spanned<String>>,
     password: Option<Spanned<Secret>>,
@@ -71,15 +70,18 @@ pub(super) struct SmtpTable {
     ca_certificate: Option<Spanned<PathBuf>>,
 }
 
-fn smtp_port() -> u16 {
-    25
-}
+/// SMTP's own port.
+const SMTP_PORT: u16 = 25;
+
+/// The port for implicit TLS (RFC 8314).
+const SUBMISSIONS_PORT: u16 = 465;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum EncryptionName {
     None,
     StartTls,
+    Implicit,
 }
 
 impl SmtpTable {
@@ -87,11 +89,14 @@ impl SmtpTable {
         let authorities = authorities(self.ca_certificate.as_ref(), folder)?;
         let encryption = match (self.encryption, self.ca_certificate) {
             (EncryptionName::StartTls, _) => Encryption::StartTls(authorities),
+            (EncryptionName::Implicit, _) => Encryption::Implicit(authorities),
             (EncryptionName::None, None) => Encryption::None,
             (EncryptionName::None, Some(path)) => {
-                return Err(Fault::at(&path, "ca_certificate is for encryption = \"starttls\""));
+                return Err(Fault::at(&path, "ca_certificate is for encryption = \"starttls\" or \"implicit\""));
             }
         };
+        let usual_port = if matches!(encryption, Encryption::Implicit(_)) { SUBMISSIONS_PORT } else { SMTP_PORT };
+        let port = self.port.unwrap_or(usual_port);
         let credentials = match (self.username, self.password) {
             (Some(user), Some(password)) => Some((user.into_inner(), password.into_inner().0)),
             (None, None) => None,
@@ -99,7 +104,7 @@ impl SmtpTable {
             (None, Some(alone)) => return Err(Fault::at(&alone, "there is a password and no username")),
         };
         let timeout = self.timeout.map_or(Duration::from_secs(60), |timeout| timeout.0);
-        Ok(Smtp { host: self.host, port: self.port, encryption, credentials, from: self.from.0, timeout })
+        Ok(Smtp { host: self.host, port, encryption, credentials, from: self.from.0, timeout })
     }
 }
 
