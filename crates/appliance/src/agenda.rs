@@ -8,7 +8,7 @@ use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 
-use crate::session::Session;
+use crate::session::SupportSession;
 
 /// When the first session starts: 2026-01-05T08:00:00Z. Not today, or the same seed would not give the same events.
 const FIRST_START: u64 = 1_767_600_000;
@@ -38,7 +38,7 @@ impl Agenda {
 
     fn start(&mut self, number: u64) {
         let started = started(self.seed, number);
-        for (index, step) in Session::make(self.seed, number).steps.iter().enumerate() {
+        for (index, step) in SupportSession::make(self.seed, number).steps.iter().enumerate() {
             let time = started + step.after;
             self.coming.push(Reverse((time, number, index, step.form(time, self.custom_fields))));
         }

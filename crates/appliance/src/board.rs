@@ -24,7 +24,7 @@ pub const UNTRIED: &str = "-";
 
 /// A recipient, as the page has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct RecipientRow {
     /// What it is called.
     pub name: String,
     /// Its URL or its addresses.
@@ -40,7 +40,7 @@ pub enum Board {
     /// On a terminal, which holds it in its place.
     Terminal(ProgressBar),
     /// Anywhere else: what was told, and when.
-    Lines(BTreeMap<usize, (Row, Instant)>),
+    Lines(BTreeMap<usize, (RecipientRow, Instant)>),
 }
 
 impl Board {
@@ -51,7 +51,7 @@ impl Board {
     }
 
     /// Shows how all recipients are.
-    pub fn show(&mut self, rows: &[Row]) {
+    pub fn show(&mut self, rows: &[RecipientRow]) {
         match self {
             Self::Terminal(bar) => bar.set_message(table(rows, console::Term::stdout().size().1)),
             Self::Lines(told) => {
@@ -99,7 +99,7 @@ impl Drop for Board {
 }
 
 /// Another status is news; a queue's length is when it has doubled or halved, or when nothing waits any more.
-fn is_news(told: &Row, row: &Row, since: Duration) -> bool {
+fn is_news(told: &RecipientRow, row: &RecipientRow, since: Duration) -> bool {
     let (before, now) = (told.queued, row.queued);
     let length = match now {
         0 => before > 0,
@@ -109,20 +109,20 @@ fn is_news(told: &Row, row: &Row, since: Duration) -> bool {
     !quiet && (told.status != row.status || length)
 }
 
-fn line(time: DateTime<Utc>, row: &Row) -> String {
-    let Row { name, to: _, status, queued } = row;
+fn line(time: DateTime<Utc>, row: &RecipientRow) -> String {
+    let RecipientRow { name, to: _, status, queued } = row;
     format!("{} {name}: {status}, {queued} queued", time.to_rfc3339_opts(SecondsFormat::Secs, true))
 }
 
 /// As wide as the terminal is: a line that goes on in the next could not be found again to be drawn over.
-fn table(rows: &[Row], width: u16) -> String {
+fn table(rows: &[RecipientRow], width: u16) -> String {
     let mut table = Table::new();
     table
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(width)
         .load_style(UTF8_HORIZONTAL_ONLY)
         .set_header(["Name", "URL", "Status", "Queued events"]);
-    for Row { name, to, status, queued } in rows {
+    for RecipientRow { name, to, status, queued } in rows {
         table.add_row([name, to, status, &queued.to_string()]);
     }
     table.to_string()
@@ -132,10 +132,10 @@ fn table(rows: &[Row], width: u16) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::{Row, is_news, line};
+    use super::{RecipientRow, is_news, line};
 
-    fn row(status: &str, queued: u64) -> Row {
-        Row { name: "HQ".into(), to: "http://127.0.0.1:3000/events".into(), status: status.into(), queued }
+    fn row(status: &str, queued: u64) -> RecipientRow {
+        RecipientRow { name: "HQ".into(), to: "http://127.0.0.1:3000/events".into(), status: status.into(), queued }
     }
 
     #[test]

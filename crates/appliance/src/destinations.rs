@@ -18,7 +18,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 use rustls::pki_types::CertificateDer;
 
-use crate::session::Session;
+use crate::session::SupportSession;
 use crate::{http, tls};
 
 /// How long an answer may take: as long as a round waits for it.
@@ -26,14 +26,14 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// What a destination said to an event.
 #[derive(Debug)]
-pub struct Said {
+pub struct TrialAnswer {
     /// The event's name.
     pub event: String,
     /// Its answer, or why there was none.
     pub answer: Result<u16, String>,
 }
 
-impl Said {
+impl TrialAnswer {
     /// Whether it took the event.
     pub fn is_taken(&self) -> bool {
         matches!(self.answer, Ok(200..=299))
@@ -44,10 +44,10 @@ impl Said {
 pub fn trial() -> Result<Vec<Entry>> {
     let now = Utc::now();
     let seed = now.timestamp().unsigned_abs();
-    let session = Session::make(seed, 0);
+    let session = SupportSession::make(seed, 0);
     let began = seed.saturating_sub(session.ended_after());
     let site = Site::parse("trial").context("a site's name")?;
-    let entry = |step: &crate::session::Step| {
+    let entry = |step: &crate::session::SessionStep| {
         let form = step.form(began + step.after, false);
         let event = parse(form.as_bytes()).map_err(|problems| anyhow::anyhow!("{problems}"))?;
         let (_, record) = Record::new(event, site.clone(), now);
@@ -63,7 +63,7 @@ pub async fn send(
     destination: &Destination,
     entries: &[Entry],
     authorities: &[CertificateDer<'static>],
-) -> Result<Option<Vec<Said>>> {
+) -> Result<Option<Vec<TrialAnswer>>> {
     let Way::Push(push) = &destination.way else { return Ok(None) };
     // All that may be shown of it.
     let origin = Url::parse(push.url.origin()).context("its URL is none")?;
@@ -81,7 +81,7 @@ pub async fn send(
         let wanted = KeyParts::of(&key).is_some_and(|parts| destination.filter.wants(&parts));
         if wanted && destination.filter.wants_with(external_key.as_deref()) {
             let answer = answer(&client, &origin, destination, push, entry, &timeline).await;
-            said.push(Said { event: entry.key.event.as_str().to_owned(), answer });
+            said.push(TrialAnswer { event: entry.key.event.as_str().to_owned(), answer });
         }
     }
     Ok(Some(said))

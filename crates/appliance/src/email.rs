@@ -192,10 +192,7 @@ impl Relay {
 
 /// Sends the envelope and the text. A temporary refusal (4xx) of any address fails the whole attempt, so that the next
 /// one reaches everybody.
-async fn hand_over(
-    connection: &mut AsyncSmtpConnection,
-    email: &Email,
-) -> Result<Vec<RefusedAddress>, AttemptFailure> {
+async fn hand_over(connection: &mut AsyncSmtpConnection, email: &Email) -> Result<Vec<RefusedAddress>, AttemptFailure> {
     let parameters = email.parameters(connection)?;
     connection.command(Mail::new(Some(email.from.clone()), parameters)).await.map_err(failure)?;
     let mut refused = Vec::new();

@@ -10,7 +10,7 @@ use reqwest::{Client, Response, StatusCode, Url};
 use rustls::ClientConfig;
 use tokio::time::Instant;
 
-use crate::retry::Failure;
+use crate::retry::AttemptFailure;
 
 /// The most bytes of an answer that are read: for its words, and so that the connection can be used again.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
@@ -94,18 +94,19 @@ impl HttpRecipient {
     }
 
     /// Posts one event.
-    pub async fn post(&self, form: Bytes) -> Result<Accepted, Failure> {
+    pub async fn post(&self, form: Bytes) -> Result<Accepted, AttemptFailure> {
         let started = Instant::now();
         let request = self.client.post(self.url.clone()).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
         let answer = tokio::time::timeout(self.timeout, request.body(form).send()).await;
-        let answer = answer.map_err(|_| self.late())?.map_err(|error| Failure::new(unanswered(&error, &self.url)))?;
+        let answer =
+            answer.map_err(|_| self.late())?.map_err(|error| AttemptFailure::new(unanswered(&error, &self.url)))?;
         let (status, took, result) = (answer.status(), started.elapsed(), header(&answer, "event-result"));
         // The status decides. A body that never ends changes nothing, and costs the next event no more than this.
         let patience = if status == StatusCode::OK { GRACE } else { self.timeout.saturating_sub(took) };
         let words = tokio::time::timeout(patience, words(answer)).await.unwrap_or_default();
         match status {
             StatusCode::OK => Ok(Accepted { result, took }),
-            _ => Err(Failure::new(format!("HTTP {status} {}", self.without_secrets(words)))),
+            _ => Err(AttemptFailure::new(format!("HTTP {status} {}", self.without_secrets(words)))),
         }
     }
 
@@ -113,14 +114,14 @@ impl HttpRecipient {
         self.secrets.iter().fold(words, |words, secret| words.replace(secret, "…"))
     }
 
-    fn late(&self) -> Failure {
-        Failure::new(format!("no answer within {}", humantime::format_duration(self.timeout)))
+    fn late(&self) -> AttemptFailure {
+        AttemptFailure::new(format!("no answer within {}", humantime::format_duration(self.timeout)))
     }
 }
 
 /// Why a request had no answer.
 pub fn unanswered(error: &reqwest::Error, url: &Url) -> String {
-    let cause = another_protocol(error, url).unwrap_or_else(|| Failure::cause(error));
+    let cause = another_protocol(error, url).unwrap_or_else(|| AttemptFailure::cause(error));
     if error.is_connect() { format!("cannot connect: {cause}") } else { format!("no answer: {cause}") }
 }
 

@@ -45,7 +45,7 @@ impl fmt::Display for EmailEvent {
 
 /// Where in an email a template stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum EmailField {
     /// The subject: one line.
     Subject,
     /// The body.
@@ -78,7 +78,7 @@ pub enum Macro {
 
 /// What the guide says of a macro.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct MacroEntry {
     /// Its name, without the signs around it.
     pub name: &'static str,
     /// What stands in its place.
@@ -86,7 +86,7 @@ pub struct Entry {
     /// The events whose emails may hold it.
     pub events: &'static [EmailEvent],
     /// The places that may hold it.
-    pub places: &'static [Place],
+    pub places: &'static [EmailField],
 }
 
 impl Macro {
@@ -114,13 +114,13 @@ impl Macro {
 
     /// Its line in the guide's catalogue.
     #[rustfmt::skip]
-    pub const fn entry(self) -> Entry {
+    pub const fn entry(self) -> MacroEntry {
         const ANY: &[EmailEvent] = &EmailEvent::ALL;
         const END: &[EmailEvent] = &[EmailEvent::SessionEnd];
         const CUSTOMER: &[EmailEvent] = &[EmailEvent::CustomerExitSurvey];
         const REP: &[EmailEvent] = &[EmailEvent::RepSurvey];
-        const BOTH: &[Place] = &[Place::Subject, Place::Body];
-        const BODY: &[Place] = &[Place::Body];
+        const BOTH: &[EmailField] = &[EmailField::Subject, EmailField::Body];
+        const BODY: &[EmailField] = &[EmailField::Body];
         let (name, events, places, purpose) = match self {
             Self::ExternalKey => ("SESSION.CUSTOM.EXTERNAL_KEY", ANY, BOTH, "the session's external key, if it has one"),
             Self::Lsid => ("LSID", ANY, BOTH, "the logging session id"),
@@ -141,7 +141,7 @@ impl Macro {
             Self::CustomerExitSurvey => ("CUSTOMER_EXIT_SURVEY", CUSTOMER, BODY, "the customer's exit survey: questions and answers"),
             Self::RepresentativeExitSurvey => ("REPRESENTATIVE_EXIT_SURVEY", REP, BODY, "the representative's survey: questions and answers"),
         };
-        Entry { name, purpose, events, places }
+        MacroEntry { name, purpose, events, places }
     }
 
     /// The macro whose name is nearest to `name`, in whatever case: one that has it as a part, or else the one that takes
@@ -177,10 +177,10 @@ impl fmt::Display for Position {
 
 /// Free text with macros in it. Every text is a template; [`check`] says what of it would not work.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Template(Vec<(Position, Part)>);
+pub struct EmailTemplate(Vec<(Position, TemplatePart)>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
+enum TemplatePart {
     /// As it is to stand in the email.
     Text(String),
     Macro(Macro),
@@ -190,14 +190,14 @@ enum Part {
     Unclosed(Macro),
 }
 
-impl Template {
+impl EmailTemplate {
     /// Reads a template. Names count in capitals only, as the guide prints them; a sign that begins no name is text.
     pub fn parse(text: &str) -> Self {
-        let mut parts = Parts::default();
+        let mut parts = TemplateParts::default();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('%') {
             parts.text(before);
-            let (part, length) = Part::after_sign(after);
+            let (part, length) = TemplatePart::after_sign(after);
             let (taken, left) = after.split_at_checked(length).unwrap_or((after, ""));
             parts.add(part, &format!("%{taken}"));
             rest = left;
@@ -207,7 +207,7 @@ impl Template {
     }
 }
 
-impl Part {
+impl TemplatePart {
     /// What the text after a `%` begins with, and how many of its bytes belong to it.
     fn after_sign(after: &str) -> (Self, usize) {
         if let Some(known) = closed(after) {
@@ -237,24 +237,24 @@ fn closed(after: &str) -> Option<Macro> {
 }
 
 /// The parts found so far, and where the next one begins.
-struct Parts {
-    list: Vec<(Position, Part)>,
+struct TemplateParts {
+    list: Vec<(Position, TemplatePart)>,
     at: Position,
 }
 
-impl Default for Parts {
+impl Default for TemplateParts {
     fn default() -> Self {
         Self { list: Vec::new(), at: Position { line: 1, column: 1 } }
     }
 }
 
-impl Parts {
+impl TemplateParts {
     fn text(&mut self, text: &str) {
-        self.add(Part::Text(text.to_owned()), text);
+        self.add(TemplatePart::Text(text.to_owned()), text);
     }
 
     /// Adds a part that is written as `source`.
-    fn add(&mut self, part: Part, source: &str) {
+    fn add(&mut self, part: TemplatePart, source: &str) {
         self.list.push((self.at, part));
         for character in source.chars() {
             match character {
@@ -271,12 +271,12 @@ pub struct Finding {
     /// Where it begins.
     pub at: Position,
     /// What is wrong.
-    pub fault: Fault,
+    pub fault: TemplateFault,
 }
 
 /// What can be wrong in a template.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum TemplateFault {
     /// The appliance knows no such macro.
     #[error("{written} is no macro; the nearest is {nearest}")]
     Unknown {
@@ -315,30 +315,30 @@ impl fmt::Display for Finding {
 }
 
 /// Everything that is wrong with a template for the emails of `event`, in the order in which it stands there.
-pub fn check(template: &Template, event: EmailEvent, place: Place) -> Vec<Finding> {
+pub fn check(template: &EmailTemplate, event: EmailEvent, place: EmailField) -> Vec<Finding> {
     template.0.iter().flat_map(|(at, part)| part.findings(*at, event, place)).collect()
 }
 
-impl Part {
-    fn findings(&self, at: Position, event: EmailEvent, place: Place) -> Vec<Finding> {
+impl TemplatePart {
+    fn findings(&self, at: Position, event: EmailEvent, place: EmailField) -> Vec<Finding> {
         match self {
-            Self::Text(text) => match text.find(['\r', '\n']).filter(|_| place == Place::Subject) {
+            Self::Text(text) => match text.find(['\r', '\n']).filter(|_| place == EmailField::Subject) {
                 Some(end) => {
                     let before = text.char_indices().take_while(|(index, _)| *index < end).count();
-                    vec![Finding { at: Position { column: at.column + before, ..at }, fault: Fault::LineBreak }]
+                    vec![Finding { at: Position { column: at.column + before, ..at }, fault: TemplateFault::LineBreak }]
                 }
                 None => Vec::new(),
             },
             Self::Unknown(written) => Macro::nearest(written.trim_matches('%'))
-                .map(|nearest| Finding { at, fault: Fault::Unknown { written: written.clone(), nearest } })
+                .map(|nearest| Finding { at, fault: TemplateFault::Unknown { written: written.clone(), nearest } })
                 .into_iter()
                 .collect(),
-            Self::Unclosed(known) => vec![Finding { at, fault: Fault::Unclosed(*known) }],
+            Self::Unclosed(known) => vec![Finding { at, fault: TemplateFault::Unclosed(*known) }],
             Self::Macro(found) => {
                 let entry = found.entry();
                 let for_event = entry.events.contains(&event);
-                let not_for_event = (!for_event).then_some(Fault::NotForEvent { found: *found, event });
-                let body_only = (!entry.places.contains(&place)).then_some(Fault::BodyOnly(*found));
+                let not_for_event = (!for_event).then_some(TemplateFault::NotForEvent { found: *found, event });
+                let body_only = (!entry.places.contains(&place)).then_some(TemplateFault::BodyOnly(*found));
                 not_for_event.into_iter().chain(body_only).map(|fault| Finding { at, fault }).collect()
             }
         }
@@ -346,20 +346,20 @@ impl Part {
 }
 
 /// What the macros stand for in one email.
-pub trait Values {
+pub trait MacroValues {
     /// The text for a macro. `None`, as for an external key that was not assigned, leaves nothing in its place.
     fn value(&self, of: Macro) -> Option<Cow<'_, str>>;
 }
 
 /// The text of an email: what is no macro stands as it was written, byte for byte. A value is put in as it is, and never
 /// read as a template.
-pub fn render(template: &Template, values: &impl Values) -> String {
+pub fn render(template: &EmailTemplate, values: &impl MacroValues) -> String {
     let mut text = String::new();
     for (_, part) in &template.0 {
         match part {
-            Part::Text(part) | Part::Unknown(part) => text.push_str(part),
-            Part::Macro(of) => text.push_str(&values.value(*of).unwrap_or_default()),
-            Part::Unclosed(known) => text.extend(["%", known.entry().name]),
+            TemplatePart::Text(part) | TemplatePart::Unknown(part) => text.push_str(part),
+            TemplatePart::Macro(of) => text.push_str(&values.value(*of).unwrap_or_default()),
+            TemplatePart::Unclosed(known) => text.extend(["%", known.entry().name]),
         }
     }
     text

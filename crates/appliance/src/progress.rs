@@ -23,9 +23,9 @@ pub fn bar(target: ProgressDrawTarget, total: Option<u64>, template: &str) -> Pr
 }
 
 /// Shows how far it is, until it is dropped: a bar on a terminal, a line now and then elsewhere.
-pub struct Progress(tokio::task::AbortHandle);
+pub struct SendProgress(tokio::task::AbortHandle);
 
-impl Progress {
+impl SendProgress {
     /// Watches `tally`. `total` is what there is to send, where that is known.
     pub fn watch(tally: Arc<Tally>, total: Option<u64>) -> Self {
         let watching = async move {
@@ -39,7 +39,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for SendProgress {
     fn drop(&mut self) {
         self.0.abort();
     }

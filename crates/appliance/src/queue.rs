@@ -91,7 +91,7 @@ pub type Millis = i64;
 
 /// A session that has started.
 #[derive(Clone, Debug)]
-pub struct Started {
+pub struct StartedSession {
     /// Its number.
     pub number: u64,
     /// When it started, in Unix seconds.
@@ -102,7 +102,7 @@ pub struct Started {
 
 /// A step of a session that is yet to happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Coming {
+pub struct ComingStep {
     /// Its row.
     id: i64,
     /// The seed that made the session.
@@ -117,7 +117,7 @@ pub struct Coming {
 
 /// The first in a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Item {
+pub struct QueuedItem {
     /// Its row.
     pub id: i64,
     /// What is to be sent.
@@ -128,7 +128,7 @@ pub struct Item {
 
 /// A recipient that fails and whose contact was not told yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failing {
+pub struct FailingRecipient {
     /// Whose queue.
     pub lane: Lane,
     /// Since when.
@@ -212,7 +212,7 @@ impl Queues {
     }
 
     /// Sessions have started, one after the other: their steps are to happen, each when it is due.
-    pub fn start(&self, seed: u64, sessions: &[Started]) -> Result<(), QueueError> {
+    pub fn start(&self, seed: u64, sessions: &[StartedSession]) -> Result<(), QueueError> {
         let Some(next) = sessions.last().map(|last| (last.number + 1).cast_signed()) else { return Ok(()) };
         let seed = seed.cast_signed();
         self.in_transaction(|transaction| {
@@ -230,13 +230,13 @@ impl Queues {
     }
 
     /// What is due by `now`, in the order in which it is due: 500 steps at most.
-    pub fn due(&self, now: Millis) -> Result<Vec<Coming>, QueueError> {
+    pub fn due(&self, now: Millis) -> Result<Vec<ComingStep>, QueueError> {
         let connection = self.connection();
         let mut select = connection.prepare_cached(
             "SELECT id, seed, session, step, started FROM coming WHERE due <= ? ORDER BY due, id LIMIT 500",
         )?;
         let rows = select.query_map([now], |row| {
-            Ok(Coming {
+            Ok(ComingStep {
                 id: row.get(0)?,
                 seed: row.get::<_, i64>(1)?.cast_unsigned(),
                 session: row.get::<_, i64>(2)?.cast_unsigned(),
@@ -248,7 +248,7 @@ impl Queues {
     }
 
     /// Steps have happened: what they mean for each recipient is queued.
-    pub fn happened(&self, steps: &[Coming], items: &[(Lane, Vec<u8>)]) -> Result<(), QueueError> {
+    pub fn happened(&self, steps: &[ComingStep], items: &[(Lane, Vec<u8>)]) -> Result<(), QueueError> {
         self.in_transaction(|transaction| {
             for step in steps {
                 transaction.prepare_cached("DELETE FROM coming WHERE id = ?")?.execute([step.id])?;
@@ -258,18 +258,18 @@ impl Queues {
     }
 
     /// The first in a queue.
-    pub fn first(&self, lane: &Lane) -> Result<Option<Item>, QueueError> {
+    pub fn first(&self, lane: &Lane) -> Result<Option<QueuedItem>, QueueError> {
         let connection = self.connection();
         let mut select = connection
             .prepare_cached("SELECT id, item, failing_since FROM queued WHERE lane = ? ORDER BY id LIMIT 1")?;
         let first = select.query_row([lane.as_str()], |row| {
-            Ok(Item { id: row.get(0)?, bytes: row.get::<_, Vec<u8>>(1)?.into(), failing_since: row.get(2)? })
+            Ok(QueuedItem { id: row.get(0)?, bytes: row.get::<_, Vec<u8>>(1)?.into(), failing_since: row.get(2)? })
         });
         Ok(first.optional()?)
     }
 
     /// An attempt has failed. What counts of several is the first.
-    pub fn failed(&self, lane: &Lane, item: &Item, now: Millis) -> Result<(), QueueError> {
+    pub fn failed(&self, lane: &Lane, item: &QueuedItem, now: Millis) -> Result<(), QueueError> {
         self.in_transaction(|transaction| {
             transaction.execute(
                 "UPDATE queued SET failing_since = ? WHERE id = ? AND failing_since IS NULL",
@@ -281,7 +281,7 @@ impl Queues {
     }
 
     /// An item was accepted: it leaves its queue, whose recipient has recovered if it was failing.
-    pub fn accepted(&self, lane: &Lane, item: &Item) -> Result<(), QueueError> {
+    pub fn accepted(&self, lane: &Lane, item: &QueuedItem) -> Result<(), QueueError> {
         self.in_transaction(|transaction| {
             transaction.prepare_cached("DELETE FROM queued WHERE id = ?")?.execute([item.id])?;
             transaction.prepare_cached("DELETE FROM failing WHERE lane = ?")?.execute([lane.as_str()])?;
@@ -290,16 +290,16 @@ impl Queues {
     }
 
     /// An item has failed for too long: it leaves its queue. The recipient still fails.
-    pub fn dropped(&self, item: &Item) -> Result<(), QueueError> {
+    pub fn dropped(&self, item: &QueuedItem) -> Result<(), QueueError> {
         self.connection().execute("DELETE FROM queued WHERE id = ?", [item.id])?;
         Ok(())
     }
 
     /// The recipients that fail and whose contacts were not told.
-    pub fn failing(&self) -> Result<Vec<Failing>, QueueError> {
+    pub fn failing(&self) -> Result<Vec<FailingRecipient>, QueueError> {
         let connection = self.connection();
         let mut select = connection.prepare_cached("SELECT lane, since FROM failing WHERE told = 0")?;
-        let rows = select.query_map([], |row| Ok(Failing { lane: Lane(row.get(0)?), since: row.get(1)? }))?;
+        let rows = select.query_map([], |row| Ok(FailingRecipient { lane: Lane(row.get(0)?), since: row.get(1)? }))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// Why a line is no event.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LineError {
+pub enum ReplayLineError {
     /// It is no JSON object.
     #[error("is no JSON object: {0}")]
     NoObject(String),
@@ -22,12 +22,12 @@ pub enum LineError {
 
 /// The body of the POST for one line: `{"event":"support_conference_begin","lsid":…}`, every value text or a whole number,
 /// or a record as the recipient stores and exports it. What is wrong with the event itself is for the recipient to say.
-pub fn form(line: &str) -> Result<String, LineError> {
+pub fn form(line: &str) -> Result<String, ReplayLineError> {
     let object: serde_json::Map<String, Value> =
-        serde_json::from_str(line).map_err(|error| LineError::NoObject(error.to_string()))?;
+        serde_json::from_str(line).map_err(|error| ReplayLineError::NoObject(error.to_string()))?;
     let form = if object.contains_key("specversion") {
         let record = Record::deserialize(Value::Object(object));
-        serde_urlencoded::to_string(record.map_err(|error| LineError::NoRecord(error.to_string()))?.data.form())
+        serde_urlencoded::to_string(record.map_err(|error| ReplayLineError::NoRecord(error.to_string()))?.data.form())
     } else {
         serde_urlencoded::to_string(object.into_iter().map(variable).collect::<Result<BTreeMap<_, _>, _>>()?)
     };
@@ -35,11 +35,11 @@ pub fn form(line: &str) -> Result<String, LineError> {
     Ok(form.unwrap_or_default())
 }
 
-fn variable((name, value): (String, Value)) -> Result<(String, String), LineError> {
+fn variable((name, value): (String, Value)) -> Result<(String, String), ReplayLineError> {
     match value {
         Value::String(text) => Ok((name, text)),
         Value::Number(number) if number.is_i64() || number.is_u64() => Ok((name, number.to_string())),
-        _ => Err(LineError::Value(name)),
+        _ => Err(ReplayLineError::Value(name)),
     }
 }
 
@@ -49,7 +49,7 @@ mod tests {
     use outbound_events::parse::parse;
     use outbound_events::record::Record;
 
-    use super::{LineError, form};
+    use super::{ReplayLineError, form};
 
     #[test]
     fn a_line_is_variables_or_a_record() {
@@ -65,11 +65,11 @@ mod tests {
     #[test]
     fn what_a_form_cannot_hold_is_named() {
         for line in [r#"{"lsid":null}"#, r#"{"lsid":1.5}"#, r#"{"lsid":["x"]}"#, r#"{"lsid":true}"#] {
-            assert_eq!(form(line), Err(LineError::Value("lsid".to_owned())), "{line}");
+            assert_eq!(form(line), Err(ReplayLineError::Value("lsid".to_owned())), "{line}");
         }
         for line in ["", "[]", "event=x", r#"{"event":"x""#] {
-            assert!(matches!(form(line), Err(LineError::NoObject(_))), "{line}");
+            assert!(matches!(form(line), Err(ReplayLineError::NoObject(_))), "{line}");
         }
-        assert!(matches!(form(r#"{"specversion":"1.0","data":{}}"#), Err(LineError::NoRecord(_))));
+        assert!(matches!(form(r#"{"specversion":"1.0","data":{}}"#), Err(ReplayLineError::NoRecord(_))));
     }
 }

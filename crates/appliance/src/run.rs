@@ -16,16 +16,16 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::board::{Board, Row, UNTRIED};
-use crate::config::{Config, EmailRecipient, HttpRecipient, Sessions, Smtp};
+use crate::board::{Board, RecipientRow, UNTRIED};
+use crate::config::{Config, EmailRecipientSettings, HttpRecipientSettings, SessionSettings, SmtpSettings};
 use crate::email::{Email, EmailError, RefusedAddress, Relay, RelayError, refused_text};
 use crate::http::{self, HttpError};
-use crate::queue::{Coming, Item, Lane, Millis, QueueError, Queues, Started};
-use crate::retry::{Failure, Outcome, Rules, deliver};
+use crate::queue::{ComingStep, Lane, Millis, QueueError, QueuedItem, Queues, StartedSession};
+use crate::retry::{AttemptFailure, DeliveryOutcome, RetryRules, deliver};
 use crate::send::named;
-use crate::session::Session;
+use crate::session::SupportSession;
 use crate::story::Story;
-use crate::tls::{self, TlsError};
+use crate::tls::{self, AuthorityError};
 
 /// How often it looks at the clock: what is due, who is to be told, what has changed.
 const TICK: Duration = Duration::from_millis(200);
@@ -34,7 +34,7 @@ const TICK: Duration = Duration::from_millis(200);
 const MAX_STARTS: usize = 1_000;
 
 /// How emails to contacts are retried. The settings page has no fields for it.
-const ALERT_RULES: Rules = Rules { interval: Duration::from_secs(60), duration: Duration::from_secs(86_400) };
+const ALERT_RULES: RetryRules = RetryRules { interval: Duration::from_secs(60), duration: Duration::from_secs(86_400) };
 
 /// What stops an appliance, or keeps it from starting.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +45,7 @@ pub enum RunError {
     #[error("{0}")]
     Recipient(String, #[source] HttpError),
     #[error(transparent)]
-    Tls(#[from] TlsError),
+    Tls(#[from] AuthorityError),
     #[error(transparent)]
     Relay(#[from] RelayError),
     #[error(transparent)]
@@ -62,12 +62,12 @@ enum Outlet {
 
 impl Outlet {
     /// Makes one attempt. Returns the addresses that an SMTP server refused while it took the email for others.
-    async fn attempt(&self, item: &Bytes) -> Result<Vec<RefusedAddress>, Failure> {
+    async fn attempt(&self, item: &Bytes) -> Result<Vec<RefusedAddress>, AttemptFailure> {
         match self {
             Self::Http(recipient) => recipient.post(item.clone()).await.map(|_| Vec::new()),
             Self::Smtp(relay) => {
                 let email: Email = serde_json::from_slice(item)
-                    .map_err(|error| Failure::new(format!("what is queued is no email: {error}")))?;
+                    .map_err(|error| AttemptFailure::new(format!("what is queued is no email: {error}")))?;
                 relay.send(&email).await
             }
         }
@@ -132,7 +132,7 @@ impl Appliance {
     }
 
     /// Delivers what is in a queue and what comes into it, first in, first out, one at a time.
-    async fn serve(self: Arc<Self>, lane: Lane, rules: Rules, outlet: Outlet) -> Result<(), RunError> {
+    async fn serve(self: Arc<Self>, lane: Lane, rules: RetryRules, outlet: Outlet) -> Result<(), RunError> {
         let lane = &lane;
         if let Outlet::Smtp(relay) = &outlet {
             // The page's Current status is there before the first email.
@@ -146,21 +146,21 @@ impl Appliance {
                 continue;
             };
             let failing_for = item.failing_since.map(|since| elapsed(since, now()));
-            let failed = |failure: &Failure| {
+            let failed = |failure: &AttemptFailure| {
                 self.set_status(lane, failure.to_string());
                 self.queues.failed(lane, &item, now())
             };
             match deliver(rules, failing_for, || outlet.attempt(&item.bytes), failed).await? {
-                Outcome::Accepted(refused) => {
+                DeliveryOutcome::Accepted(refused) => {
                     self.queues.accepted(lane, &item)?;
                     self.report_accepted(lane, &refused);
                 }
-                Outcome::Dropped(failure) => self.drop_item(lane, &item, &failure)?,
+                DeliveryOutcome::Dropped(failure) => self.drop_item(lane, &item, &failure)?,
             }
         }
     }
 
-    fn drop_item(&self, lane: &Lane, item: &Item, failure: &Failure) -> Result<(), RunError> {
+    fn drop_item(&self, lane: &Lane, item: &QueuedItem, failure: &AttemptFailure) -> Result<(), RunError> {
         let what = if lane.as_str().starts_with("http/") { named(&item.bytes) } else { "an email".to_owned() };
         self.log(&format!("{}: dropped {what}: {failure}", lane.as_str()));
         Ok(self.queues.dropped(item)?)
@@ -170,7 +170,7 @@ impl Appliance {
     fn report_accepted(&self, lane: &Lane, refused: &[RefusedAddress]) {
         let status = match refused {
             [] => "OK".to_owned(),
-            _ => Failure::new(format!("OK, but {}", refused_text(refused))).to_string(),
+            _ => AttemptFailure::new(format!("OK, but {}", refused_text(refused))).to_string(),
         };
         if self.set_status(lane, status.clone()).as_ref() == Some(&status) {
             return;
@@ -210,7 +210,7 @@ impl Appliance {
 
     /// Starts the sessions whose time has come, and says when the next is to start. What a busy machine is late by is made up
     /// for, up to a limit: it would never come to anything else.
-    fn start_sessions(&self, sessions: Sessions, mut next_start: Instant) -> Result<Instant, RunError> {
+    fn start_sessions(&self, sessions: SessionSettings, mut next_start: Instant) -> Result<Instant, RunError> {
         let first = self.queues.next_session(sessions.seed)?;
         let mut started = Vec::new();
         for number in (first..).take(MAX_STARTS) {
@@ -250,8 +250,8 @@ impl Appliance {
         }
     }
 
-    fn items(&self, coming: &Coming) -> Result<Vec<(Lane, Vec<u8>)>, RunError> {
-        let session = Session::make(coming.seed, coming.session);
+    fn items(&self, coming: &ComingStep) -> Result<Vec<(Lane, Vec<u8>)>, RunError> {
+        let session = SupportSession::make(coming.seed, coming.session);
         let Some(step) = session.steps.get(coming.step as usize) else {
             self.board.lock().say(&format!(
                 "the queues hold a step of session {} that this version does not make; it is left out",
@@ -303,13 +303,13 @@ impl Appliance {
     }
 
     /// The rows of the settings page's table.
-    fn rows(&self) -> Result<Vec<Row>, RunError> {
+    fn rows(&self) -> Result<Vec<RecipientRow>, RunError> {
         let lengths = self.queues.lengths()?;
         let statuses = self.status.lock();
         let row = |name: &str, to: String, enabled: bool, lane: &Lane| {
             let status = if enabled { statuses.get(lane).map_or(UNTRIED, String::as_str) } else { "Disabled" };
             let queued = lengths.get(lane).copied().unwrap_or_default();
-            Row { name: name.to_owned(), to, status: status.to_owned(), queued }
+            RecipientRow { name: name.to_owned(), to, status: status.to_owned(), queued }
         };
         let http = self.config.http.iter().map(|recipient| {
             row(&recipient.name, http::shown(&recipient.url), recipient.enabled, &Lane::http(&recipient.name))
@@ -325,17 +325,17 @@ impl Appliance {
 }
 
 /// Its last step is due when it ends at this speed; its timestamps keep the time of life, and so begin in the past.
-fn start(sessions: Sessions, number: u64) -> Started {
-    let session = Session::make(sessions.seed, number);
+fn start(sessions: SessionSettings, number: u64) -> StartedSession {
+    let session = SupportSession::make(sessions.seed, number);
     let now = now();
     let sooner = |seconds: u64| (seconds as f64 * 1000.0 / sessions.speed) as Millis;
     let length = session.steps.last().map_or(0, |step| step.after);
     let started = now + sooner(length) - length as Millis * 1000;
     let due = session.steps.iter().map(|step| now + sooner(step.after)).collect();
-    Started { number, started: started.unsigned_abs() / 1000, due }
+    StartedSession { number, started: started.unsigned_abs() / 1000, due }
 }
 
-fn sends(recipient: &EmailRecipient, event: &EventName) -> bool {
+fn sends(recipient: &EmailRecipientSettings, event: &EventName) -> bool {
     recipient.enabled && EmailEvent::of(event).is_some_and(|event| recipient.events.contains(&event))
 }
 
@@ -343,20 +343,20 @@ fn json(email: &Email) -> Result<Vec<u8>, RunError> {
     Ok(serde_json::to_vec(email).map_err(EmailError::from)?)
 }
 
-fn client(recipient: &HttpRecipient) -> Result<http::HttpRecipient, RunError> {
+fn client(recipient: &HttpRecipientSettings) -> Result<http::HttpRecipient, RunError> {
     let tls = tls::config(&recipient.url, &recipient.authorities)?;
     http::HttpRecipient::new(recipient.url.clone(), tls, recipient.timeout)
         .map_err(|error| RunError::Recipient(recipient.name.clone(), error))
 }
 
-fn relay(smtp: &Smtp) -> Result<Relay, RelayError> {
+fn relay(smtp: &SmtpSettings) -> Result<Relay, RelayError> {
     Relay::new(&smtp.host, smtp.port, smtp.encryption.clone(), smtp.credentials.clone(), smtp.timeout)
 }
 
 fn alert_email(
     from: &Mailbox,
     to: &Mailbox,
-    recipient: &HttpRecipient,
+    recipient: &HttpRecipientSettings,
     since: Millis,
     queued: u64,
     status: &str,

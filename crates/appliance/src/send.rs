@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::http::{Accepted, HttpRecipient};
-use crate::retry::{Failure, Outcome, Rules, deliver};
+use crate::retry::{AttemptFailure, DeliveryOutcome, RetryRules, deliver};
 
 /// What became of the events so far.
 #[derive(Default)]
@@ -23,7 +23,7 @@ pub struct Tally {
     retries: AtomicU64,
     dropped: AtomicU64,
     /// The last failure of a recipient that fails now, by the number of its queue.
-    failing: Mutex<BTreeMap<usize, Failure>>,
+    failing: Mutex<BTreeMap<usize, AttemptFailure>>,
     accepted: Mutex<AcceptedEvents>,
 }
 
@@ -45,7 +45,7 @@ impl Tally {
         }
     }
 
-    fn failed(&self, queue: usize, failure: &Failure) -> Result<(), Infallible> {
+    fn failed(&self, queue: usize, failure: &AttemptFailure) -> Result<(), Infallible> {
         self.failing.lock().insert(queue, failure.clone());
         Ok(())
     }
@@ -66,13 +66,13 @@ impl Tally {
     }
 
     /// What it all came to. `total` is `None` where it was not known, as for standard input.
-    pub fn report(&self, total: Option<u64>, elapsed: Duration) -> Report {
+    pub fn report(&self, total: Option<u64>, elapsed: Duration) -> SendReport {
         let accepted = self.accepted.lock();
         let mut took = accepted.took.clone();
         took.sort_unstable();
         let at = |share: f64| took.get((took.len() as f64 * share) as usize).or(took.last()).copied();
         let done = took.len() as u64 + self.dropped.load(Ordering::Relaxed);
-        Report {
+        SendReport {
             events: total.unwrap_or(done),
             accepted: took.len() as u64,
             results: accepted.results.clone(),
@@ -87,7 +87,7 @@ impl Tally {
 
 /// The closing figures.
 #[derive(Debug)]
-pub struct Report {
+pub struct SendReport {
     /// How many events there were to send.
     pub events: u64,
     /// How many were answered 200.
@@ -106,7 +106,7 @@ pub struct Report {
     pub elapsed: Duration,
 }
 
-impl Report {
+impl SendReport {
     /// Whether every event was answered 200.
     pub fn all_accepted(&self) -> bool {
         self.accepted == self.events
@@ -132,20 +132,20 @@ impl Report {
 }
 
 /// One recipient's queue, served until it is empty.
-pub struct Sender {
+pub struct EventSender {
     /// Which queue this is.
     pub number: usize,
     /// Where its events go.
     pub recipient: HttpRecipient,
     /// The rule that it is served by.
-    pub rules: Rules,
+    pub rules: RetryRules,
     /// What holds all senders to a rate.
-    pub pace: Option<Arc<Pace>>,
+    pub pace: Option<Arc<SendPace>>,
     /// Where it is counted.
     pub tally: Arc<Tally>,
 }
 
-impl Sender {
+impl EventSender {
     /// Delivers one event: returns when it was accepted or dropped.
     pub async fn deliver(&self, form: String) {
         if let Some(pace) = &self.pace {
@@ -161,8 +161,8 @@ impl Sender {
         };
         let Ok(outcome) = deliver(self.rules, None, attempt, |failure| tally.failed(number, failure)).await;
         match outcome {
-            Outcome::Accepted(accepted) => tally.accepted(number, accepted),
-            Outcome::Dropped(failure) => {
+            DeliveryOutcome::Accepted(accepted) => tally.accepted(number, accepted),
+            DeliveryOutcome::Dropped(failure) => {
                 tally.dropped.fetch_add(1, Ordering::Relaxed);
                 eprintln!("dropped {}: {failure}", named(&form));
             }
@@ -184,13 +184,13 @@ pub fn named(form: &[u8]) -> String {
 }
 
 /// At most so many events a second, for all who wait here.
-pub struct Pace {
+pub struct SendPace {
     period: Duration,
     /// When the next event may go.
     next: Mutex<Instant>,
 }
 
-impl Pace {
+impl SendPace {
     /// A timer is no finer than a millisecond. What it was late by may be made up for, and nothing that an outage has cost.
     const MADE_UP: Duration = Duration::from_millis(10);
 
@@ -217,12 +217,12 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::Pace;
+    use super::SendPace;
 
     /// Time stands still but for waiting.
     #[tokio::test(start_paused = true)]
     async fn the_pace_is_kept() {
-        let (started, pace) = (Instant::now(), Pace::new(20.0));
+        let (started, pace) = (Instant::now(), SendPace::new(20.0));
         for _ in 0..9 {
             pace.wait().await;
         }

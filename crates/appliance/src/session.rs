@@ -16,7 +16,7 @@ const CUSTOM_FIELD: &str = "session.custom.";
 
 /// One session: who took part, and what happened when.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Session {
+pub struct SupportSession {
     /// Its number, which also is its `%LSEQ%` less one.
     pub number: u64,
     /// Its logging session id: 32 hexadecimal digits.
@@ -30,12 +30,12 @@ pub struct Session {
     /// How many files were transferred, renamed and deleted.
     pub files: [u64; 3],
     /// What happened, in the order of time.
-    pub steps: Vec<Step>,
+    pub steps: Vec<SessionStep>,
 }
 
 /// One event of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct SessionStep {
     /// Seconds since the session started.
     pub after: u64,
     /// The event's name.
@@ -43,7 +43,7 @@ pub struct Step {
     data: Data,
 }
 
-impl Step {
+impl SessionStep {
     /// The external key at that time.
     pub fn external_key(&self) -> Option<&str> {
         self.data.external_key.as_deref()
@@ -59,7 +59,7 @@ impl Step {
     }
 }
 
-impl Session {
+impl SupportSession {
     /// Session `number` of the appliance that `seed` makes.
     pub fn make(seed: u64, number: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -105,7 +105,7 @@ enum Assigned {
 struct Script {
     seed: u64,
     rng: ChaCha8Rng,
-    session: Session,
+    session: SupportSession,
     custom: BTreeMap<String, String>,
     now: u64,
     key: Option<String>,
@@ -113,7 +113,7 @@ struct Script {
 }
 
 impl Script {
-    fn play(mut self) -> Session {
+    fn play(mut self) -> SupportSession {
         use Assigned::{AtOnce, Changed, Late, Never};
         let assigned = [Never, AtOnce, Late, Changed].choose(&mut self.rng).copied().unwrap_or(Never);
         if matches!(assigned, AtOnce | Changed) {
@@ -264,7 +264,7 @@ impl Script {
             variables: self.custom.clone(),
         };
         with(&mut data);
-        self.session.steps.push(Step { after: self.now, event, data });
+        self.session.steps.push(SessionStep { after: self.now, event, data });
     }
 }
 
@@ -277,17 +277,17 @@ mod tests {
     use outbound_events::parse::parse;
     use outbound_events::record::Record;
 
-    use super::Session;
+    use super::SupportSession;
 
-    fn sessions() -> impl Iterator<Item = Session> {
-        (0..1_000).map(|number| Session::make(7, number))
+    fn sessions() -> impl Iterator<Item = SupportSession> {
+        (0..1_000).map(|number| SupportSession::make(7, number))
     }
 
     #[test]
     fn a_seed_and_a_number_decide_everything_about_a_session() {
-        assert_eq!(Session::make(7, 3), Session::make(7, 3));
-        assert_ne!(Session::make(7, 3).lsid, Session::make(7, 4).lsid);
-        assert_ne!(Session::make(7, 3).lsid, Session::make(8, 3).lsid);
+        assert_eq!(SupportSession::make(7, 3), SupportSession::make(7, 3));
+        assert_ne!(SupportSession::make(7, 3).lsid, SupportSession::make(7, 4).lsid);
+        assert_ne!(SupportSession::make(7, 3).lsid, SupportSession::make(8, 3).lsid);
     }
 
     #[test]
@@ -333,13 +333,14 @@ mod tests {
     #[test]
     fn a_thousand_sessions_show_all_that_can_happen() {
         let all: Vec<_> = sessions().collect();
-        let some = |what: &str, holds: &dyn Fn(&Session) -> bool| {
+        let some = |what: &str, holds: &dyn Fn(&SupportSession) -> bool| {
             let count = all.iter().filter(|session| holds(session)).count();
             assert!((30..970).contains(&count), "{what}: {count}");
         };
-        let keys =
-            |session: &Session| session.steps.iter().map(|step| step.data.external_key.clone()).collect::<Vec<_>>();
-        let has = |session: &Session, event: EventName| session.after(event).is_some();
+        let keys = |session: &SupportSession| {
+            session.steps.iter().map(|step| step.data.external_key.clone()).collect::<Vec<_>>()
+        };
+        let has = |session: &SupportSession, event: EventName| session.after(event).is_some();
         some("no representative came", &|session| session.primary.is_none());
         some("a transfer", &|session| {
             session.steps.iter().filter(|step| step.data.conference.as_ref().is_some_and(|c| c.kind == "team")).count()
@@ -363,7 +364,7 @@ mod tests {
 
     #[test]
     fn custom_fields_are_sent_only_if_asked_for() {
-        let session = Session::make(1, 1);
+        let session = SupportSession::make(1, 1);
         let fields = |custom| parse(session.steps[0].form(1, custom).as_bytes()).unwrap().variables().len();
         assert_eq!((fields(false), fields(true)), (0, 2));
     }

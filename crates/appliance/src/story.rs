@@ -2,15 +2,15 @@
 
 use std::borrow::Cow;
 
-use crate::macros::{Macro, Values};
+use crate::macros::{Macro, MacroValues};
 use outbound_events::event::Timestamp;
 
-use crate::session::Session;
+use crate::session::SupportSession;
 
 /// A session as its emails tell it.
 pub struct Story<'a> {
     /// The session.
-    pub session: &'a Session,
+    pub session: &'a SupportSession,
     /// When it started, in Unix seconds.
     pub started: u64,
     /// When it ended, in Unix seconds.
@@ -19,7 +19,7 @@ pub struct Story<'a> {
     pub external_key: Option<&'a str>,
 }
 
-impl Values for Story<'_> {
+impl MacroValues for Story<'_> {
     fn value(&self, of: Macro) -> Option<Cow<'_, str>> {
         let primary = self.session.primary.as_ref();
         let recording = |kind: &str| format!("https://appliance.example/recordings/{}/{kind}", self.session.lsid);

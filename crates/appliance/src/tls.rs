@@ -13,7 +13,7 @@ use rustls_platform_verifier::{BuilderVerifierExt as _, Verifier};
 
 /// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum TlsError {
+pub enum AuthorityError {
     /// The file cannot be read.
     #[error("the CA certificate {} cannot be read", path.display())]
     Unreadable {
@@ -42,28 +42,28 @@ pub enum TlsError {
 }
 
 /// The certificates of the CA file at `path`: PEM, one at least.
-pub fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let pem = std::fs::read(path).map_err(|source| TlsError::Unreadable { path: path.to_owned(), source })?;
+pub fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, AuthorityError> {
+    let pem = std::fs::read(path).map_err(|source| AuthorityError::Unreadable { path: path.to_owned(), source })?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     let certificates = certificates.unwrap_or_default();
     if certificates.is_empty() {
-        return Err(TlsError::NoCertificate(path.to_owned()));
+        return Err(AuthorityError::NoCertificate(path.to_owned()));
     }
     for certificate in &certificates {
         RootCertStore::empty()
             .add(certificate.clone())
-            .map_err(|source| TlsError::Invalid { path: path.to_owned(), source })?;
+            .map_err(|source| AuthorityError::Invalid { path: path.to_owned(), source })?;
     }
     Ok(certificates)
 }
 
 /// An error if there are authorities and no TLS.
-pub fn check(url: &Url, authorities: &[CertificateDer<'static>]) -> Result<(), TlsError> {
-    if authorities.is_empty() || url.scheme() == "https" { Ok(()) } else { Err(TlsError::NoTls) }
+pub fn check(url: &Url, authorities: &[CertificateDer<'static>]) -> Result<(), AuthorityError> {
+    if authorities.is_empty() || url.scheme() == "https" { Ok(()) } else { Err(AuthorityError::NoTls) }
 }
 
 /// For connections to `url`: trusts `authorities` alone, or this machine's own where there are none.
-pub fn config(url: &Url, authorities: &[CertificateDer<'static>]) -> Result<ClientConfig, TlsError> {
+pub fn config(url: &Url, authorities: &[CertificateDer<'static>]) -> Result<ClientConfig, AuthorityError> {
     let provider: Arc<CryptoProvider> = rustls::crypto::ring::default_provider().into();
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     // A machine without authorities can still send where none are needed.
@@ -78,7 +78,7 @@ pub fn config(url: &Url, authorities: &[CertificateDer<'static>]) -> Result<Clie
 }
 
 /// For connections to `url`: trusts `authorities` besides this machine's own.
-pub fn config_beside(url: &Url, authorities: &[CertificateDer<'static>]) -> Result<ClientConfig, TlsError> {
+pub fn config_beside(url: &Url, authorities: &[CertificateDer<'static>]) -> Result<ClientConfig, AuthorityError> {
     if authorities.is_empty() || url.scheme() != "https" {
         return config(url, &[]);
     }

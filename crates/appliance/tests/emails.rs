@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use appliance::email::{Email, Encryption, Relay};
-use appliance::macros::{Macro, Template, render};
-use appliance::session::Session;
+use appliance::macros::{EmailTemplate, Macro, render};
+use appliance::session::SupportSession;
 use appliance::story::Story;
 use chrono::DateTime;
 use outbound_events::event::EventName;
@@ -39,10 +39,10 @@ fn every_macro(event: &str) -> String {
     known.map(|known| format!("{}={known}\n", known.entry().name)).collect()
 }
 
-fn session_of(email: &serde_json::Value) -> Session {
+fn session_of(email: &serde_json::Value) -> SupportSession {
     let subject = email["subject"].as_str().unwrap();
     let lsid = subject.split(' ').next().unwrap();
-    (0..10_000).map(|number| Session::make(7, number)).find(|session| session.lsid == lsid).unwrap()
+    (0..10_000).map(|number| SupportSession::make(7, number)).find(|session| session.lsid == lsid).unwrap()
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn an_email_holds_what_its_macros_stand_for() {
         let external_key = end.external_key();
         let story = Story { session: &session, started, ended: started + session.ended_after(), external_key };
         // Encoding may end it with a line break of its own.
-        assert_eq!(body.trim_end(), render(&Template::parse(&template), &story).trim_end());
+        assert_eq!(body.trim_end(), render(&EmailTemplate::parse(&template), &story).trim_end());
         for known in Macro::ALL {
             assert!(!body.contains(&known.to_string()), "{body:?}");
         }
@@ -213,7 +213,9 @@ fn starttls_and_credentials_are_what_they_must_be() {
     });
     let desk = recipient("Support Session End", "%LSID%", "ended", "");
     let login = |password: &str| format!("username = \"appliance\"\npassword = \"{password}\"\n");
-    for (encryption, more, without) in [("starttls", &[][..], "530"), ("implicit", &["--implicit"], "no answer within 500ms")] {
+    for (encryption, more, without) in
+        [("starttls", &[][..], "530"), ("implicit", &["--implicit"], "no answer within 500ms")]
+    {
         let arguments = [&["--tls", &certificate, &key, "--login", "appliance", "sesame"], more].concat();
         let folder = tempfile::tempdir().unwrap();
         let server = SmtpServer::start_with(folder.path(), 0, &arguments);

@@ -3,17 +3,19 @@
 
 use std::borrow::Cow;
 
-use appliance::macros::{EmailEvent, Fault, Macro, Place, Position, Template, Values, check, render};
+use appliance::macros::{
+    EmailEvent, EmailField, EmailTemplate, Macro, MacroValues, Position, TemplateFault, check, render,
+};
 use outbound_events::event::EventName;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
 use EmailEvent::{CustomerExitSurvey as C, RepSurvey as R, SessionEnd as E};
-use Place::{Body as B, Subject as S};
+use EmailField::{Body as B, Subject as S};
 
 /// The guide, "Email Recipients": each macro, its events, its places.
-const GUIDE: [(&str, &[EmailEvent], &[Place]); 18] = [
+const GUIDE: [(&str, &[EmailEvent], &[EmailField]); 18] = [
     ("%SESSION.CUSTOM.EXTERNAL_KEY%", &[E, C, R], &[S, B]),
     ("%LSID%", &[E, C, R], &[S, B]),
     ("%LSEQ%", &[E, C, R], &[S, B]),
@@ -41,18 +43,18 @@ fn known(written: &str) -> Macro {
 /// A value for each macro that tells which it is, but for an external key that was not assigned.
 struct Named;
 
-impl Values for Named {
+impl MacroValues for Named {
     fn value(&self, of: Macro) -> Option<Cow<'_, str>> {
         (of != Macro::ExternalKey).then(|| format!("<{}>", of.entry().name.to_lowercase()).into())
     }
 }
 
 fn rendered(template: &str) -> String {
-    render(&Template::parse(template), &Named)
+    render(&EmailTemplate::parse(template), &Named)
 }
 
-fn faults(template: &str, event: EmailEvent, place: Place) -> Vec<(usize, usize, Fault)> {
-    let findings = check(&Template::parse(template), event, place);
+fn faults(template: &str, event: EmailEvent, place: EmailField) -> Vec<(usize, usize, TemplateFault)> {
+    let findings = check(&EmailTemplate::parse(template), event, place);
     findings.into_iter().map(|finding| (finding.at.line, finding.at.column, finding.fault)).collect()
 }
 
@@ -65,10 +67,10 @@ fn the_catalogue_is_the_guides_table() {
                 let found = known(name);
                 let mut expected = Vec::new();
                 if !events.contains(&event) {
-                    expected.push((1, 1, Fault::NotForEvent { found, event }));
+                    expected.push((1, 1, TemplateFault::NotForEvent { found, event }));
                 }
                 if !places.contains(&place) {
-                    expected.push((1, 1, Fault::BodyOnly(found)));
+                    expected.push((1, 1, TemplateFault::BodyOnly(found)));
                 }
                 assert_eq!(faults(name, event, place), expected, "{name} for {event} in the {place:?}");
             }
@@ -118,12 +120,12 @@ fn each_macro_becomes_its_value_and_all_else_stands_as_it_was_written() {
 #[test]
 fn a_value_is_never_read_as_a_template() {
     struct Hostile;
-    impl Values for Hostile {
+    impl MacroValues for Hostile {
         fn value(&self, _: Macro) -> Option<Cow<'_, str>> {
             Some("%LSEQ%".into())
         }
     }
-    assert_eq!(render(&Template::parse("%LSID%LSEQ%"), &Hostile), "%LSEQ%LSEQ%");
+    assert_eq!(render(&EmailTemplate::parse("%LSID%LSEQ%"), &Hostile), "%LSEQ%LSEQ%");
 }
 
 #[test]
@@ -139,15 +141,15 @@ fn what_is_no_macro_is_reported_with_the_nearest_that_is() {
         ("%SURVEY%", "%CUSTOMER_EXIT_SURVEY%"),
         ("%PRIMARY_REP_USERNAME%", "%PRIMARY_REP_USER_NAME%"),
     ] {
-        let fault = Fault::Unknown { written: written.to_owned(), nearest: known(nearest) };
+        let fault = TemplateFault::Unknown { written: written.to_owned(), nearest: known(nearest) };
         assert_eq!(faults(written, E, B), [(1, 1, fault)], "{written}");
     }
 }
 
 #[test]
 fn every_finding_says_its_line_and_column() {
-    let body_only = Fault::BodyOnly(Macro::SessionChat);
-    let unknown = |written: &str| Fault::Unknown { written: written.to_owned(), nearest: Macro::Lsid };
+    let body_only = TemplateFault::BodyOnly(Macro::SessionChat);
+    let unknown = |written: &str| TemplateFault::Unknown { written: written.to_owned(), nearest: Macro::Lsid };
     assert_eq!(faults("%SESSION_CHAT% %LSDI%", E, S), [(1, 1, body_only), (1, 16, unknown("%LSDI%"))]);
     // Columns count characters, and a line ends at its newline.
     let template = "zoë %LSDI%\r\n\n\u{1F600}%LSID: %LSDI%LSID% %CUSTOMER_NAME%";
@@ -155,19 +157,19 @@ fn every_finding_says_its_line_and_column() {
         faults(template, C, B),
         [
             (1, 5, unknown("%LSDI%")),
-            (3, 2, Fault::Unclosed(Macro::Lsid)),
+            (3, 2, TemplateFault::Unclosed(Macro::Lsid)),
             (3, 9, unknown("%LSDI")),
-            (3, 21, Fault::NotForEvent { found: Macro::CustomerName, event: C }),
+            (3, 21, TemplateFault::NotForEvent { found: Macro::CustomerName, event: C }),
         ]
     );
-    assert_eq!(faults("%LSID% onë\r\ntwo", E, S), [(1, 11, Fault::LineBreak)]);
+    assert_eq!(faults("%LSID% onë\r\ntwo", E, S), [(1, 11, TemplateFault::LineBreak)]);
     assert_eq!(faults("one\ntwo", E, B), []);
 }
 
 #[test]
 fn a_finding_reads_as_advice() {
     let said = |template: &str, event, place| {
-        let findings = check(&Template::parse(template), event, place);
+        let findings = check(&EmailTemplate::parse(template), event, place);
         findings.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     assert_eq!(
@@ -184,7 +186,7 @@ fn a_finding_reads_as_advice() {
 
 struct Themselves;
 
-impl Values for Themselves {
+impl MacroValues for Themselves {
     fn value(&self, of: Macro) -> Option<Cow<'_, str>> {
         Some(of.to_string().into())
     }
@@ -207,6 +209,6 @@ proptest! {
         ], 0..12),
     ) {
         let template = parts.concat();
-        prop_assert_eq!(render(&Template::parse(&template), &Themselves), template);
+        prop_assert_eq!(render(&EmailTemplate::parse(&template), &Themselves), template);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use appliance::receive::{Misbehaviour, Receiver};
+use appliance::receive::{Misbehaviour, EmulatedReceiver};
 use indicatif::ProgressBar;
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
@@ -53,7 +53,7 @@ impl Desk {
                 ledger.lock().entry(id.to_owned()).or_insert_with(Instant::now);
             }
         };
-        let receiver = Receiver::new(Vec::new(), Misbehaviour { delay, ..Misbehaviour::default() }, take)?;
+        let receiver = EmulatedReceiver::new(Vec::new(), Misbehaviour { delay, ..Misbehaviour::default() }, take)?;
         let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use appliance::config::EmailEventName;
 use appliance::destinations;
-use appliance::macros::{Place, Template, check};
+use appliance::macros::{EmailField, EmailTemplate, check};
 use appliance::tls;
 use outbound_events::forward::destination::Destination;
 use outbound_events::forward::trial;
@@ -39,7 +39,7 @@ pub async fn check_destinations(file: &Path, send: bool, ca_certificates: &[Path
             None => println!("{name}: nothing is sent to one that pulls"),
             Some(said) if said.is_empty() => println!("{name}: its filters let none of the session's events through"),
             Some(said) => {
-                well &= said.iter().all(destinations::Said::is_taken);
+                well &= said.iter().all(destinations::TrialAnswer::is_taken);
                 for said in said {
                     match said.answer {
                         Ok(status) => println!("{name}: {status} {}", said.event),
@@ -57,8 +57,8 @@ pub async fn check_destinations(file: &Path, send: bool, ca_certificates: &[Path
 
 pub fn check_template(EmailEventName(event): EmailEventName, subject: &str, body: &Path) -> Result<bool> {
     let text = std::fs::read_to_string(body).with_context(|| format!("{} cannot be read", body.display()))?;
-    let in_subject = check(&Template::parse(subject), event, Place::Subject);
-    let in_body = check(&Template::parse(&text), event, Place::Body);
+    let in_subject = check(&EmailTemplate::parse(subject), event, EmailField::Subject);
+    let in_body = check(&EmailTemplate::parse(&text), event, EmailField::Body);
     for finding in &in_subject {
         println!("subject, {finding}");
     }

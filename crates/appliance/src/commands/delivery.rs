@@ -11,10 +11,10 @@ use anyhow::{Context as _, Result, bail};
 use appliance::agenda::Agenda;
 use appliance::config::Period;
 use appliance::http::{self, HttpRecipient};
-use appliance::progress::Progress;
-use appliance::retry::Rules;
-use appliance::send::{Pace, Sender, Tally};
-use appliance::session::Session;
+use appliance::progress::SendProgress;
+use appliance::retry::RetryRules;
+use appliance::send::{EventSender, SendPace, Tally};
+use appliance::session::SupportSession;
 use appliance::{replay, tls};
 use clap::Args;
 use reqwest::Url;
@@ -24,9 +24,9 @@ use tokio::task::JoinSet;
 use super::stop::stop_requested;
 
 #[derive(Args)]
-pub struct Send {
+pub struct SendArguments {
     #[command(flatten)]
-    delivery: Delivery,
+    delivery: DeliveryArguments,
     /// How many sessions to make.
     #[arg(long, default_value_t = 20)]
     sessions: u64,
@@ -44,7 +44,7 @@ pub struct Send {
 
 /// Where events go, and how patiently.
 #[derive(Args)]
-pub struct Delivery {
+pub struct DeliveryArguments {
     /// The recipient, such as http://127.0.0.1:3000/events
     url: String,
     /// The recipient's token. It is added to the URL, as `outbound_event_token`.
@@ -76,29 +76,29 @@ fn rate(text: &str) -> Result<f64> {
 
 /// Everything that the senders of one command share.
 struct Deliveries {
-    delivery: Delivery,
+    delivery: DeliveryArguments,
     authorities: Vec<CertificateDer<'static>>,
-    pace: Option<Arc<Pace>>,
+    pace: Option<Arc<SendPace>>,
     tally: Arc<Tally>,
 }
 
 impl Deliveries {
-    fn new(delivery: Delivery) -> Result<Self> {
+    fn new(delivery: DeliveryArguments) -> Result<Self> {
         let authorities = delivery.ca_certificate.as_deref().map(tls::read).transpose()?.unwrap_or_default();
-        let pace = delivery.rate.map(|rate| Arc::new(Pace::new(rate)));
+        let pace = delivery.rate.map(|rate| Arc::new(SendPace::new(rate)));
         Ok(Self { delivery, authorities, pace, tally: Arc::default() })
     }
 
     /// The senders of this many appliances.
-    fn senders(&self, appliances: usize) -> Result<Vec<Sender>> {
-        let rules = Rules { interval: self.delivery.retry_interval.0, duration: self.delivery.retry_duration.0 };
+    fn senders(&self, appliances: usize) -> Result<Vec<EventSender>> {
+        let rules = RetryRules { interval: self.delivery.retry_interval.0, duration: self.delivery.retry_duration.0 };
         let first = self.url(0)?;
         tls::check(&first, &self.authorities)?;
         // Made once: reading this machine's authorities takes longer than sending an event.
         let tls = tls::config(&first, &self.authorities)?;
         let sender = |number| {
             let recipient = HttpRecipient::new(self.url(number)?, tls.clone(), self.delivery.timeout.0)?;
-            Ok(Sender { number, recipient, rules, pace: self.pace.clone(), tally: Arc::clone(&self.tally) })
+            Ok(EventSender { number, recipient, rules, pace: self.pace.clone(), tally: Arc::clone(&self.tally) })
         };
         (0..appliances).map(sender).collect()
     }
@@ -116,7 +116,7 @@ impl Deliveries {
     /// Waits for all senders, or for Ctrl-C, and prints what it came to. Whether all events were accepted.
     async fn finish(&self, mut senders: JoinSet<Result<()>>, total: Option<u64>) -> Result<bool> {
         let started = Instant::now();
-        let progress = Progress::watch(Arc::clone(&self.tally), total);
+        let progress = SendProgress::watch(Arc::clone(&self.tally), total);
         let all = async {
             while let Some(ended) = senders.join_next().await {
                 ended.context("a sender was lost")??;
@@ -134,10 +134,10 @@ impl Deliveries {
     }
 }
 
-pub async fn send(arguments: Send) -> Result<bool> {
-    let Send { delivery, sessions, seed, appliances, custom_fields } = arguments;
+pub async fn send(arguments: SendArguments) -> Result<bool> {
+    let SendArguments { delivery, sessions, seed, appliances, custom_fields } = arguments;
     let deliveries = Deliveries::new(delivery)?;
-    let total = (0..sessions).map(|number| Session::make(seed, number).steps.len() as u64).sum();
+    let total = (0..sessions).map(|number| SupportSession::make(seed, number).steps.len() as u64).sum();
     let mut senders = JoinSet::new();
     for (sender, index) in deliveries.senders(appliances.get())?.into_iter().zip(0..) {
         let agenda = Agenda::new(seed, sessions, index, appliances.get(), custom_fields);
@@ -151,7 +151,7 @@ pub async fn send(arguments: Send) -> Result<bool> {
     deliveries.finish(senders, Some(total)).await
 }
 
-pub async fn replay_file(file: &Path, delivery: Delivery) -> Result<bool> {
+pub async fn replay_file(file: &Path, delivery: DeliveryArguments) -> Result<bool> {
     let deliveries = Deliveries::new(delivery)?;
     let Some(sender) = deliveries.senders(1)?.pop() else { return Ok(false) };
     let mut senders = JoinSet::new();
@@ -178,7 +178,7 @@ fn forms(file: &Path) -> Result<Vec<String>> {
 }
 
 /// Each event goes as soon as its line is there.
-async fn replay_input(sender: Sender) -> Result<()> {
+async fn replay_input(sender: EventSender) -> Result<()> {
     let (read, mut lines) = tokio::sync::mpsc::channel(1);
     // A thread of its own, which waits for a next line and may be left there when it is time to stop.
     std::thread::spawn(move || std::io::stdin().lines().try_for_each(|line| read.blocking_send(line)));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use appliance::config::Period;
-use appliance::receive::{Framing, Misbehaviour, Received, Receiver};
+use appliance::receive::{EmulatedReceiver, Framing, Misbehaviour, Received};
 use bytes::Bytes;
 use clap::Args;
 use http::{HeaderValue, StatusCode};
@@ -18,7 +18,7 @@ use super::stop::stop_requested;
 const MOST_BODY_BYTES: u64 = 1 << 30;
 
 #[derive(Args)]
-pub struct Receive {
+pub struct ReceiveArguments {
     /// The address to listen on. Port 0 takes any free port.
     #[arg(long, default_value = "127.0.0.1:4000")]
     listen: SocketAddr,
@@ -29,13 +29,13 @@ pub struct Receive {
     #[arg(long)]
     bodies: bool,
     #[command(flatten)]
-    misbehaves: Misbehaves,
+    misbehaves: MisbehaviourArguments,
 }
 
 /// What to do other than to answer each request with 200 and no body.
 #[derive(Args)]
 #[command(next_help_heading = "Misbehaviour")]
-struct Misbehaves {
+struct MisbehaviourArguments {
     /// The status to answer with. `--status 503` says that the receiver is down.
     #[arg(long, value_name = "STATUS")]
     status: Option<StatusCode>,
@@ -110,7 +110,7 @@ impl FramingArguments {
     }
 }
 
-impl Misbehaves {
+impl MisbehaviourArguments {
     fn misbehaviour(self) -> Misbehaviour {
         let made_up = self.body_bytes.and_then(|bytes| usize::try_from(bytes).ok()).map(|bytes| "x".repeat(bytes));
         Misbehaviour {
@@ -128,10 +128,10 @@ impl Misbehaves {
     }
 }
 
-pub async fn receive(arguments: Receive) -> Result<bool> {
-    let Receive { listen, secrets, bodies, misbehaves } = arguments;
+pub async fn receive(arguments: ReceiveArguments) -> Result<bool> {
+    let ReceiveArguments { listen, secrets, bodies, misbehaves } = arguments;
     let number = AtomicU64::new(0);
-    let receiver = Receiver::new(secrets, misbehaves.misbehaviour(), move |received| {
+    let receiver = EmulatedReceiver::new(secrets, misbehaves.misbehaviour(), move |received| {
         println!("{:>6}  {}", number.fetch_add(1, Ordering::Relaxed) + 1, shown(&received));
         if bodies {
             println!("{}", String::from_utf8_lossy(&received.body));

@@ -31,25 +31,28 @@ pub(super) fn line(text: &str, byte: usize) -> usize {
 }
 
 /// A fault at some bytes of the file.
-pub(super) struct Fault {
+pub(super) struct ConfigFault {
     pub(super) at: Option<Range<usize>>,
     pub(super) what: String,
 }
 
-impl Fault {
+impl ConfigFault {
     pub(super) fn at<T>(value: &Spanned<T>, what: impl Into<String>) -> Self {
         Self { at: Some(value.span()), what: what.into() }
     }
 }
 
-pub(super) fn unique<'a>(names: impl Iterator<Item = &'a Spanned<String>>) -> Result<(), Fault> {
+pub(super) fn unique<'a>(names: impl Iterator<Item = &'a Spanned<String>>) -> Result<(), ConfigFault> {
     let mut seen = BTreeSet::new();
     for name in names {
         if name.get_ref().is_empty() {
-            return Err(Fault::at(name, "the name is empty"));
+            return Err(ConfigFault::at(name, "the name is empty"));
         }
         if !seen.insert(name.get_ref()) {
-            return Err(Fault::at(name, format!("{:?} is the name of two recipients of one kind", name.get_ref())));
+            return Err(ConfigFault::at(
+                name,
+                format!("{:?} is the name of two recipients of one kind", name.get_ref()),
+            ));
         }
     }
     Ok(())

@@ -14,32 +14,35 @@ mod tables;
 mod values;
 
 pub use fault::ConfigError;
-pub use settings::{Alert, Config, EmailRecipient, HttpRecipient, Sessions, Smtp};
+pub use settings::{Alert, Config, EmailRecipientSettings, HttpRecipientSettings, SessionSettings, SmtpSettings};
 pub use values::{EmailEventName, Period};
 
 use std::path::Path;
 
-use fault::{Fault, line, unique};
-use tables::{File, SessionsTable};
+use fault::{ConfigFault, line, unique};
+use tables::{ConfigFile, SessionsTable};
 
 impl Config {
     /// Reads and checks the file at `path`. Paths in it start from its folder.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let fault = |what: String| ConfigError { file: path.to_owned(), line: None, what };
         let text = std::fs::read_to_string(path).map_err(|error| fault(format!("cannot be read: {error}")))?;
-        Self::parse(&text, path).map_err(|Fault { at, what }| ConfigError {
+        Self::parse(&text, path).map_err(|ConfigFault { at, what }| ConfigError {
             file: path.to_owned(),
             line: at.map(|at| line(&text, at.start)),
             what,
         })
     }
 
-    fn parse(text: &str, path: &Path) -> Result<Self, Fault> {
-        let file: File =
-            toml::from_str(text).map_err(|error| Fault { at: error.span(), what: error.message().to_owned() })?;
+    fn parse(text: &str, path: &Path) -> Result<Self, ConfigFault> {
+        let file: ConfigFile =
+            toml::from_str(text).map_err(|error| ConfigFault { at: error.span(), what: error.message().to_owned() })?;
         let folder = path.parent().unwrap_or(Path::new("."));
         if file.http_recipient.is_empty() && file.email_recipient.is_empty() {
-            return Err(Fault { at: None, what: "has no [[http_recipient]] and no [[email_recipient]]".to_owned() });
+            return Err(ConfigFault {
+                at: None,
+                what: "has no [[http_recipient]] and no [[email_recipient]]".to_owned(),
+            });
         }
         let smtp = file.smtp.map(|smtp| smtp.check(folder)).transpose()?;
         let can_email = smtp.is_some();

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::email::Encryption;
-use crate::macros::{EmailEvent, Template};
-use crate::retry::Rules;
+use crate::macros::{EmailEvent, EmailTemplate};
+use crate::retry::RetryRules;
 use lettre::message::Mailbox;
 use outbound_events::event::EventName;
 use reqwest::Url;
@@ -16,18 +16,18 @@ pub struct Config {
     /// The file of the queues.
     pub queue: PathBuf,
     /// The sessions to make, if any are to be made.
-    pub sessions: Option<Sessions>,
+    pub sessions: Option<SessionSettings>,
     /// The HTTP recipients.
-    pub http: Vec<HttpRecipient>,
+    pub http: Vec<HttpRecipientSettings>,
     /// The email recipients.
-    pub email: Vec<EmailRecipient>,
+    pub email: Vec<EmailRecipientSettings>,
     /// The SMTP server. There is one if anything sends email.
-    pub smtp: Option<Smtp>,
+    pub smtp: Option<SmtpSettings>,
 }
 
 /// `[sessions]`
 #[derive(Clone, Copy, Debug)]
-pub struct Sessions {
+pub struct SessionSettings {
     /// The time from the start of one session to the start of the next.
     pub every: Duration,
     /// What decides them.
@@ -37,7 +37,7 @@ pub struct Sessions {
 }
 
 /// `[[http_recipient]]`
-pub struct HttpRecipient {
+pub struct HttpRecipientSettings {
     /// Whether events are sent, or even queued.
     pub enabled: bool,
     /// Its name.
@@ -51,7 +51,7 @@ pub struct HttpRecipient {
     /// The events that it is sent.
     pub events: Vec<EventName>,
     /// Retry interval and retry duration.
-    pub rules: Rules,
+    pub rules: RetryRules,
     /// How long an answer may take.
     pub timeout: Duration,
     /// Who is told when it fails.
@@ -75,7 +75,7 @@ impl Alert {
 }
 
 /// `[[email_recipient]]`
-pub struct EmailRecipient {
+pub struct EmailRecipientSettings {
     /// Whether emails are sent, or even queued.
     pub enabled: bool,
     /// Its name.
@@ -85,15 +85,15 @@ pub struct EmailRecipient {
     /// The events that it is sent.
     pub events: Vec<EmailEvent>,
     /// The subject. Its macros are available for all the events.
-    pub subject: Template,
+    pub subject: EmailTemplate,
     /// The body. Likewise.
-    pub body: Template,
+    pub body: EmailTemplate,
     /// Retry interval and retry duration.
-    pub rules: Rules,
+    pub rules: RetryRules,
 }
 
 /// `[smtp]`
-pub struct Smtp {
+pub struct SmtpSettings {
     /// The server's name.
     pub host: String,
     /// Its port.

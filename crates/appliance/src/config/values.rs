@@ -57,9 +57,9 @@ impl TryFrom<String> for Address {
 }
 
 /// Text that no message repeats, not even the one that says that it is no text.
-pub(super) struct Secret(pub(super) String);
+pub(super) struct SecretText(pub(super) String);
 
-impl<'de> Deserialize<'de> for Secret {
+impl<'de> Deserialize<'de> for SecretText {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer).map(Self).map_err(|_| serde::de::Error::custom("expected text in quotes"))
     }
@@ -68,9 +68,9 @@ impl<'de> Deserialize<'de> for Secret {
 /// One of the guide's seven, by the name in the form or the title on the settings page.
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
-pub(super) struct Event(pub(super) EventName);
+pub(super) struct GuideEventName(pub(super) EventName);
 
-impl TryFrom<String> for Event {
+impl TryFrom<String> for GuideEventName {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {

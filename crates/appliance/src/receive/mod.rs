@@ -16,4 +16,4 @@ mod serve;
 
 pub use misbehaviour::{Framing, Misbehaviour};
 pub use received::{Received, Signature};
-pub use receiver::{NoSecret, Receiver};
+pub use receiver::{EmulatedReceiver, NoSecret};

@@ -12,7 +12,7 @@ use super::misbehaviour::{Framing, Misbehaviour};
 pub(super) struct RawAnswer(pub(super) Misbehaviour);
 
 /// What becomes of the connection after an answer.
-pub(super) enum After {
+pub(super) enum AfterAnswer {
     /// It is kept for the next request.
     NextRequest,
     /// It is closed.
@@ -34,7 +34,7 @@ const EVENT_PAUSE: Duration = Duration::from_millis(500);
 
 impl RawAnswer {
     /// Writes it.
-    pub(super) async fn write(&self, stream: &mut TcpStream) -> io::Result<After> {
+    pub(super) async fn write(&self, stream: &mut TcpStream) -> io::Result<AfterAnswer> {
         let body = &self.0.body;
         let length = format!("Content-Length: {}", body.len());
         match self.0.framing {
@@ -42,7 +42,7 @@ impl RawAnswer {
                 let hints = if self.0.framing == Framing::EarlyHints { EARLY_HINTS } else { "" };
                 stream.write_all(hints.as_bytes()).await?;
                 stream.write_all(&[self.head("HTTP/1.1", &length).as_bytes(), body].concat()).await?;
-                return Ok(After::NextRequest);
+                return Ok(AfterAnswer::NextRequest);
             }
             Framing::Http10 => {
                 stream.write_all(&[self.head("HTTP/1.0", "Connection: close").as_bytes(), body].concat()).await?;
@@ -74,7 +74,7 @@ impl RawAnswer {
                 stream.set_zero_linger()?;
             }
         }
-        Ok(After::Close)
+        Ok(AfterAnswer::Close)
     }
 
     /// The status line and the headers, with these among them.

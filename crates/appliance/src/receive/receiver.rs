@@ -18,7 +18,7 @@ const MOST_BODY: usize = 1 << 20;
 
 /// A receiving end. Cheap to clone.
 #[derive(Clone)]
-pub struct Receiver(Arc<Inner>);
+pub struct EmulatedReceiver(Arc<Inner>);
 
 struct Inner {
     secrets: Vec<String>,
@@ -33,7 +33,7 @@ struct Inner {
 #[error("a secret is not whsec_ and base64")]
 pub struct NoSecret;
 
-impl Receiver {
+impl EmulatedReceiver {
     /// One that verifies with these secrets, and hands each request to `take` before it answers.
     pub fn new(
         secrets: Vec<String>,

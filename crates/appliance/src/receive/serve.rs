@@ -19,19 +19,19 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 use super::misbehaviour::Framing;
-use super::raw_answer::{After, RawAnswer};
-use super::receiver::Receiver;
+use super::raw_answer::{AfterAnswer, RawAnswer};
+use super::receiver::EmulatedReceiver;
 
 /// What a connection knows of its requests.
 struct Requests {
-    receiver: Receiver,
+    receiver: EmulatedReceiver,
     count: AtomicU64,
     /// Since when there is none under way; nothing while there is one.
     idle_since: Mutex<Option<Instant>>,
     raw: mpsc::UnboundedSender<RawAnswer>,
 }
 
-impl Receiver {
+impl EmulatedReceiver {
     /// Serves until it is dropped.
     pub async fn serve(self, listener: TcpListener) {
         loop {
@@ -43,7 +43,7 @@ impl Receiver {
 }
 
 /// Serves a connection until it ends.
-async fn serve_connection(receiver: Receiver, mut stream: TcpStream) {
+async fn serve_connection(receiver: EmulatedReceiver, mut stream: TcpStream) {
     let close_idle_after = receiver.behaviour().close_idle_after;
     let (sender, mut raw) = mpsc::unbounded_channel();
     let requests = Arc::new(Requests {
@@ -64,7 +64,7 @@ async fn serve_connection(receiver: Receiver, mut stream: TcpStream) {
         stream = connection.into_parts().io.into_inner();
         let after = answer.write(&mut stream).await;
         *requests.idle_since.lock() = Some(Instant::now());
-        if !matches!(after, Ok(After::NextRequest)) {
+        if !matches!(after, Ok(AfterAnswer::NextRequest)) {
             return;
         }
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use appliance::receive::{Misbehaviour, Received, Receiver};
+use appliance::receive::{EmulatedReceiver, Misbehaviour, Received};
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -21,7 +21,7 @@ pub const ADMIN: &str = "admin_tokens=a-token-of-24-characters";
 /// A receiver on a thread of its own, and all that it got.
 pub struct Desk {
     pub address: SocketAddr,
-    pub receiver: Receiver,
+    pub receiver: EmulatedReceiver,
     got: Arc<Mutex<Vec<Received>>>,
     _runtime: Runtime,
 }
@@ -33,8 +33,9 @@ impl Desk {
         let got: Arc<Mutex<Vec<Received>>> = Arc::default();
         let ledger = Arc::clone(&got);
         let secrets = secrets.iter().map(|secret| (*secret).to_owned()).collect();
-        let receiver =
-            Receiver::new(secrets, Misbehaviour::default(), move |received| ledger.lock().unwrap().push(received));
+        let receiver = EmulatedReceiver::new(secrets, Misbehaviour::default(), move |received| {
+            ledger.lock().unwrap().push(received)
+        });
         let receiver = receiver.unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
