@@ -1,4 +1,4 @@
-//! What an email tells of a session: a value for each of the guide's macros.
+//! The content of an email about a session: a value for each of the guide's macros.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use outbound_events::event::Timestamp;
 
 use crate::session::SupportSession;
 
-/// A session as its emails tell it.
+/// A session with the times that its emails name.
 pub struct Story<'a> {
     /// The session.
     pub session: &'a SupportSession,
@@ -20,10 +20,10 @@ pub struct Story<'a> {
 }
 
 impl MacroValues for Story<'_> {
-    fn value(&self, of: Macro) -> Option<Cow<'_, str>> {
+    fn value(&self, of_macro: Macro) -> Option<Cow<'_, str>> {
         let primary = self.session.primary.as_ref();
         let recording = |kind: &str| format!("https://appliance.example/recordings/{}/{kind}", self.session.lsid);
-        Some(match of {
+        Some(match of_macro {
             Macro::ExternalKey => self.external_key?.into(),
             Macro::Lsid => self.session.lsid.as_str().into(),
             Macro::Lseq => (self.session.number + 1).to_string().into(),

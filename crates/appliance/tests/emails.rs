@@ -42,7 +42,7 @@ fn every_macro(event: &str) -> String {
 fn session_of(email: &serde_json::Value) -> SupportSession {
     let subject = email["subject"].as_str().unwrap();
     let lsid = subject.split(' ').next().unwrap();
-    (0..10_000).map(|number| SupportSession::make(7, number)).find(|session| session.lsid == lsid).unwrap()
+    (0..10_000).map(|number| SupportSession::generate(7, number)).find(|session| session.lsid == lsid).unwrap()
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn smtp(server: &SmtpServer) -> String {
 /// Session, event and the rest of what each event of the first `sessions` says, but for when.
 fn expected(sessions: u64) -> BTreeSet<(String, String, usize)> {
     let events = (0..sessions).flat_map(|number| {
-        let session = SupportSession::make(7, number);
+        let session = SupportSession::generate(7, number);
         let named = |(at, step): (usize, &appliance::session::SessionStep)| {
             (session.lsid.clone(), step.event.as_str().to_owned(), at)
         };
@@ -78,7 +78,7 @@ fn killed_stopped_and_started_it_misses_nothing() {
     assert_eq!(recipient.stored().len(), count);
     // First in, first out, per session at least: sessions overlap.
     for number in 0..sessions {
-        let session = SupportSession::make(7, number);
+        let session = SupportSession::generate(7, number);
         let mut bodies: Vec<_> = way
             .bodies()
             .into_iter()

@@ -1,12 +1,12 @@
-//! The appliance's settings page as a file, `appliance.toml`. What it holds is checked before anything is sent; a fault is
-//! reported with the file's line and what was expected.
+//! The appliance's settings page as a file, `appliance.toml`. It is checked before anything is sent. A fault is reported
+//! with its line and what was expected.
 //!
-//! | File | What is in it |
+//! | file | content |
 //! |---|---|
-//! | `fault.rs` | what is wrong with a file, and on which line |
+//! | `fault.rs` | a fault and its line |
 //! | `settings.rs` | checked settings |
-//! | `tables.rs` | the file as it is written, and the checks of each of its tables |
-//! | `values.rs` | texts that are checked as they are read: periods, URLs, addresses, secrets and names of events |
+//! | `tables.rs` | the tables of the file, and their checks |
+//! | `values.rs` | texts that are checked while they are parsed: periods, URLs, addresses, secrets and names of events |
 
 mod fault;
 mod settings;
@@ -19,12 +19,12 @@ pub use values::{EmailEventName, Period};
 
 use std::path::Path;
 
-use fault::{ConfigFault, line, unique};
+use fault::{ConfigFault, check_names, line};
 use tables::{ConfigFile, SessionsTable};
 
 impl Config {
-    /// Reads and checks the file at `path`. Paths in it start from its folder.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+    /// Loads and checks the file at `path`. Paths in it are relative to its folder.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let fault = |what: String| ConfigError { file: path.to_owned(), line: None, what };
         let text = std::fs::read_to_string(path).map_err(|error| fault(format!("cannot be read: {error}")))?;
         Self::parse(&text, path).map_err(|ConfigFault { at, what }| ConfigError {
@@ -46,8 +46,8 @@ impl Config {
         }
         let smtp = file.smtp.map(|smtp| smtp.check(folder)).transpose()?;
         let can_email = smtp.is_some();
-        unique(file.http_recipient.iter().map(|recipient| &recipient.name))?;
-        unique(file.email_recipient.iter().map(|recipient| &recipient.name))?;
+        check_names(file.http_recipient.iter().map(|recipient| &recipient.name))?;
+        check_names(file.email_recipient.iter().map(|recipient| &recipient.name))?;
         Ok(Self {
             queue: file.queue.map_or_else(|| path.with_extension("queue.db"), |queue| folder.join(queue)),
             sessions: file.sessions.map(SessionsTable::check).transpose()?,

@@ -1,4 +1,4 @@
-//! The file as it is written, and the checks of each of its tables.
+//! The tables of the file of settings, and their checks.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -16,10 +16,10 @@ use rustls::pki_types::CertificateDer;
 use serde::Deserialize;
 use toml::Spanned;
 
-/// The most addresses that one email recipient may have (settings page).
+/// The most addresses of one email recipient (settings page).
 const MAX_ADDRESSES: usize = 10;
 
-/// The file as it is written.
+/// The whole file, unchecked.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ConfigFile {
@@ -44,10 +44,10 @@ impl SessionsTable {
     pub(super) fn check(self) -> Result<SessionSettings, ConfigFault> {
         let range = 0.01..=6_000.0;
         if !range.contains(self.per_minute.get_ref()) {
-            return Err(ConfigFault::at(&self.per_minute, "per_minute is not a number from 0.01 to 6000"));
+            return Err(ConfigFault::at_value(&self.per_minute, "per_minute is not a number from 0.01 to 6000"));
         }
         if let Some(speed) = self.speed.as_ref().filter(|speed| !(1.0..=10_000.0).contains(speed.get_ref())) {
-            return Err(ConfigFault::at(speed, "speed is not a number from 1 to 10000"));
+            return Err(ConfigFault::at_value(speed, "speed is not a number from 1 to 10000"));
         }
         Ok(SessionSettings {
             every: Duration::from_secs_f64(60.0 / self.per_minute.get_ref()),
@@ -92,7 +92,10 @@ impl SmtpTable {
             (EncryptionName::Implicit, _) => Encryption::Implicit(authorities),
             (EncryptionName::None, None) => Encryption::None,
             (EncryptionName::None, Some(path)) => {
-                return Err(ConfigFault::at(&path, "ca_certificate is for encryption = \"starttls\" or \"implicit\""));
+                return Err(ConfigFault::at_value(
+                    &path,
+                    "ca_certificate needs encryption = \"starttls\" or \"implicit\"",
+                ));
             }
         };
         let usual_port = if matches!(encryption, Encryption::Implicit(_)) { SUBMISSIONS_PORT } else { SMTP_PORT };
@@ -100,8 +103,12 @@ impl SmtpTable {
         let credentials = match (self.username, self.password) {
             (Some(user), Some(password)) => Some((user.into_inner(), password.into_inner().0)),
             (None, None) => None,
-            (Some(alone), None) => return Err(ConfigFault::at(&alone, "there is a username and no password")),
-            (None, Some(alone)) => return Err(ConfigFault::at(&alone, "there is a password and no username")),
+            (Some(alone), None) => {
+                return Err(ConfigFault::at_value(&alone, "username lacks a password; set both or neither"));
+            }
+            (None, Some(alone)) => {
+                return Err(ConfigFault::at_value(&alone, "password lacks a username; set both or neither"));
+            }
         };
         let timeout = self.timeout.map_or(Duration::from_secs(60), |timeout| timeout.0);
         Ok(SmtpSettings { host: self.host, port, encryption, credentials, from: self.from.0, timeout })
@@ -133,22 +140,23 @@ fn yes() -> bool {
 impl HttpTable {
     pub(super) fn check(self, folder: &Path, can_email: bool) -> Result<HttpRecipientSettings, ConfigFault> {
         let alert = match (self.email_contact, self.send_email_alert_after) {
-            (Some(contact), _) if !can_email => return Err(ConfigFault::at(&contact, NO_SMTP)),
+            (Some(contact), _) if !can_email => return Err(ConfigFault::at_value(&contact, NO_SMTP)),
             (Some(contact), after) => {
                 let after = after.map_or(Duration::from_secs(600), |after| after.into_inner().0);
                 Some(Alert { contact: contact.into_inner().0, after })
             }
             (None, Some(after)) => {
-                return Err(ConfigFault::at(&after, "send_email_alert_after is for an email_contact"));
+                return Err(ConfigFault::at_value(&after, "send_email_alert_after needs an email_contact"));
             }
             (None, None) => None,
         };
         let authorities = authorities(self.ca_certificate.as_ref(), folder)?;
         if let Some(path) = &self.ca_certificate {
-            tls::check(&self.url.0, &authorities).map_err(|error| ConfigFault::at(path, error.to_string()))?;
+            tls::check_scheme(&self.url.0, &authorities)
+                .map_err(|error| ConfigFault::at_value(path, error.to_string()))?;
         }
         if let Some(none) = self.events.as_ref().filter(|events| events.get_ref().is_empty()) {
-            return Err(ConfigFault::at(none, "events is empty; leave it out for all, or set enabled = false"));
+            return Err(ConfigFault::at_value(none, "events is empty; leave it out for all, or set enabled = false"));
         }
         let all = || EventName::GUIDE.into();
         let chosen =
@@ -167,7 +175,7 @@ impl HttpTable {
     }
 }
 
-const NO_SMTP: &str = "there is no [smtp] to send it through";
+const NO_SMTP: &str = "emails need a table [smtp]";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -186,17 +194,17 @@ pub(super) struct EmailTable {
 impl EmailTable {
     pub(super) fn check(self, text: &str, can_email: bool) -> Result<EmailRecipientSettings, ConfigFault> {
         if !can_email {
-            return Err(ConfigFault::at(&self.name, NO_SMTP));
+            return Err(ConfigFault::at_value(&self.name, NO_SMTP));
         }
         let count = self.addresses.get_ref().len();
         if !(1..=MAX_ADDRESSES).contains(&count) {
-            return Err(ConfigFault::at(
+            return Err(ConfigFault::at_value(
                 &self.addresses,
-                format!("there are {count} addresses; 1 to {MAX_ADDRESSES} are expected"),
+                format!("there are {count} addresses; give 1 to {MAX_ADDRESSES}"),
             ));
         }
         if self.events.get_ref().is_empty() {
-            return Err(ConfigFault::at(&self.events, format!("events is empty; {}", email_events())));
+            return Err(ConfigFault::at_value(&self.events, format!("events is empty; {}", email_events())));
         }
         let events: Vec<_> = self.events.into_inner().into_iter().map(|event| event.0).collect();
         Ok(EmailRecipientSettings {
@@ -215,26 +223,26 @@ fn template(
     file: &str,
     text: &Spanned<String>,
     events: &[EmailEvent],
-    place: EmailField,
+    field: EmailField,
 ) -> Result<EmailTemplate, ConfigFault> {
     let template = EmailTemplate::parse(text.get_ref());
-    let mut findings: Vec<_> = events.iter().flat_map(|event| macros::check(&template, *event, place)).collect();
+    let mut findings: Vec<_> = events.iter().flat_map(|event| macros::check(&template, *event, field)).collect();
     findings.sort_by_key(|finding| finding.at);
     let Some(first) = findings.first() else { return Ok(template) };
     let at = line_of_value(file, text.span(), first.at.line);
-    // What is wrong for each of the events is wrong once.
+    // A fault for each of the events is reported once.
     let mut words: Vec<_> = findings.iter().map(ToString::to_string).collect();
     words.dedup();
     Err(ConfigFault { at: Some(at), what: words.join("; ") })
 }
 
-/// Where line `line` of a value is in the file: the text of a value in three quotes begins after a line break, if one is there.
+/// The range in the file of line `line` of a value. A line break directly after three quotes is not part of the value.
 fn line_of_value(file: &str, value: Range<usize>, line: usize) -> Range<usize> {
     let source = file.get(value.clone()).unwrap_or_default();
     let quotes = source.trim_start_matches(['"', '\'']);
     let begins_below = usize::from(quotes.starts_with(['\r', '\n']));
     let breaks: Vec<_> = source.match_indices('\n').map(|(at, _)| value.start + at + 1).collect();
-    // A value in one line may have line breaks that are written as escapes.
+    // A value in one line can have escaped line breaks.
     let start = (line + begins_below).checked_sub(2).and_then(|index| breaks.get(index).copied());
     start.unwrap_or(value.start)..value.end
 }
@@ -251,6 +259,6 @@ pub(super) fn authorities(
     folder: &Path,
 ) -> Result<Vec<CertificateDer<'static>>, ConfigFault> {
     let Some(path) = path else { return Ok(Vec::new()) };
-    tls::read(&folder.join(path.get_ref()))
-        .map_err(|error| ConfigFault::at(path, format!("{:#}", anyhow::Error::from(error))))
+    tls::load_authorities(&folder.join(path.get_ref()))
+        .map_err(|error| ConfigFault::at_value(path, format!("{:#}", anyhow::Error::from(error))))
 }
