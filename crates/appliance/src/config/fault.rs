@@ -52,7 +52,7 @@ pub(super) fn check_names<'a>(names: impl Iterator<Item = &'a Spanned<String>>) 
         if !seen.insert(name.get_ref()) {
             return Err(ConfigFault::at_value(
                 name,
-                format!("{:?} is the name of two recipients; rename one", name.get_ref()),
+                format!("{:?} is the name of two recipients of one kind; rename one", name.get_ref()),
             ));
         }
     }

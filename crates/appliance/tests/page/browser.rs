@@ -52,7 +52,7 @@ impl Browser {
         let directory = format!("--user-data-dir={}", profile.path().display());
         let always = [
             "--headless=new",
-            // Containers have no place for a sandbox of its own.
+            // Chromium cannot set up its sandbox inside a container.
             "--no-sandbox",
             "--disable-gpu",
             "--no-first-run",
@@ -141,7 +141,7 @@ impl Drop for Browser {
 pub(super) async fn until<F: Future<Output = bool>>(what: &str, happened: impl Fn() -> F) {
     let started = Instant::now();
     while !happened().await {
-        assert!(started.elapsed() < Duration::from_secs(60), "it never happened: {what}");
+        assert!(started.elapsed() < Duration::from_secs(60), "never happened: {what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

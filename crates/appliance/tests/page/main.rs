@@ -105,8 +105,8 @@ async fn a_body_set_aside_is_shown_and_tried_again() {
     browser.says("the body is still no valid event").await;
     // As if today's rules took what those of that day did not.
     let store = rusqlite::Connection::open(recipient.store_path()).unwrap();
-    let mended = "UPDATE spin_key_value SET value = CAST(replace(CAST(value AS TEXT), '&lsid=x', '&lsid=x&timestamp=1') AS BLOB) WHERE key LIKE 'setaside.%'";
-    assert_eq!(store.execute(mended, []).unwrap(), 1);
+    let repair = "UPDATE spin_key_value SET value = CAST(replace(CAST(value AS TEXT), '&lsid=x', '&lsid=x&timestamp=1') AS BLOB) WHERE key LIKE 'setaside.%'";
+    assert_eq!(store.execute(repair, []).unwrap(), 1);
     browser.find("section button").await.click().await.unwrap();
     browser.says("Nothing was set aside.").await;
     browser.find("a[href='#/']").await.click().await.unwrap();

@@ -1,4 +1,4 @@
-"""An SMTP server (aiosmtpd) for the tests of emails: keeps each email it takes, parsed by Python's own parser.
+"""An SMTP server (aiosmtpd) for the tests of emails: stores each accepted email, parsed by Python's own parser.
 
 smtp_server.py PORT FILE [--login USER PASSWORD] [--tls CERTIFICATE KEY] [--implicit]
 
@@ -17,7 +17,7 @@ import ssl
 from aiosmtpd.smtp import SMTP, AuthResult
 
 
-class Keeper:
+class Handler:
     def __init__(self, path):
         self.path = path
 
@@ -76,9 +76,9 @@ def main():
         settings.update(authenticator=authenticate, auth_required=True, auth_require_tls="tls_context" in settings)
 
     async def serve():
-        keeper = Keeper(arguments.file)
+        handler = Handler(arguments.file)
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: SMTP(keeper, **settings), "127.0.0.1", arguments.port, ssl=implicit)
+        server = await loop.create_server(lambda: SMTP(handler, **settings), "127.0.0.1", arguments.port, ssl=implicit)
         print("listening on port", server.sockets[0].getsockname()[1], flush=True)
         await server.serve_forever()
 
