@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::command::Command;
+use crate::command::{Command, print_time};
 
 /// The workspace's packages, tested one after the other. Together, the needs of all their tests would decide how
 /// wasmtime is compiled, and `cargo xtask run` would have to compile it again.
@@ -59,13 +60,16 @@ pub fn soak(schedules: u64, swap_rounds: u64) -> Result<()> {
 fn test_package(package: &str, arguments: &[String], count: &mut Count) -> Result<bool> {
     let command = Command::cargo(["test", "--release", "--no-fail-fast", "--package", package]).args(arguments);
     eprintln!("==> testing {package}\n    {}", command.line());
+    let started = Instant::now();
     let mut child = command.into_inner().stdout(Stdio::piped()).spawn().context("cargo cannot be started")?;
     for line in child.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).lines()) {
         let line = line.context("what cargo prints cannot be read")?;
         println!("{line}");
         count.add(&line);
     }
-    Ok(child.wait().context("cargo was lost")?.success())
+    let status = child.wait().context("cargo was lost")?;
+    print_time(&format!("testing {package}"), started);
+    Ok(status.success())
 }
 
 impl Count {
