@@ -32,8 +32,8 @@ impl Package {
         }
     }
 
-    /// `cargo rustc` with one crate type: cargo does not use LTO if it also builds the rlib. The target folder is given because
-    /// spin.toml names it, whatever CARGO_TARGET_DIR says.
+    /// `cargo rustc` with one crate type: cargo does not use LTO if it also builds the rlib. The target folder is given
+    /// because spin.toml names it, whatever CARGO_TARGET_DIR says.
     fn arguments(self) -> impl Iterator<Item = &'static str> {
         let arguments = ["rustc", "--profile", "component", "--lib", "--crate-type", "cdylib", "--target", TARGET];
         let further: &[_] = match self {
@@ -69,8 +69,8 @@ impl Package {
     }
 }
 
-/// The most bytes of the core module for Spin, so that growth is deliberate. The size varies by some hundred bytes with the
-/// path of the project's folder.
+/// The most bytes of the core module for Spin, so that growth is deliberate. The size varies by some hundred bytes with
+/// the path of the project's folder.
 const CEILING: u64 = 1_765_000;
 
 /// An error if the core module is larger than [`CEILING`].
@@ -126,8 +126,8 @@ fn library_path() -> &'static str {
     }
 }
 
-/// Converts a module, which imports functions, to a component, which imports interfaces, by means of an adapter. The adapter
-/// for proxies needs the least of a host: no filesystem, environment or terminal.
+/// Converts a module, which imports functions, to a component, which imports interfaces, by means of an adapter. The
+/// adapter for proxies needs the least of a host: no filesystem, environment or terminal.
 fn encode(core: &[u8]) -> Result<Vec<u8>> {
     ComponentEncoder::default()
         .validate(true)

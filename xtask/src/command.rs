@@ -32,8 +32,8 @@ impl Command {
         Self::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())).args(arguments)
     }
 
-    /// The project's host, run in the user's folder, since its arguments can contain relative paths. Built like the tests, so
-    /// that dependencies are compiled once.
+    /// The project's host, run in the user's folder, since its arguments can contain relative paths. Built like the
+    /// tests, so that dependencies are compiled once.
     pub fn host<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Self {
         let mut host = Self::cargo(["run", "--release", "--quiet", "--package", "outbound-events-host", "--"]);
         host.0.current_dir(".");
@@ -96,7 +96,8 @@ impl Command {
         Ok(())
     }
 
-    /// Prints the purpose and replaces this process, so that signals reach the command. `hidden` arguments are not printed.
+    /// Prints the purpose and replaces this process, so that signals reach the command. `hidden` arguments are not
+    /// printed.
     #[cfg(unix)]
     pub fn exec(mut self, purpose: &str, hidden: &[String]) -> Result<()> {
         use std::os::unix::process::CommandExt as _;

@@ -29,8 +29,8 @@ pub fn install(packages: &[&str], purpose: &str) -> Result<()> {
     apt_get(&install).args(packages).env("DEBIAN_FRONTEND", "noninteractive").run(purpose)
 }
 
-/// Unpacks a package into `target/debian` without installing it, since its installation would start a service. Needs no root,
-/// unless the list of packages has never been updated.
+/// Unpacks a package into `target/debian` without installing it, since its installation would start a service. Needs no
+/// root, unless the list of packages has never been updated.
 pub fn unpack(package: &str) -> Result<()> {
     let folder = root().join(UNPACKED);
     let archives = folder.join("archives").join(package);

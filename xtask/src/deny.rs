@@ -7,8 +7,8 @@ use crate::tool;
 
 const VERSION: &str = "0.20.2";
 
-/// Checks all dependencies except the fuzzer's. Where GitHub cannot be reached, there is no list of advisories, and only the
-/// other rules are checked.
+/// Checks all dependencies except the fuzzer's. Where GitHub cannot be reached, there is no list of advisories, and
+/// only the other rules are checked.
 pub fn deny() -> Result<()> {
     let program = tool::tool("cargo-deny", VERSION)?;
     let cargo_deny = || Command::new(&program).args(["--workspace", "--locked"]);

@@ -1,5 +1,5 @@
-//! `dist`: a reproducible archive for operators with the host, the components, documentation and licences. Its bytes do not
-//! depend on the folder in which it is built.
+//! `dist`: a reproducible archive for operators with the host, the components, documentation and licences. Its bytes do
+//! not depend on the folder in which it is built.
 
 mod archive;
 mod contents;

@@ -1,5 +1,5 @@
-//! Fuzzing with cargo-fuzz and the same compiler as everything else. Without a sanitizer: sanitizers need a nightly compiler,
-//! and look for faults of unsafe code.
+//! Fuzzing with cargo-fuzz and the same compiler as everything else. Without a sanitizer: sanitizers need a nightly
+//! compiler, and look for faults of unsafe code.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -62,7 +62,8 @@ enum Task {
         /// The address or name, and the port, to listen on. Ingest is open only on a loopback address.
         #[arg(long, default_value = "127.0.0.1:3000", value_name = "ADDRESS:PORT")]
         listen: String,
-        /// The store's file, or `memory`. Default: the project's `.spin/sqlite_key_value.db`, which `spin up` also uses.
+        /// The store's file, or `memory`. Default: the project's `.spin/sqlite_key_value.db`, which `spin up` also
+        /// uses.
         #[arg(long)]
         store: Option<PathBuf>,
         /// Further arguments for the host, such as `--variable ingest_tokens=…`.
@@ -75,8 +76,8 @@ enum Task {
         #[arg(last = true)]
         cargo: Vec<String>,
     },
-    /// Runs tests that take too long for `test`: many more schedules of the models of the archive and of forwarding, and a host
-    /// whose memory is swapped out repeatedly.
+    /// Runs tests that take too long for `test`: many more schedules of the models of the archive and of forwarding,
+    /// and a host whose memory is swapped out repeatedly.
     Soak {
         /// The number of schedules on each kind of store.
         #[arg(long, default_value_t = 20_000)]
@@ -111,8 +112,8 @@ enum Task {
     },
     /// Checks the dependencies: advisories, licences, bans, sources.
     Deny,
-    /// Checks the layout of the source: no import cycles between files, no file of more than 400 lines, no package inside
-    /// another's source.
+    /// Checks the layout of the source: no import cycles between files, no file of more than 400 lines, no package
+    /// inside another's source.
     Structure {
         /// Also finds import cycles between folders.
         #[arg(long)]
@@ -143,8 +144,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Adds a random token for reading and deleting, unless the user configures tokens. It is passed in the environment, since
-/// other users can see command lines.
+/// Adds a random token for reading and deleting, unless the user configures tokens. It is passed in the environment,
+/// since other users can see command lines.
 fn with_token(serve: Command, host: &[String]) -> Result<Command> {
     const VARIABLES: [&str; 2] = ["SPIN_VARIABLE_READ_TOKENS", "SPIN_VARIABLE_ADMIN_TOKENS"];
     let is_setting = |argument: &String| {

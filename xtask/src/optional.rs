@@ -31,8 +31,8 @@ enum Source {
     Faketime,
 }
 
-/// libfaketime for multi-threaded programs, below a folder for libraries. The tests load it themselves: the program `faketime`
-/// finds it only in an installed package.
+/// libfaketime for multi-threaded programs, below a folder for libraries. The tests load it themselves: the program
+/// `faketime` finds it only in an installed package.
 const FAKETIME: &str = "faketime/libfaketimeMT.so.1";
 
 const PROGRAMS: [Program; 8] = [

@@ -1,5 +1,5 @@
-//! Replaces folders of this machine by constant names: compilers write the paths of sources into programs, and a build must not
-//! depend on its folder.
+//! Replaces folders of this machine by constant names: compilers write the paths of sources into programs, and a build
+//! must not depend on its folder.
 
 use std::env;
 use std::fs;

@@ -1,5 +1,5 @@
-//! The events of many sessions, ordered by time. They are generated on demand, so memory is needed only for the sessions
-//! that overlap.
+//! The events of many sessions, ordered by time. They are generated on demand, so memory is needed only for the
+//! sessions that overlap.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -28,8 +28,8 @@ pub struct Agenda {
 }
 
 impl Agenda {
-    /// The share of appliance number `index`, from 0. The first `sessions` sessions of `seed` are distributed round-robin
-    /// over `appliances`.
+    /// The share of appliance number `index`, from 0. The first `sessions` sessions of `seed` are distributed
+    /// round-robin over `appliances`.
     pub fn new(seed: u64, sessions: u64, index: u64, appliances: usize, custom_fields: bool) -> Self {
         let mut sessions = (index.min(sessions)..sessions).step_by(appliances.max(1));
         let next = sessions.next();

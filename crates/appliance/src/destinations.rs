@@ -1,4 +1,5 @@
-//! Tries a file of destinations before it becomes a setting: sends the events of one invented session to each destination.
+//! Tries a file of destinations before it becomes a setting: sends the events of one invented session to each
+//! destination.
 
 use std::net::IpAddr;
 use std::time::Duration;

@@ -42,7 +42,8 @@ pub enum EmailError {
 }
 
 impl Email {
-    /// Builds an email of plain text. Control characters in `subject` become blanks, so that a value cannot add headers.
+    /// Builds an email of plain text. Control characters in `subject` become blanks, so that a value cannot add
+    /// headers.
     pub fn new(from: &Mailbox, to: &[Mailbox], subject: &str, body: &str) -> Result<Self, EmailError> {
         let one_line: String = subject.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let builder = Message::builder().from(from.clone()).subject(one_line).header(ContentType::TEXT_PLAIN);
@@ -87,8 +88,8 @@ impl fmt::Display for RefusedAddress {
     }
 }
 
-/// How the connection to the server is protected. With TLS, only the given authorities are trusted, or the machine's own
-/// if none are given.
+/// How the connection to the server is protected. With TLS, only the given authorities are trusted, or the machine's
+/// own if none are given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Encryption {
     /// Plain text.
@@ -100,9 +101,9 @@ pub enum Encryption {
 }
 
 /// [`Encryption`], prepared for one server.
-enum Tls {
+enum TlsMode {
     None,
-    StartTls(TlsParameters),
+    Upgrade(TlsParameters),
     Implicit(TlsParameters),
 }
 
@@ -110,7 +111,7 @@ enum Tls {
 pub struct Relay {
     host: String,
     port: u16,
-    tls: Tls,
+    tls: TlsMode,
     credentials: Option<Credentials>,
     timeout: Duration,
 }
@@ -137,9 +138,9 @@ impl Relay {
         timeout: Duration,
     ) -> Result<Self, RelayError> {
         let tls = match encryption {
-            Encryption::None => Tls::None,
-            Encryption::StartTls(authorities) => Tls::StartTls(tls_parameters(host, authorities)?),
-            Encryption::Implicit(authorities) => Tls::Implicit(tls_parameters(host, authorities)?),
+            Encryption::None => TlsMode::None,
+            Encryption::StartTls(authorities) => TlsMode::Upgrade(tls_parameters(host, authorities)?),
+            Encryption::Implicit(authorities) => TlsMode::Implicit(tls_parameters(host, authorities)?),
         };
         let credentials = credentials.map(|(user, password)| Credentials::new(user, password));
         Ok(Self { host: host.to_owned(), port, tls, credentials, timeout })
@@ -169,12 +170,12 @@ impl Relay {
     async fn connect(&self) -> Result<AsyncSmtpConnection, smtp::Error> {
         let client = ClientId::default();
         let implicit = match &self.tls {
-            Tls::Implicit(parameters) => Some(parameters.clone()),
-            Tls::None | Tls::StartTls(_) => None,
+            TlsMode::Implicit(parameters) => Some(parameters.clone()),
+            TlsMode::None | TlsMode::Upgrade(_) => None,
         };
         let server = (self.host.as_str(), self.port);
         let mut connection = AsyncSmtpConnection::connect_tokio1(server, None, &client, implicit, None).await?;
-        if let Tls::StartTls(parameters) = &self.tls {
+        if let TlsMode::Upgrade(parameters) = &self.tls {
             connection.starttls(parameters.clone(), &client).await?;
         }
         if let Some(credentials) = &self.credentials {

@@ -159,8 +159,8 @@ fn header(answer: &Response, name: &str) -> Option<String> {
     Some(answer.headers().get(name)?.to_str().ok()?.to_owned())
 }
 
-/// The text of an answer for an error message: the target of a redirect, or the beginning of the body. A body that breaks
-/// off is no error here: the status decides.
+/// The text of an answer for an error message: the target of a redirect, or the beginning of the body. A body that
+/// breaks off is no error here: the status decides.
 async fn words(mut answer: Response) -> String {
     let location = header(&answer, "location").filter(|_| answer.status().is_redirection());
     let url = answer.url().clone();

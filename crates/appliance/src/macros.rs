@@ -144,8 +144,8 @@ impl Macro {
         MacroEntry { name, purpose, events, fields }
     }
 
-    /// The macro whose name is nearest to `name`, ignoring case: one that contains it, or else the one with the smallest
-    /// edit distance.
+    /// The macro whose name is nearest to `name`, ignoring case: one that contains it, or else the one with the
+    /// smallest edit distance.
     fn nearest(name: &str) -> Option<Self> {
         let name = name.to_uppercase();
         let distance = |known: &'static str| (!known.contains(&name), strsim::osa_distance(known, &name));
@@ -190,7 +190,8 @@ enum TemplatePart {
 }
 
 impl EmailTemplate {
-    /// Parses a template. Only names in capitals are macros, as in the guide. A percent sign before anything else is text.
+    /// Parses a template. Only names in capitals are macros, as in the guide. A percent sign before anything else is
+    /// text.
     pub fn parse(text: &str) -> Self {
         let mut parts = TemplateParts::default();
         let mut rest = text;

@@ -8,8 +8,8 @@ use std::process::ExitCode;
 
 use appliance::config::EmailEventName;
 use clap::{Parser, Subcommand};
-use commands::delivery::{Delivery, Send};
-use commands::receive::Receive;
+use commands::delivery::{DeliveryArguments, SendArguments};
+use commands::receive::ReceiveArguments;
 use commands::{check, delivery, receive, run};
 
 /// An emulated BeyondTrust appliance: generates support sessions and sends their events and emails as the guide says.
@@ -25,7 +25,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Generates sessions from a seed and delivers all their events. The same seed generates the same bytes.
-    Send(Send),
+    Send(SendArguments),
     /// Runs an appliance with the settings of a file until it is stopped. Its queues are on disk.
     Run {
         /// The file of settings, such as crates/appliance/appliance.toml
@@ -37,12 +37,13 @@ enum Command {
         /// JSON lines. Each is an event's variables, or a record as the recipient stores it. `-` is standard input.
         file: PathBuf,
         #[command(flatten)]
-        delivery: Delivery,
+        delivery: DeliveryArguments,
     },
-    /// Receives forwarded events until it is stopped: prints each request, verifies its signature, and misbehaves on demand.
-    Receive(Receive),
-    /// Checks a file of destinations before it becomes the setting `destinations`. Exit code 1 if there is a fault, or if a
-    /// destination did not accept an event.
+    /// Receives forwarded events until it is stopped: prints each request, verifies its signature, and misbehaves on
+    /// demand.
+    Receive(ReceiveArguments),
+    /// Checks a file of destinations before it becomes the setting `destinations`. Exit code 1 if there is a fault, or
+    /// if a destination did not accept an event.
     CheckDestinations {
         /// JSON: an array of destinations.
         file: PathBuf,

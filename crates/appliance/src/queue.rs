@@ -1,8 +1,8 @@
-//! The queues of `appliance run`, on disk: the coming steps of started sessions, the items queued for each recipient, and
-//! since when a recipient has been failing.
+//! The queues of `appliance run`, on disk: the coming steps of started sessions, the items queued for each recipient,
+//! and since when a recipient has been failing.
 //!
-//! Each change is one transaction, synced before it counts. So a kill at any moment leaves a change whole or undone. Only
-//! an event whose 200 was not yet recorded is sent twice, as by a real appliance.
+//! Each change is one transaction, synced before it counts. So a kill at any moment leaves a change whole or undone.
+//! Only an event whose 200 was not yet recorded is sent twice, as by a real appliance.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

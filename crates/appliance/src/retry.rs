@@ -47,8 +47,8 @@ pub enum DeliveryOutcome<T> {
 
 /// Makes attempts until one succeeds or the item is to be dropped.
 ///
-/// `failing_for` is how long the item had been failing before this program started. `failed` is called for each failure;
-/// its error ends the attempts.
+/// `failing_for` is how long the item had been failing before this program started. `failed` is called for each
+/// failure; its error ends the attempts.
 pub async fn deliver<T, A: Future<Output = Result<T, AttemptFailure>>, E>(
     rules: RetryRules,
     failing_for: Option<Duration>,
@@ -81,8 +81,8 @@ mod tests {
 
     const RULES: RetryRules = RetryRules { interval: Duration::from_secs(10), duration: Duration::from_secs(60) };
 
-    /// The outcome for an item whose first attempts fail, and the seconds at which attempts were made. The clock moves only
-    /// by waiting.
+    /// The outcome for an item whose first attempts fail, and the seconds at which attempts were made. The clock moves
+    /// only by waiting.
     async fn attempts(rules: RetryRules, failing_for: Option<u64>, failures: usize) -> (DeliveryOutcome<()>, Vec<u64>) {
         let started = Instant::now();
         let mut at = Vec::new();

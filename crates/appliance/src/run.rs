@@ -322,8 +322,8 @@ impl Appliance {
     }
 }
 
-/// Plans a session. Its steps are due at the speed of the settings. Its timestamps have the length of a real session and
-/// end when its last step is due, so they begin in the past.
+/// Plans a session. Its steps are due at the speed of the settings. Its timestamps have the length of a real session
+/// and end when its last step is due, so they begin in the past.
 fn start(sessions: SessionSettings, number: u64) -> StartedSession {
     let session = SupportSession::generate(sessions.seed, number);
     let now = now();

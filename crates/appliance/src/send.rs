@@ -191,8 +191,8 @@ pub struct SendPace {
 }
 
 impl SendPace {
-    /// The most lateness that is made up for: enough for timers, whose resolution is a millisecond, and too little for a
-    /// burst after an outage.
+    /// The most lateness that is made up for: enough for timers, whose resolution is a millisecond, and too little for
+    /// a burst after an outage.
     const CATCH_UP: Duration = Duration::from_millis(10);
 
     /// At most `rate` events a second; `rate` is positive.

@@ -185,7 +185,8 @@ impl Script {
         second
     }
 
-    /// The primary representative leaves and the customer stays: the session goes to a team, whose representative takes over.
+    /// The primary representative leaves and the customer stays: the session goes to a team, whose representative takes
+    /// over.
     fn primary_leaves(&mut self, by: Representative) -> Representative {
         self.leaves(by.member());
         let to = random_team(&mut self.rng, self.owner.as_ref());

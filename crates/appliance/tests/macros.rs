@@ -9,7 +9,6 @@ use appliance::macros::{
 use outbound_events::event::EventName;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 
 use EmailEvent::{CustomerExitSurvey as C, RepSurvey as R, SessionEnd as E};
 use EmailField::{Body as B, Subject as S};
@@ -198,7 +197,7 @@ proptest! {
     // The same templates in every run, so that a failure can be reproduced.
     #![proptest_config(ProptestConfig {
         failure_persistence: None,
-        rng_seed: RngSeed::Fixed(20_231_114),
+        rng_seed: "20231114".parse().unwrap(),
         ..ProptestConfig::with_cases(2_000)
     })]
 

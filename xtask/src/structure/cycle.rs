@@ -54,7 +54,8 @@ impl Crate {
         self.cycles_of(self.imports())
     }
 
-    /// Cycles of the modules that the crate's root declares, each with everything below it. Without cycles of single files.
+    /// Cycles of the modules that the crate's root declares, each with everything below it. Without cycles of single
+    /// files.
     pub fn cycles_of_folders(&self) -> Vec<Cycle> {
         let mut folders = Imports::new();
         for import in self.imports().into_values().flat_map(BTreeMap::into_values) {

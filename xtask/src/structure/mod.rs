@@ -10,10 +10,10 @@
 //!
 //! What counts as an import of another file:
 //!
-//! - A `use`, or a path in an expression, a type or a macro's arguments. It counts for the file that **defines** the item,
-//!   through any number of re-exports. It does not count if another crate defines the item.
-//! - Not a `mod` declaration, and not a re-export (`pub use`). A file that re-exports a name and also uses it imports it.
-//!   The import of a module counts where a path goes through it, by the item at the end of the path.
+//! - A `use`, or a path in an expression, a type or a macro's arguments. It counts for the file that **defines** the
+//!   item, through any number of re-exports. It does not count if another crate defines the item.
+//! - Not a `mod` declaration, and not a re-export (`pub use`). A file that re-exports a name and also uses it imports
+//!   it. The import of a module counts where a path goes through it, by the item at the end of the path.
 //! - Not the call of a method: only the compiler knows the file that defines it. So the methods of a type can be spread
 //!   over files.
 //! - Imports of unit tests count as well: a reader of the file has to follow them. A test that needs both files belongs
@@ -38,8 +38,8 @@ use module::Crate;
 /// The most lines of a file.
 const MOST_LINES: usize = 400;
 
-/// Checks the source below `root`; with `folders`, also for cycles of folders. Prints violations and what to do about them.
-/// Returns an error if there are any.
+/// Checks the source below `root`; with `folders`, also for cycles of folders. Prints violations and what to do about
+/// them. Returns an error if there are any.
 pub fn structure(root: &Path, folders: bool) -> Result<()> {
     eprintln!("==> checking the layout of the source");
     let (report, problems) = check(root, folders)?;

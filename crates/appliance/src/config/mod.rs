@@ -1,5 +1,5 @@
-//! The appliance's settings page as a file, `appliance.toml`. It is checked before anything is sent. A fault is reported
-//! with its line and what was expected.
+//! The appliance's settings page as a file, `appliance.toml`. It is checked before anything is sent. A fault is
+//! reported with its line and what was expected.
 //!
 //! | file | content |
 //! |---|---|

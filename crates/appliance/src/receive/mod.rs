@@ -1,4 +1,5 @@
-//! A receiver of forwarded events for tests and trials: accepts requests, verifies signatures, and misbehaves on demand.
+//! A receiver of forwarded events for tests and trials: accepts requests, verifies signatures, and misbehaves on
+//! demand.
 //!
 //! | what | file |
 //! |---|---|

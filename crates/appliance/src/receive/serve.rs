@@ -1,5 +1,5 @@
-//! The receiver's connections. hyper reads requests and writes answers. For an answer that hyper cannot write, the socket is
-//! taken over from hyper, and [`RawAnswer`] writes to it.
+//! The receiver's connections. hyper reads requests and writes answers. For an answer that hyper cannot write, the
+//! socket is taken over from hyper, and [`RawAnswer`] writes to it.
 
 use std::future::pending;
 use std::io;
@@ -70,8 +70,8 @@ async fn serve_connection(receiver: EmulatedReceiver, mut stream: TcpStream) {
 }
 
 impl Requests {
-    /// The answer for hyper to write. An error closes the connection. For a raw answer it never completes: the socket is taken
-    /// over.
+    /// The answer for hyper to write. An error closes the connection. For a raw answer it never completes: the socket
+    /// is taken over.
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
         *self.idle_since.lock() = None;
         let is_first = self.count.fetch_add(1, Ordering::Relaxed) == 0;

@@ -1,5 +1,5 @@
-//! Answers: a misconfigured destination refuses nothing, `Retry-After` is obeyed in all its forms, and the body of an answer
-//! appears in the error message.
+//! Answers: a misconfigured destination refuses nothing, `Retry-After` is obeyed in all its forms, and the body of an
+//! answer appears in the error message.
 
 use appliance::receive::Misbehaviour;
 use bytes::Bytes;

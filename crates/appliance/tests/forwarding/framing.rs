@@ -1,4 +1,5 @@
-//! Answers with endless bodies or unusual framing: the status line decides, and reading the body takes at most a second.
+//! Answers with endless bodies or unusual framing: the status line decides, and reading the body takes at most a
+//! second.
 
 use std::time::{Duration, Instant};
 

@@ -14,7 +14,8 @@ use crate::desk::{SECRET, TestDestination, events, expire_leases, expire_rests, 
 use crate::support::recipient::{Connection, numbered};
 use crate::support::{send, wait_until};
 
-/// The receiver's behaviour in each life of the host: correct, with endless bodies, or closing connections at bad moments.
+/// The receiver's behaviour in each life of the host: correct, with endless bodies, or closing connections at bad
+/// moments.
 fn behaviour_in(life: u64) -> Misbehaviour {
     let well = Misbehaviour::default();
     match life % 8 {

@@ -1,4 +1,5 @@
-//! One event that the receiver cannot accept does not jam the destination: a probe finds it, or an administrator skips it.
+//! One event that the receiver cannot accept does not jam the destination: a probe finds it, or an administrator skips
+//! it.
 
 use appliance::receive::Misbehaviour;
 use http::StatusCode;
@@ -15,8 +16,8 @@ const POISON: &str = "event=support_conference_member_added&version=1&timestamp=
 const BEHIND: usize = 10;
 
 /// A destination that answers 500 to one event, the recipient with ten events behind it, and that event's id.
-fn jammed() -> (Desk, Recipient, String) {
-    let desk = Desk::open(&[]);
+fn jammed() -> (TestDestination, Recipient, String) {
+    let desk = TestDestination::open(&[]);
     desk.receiver.behave(Misbehaviour {
         status: Some(StatusCode::INTERNAL_SERVER_ERROR),
         only_containing: Some(r"Jane\u0000Doe".to_owned()),

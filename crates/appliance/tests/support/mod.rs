@@ -1,5 +1,5 @@
-//! The environment of the tests: the real component in the real host, a proxy that injects faults, and an independent SMTP
-//! server.
+//! The environment of the tests: the real component in the real host, a proxy that injects faults, and an independent
+//! SMTP server.
 #![allow(
     dead_code,
     clippy::unwrap_used,
