@@ -117,6 +117,16 @@ impl Command {
         Ok(())
     }
 
+    /// Gives way to other processes for processor time, where the system has `nice`.
+    pub fn niced(self) -> Self {
+        if !is_on_path("nice") {
+            return self;
+        }
+        let mut niced = Self::new("nice").args(["-n", "19"]).arg(self.0.get_program()).args(self.0.get_args());
+        niced.0.envs(self.0.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        niced
+    }
+
     /// Runs the command silently and returns its standard output. `None` if it cannot be started or fails.
     pub fn output(mut self) -> Option<String> {
         let output = self.0.output().ok().filter(|output| output.status.success())?;

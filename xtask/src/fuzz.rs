@@ -54,15 +54,30 @@ pub fn fuzz(targets: &[FuzzTarget], time: Duration) -> Result<()> {
     targets.iter().try_for_each(|target| cargo_fuzz.run(*target, seconds.max(1)))
 }
 
+/// Compiles all targets in the background of other work. Errors are reported by [`fuzz`].
+pub fn build_ahead() {
+    if !has_compiler() {
+        return;
+    }
+    let Ok(program) = tool::tool("cargo-fuzz", VERSION) else { return };
+    for target in FuzzTarget::value_variants() {
+        CargoFuzz(program.clone()).command("build", *target).niced().output();
+    }
+}
+
 /// Makes a C++ compiler available: the fuzzer's library is compiled from source.
 fn install_compiler() -> Result<()> {
-    if is_on_path("c++") || std::env::var_os("CXX").is_some() {
+    if has_compiler() {
         return Ok(());
     }
     if !debian::has_apt() {
         bail!("fuzzing needs a C++ compiler, `c++` on PATH; install one, then try again");
     }
     debian::install(&["g++"], "installing a C++ compiler")
+}
+
+fn has_compiler() -> bool {
+    is_on_path("c++") || std::env::var_os("CXX").is_some()
 }
 
 struct CargoFuzz(PathBuf);

@@ -5,7 +5,7 @@
 //! | `main.rs` | the commands and their arguments; `run` and `store` |
 //! | `setup.rs` | `setup`: a compiler for `wasm32-wasip1` |
 //! | `build.rs`, `remap.rs` | `build`: the core module and the components, without paths of this machine |
-//! | `test.rs` | `test`: all tests of the workspace; `soak` |
+//! | `test.rs`, `build_ahead.rs` | `test`: all tests of the workspace; `soak` |
 //! | `structure/` | `structure`: the rules for the layout of the source |
 //! | `bench.rs`, `profile.rs` | `bench` and `profile` |
 //! | `fuzz.rs`, `deny.rs` | `fuzz` and `deny` |
@@ -17,6 +17,7 @@
 mod bench;
 mod browser;
 mod build;
+mod build_ahead;
 mod command;
 mod debian;
 mod deny;

@@ -26,7 +26,7 @@ pub fn tool_with(name: &str, version: &str, features: &[&str], optimized: &[&str
         let install = install.args(optimized.iter().flat_map(optimize));
         // The programs run for seconds: optimizing them would take longer.
         let install = install.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0").env("CARGO_PROFILE_RELEASE_LTO", "false");
-        install.env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16").run(&format!("installing {name}"))?;
+        install.env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16").niced().run(&format!("installing {name}"))?;
     }
     Ok(program)
 }
