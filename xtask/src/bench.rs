@@ -1,4 +1,4 @@
-//! What the benchmark measures, built; and the benchmark, run.
+//! `bench`: builds everything that the benchmark measures, and runs it.
 
 use std::env::consts::EXE_SUFFIX;
 use std::ffi::OsStr;
@@ -10,15 +10,15 @@ use crate::build::{Package, build};
 use crate::command::{Command, root};
 use crate::python;
 
-/// Measures, quickly or well, and puts the tables into the page `record`.
+/// Runs the benchmark, shorter if `quick`, and writes its tables into the page `record`.
 pub fn bench(quick: bool, record: Option<&Path>) -> Result<()> {
     let record = record.map(absolute).transpose()?;
     build(Package::Spin)?;
     build(Package::Bare)?;
     python::environment()?;
-    // One by one, as `run` and `test` build them: together, their dependencies would be compiled anew.
+    // One by one, as `run` and `test` build them. Together, feature unification would recompile their dependencies.
     for package in ["outbound-events-host", "appliance", "bench"] {
-        Command::cargo(["build", "--release", "--package", package]).run("building what is measured")?;
+        Command::cargo(["build", "--release", "--package", package]).run(&format!("building {package}"))?;
     }
     Command::new(root().join(format!("target/release/bench{EXE_SUFFIX}")))
         .arg("run")

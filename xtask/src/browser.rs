@@ -1,16 +1,16 @@
-//! The browser that the tests of the page drive: Chromium, and its driver.
+//! The browser for the tests of the page: Chromium and its driver.
 
 use anyhow::{Result, bail};
 
 use crate::command::is_on_path;
 use crate::debian;
 
-/// Installs them, unless they are there.
+/// Installs Chromium and its driver if they are missing.
 pub fn browser() -> Result<()> {
     if is_on_path("chromedriver") {
         return Ok(());
     }
-    if !debian::is_here() {
+    if !debian::has_apt() {
         bail!(
             "the tests need Chromium or Chrome with its driver, `chromedriver`, on PATH; install them, then try again"
         );

@@ -1,4 +1,4 @@
-//! The core module, which Spin takes as it is, and the component that other hosts take.
+//! `build`: the core module for Spin, and the components for other hosts.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -11,16 +11,16 @@ use crate::command::{Command, root};
 use crate::remap;
 use crate::setup::{self, DEBIAN_CARGO, DEBIAN_RUSTC, TARGET, WASI_LIBC, WasmToolchain};
 
-/// What is built for wasm.
+/// A module that is built for wasm.
 #[derive(Clone, Copy)]
 pub enum Package {
     /// The recipient, for Spin.
     Spin,
     /// The recipient, for hosts with `wasi:keyvalue`.
     Wasi,
-    /// The recipient for Spin, with its functions' names, for who looks where its time goes.
+    /// The recipient for Spin with the names of its functions, for profiling.
     Named,
-    /// What the benchmark holds it against: a component that only keeps the body.
+    /// A component that only stores the body, for comparison in the benchmark.
     Bare,
 }
 
@@ -32,8 +32,8 @@ impl Package {
         }
     }
 
-    /// Not `build`: cargo optimizes across crates only where nothing but the module is made. The target folder by name: spin.toml
-    /// names it too, so no setting may move it.
+    /// `cargo rustc` with one crate type: cargo does not use LTO if it also builds the rlib. The target folder is given
+    /// because spin.toml names it, whatever CARGO_TARGET_DIR says.
     fn arguments(self) -> impl Iterator<Item = &'static str> {
         let arguments = ["rustc", "--profile", "component", "--lib", "--crate-type", "cdylib", "--target", TARGET];
         let further: &[_] = match self {
@@ -41,11 +41,11 @@ impl Package {
             Self::Named => &["--config", "profile.component.strip='none'"],
             Self::Spin | Self::Bare => &[],
         };
-        let place = ["--target-dir", self.target_folder(), "--package", self.name()];
-        arguments.into_iter().chain(further.iter().copied()).chain(place)
+        let target = ["--target-dir", self.target_folder(), "--package", self.name()];
+        arguments.into_iter().chain(further.iter().copied()).chain(target)
     }
 
-    /// A folder of its own for each recipient but the first: their modules have one name.
+    /// The recipients have separate folders, since their modules have the same file name.
     fn target_folder(self) -> &'static str {
         match self {
             Self::Wasi => "target/wasi",
@@ -54,7 +54,7 @@ impl Package {
         }
     }
 
-    /// Where cargo puts the core module, and spin.toml expects it.
+    /// The path at which cargo writes the core module and spin.toml expects it.
     pub fn core_module(self) -> String {
         format!("{}/{TARGET}/component/{}.wasm", self.target_folder(), self.name().replace('-', "_"))
     }
@@ -69,25 +69,28 @@ impl Package {
     }
 }
 
-/// The most bytes that the core module for Spin may have, so that what is added is added on purpose. In another folder it has some hundred
-/// bytes more or less.
+/// The most bytes of the core module for Spin, so that growth is deliberate. The size varies by some hundred bytes with
+/// the path of the project's folder.
 const CEILING: u64 = 1_765_000;
 
-/// An error if the core module is larger than it may be.
-pub fn must_be_small() -> Result<()> {
+/// An error if the core module is larger than [`CEILING`].
+pub fn check_size() -> Result<()> {
     let module = Package::Spin.core_module();
     let bytes = fs::metadata(root().join(&module)).with_context(|| format!("{module} cannot be read"))?.len();
-    anyhow::ensure!(bytes <= CEILING, "{module} has {bytes} bytes, and may have {CEILING} (xtask/src/build.rs)");
+    anyhow::ensure!(
+        bytes <= CEILING,
+        "{module} has {bytes} bytes, more than CEILING = {CEILING} (xtask/src/build.rs); make it smaller or raise CEILING"
+    );
     Ok(())
 }
 
-/// Builds a core module and the component that it becomes, and gives the component's path.
+/// Builds a core module, makes it a component, and returns the component's path.
 pub fn build(package: Package) -> Result<PathBuf> {
     let toolchain = setup::wasm_toolchain()?;
     let (core_module, component) = (package.core_module(), package.component());
     compile(&toolchain, package)?;
     let core = fs::read(root().join(&core_module)).with_context(|| format!("{core_module} cannot be read"))?;
-    let encoded = encode(&core).with_context(|| format!("{core_module} cannot be made a component"))?;
+    let encoded = encode(&core).with_context(|| format!("{core_module} cannot be converted to a component"))?;
     let path = root().join(component);
     write(&path, &encoded)?;
     eprintln!("    {core_module}: {} bytes\n    {component}: {} bytes", core.len(), encoded.len());
@@ -105,13 +108,13 @@ fn compile(toolchain: &WasmToolchain, package: Package) -> Result<()> {
             .env("RUSTC_BOOTSTRAP", "1")
             .env("CARGO_TARGET_WASM32_WASIP1_LINKER", linker)
             .env("CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS", format!("-L native={WASI_LIBC}"))
-            // What the user's own cargo set for this process speaks of another compiler.
+            // Variables that the user's own cargo has set belong to another compiler.
             .without("CARGO")
             .without("RUSTUP_TOOLCHAIN")
             .without("RUSTUP_HOME")
             .without(library_path()),
     };
-    // Flags for the user's machine are none for wasm, and would hide those that are.
+    // Flags for the user's machine do not fit wasm, and would replace those of `.cargo/config.toml`.
     let cargo = cargo.arg("--config").arg(remap::cargo_setting(TARGET)?);
     cargo.without("RUSTFLAGS").without("CARGO_ENCODED_RUSTFLAGS").run("building the core module")
 }
@@ -123,8 +126,8 @@ fn library_path() -> &'static str {
     }
 }
 
-/// A module of wasip1 imports functions, a component interfaces: the adapter stands between them. The one for proxies
-/// does without the filesystem, the environment and a terminal, and so asks least of a host.
+/// Converts a module, which imports functions, to a component, which imports interfaces, by means of an adapter. The
+/// adapter for proxies needs the least of a host: no filesystem, environment or terminal.
 fn encode(core: &[u8]) -> Result<Vec<u8>> {
     ComponentEncoder::default()
         .validate(true)
@@ -133,7 +136,7 @@ fn encode(core: &[u8]) -> Result<Vec<u8>> {
         .encode()
 }
 
-/// Whole or not at all: a host may be starting from the file.
+/// Replaces the file atomically: a host can be starting from it.
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let unfinished = path.with_extension("unfinished");
     fs::write(&unfinished, bytes)

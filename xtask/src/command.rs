@@ -1,4 +1,4 @@
-//! Other programs, run visibly: each says what it is for and how it was called.
+//! Runs other programs visibly: prints the purpose, the command line, and the time taken.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 
 /// The project's top folder.
 pub fn root() -> PathBuf {
-    // Set by cargo for `cargo xtask`: the folder of xtask itself.
+    // `cargo xtask` sets it to the folder of xtask.
     let xtask = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from("xtask"), PathBuf::from);
     xtask.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }
@@ -32,8 +32,8 @@ impl Command {
         Self::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())).args(arguments)
     }
 
-    /// The project's host, in the folder where the user is: paths among its arguments are the user's. Built as the tests
-    /// build it, so that its dependencies are compiled once.
+    /// The project's host, run in the user's folder, since its arguments can contain relative paths. Built like the
+    /// tests, so that dependencies are compiled once.
     pub fn host<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Self {
         let mut host = Self::cargo(["run", "--release", "--quiet", "--package", "outbound-events-host", "--"]);
         host.0.current_dir(".");
@@ -51,7 +51,7 @@ impl Command {
         self
     }
 
-    /// Runs it in another folder.
+    /// Sets the folder to run in.
     pub fn within(mut self, folder: &Path) -> Self {
         self.0.current_dir(folder);
         self
@@ -63,84 +63,101 @@ impl Command {
         self
     }
 
-    /// Takes an environment variable away.
+    /// Removes an environment variable.
     pub fn without(mut self, name: &str) -> Self {
         self.0.env_remove(name);
         self
     }
 
-    /// The command as one would type it.
+    /// The command line.
     pub fn line(&self) -> String {
         let words = std::iter::once(self.0.get_program()).chain(self.0.get_args());
         words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
     }
 
-    /// Says what it does, and does it. An error if it cannot be started or fails.
+    /// Prints the purpose and runs the command. An error if it cannot be started or fails.
     pub fn run(mut self, purpose: &str) -> Result<()> {
         eprintln!("==> {purpose}\n    {}", self.line());
+        let started = Instant::now();
         let mut child = self.0.spawn().with_context(|| format!("{} cannot be started", self.line()))?;
         let ended = AtomicBool::new(false);
         let status = thread::scope(|scope| {
-            let telling = scope.spawn(|| tell_how_long(purpose, &ended));
+            let reporter = scope.spawn(|| report_elapsed(purpose, &ended));
             let status = child.wait();
             ended.store(true, Ordering::Relaxed);
-            telling.thread().unpark();
+            reporter.thread().unpark();
             status
         });
         let status = status.with_context(|| format!("{} was lost", self.line()))?;
         if !status.success() {
             bail!("{} ended with {status}", self.line());
         }
+        print_time(purpose, started);
         Ok(())
     }
 
-    /// Says what it does, and becomes it: one process, so that a signal to this one is a signal to it. The further
-    /// arguments are not shown.
+    /// Prints the purpose and replaces this process, so that signals reach the command. `hidden` arguments are not
+    /// printed.
     #[cfg(unix)]
-    pub fn become_it(mut self, purpose: &str, unseen: &[String]) -> Result<()> {
+    pub fn exec(mut self, purpose: &str, hidden: &[String]) -> Result<()> {
         use std::os::unix::process::CommandExt as _;
         eprintln!("==> {purpose}\n    {}", self.line());
-        let error = self.0.args(unseen).exec();
+        let error = self.0.args(hidden).exec();
         Err(error).with_context(|| format!("{} cannot be started", self.line()))
     }
 
-    /// Says what it does, and does it: where a process cannot become another.
+    /// Prints the purpose and runs the command, where a process cannot be replaced.
     #[cfg(not(unix))]
-    pub fn become_it(mut self, purpose: &str, unseen: &[String]) -> Result<()> {
+    pub fn exec(mut self, purpose: &str, hidden: &[String]) -> Result<()> {
         eprintln!("==> {purpose}\n    {}", self.line());
-        let status = self.0.args(unseen).status().with_context(|| format!("{} cannot be started", self.line()))?;
+        let status = self.0.args(hidden).status().with_context(|| format!("{} cannot be started", self.line()))?;
         if !status.success() {
             bail!("the host ended with {status}");
         }
         Ok(())
     }
 
-    /// Runs it unseen, for what it prints. `None` if it cannot be started or fails.
+    /// Gives way to other processes for processor time, where the system has `nice`.
+    pub fn niced(self) -> Self {
+        if !is_on_path("nice") {
+            return self;
+        }
+        let mut niced = Self::new("nice").args(["-n", "19"]).arg(self.0.get_program()).args(self.0.get_args());
+        niced.0.envs(self.0.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        niced
+    }
+
+    /// Runs the command silently and returns its standard output. `None` if it cannot be started or fails.
     pub fn output(mut self) -> Option<String> {
         let output = self.0.output().ok().filter(|output| output.status.success())?;
         Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
-    /// The same program as the standard library knows it, to be run in some other way.
+    /// The command of the standard library.
     pub fn into_inner(self) -> process::Command {
         self.0
     }
 }
 
-/// How often it is told that something is still under way.
-const TOLD_EVERY: Duration = Duration::from_secs(30);
+/// How often a running command is reported.
+const REPORT_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Where what is run says nothing for a while, as cargo does outside a terminal while it links, nobody should think that it hangs.
-fn tell_how_long(purpose: &str, ended: &AtomicBool) {
+/// Prints the elapsed time now and then: without a terminal, cargo prints nothing while it links, and seems to hang.
+fn report_elapsed(purpose: &str, ended: &AtomicBool) {
     let started = Instant::now();
-    let mut told = started;
+    let mut reported = started;
     while !ended.load(Ordering::Relaxed) {
-        thread::park_timeout(TOLD_EVERY.saturating_sub(told.elapsed()));
-        if told.elapsed() >= TOLD_EVERY {
-            told = Instant::now();
+        thread::park_timeout(REPORT_INTERVAL.saturating_sub(reported.elapsed()));
+        if reported.elapsed() >= REPORT_INTERVAL {
+            reported = Instant::now();
             eprintln!("    {purpose}: {} s so far", started.elapsed().as_secs());
         }
     }
+}
+
+/// Prints how long a step took.
+pub fn print_time(purpose: &str, started: Instant) {
+    eprintln!("==> {purpose} took {} s", started.elapsed().as_secs());
 }
 
 /// Whether a program is on PATH.

@@ -1,4 +1,4 @@
-//! Debian's and Ubuntu's packages, installed where that may be done without asking: as root, or with sudo.
+//! Packages of Debian and Ubuntu, installed as root or with sudo without a password.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,34 +7,34 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::command::{Command, is_on_path, root};
 
-/// Where packages are unpacked that are not installed.
+/// The folder for packages that are unpacked instead of installed.
 pub const UNPACKED: &str = "target/debian";
 
-/// Whether there are such packages here.
-pub fn is_here() -> bool {
+/// Whether this is Debian or a derivative.
+pub fn has_apt() -> bool {
     is_on_path("apt-get")
 }
 
-/// Installs packages, or says what to type. What the user has installed is not replaced by them.
+/// Installs packages without removing others, or returns an error with the command to type.
 pub fn install(packages: &[&str], purpose: &str) -> Result<()> {
     let install = ["install", "--yes", "--no-install-recommends", "--no-remove"];
     if !is_root() && Command::new("sudo").args(["--non-interactive", "true"]).output().is_none() {
         bail!(
-            "{purpose} takes an administrator. Type this, then try again:\n    sudo apt-get update && sudo apt-get {} {}",
+            "{purpose} needs root. Run this, then try again:\n    sudo apt-get update && sudo apt-get {} {}",
             install.join(" "),
             packages.join(" ")
         );
     }
-    apt_get(&["update"]).run("reading the list of Debian's packages")?;
+    apt_get(&["update"]).run("updating the list of Debian's packages")?;
     apt_get(&install).args(packages).env("DEBIAN_FRONTEND", "noninteractive").run(purpose)
 }
 
-/// Takes a package apart, into `target/debian`, without installing it: for what would be started if it were installed, and be
-/// left running. Takes no administrator, unless the list of packages has never been read.
+/// Unpacks a package into `target/debian` without installing it, since its installation would start a service. Needs no
+/// root, unless the list of packages has never been updated.
 pub fn unpack(package: &str) -> Result<()> {
     let folder = root().join(UNPACKED);
     let archives = folder.join("archives").join(package);
-    // Of another version, from another time.
+    // Can contain another version.
     let _ = fs::remove_dir_all(&archives);
     fs::create_dir_all(&archives).with_context(|| format!("{} cannot be made", archives.display()))?;
     let download = || {
@@ -42,7 +42,7 @@ pub fn unpack(package: &str) -> Result<()> {
         command.run(&format!("downloading {package}, which is not installed"))
     };
     if download().is_err() {
-        apt_get(&["update"]).run("reading the list of Debian's packages")?;
+        apt_get(&["update"]).run("updating the list of Debian's packages")?;
         download()?;
     }
     Command::new("dpkg-deb").arg("--extract").arg(archive(&archives)?).arg(&folder).run(&format!("unpacking {package}"))

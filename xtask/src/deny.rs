@@ -1,4 +1,4 @@
-//! What this project depends on: known holes, licences, bans, sources. `deny.toml` has the rules.
+//! `deny`: checks the dependencies for advisories, licences, bans and sources, by the rules of `deny.toml`.
 
 use anyhow::Result;
 
@@ -7,8 +7,8 @@ use crate::tool;
 
 const VERSION: &str = "0.20.2";
 
-/// Holds every dependency but the fuzzer's to the rules. The list of advisories is on GitHub, which not every machine reaches: the rest is
-/// checked without it.
+/// Checks all dependencies except the fuzzer's. Where GitHub cannot be reached, there is no list of advisories, and
+/// only the other rules are checked.
 pub fn deny() -> Result<()> {
     let program = tool::tool("cargo-deny", VERSION)?;
     let cargo_deny = || Command::new(&program).args(["--workspace", "--locked"]);
@@ -16,7 +16,7 @@ pub fn deny() -> Result<()> {
     match cargo_deny().args(["fetch", "db"]).run("fetching the list of advisories") {
         Ok(()) => checks.push("advisories"),
         Err(error) => eprintln!(
-            "warning: NO ADVISORY IS CHECKED: their list, https://github.com/RustSec/advisory-db, cannot be fetched: {error:#}"
+            "warning: ADVISORIES ARE NOT CHECKED: https://github.com/RustSec/advisory-db cannot be fetched: {error:#}"
         ),
     }
     cargo_deny().args(checks).run("checking the dependencies")

@@ -1,5 +1,5 @@
-//! What an operator unpacks: the host, the components, and all that goes with them, in an archive that is the same bytes in whatever
-//! folder it is made.
+//! `dist`: a reproducible archive for operators with the host, the components, documentation and licences. Its bytes do
+//! not depend on the folder in which it is built.
 
 mod archive;
 mod contents;
@@ -19,21 +19,21 @@ use crate::build::{Package, build};
 use crate::command::{Command, root};
 use crate::remap;
 
-use archive::{CHECKSUMS, Files, sha256};
-use contents::{Contents, HOST, VERSION, host_target};
+use archive::{CHECKSUMS, PackedFiles, sha256};
+use contents::{HOST, ShippedProgram, VERSION, host_target};
 
-/// Away from `target/release`: with other flags, all else would have to be compiled again.
+/// Separate from `target/release`: other flags there would recompile everything.
 const BUILD_FOLDER: &str = "target/dist-build";
 
-/// What is tracked and goes along as it is.
+/// Files and folders that are packed unchanged, as far as git tracks them.
 const TRACKED: [&str; 6] = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs", "deploy"];
 
-/// Makes the archive, and tries what is in it. With `check`, makes it once more in another folder, which must give the same bytes.
+/// Builds the archive and tries its content. With `check`, builds it again in another folder and compares the bytes.
 pub fn dist(check: bool) -> Result<()> {
     if check {
         ensure!(
             changes()?.is_empty(),
-            "what is not committed is in no other folder: commit it, or stash it, then try again"
+            "there are uncommitted changes, which a clone would not have; commit or stash them, then try again"
         );
     }
     let time = time()?;
@@ -48,26 +48,26 @@ pub fn dist(check: bool) -> Result<()> {
     }
     println!("{}: {} bytes, SHA-256 {}", path.display(), packed.len(), sha256(&packed));
     if let Some(version) = glibc::needed(&root().join(host_program()))? {
-        println!("The host runs where there is glibc {version} or a newer one");
+        println!("The host needs glibc {version} or newer");
     }
     Ok(())
 }
 
-/// Of what is packed: the commit's, unless `SOURCE_DATE_EPOCH` says another.
+/// The time of all files in seconds: the commit's, or `SOURCE_DATE_EPOCH`.
 fn time() -> Result<u64> {
     let set = std::env::var("SOURCE_DATE_EPOCH").ok();
     let time = set.or_else(|| Command::new("git").args(["log", "-1", "--format=%ct"]).output());
-    let time = time.context("this is no clone: set SOURCE_DATE_EPOCH to the seconds that files are to be dated")?;
-    time.parse().with_context(|| format!("{time:?} is no time in seconds"))
+    let time = time.context("this is not a git clone; set SOURCE_DATE_EPOCH to the time of the files in seconds")?;
+    time.parse().with_context(|| format!("SOURCE_DATE_EPOCH: {time:?} is not a time in seconds"))
 }
 
 fn changes() -> Result<String> {
-    Command::new("git").args(["status", "--porcelain"]).output().context("git does not tell what has changed")
+    Command::new("git").args(["status", "--porcelain"]).output().context("git status failed")
 }
 
-/// All that is packed.
-fn files(time: u64) -> Result<Files> {
-    let mut files = Files::default();
+/// All files of the archive.
+fn files(time: u64) -> Result<PackedFiles> {
+    let mut files = PackedFiles::default();
     let read = |path: &Path| fs::read(root().join(path)).with_context(|| format!("{} cannot be read", path.display()));
     build_host()?;
     files.add_program(format!("{HOST}{EXE_SUFFIX}"), read(&host_program())?)?;
@@ -78,15 +78,15 @@ fn files(time: u64) -> Result<Files> {
     }
     files.add("outbound_events.wasm", read(&PathBuf::from(Package::Spin.core_module()))?)?;
     files.add("spin.toml", spin_manifest(&fs::read_to_string(root().join("spin.toml"))?)?)?;
-    no_folder_of_this_machine(&files)?;
+    check_paths(&files)?;
     for path in tracked()? {
         let bytes = read(Path::new(&path))?;
         files.add(path, bytes)?;
     }
-    for contents in [Contents::Host, Contents::Components] {
-        let package = contents.package();
-        files.add(format!("licences/{package}.txt"), licences::licences(contents)?)?;
-        files.add(format!("{package}.cdx.json"), sbom::sbom(contents, time)?)?;
+    for program in [ShippedProgram::Host, ShippedProgram::Components] {
+        let package = program.package();
+        files.add(format!("licences/{package}.txt"), licences::licences(program)?)?;
+        files.add(format!("{package}.cdx.json"), sbom::sbom(program, time)?)?;
     }
     files.add("licences/rust-standard-library.html", licences::of_standard_library()?)?;
     let sums = files.checksums();
@@ -106,45 +106,45 @@ fn build_host() -> Result<()> {
         .env("CC_SHELL_ESCAPED_FLAGS", "1")
         .without("RUSTFLAGS")
         .without("CARGO_ENCODED_RUSTFLAGS")
-        .run("building the host, for any folder")
+        .run("building the host with reproducible paths")
 }
 
-/// Spin's manifest, for a core module beside it that is built already.
+/// Spin's manifest for a core module beside it, without the build command.
 fn spin_manifest(text: &str) -> Result<String> {
     let source = format!("source = \"{}\"", Package::Spin.core_module());
     let Some((rest, _)) = text.split_once("\n[component.outbound-events.build]\n") else {
-        bail!("spin.toml does not end with how its component is built");
+        bail!("spin.toml has no [component.outbound-events.build] at its end");
     };
     ensure!(rest.matches(&source).count() == 1, "spin.toml has no line {source}");
     Ok(rest.replace(&source, "source = \"outbound_events.wasm\""))
 }
 
-/// Of what goes along, the files that git knows. What else is in these folders is nobody's.
+/// The paths below [`TRACKED`] that git tracks.
 fn tracked() -> Result<Vec<String>> {
     let list = Command::new("git").args(["-c", "core.quotePath=false", "ls-files", "--"]).args(TRACKED).output();
-    let paths: Vec<_> = list.context("git does not list the files")?.lines().map(str::to_owned).collect();
+    let paths: Vec<_> = list.context("git ls-files failed")?.lines().map(str::to_owned).collect();
     for expected in TRACKED {
-        ensure!(paths.iter().any(|path| path.starts_with(expected)), "git does not know {expected}");
+        ensure!(paths.iter().any(|path| path.starts_with(expected)), "git does not track {expected}");
     }
     Ok(paths)
 }
 
-/// What is built must not know where it was.
-fn no_folder_of_this_machine(files: &Files) -> Result<()> {
+/// An error if a file contains a path of this machine.
+fn check_paths(files: &PackedFiles) -> Result<()> {
     for (folder, name) in remap::folders()? {
         let inside = ["target", "src", "crates", "index.crates.io"].map(|part| folder.join(part));
         let traces = if name == "/outbound-events" { inside.to_vec() } else { vec![folder] };
         for trace in traces.iter().map(|trace| trace.as_os_str().as_encoded_bytes()) {
             let has = files.0.iter().find(|(_, file)| file.bytes.windows(trace.len()).any(|bytes| bytes == trace));
             if let Some((path, _)) = has {
-                bail!("{path} knows the folder {} of this machine", String::from_utf8_lossy(trace));
+                bail!("{path} contains the folder {} of this machine", String::from_utf8_lossy(trace));
             }
         }
     }
     Ok(())
 }
 
-/// The archive, and its checksum beside it.
+/// Writes the archive, and its checksum beside it.
 fn write(path: &Path, packed: &[u8]) -> Result<()> {
     let name = path.file_name().context("the archive has no name")?.to_string_lossy();
     fs::create_dir_all(path.parent().context("the archive has no folder")?)?;
@@ -159,7 +159,7 @@ mod tests {
     use crate::command::root;
 
     #[test]
-    fn spins_manifest_names_the_module_beside_it_and_builds_nothing() {
+    fn spins_manifest_names_the_module_beside_it_without_a_build_command() {
         let ours = std::fs::read_to_string(root().join("spin.toml")).unwrap();
         let packed = spin_manifest(&ours).unwrap();
         assert!(packed.contains("\nsource = \"outbound_events.wasm\"\n"), "{packed}");

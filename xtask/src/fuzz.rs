@@ -1,33 +1,33 @@
-//! Fuzzing with cargo-fuzz, on the compiler that builds everything else. It goes without a sanitizer, which would need
-//! another: those look for faults of unsafe code.
+//! Fuzzing with cargo-fuzz and the same compiler as everything else. Without a sanitizer: sanitizers need a nightly
+//! compiler, and look for faults of unsafe code.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 
-use crate::command::{Command, is_on_path, root};
+use crate::command::{Command, is_on_path, print_time, root};
 use crate::{debian, tool};
 
 const VERSION: &str = "0.13.2";
 
-/// A promise to break: each is a file in `fuzz/fuzz_targets`.
+/// A target: a file in `fuzz/fuzz_targets`.
 #[derive(Clone, Copy, ValueEnum)]
-pub enum Target {
+pub enum FuzzTarget {
     /// Bytes, as the body of a POST.
     Parse,
-    /// Text, as a few requests in a row.
+    /// Text, as a sequence of requests.
     Service,
-    /// Bytes, in a pack's place.
+    /// Bytes, in place of a pack.
     Packs,
 }
 
-impl Target {
+impl FuzzTarget {
     fn name(self) -> &'static str {
         match self {
             Self::Parse => "parse",
@@ -36,7 +36,7 @@ impl Target {
         }
     }
 
-    /// The most bytes of an input: more than a variable may have, or than some requests need.
+    /// The most bytes of an input: more than the limit of a variable, or than a sequence of requests needs.
     fn max_len(self) -> usize {
         match self {
             Self::Parse => 20_000,
@@ -45,40 +45,55 @@ impl Target {
     }
 }
 
-/// Fuzzes, going on from where the last time ended. An error if a promise was broken.
-pub fn fuzz(targets: &[Target], time: Duration) -> Result<()> {
-    compiler()?;
+/// Fuzzes, starting from the inputs of former runs. An error if an input breaks a promise.
+pub fn fuzz(targets: &[FuzzTarget], time: Duration) -> Result<()> {
+    install_compiler()?;
     let cargo_fuzz = CargoFuzz(tool::tool("cargo-fuzz", VERSION)?);
     let seconds = time.as_secs() / targets.len().max(1) as u64;
-    // To the fuzzer, no seconds are all seconds.
+    // The fuzzer takes 0 seconds for no limit.
     targets.iter().try_for_each(|target| cargo_fuzz.run(*target, seconds.max(1)))
 }
 
-/// The fuzzer itself is compiled, from C++.
-fn compiler() -> Result<()> {
-    if is_on_path("c++") || std::env::var_os("CXX").is_some() {
+/// Compiles all targets in the background of other work. Errors are reported by [`fuzz`].
+pub fn build_ahead() {
+    if !has_compiler() {
+        return;
+    }
+    let Ok(program) = tool::tool("cargo-fuzz", VERSION) else { return };
+    for target in FuzzTarget::value_variants() {
+        CargoFuzz(program.clone()).command("build", *target).niced().output();
+    }
+}
+
+/// Makes a C++ compiler available: the fuzzer's library is compiled from source.
+fn install_compiler() -> Result<()> {
+    if has_compiler() {
         return Ok(());
     }
-    if !debian::is_here() {
-        bail!("fuzzing needs a compiler for C++, as `c++` on PATH; install one, then try again");
+    if !debian::has_apt() {
+        bail!("fuzzing needs a C++ compiler, `c++` on PATH; install one, then try again");
     }
-    debian::install(&["g++"], "installing a compiler for C++")
+    debian::install(&["g++"], "installing a C++ compiler")
+}
+
+fn has_compiler() -> bool {
+    is_on_path("c++") || std::env::var_os("CXX").is_some()
 }
 
 struct CargoFuzz(PathBuf);
 
 impl CargoFuzz {
-    fn command(&self, what: &str, target: Target) -> Command {
+    fn command(&self, what: &str, target: FuzzTarget) -> Command {
         let command = Command::new(&self.0).args([what, "--fuzz-dir", "fuzz", "--sanitizer", "none"]);
-        // With flags of its own: in `target` itself, all else would have to be compiled again.
+        // A separate folder: other flags in `target` would recompile everything.
         command.args(["--target-dir", "target/fuzz-build", target.name()])
     }
 
-    fn run(&self, target: Target, seconds: u64) -> Result<()> {
+    fn run(&self, target: FuzzTarget, seconds: u64) -> Result<()> {
         let crashes = format!("fuzz/crashes/{}", target.name());
         let corpus = format!("target/fuzz/{}", target.name());
         for folder in [&crashes, &corpus] {
-            fs::create_dir_all(root().join(folder)).with_context(|| format!("{folder} cannot be made"))?;
+            fs::create_dir_all(root().join(folder)).with_context(|| format!("{folder} cannot be created"))?;
         }
         let before = files(&crashes)?;
         let seeds = format!("fuzz/seeds/{}", target.name());
@@ -96,20 +111,20 @@ impl CargoFuzz {
         let found: Vec<_> = files(&crashes)?.difference(&before).cloned().collect();
         found.iter().for_each(|crash| self.minimize(target, crash));
         match found.as_slice() {
-            [] => bail!("{} could not be fuzzed, or breaks on what broke it before", target.name()),
+            [] => bail!("fuzzing {} failed; see above, and check the inputs in {crashes}", target.name()),
             found => bail!(
-                "{} broke a promise. Keep what broke it:\n    {}\nThis replays it:\n    cargo test --release --package outbound-events crashes",
+                "an input breaks a promise of {}. Keep it:\n    {}\nReplay it:\n    cargo test --release --package outbound-events crashes",
                 target.name(),
                 found.join("\n    ")
             ),
         }
     }
 
-    /// Makes what was found smaller, in its place. What cannot be made smaller is small enough.
-    fn minimize(&self, target: Target, crash: &str) {
+    /// Minimizes a found input in place. Failures do not matter.
+    fn minimize(&self, target: FuzzTarget, crash: &str) {
         let minimize = self.command("tmin", target).arg(crash).arg("--").arg(format!("-exact_artifact_path={crash}"));
         let minimize = minimize.arg("-timeout=10");
-        eprintln!("==> making what broke it smaller\n    {}", minimize.line());
+        eprintln!("==> minimizing {crash}\n    {}", minimize.line());
         minimize.output();
     }
 }
@@ -119,24 +134,27 @@ fn files(folder: &str) -> Result<BTreeSet<String>> {
     entries.map(|entry| Ok(format!("{folder}/{}", entry?.file_name().display()))).collect()
 }
 
-/// Runs it and shows what is worth it. Whether it succeeded.
+/// Runs the command and prints its important lines. Returns whether it succeeded.
 fn show_news(command: Command, purpose: &str) -> Result<bool> {
     eprintln!("==> {purpose}\n    {}", command.line());
+    let started = Instant::now();
     let mut child = command.into_inner().stderr(Stdio::piped()).spawn().context("cargo-fuzz cannot be started")?;
     for line in child.stderr.take().into_iter().flat_map(|stderr| BufReader::new(stderr).lines()) {
-        let line = line.context("what cargo-fuzz prints cannot be read")?;
+        let line = line.context("the output of cargo-fuzz cannot be read")?;
         if is_news(&line) {
             eprintln!("{line}");
         }
     }
-    Ok(child.wait().context("cargo-fuzz was lost")?.success())
+    let status = child.wait().context("cargo-fuzz was lost")?;
+    print_time(purpose, started);
+    Ok(status.success())
 }
 
-/// The fuzzer has a line for each input that taught it something, and for each word that did: thousands.
+/// Filters the thousands of lines about new inputs and words.
 fn is_news(line: &str) -> bool {
     let event = line.strip_prefix('#').and_then(|line| line.split_once('\t'));
-    let taught = event.is_some_and(|(_, event)| ["NEW", "REDUCE"].iter().any(|kind| event.starts_with(kind)));
-    !taught && !["\"", "###", "\tNEW_FUNC"].iter().any(|kind| line.starts_with(kind))
+    let is_new_input = event.is_some_and(|(_, event)| ["NEW", "REDUCE"].iter().any(|kind| event.starts_with(kind)));
+    !is_new_input && !["\"", "###", "\tNEW_FUNC"].iter().any(|kind| line.starts_with(kind))
 }
 
 #[cfg(test)]
@@ -144,7 +162,7 @@ mod tests {
     use super::is_news;
 
     #[test]
-    fn what_each_input_taught_is_not_shown_and_what_broke_a_promise_is() {
+    fn new_inputs_are_filtered_and_failures_are_not() {
         let lines = [
             ("#131072\tpulse  cov: 5570 ft: 23821 corp: 2952/3829Kb lim: 2243 exec/s: 2025 rss: 43Mb", true),
             ("#162052\tREDUCE cov: 5570 ft: 23821 corp: 2952/3829Kb", false),

@@ -1,4 +1,4 @@
-//! Programs, and a library, that some tests use, and nothing else: where one is not to be had, its tests are skipped, and say so.
+//! Optional programs, and a library, for some tests. Where one is not available, its tests are skipped with a reason.
 
 use std::fs;
 use std::iter::once;
@@ -9,61 +9,64 @@ use anyhow::Result;
 use crate::command::{Command, is_on_path, root};
 use crate::debian;
 
-/// A program or a library, and where it comes from where it is not here.
+/// A program or a library, and its source if it is missing.
 struct Program {
     name: &'static str,
-    /// Debian's package of it.
+    /// Its package in Debian.
     package: &'static str,
     source: Source,
 }
 
 enum Source {
-    /// Its package is installed, and has it on PATH.
+    /// The package is installed.
     Installed,
-    /// Its package is unpacked. To install it would start a service on the user's machine, and leave it running.
+    /// The package is unpacked. Its installation would start a service on the user's machine.
     Unpacked {
-        /// Where the package has it.
+        /// The path in the package.
         path: &'static str,
-        /// What it tells its version to, by which it is seen to run.
+        /// The argument that prints the version, to check that the program runs.
         version: &'static str,
     },
-    /// The library [`FAKETIME`]. Its package is unpacked, which takes no administrator.
+    /// The library [`FAKETIME`]. Its package is unpacked, which needs no root.
     Faketime,
 }
 
-/// libfaketime for programs with many threads, below a folder for libraries. The tests load it themselves: the program `faketime` would look for
-/// it in the folder of an installed package alone.
+/// libfaketime for multi-threaded programs, below a folder for libraries. The tests load it themselves: the program
+/// `faketime` finds it only in an installed package.
 const FAKETIME: &str = "faketime/libfaketimeMT.so.1";
 
 const PROGRAMS: [Program; 8] = [
-    // The order of writes, syncs and answers.
+    // For the order of writes, syncs and answers.
     Program::installed("strace", "strace"),
-    // Without `systemd-sysv` it is nobody's init, and starts nothing.
+    // Without `systemd-sysv`, systemd does not become the init process.
     Program::installed("systemd-analyze", "systemd"),
-    // Caddy and nginx, behind which the host is tried with the files of `deploy/`.
+    // Reverse proxies for the files of `deploy/`.
     Program::unpacked("caddy", "caddy", "usr/bin/caddy", "version"),
     Program::unpacked("nginx", "nginx", "usr/sbin/nginx", "-v"),
-    // A proxy that only leads out, through which the host sends events.
+    // A forward proxy for outgoing events.
     Program::unpacked("tinyproxy", "tinyproxy-bin", "usr/bin/tinyproxy", "-v"),
-    // With it comes `prometheus` itself, which asks the host for its metrics.
+    // The package also contains `prometheus`.
     Program::unpacked("promtool", "prometheus", "usr/bin/promtool", "--version"),
-    // From which wasmCloud takes the component.
+    // The registry from which wasmCloud loads the component.
     Program::unpacked("docker-registry", "docker-registry", "usr/bin/docker-registry", "--version"),
-    // A wall clock for the host alone, which tests set while the host runs.
+    // Sets the host's wall clock while it runs.
     Program { name: "libfaketime", package: "libfaketime", source: Source::Faketime },
 ];
 
-/// Installs or unpacks each, unless it is there.
+/// Installs or unpacks missing programs.
 pub fn programs() {
-    for program in PROGRAMS.iter().filter(|program| !program.is_here()) {
-        if !debian::is_here() {
-            eprintln!("==> there is no {} here: its tests are skipped", program.name);
+    for program in PROGRAMS.iter().filter(|program| !program.is_available()) {
+        if !debian::has_apt() {
+            eprintln!("==> {} is not available: its tests are skipped", program.name);
             continue;
         }
         match program.fetch() {
-            Ok(()) if matches!(program.source, Source::Installed) || program.is_here() => {}
+            Ok(()) if matches!(program.source, Source::Installed) || program.is_available() => {}
             Ok(()) => {
-                eprintln!("    {} does not run, perhaps for want of a library: its tests are skipped", program.name)
+                eprintln!(
+                    "    {} does not run, perhaps because a library is missing: its tests are skipped",
+                    program.name
+                )
             }
             Err(error) => eprintln!("    {error:#}: the tests of {} are skipped", program.name),
         }
@@ -79,8 +82,8 @@ impl Program {
         Self { name, package, source: Source::Unpacked { path, version } }
     }
 
-    /// Whether it is there, and runs if it was unpacked.
-    fn is_here(&self) -> bool {
+    /// Whether it is installed, or is unpacked and runs.
+    fn is_available(&self) -> bool {
         let runs =
             |path, version| Command::new(root().join(debian::UNPACKED).join(path)).arg(version).output().is_some();
         match self.source {
@@ -98,16 +101,16 @@ impl Program {
     }
 }
 
-/// Where [`FAKETIME`] may be. `crates/host/tests/clocks/machine.rs` looks in the same folders.
+/// Possible paths of [`FAKETIME`]. `crates/host/tests/clocks/machine.rs` searches the same folders.
 fn faketimes() -> impl Iterator<Item = PathBuf> {
     let unpacked = root().join(debian::UNPACKED).join("usr/lib");
     let folders = ["/usr/lib".into(), "/usr/lib64".into(), "/usr/local/lib".into(), unpacked];
-    // Debian has a folder for each architecture.
+    // Debian has a subfolder for each architecture.
     let below = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     folders.into_iter().flat_map(move |folder| below(&folder).chain(once(folder))).map(|folder| folder.join(FAKETIME))
 }
 
-/// Whether the library changes a program's clock. The loader ignores a library that it cannot load, and runs the program without it.
+/// Whether the library changes a program's clock. The loader ignores libraries that it cannot load.
 fn fakes_time(library: &Path) -> bool {
     let date =
         || Command::new("date").arg("+%Y").env("LD_PRELOAD", library).env("FAKETIME", "2001-02-03 04:05:06").output();

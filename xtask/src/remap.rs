@@ -1,5 +1,5 @@
-//! The folders of this machine under other names: compilers write into a program where its sources were, and what is built in one
-//! folder is to be the same bytes as what is built in another.
+//! Replaces folders of this machine by constant names: compilers write the paths of sources into programs, and a build
+//! must not depend on its folder.
 
 use std::env;
 use std::fs;
@@ -9,12 +9,12 @@ use anyhow::{Context as _, Result};
 
 use crate::command::{Command, root};
 
-/// Each folder that holds sources, and what compilers are to call it. Of two that fit, the later counts.
+/// Each folder with sources and its constant name. Of two folders that match, the later one applies.
 pub fn folders() -> Result<Vec<(PathBuf, &'static str)>> {
     let mut folders =
         vec![(root().canonicalize().context("the project's folder cannot be found")?, "/outbound-events")];
     let registries = cargo_home()?.join("registry/src");
-    // Where crates come through a mirror, its name is in that of the folder.
+    // The folder's name contains the registry's name, which differs for a mirror.
     for entry in fs::read_dir(&registries).into_iter().flatten() {
         folders.push((entry?.path(), "/crates"));
     }
@@ -29,15 +29,15 @@ fn cargo_home() -> Result<PathBuf> {
     env::var_os("CARGO_HOME").map(PathBuf::from).or_else(of_user).context("cargo's folder cannot be found")
 }
 
-/// For rustc, as a setting of cargo's for this target. It adds to what `.cargo/config.toml` has.
+/// The replacements for rustc, as a setting of cargo for this target. Adds to the flags of `.cargo/config.toml`.
 pub fn cargo_setting(target: &str) -> Result<String> {
     let flag = |(folder, name): (PathBuf, &str)| format!("--remap-path-prefix={}={name}", folder.display());
     let flags: Vec<_> = folders()?.into_iter().map(flag).collect();
-    // Strings in JSON are strings in TOML.
+    // A list of strings in JSON is also valid TOML.
     Ok(format!("target.{target}.rustflags={}", serde_json::to_string(&flags)?))
 }
 
-/// For compilers of C, as the crate `cc` takes them where `CC_SHELL_ESCAPED_FLAGS` is set.
+/// The replacements for C compilers. The crate `cc` needs `CC_SHELL_ESCAPED_FLAGS` for the quotes.
 pub fn c_flags() -> Result<String> {
     let flag = |(folder, name): (PathBuf, &str)| format!("'-ffile-prefix-map={}={name}'", folder.display());
     Ok(folders()?.into_iter().map(flag).collect::<Vec<_>>().join(" "))

@@ -1,11 +1,11 @@
-//! A compiler for `wasm32-wasip1` (what `wasm32-wasi` is called today), by the first way that works:
+//! `setup`: a compiler for `wasm32-wasip1` (formerly `wasm32-wasi`), from the first source that works:
 //!
 //! 1. the user's toolchain has the target;
-//! 2. `rustup target add` fetches it, which is what most people have;
-//! 3. Debian's and Ubuntu's packages hold a compiler, the standard library's source and a C library for it;
-//! 4. otherwise an error that says these ways.
+//! 2. `rustup target add` installs it;
+//! 3. packages of Debian and Ubuntu have a compiler, the source of the standard library and a C library;
+//! 4. otherwise an error that lists these sources.
 //!
-//! Where an earlier setup took the third way, its packages are used without asking rustup again.
+//! If an earlier setup has installed the packages of 3, they are used without trying rustup again.
 
 use std::path::{Path, PathBuf};
 
@@ -14,34 +14,34 @@ use anyhow::{Context as _, Result, bail};
 use crate::command::{Command, is_on_path};
 use crate::debian;
 
-/// The target's name.
+/// The compilation target.
 pub const TARGET: &str = "wasm32-wasip1";
 
 /// Debian's packages.
 const PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "wasi-libc"];
-/// One more, where the user's toolchain brings no linker for wasm.
+/// Another package, if the user's toolchain has no linker for wasm.
 const LINKER_PACKAGE: &str = "rust-web-llvm";
 
-const WAYS: &str = "no compiler for wasm32-wasip1 is here, and none could be installed. One of these makes one available:
+const WAYS: &str = "there is no compiler for wasm32-wasip1, and none could be installed. Install one in one of these ways:
   - with rustup:            rustup target add wasm32-wasip1
   - on Debian or Ubuntu:    apt-get install --no-install-recommends --no-remove rustc-web cargo-web rust-web-src wasi-libc rust-web-llvm
   - with another toolchain: install its standard library for wasm32-wasip1, so that `rustc --print target-libdir --target wasm32-wasip1` names a folder that exists";
 
-/// What compiles for wasm. Everything native stays with the user's own toolchain.
+/// The toolchain for wasm. Native code is always compiled by the user's own toolchain.
 pub enum WasmToolchain {
-    /// The user's own, which has the target.
+    /// The user's own toolchain.
     Own,
     /// Debian's compiler, which builds the standard library from source.
     Debian {
-        /// A linker for wasm.
+        /// The path of a linker for wasm.
         linker: PathBuf,
     },
 }
 
-/// Finds a compiler for wasm, or installs one.
+/// Finds a toolchain for wasm, or installs one.
 pub fn wasm_toolchain() -> Result<WasmToolchain> {
     if own_has_target() {
-        eprintln!("==> {TARGET}: the toolchain in use has it");
+        eprintln!("==> {TARGET}: the current toolchain has it");
         return Ok(WasmToolchain::Own);
     }
     if let Some(linker) = debian_is_complete() {
@@ -54,7 +54,7 @@ pub fn wasm_toolchain() -> Result<WasmToolchain> {
     install_debian_packages()?;
     match debian_is_complete() {
         Some(linker) => Ok(WasmToolchain::Debian { linker }),
-        None => bail!("Debian's packages were installed, but do not hold what was expected\n{WAYS}"),
+        None => bail!("Debian's packages are installed, but are not complete\n{WAYS}"),
     }
 }
 
@@ -80,7 +80,7 @@ fn rustup_adds_target() -> bool {
     }
 }
 
-/// The linker, if all that the Debian way needs is installed.
+/// The linker, if Debian's packages are complete.
 fn debian_is_complete() -> Option<PathBuf> {
     let release = Command::new(DEBIAN_RUSTC).arg("--version").output()?;
     let release = release.split(' ').nth(1)?;
@@ -91,9 +91,9 @@ fn debian_is_complete() -> Option<PathBuf> {
 
 /// The compiler of `rustc-web`.
 pub const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
-/// The cargo of `cargo-web`, which belongs to it.
+/// The cargo of `cargo-web`.
 pub const DEBIAN_CARGO: &str = "/usr/bin/cargo";
-/// The C library that the target's standard library stands on.
+/// The C library of the target's standard library.
 pub const WASI_LIBC: &str = "/usr/lib/wasm32-wasi";
 
 fn linker() -> Option<PathBuf> {
@@ -101,7 +101,7 @@ fn linker() -> Option<PathBuf> {
     own_linker().into_iter().chain([of_package]).find(|linker| linker.is_file())
 }
 
-/// rustup's toolchains bring a linker that links wasm too.
+/// The linker of a rustup toolchain, which also links wasm.
 fn own_linker() -> Option<PathBuf> {
     let sysroot = Command::new(own_rustc()).args(["--print", "sysroot"]).output()?;
     let host = Command::new(own_rustc()).args(["--print", "host-tuple"]).output()?;
@@ -109,7 +109,7 @@ fn own_linker() -> Option<PathBuf> {
 }
 
 fn install_debian_packages() -> Result<()> {
-    if !debian::is_here() {
+    if !debian::has_apt() {
         bail!(WAYS);
     }
     let packages: Vec<_> = PACKAGES.into_iter().chain(linker().is_none().then_some(LINKER_PACKAGE)).collect();

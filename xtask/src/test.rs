@@ -1,17 +1,23 @@
 //! Every test of the workspace, and how many ran.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::command::Command;
+use crate::build_ahead::BuildAhead;
+use crate::command::{Command, print_time};
 use crate::page;
 
 /// The workspace's packages, tested one after the other. Together, the needs of all their tests would decide how
 /// wasmtime is compiled, and `cargo xtask run` would have to compile it again.
 const PACKAGES: [&str; 5] = ["outbound-events", "outbound-events-host", "appliance", "bench", "xtask"];
+
+/// The packages after the first.
+const OTHER_PACKAGES: &[&str] = PACKAGES.as_slice().split_at(1).1;
 
 /// What the closing lines of the tests add up to, and why how many were skipped.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -30,10 +36,16 @@ pub fn test(arguments: &[String]) -> Result<()> {
     if arguments.is_empty() && !count.add_page(page::check()?) {
         unsuccessful.push("the page");
     }
+    let ahead = OnceCell::new();
     for package in PACKAGES {
-        if !test_package(package, arguments, &mut count)? {
+        // Cargo's lock is free once the tests run. With arguments, perhaps nothing else is needed.
+        let running = || _ = arguments.is_empty().then(|| ahead.get_or_init(|| BuildAhead::start(OTHER_PACKAGES)));
+        if !test_package(package, arguments, &mut count, running)? {
             unsuccessful.push(package);
         }
+    }
+    if let Some(ahead) = ahead.into_inner() {
+        ahead.join();
     }
     println!();
     for (reason, tests) in &count.reasons {
@@ -61,16 +73,20 @@ pub fn soak(schedules: u64, swap_rounds: u64) -> Result<()> {
 }
 
 /// Whether all its tests passed.
-fn test_package(package: &str, arguments: &[String], count: &mut Count) -> Result<bool> {
+fn test_package(package: &str, arguments: &[String], count: &mut Count, running: impl Fn()) -> Result<bool> {
     let command = Command::cargo(["test", "--release", "--no-fail-fast", "--package", package]).args(arguments);
     eprintln!("==> testing {package}\n    {}", command.line());
+    let started = Instant::now();
     let mut child = command.into_inner().stdout(Stdio::piped()).spawn().context("cargo cannot be started")?;
     for line in child.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).lines()) {
         let line = line.context("what cargo prints cannot be read")?;
         println!("{line}");
+        running();
         count.add(&line);
     }
-    Ok(child.wait().context("cargo was lost")?.success())
+    let status = child.wait().context("cargo was lost")?;
+    print_time(&format!("testing {package}"), started);
+    Ok(status.success())
 }
 
 impl Count {

@@ -1,4 +1,4 @@
-//! The table of `docs/operate/exit-codes.md`, held against the commands: each cell is seen to happen, and nothing else is.
+//! Compares the table of `docs/operate/exit-codes.md` with the commands: every cell occurs, and no other code does.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![cfg(unix)]
 
@@ -25,7 +25,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// Where cargo puts it, above the test itself.
+/// The path of a program that cargo has built, in the folder above the test.
 fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let path = test.parent().and_then(Path::parent).unwrap().join(name);
@@ -33,7 +33,7 @@ fn program(name: &str) -> PathBuf {
     path
 }
 
-/// What ends with its first word's program; relative paths start from `folder`, and nothing is set.
+/// The command of a line of words, run in `folder` without settings in the environment.
 fn command(folder: &Path, line: &[&str]) -> Command {
     let (name, arguments) = line.split_first().unwrap();
     let mut command = Command::new(program(name));
@@ -44,7 +44,7 @@ fn command(folder: &Path, line: &[&str]) -> Command {
     command
 }
 
-/// The cells of the page's table that say something: commands and codes.
+/// The cells of the page's table that are not `-`: commands and codes.
 fn promised() -> BTreeSet<(String, i32)> {
     let page = fs::read_to_string(root().join("docs/operate/exit-codes.md")).unwrap();
     let rows = page.lines().skip_while(|line| *line != "| command | 0 | 1 | 2 |").skip(2);
@@ -55,31 +55,31 @@ fn promised() -> BTreeSet<(String, i32)> {
         let said = (0..).zip(&cells[2..5]).filter(|(_, cell)| **cell != "-");
         promised.extend(said.map(|(code, _)| (command.clone(), code)));
     }
-    assert!(!promised.is_empty(), "the page has no such table");
+    assert!(!promised.is_empty(), "docs/operate/exit-codes.md has no table of exit codes");
     promised
 }
 
-/// What a command says of its error has no part twice.
-fn is_told_once(error: &str) -> bool {
+/// Whether an error message contains each cause only once.
+fn has_no_repetition(error: &str) -> bool {
     let Some(line) = error.lines().find_map(|line| line.strip_prefix("error: ")) else { return true };
     let parts: Vec<_> = line.split(": ").collect();
     parts.iter().collect::<BTreeSet<_>>().len() == parts.len()
 }
 
-/// Something that runs until it is stopped, and is killed when it is dropped.
-struct Running {
+/// A running command that is killed when it is dropped.
+struct RunningCommand {
     child: Child,
     stdout: BufReader<ChildStdout>,
 }
 
-impl Running {
+impl RunningCommand {
     fn start(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         Self { child, stdout }
     }
 
-    /// The address in the line that it says when it is ready.
+    /// The address in the line `Listening on …`.
     fn address(&mut self) -> String {
         let said = |line: String| Some(line.strip_prefix("Listening on http://")?.split([',', ';']).next()?.to_owned());
         self.stdout.by_ref_lines().find_map(said).unwrap()
@@ -94,11 +94,11 @@ impl Running {
     }
 }
 
-trait Lines {
+trait LineReader {
     fn by_ref_lines(&mut self) -> impl Iterator<Item = String>;
 }
 
-impl Lines for BufReader<ChildStdout> {
+impl LineReader for BufReader<ChildStdout> {
     fn by_ref_lines(&mut self) -> impl Iterator<Item = String> {
         std::iter::from_fn(|| {
             let mut line = String::new();
@@ -107,14 +107,14 @@ impl Lines for BufReader<ChildStdout> {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningCommand {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A folder with all that the commands are given.
+/// A folder with the files that the commands need.
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
@@ -129,7 +129,7 @@ fn folder() -> TempDir {
     folder
 }
 
-/// A store that holds what is no event under an event's key.
+/// Damages a store: the value of an event's key is not an event.
 fn damaged_store(folder: &Path) {
     let python = root().join("target/python/bin/python");
     assert!(python.is_file(), "{} is not there; `cargo xtask test` installs it", python.display());
@@ -140,29 +140,29 @@ fn damaged_store(folder: &Path) {
     assert!(Command::new(python).args(["-c", &insert]).current_dir(folder).status().unwrap().success());
 }
 
-fn serve(folder: &Path, settings: &[&str]) -> Running {
+fn serve(folder: &Path, settings: &[&str]) -> RunningCommand {
     let component = root().join("target/outbound-events.component.wasm");
     let mut command =
         command(folder, &["outbound-events-host", "serve", "--listen", "127.0.0.1:0", "--store", "memory"]);
     command.args(settings.iter().flat_map(|setting| ["--variable", setting])).arg("--component").arg(component);
-    Running::start(command)
+    RunningCommand::start(command)
 }
 
 #[test]
-fn each_command_ends_as_its_page_says() {
+fn exit_codes_equal_the_table_of_the_page() {
     let folder = folder();
     let folder = folder.path();
-    let mut happened = BTreeSet::new();
+    let mut seen = BTreeSet::new();
     let mut expect = |row: &'static str, code: i32, line: &[&str]| {
         let output = command(folder, line).env("CARGO_MANIFEST_DIR", folder.join("xtask")).output().unwrap();
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(code), "{line:?}: {error}");
-        assert!(is_told_once(&error), "{line:?}: {error}");
-        happened.insert((row.to_owned(), code));
+        assert!(has_no_repetition(&error), "{line:?}: {error}");
+        seen.insert((row.to_owned(), code));
     };
 
     expect(XTASK, 0, &["xtask", "--version"]);
-    // Where there is no project.
+    // Outside a project.
     expect(XTASK, 1, &["xtask", "build"]);
     expect(XTASK, 2, &["xtask", "bulid"]);
     expect(XTASK, 2, &["xtask", "fuzz", "--minutes", "soon"]);
@@ -193,7 +193,7 @@ fn each_command_ends_as_its_page_says() {
     expect(SERVE, 2, &[host, "serve", "--component", &component, "--store", "body.txt"]);
 
     expect(HEALTH, 0, &[host, "health", &format!("http://{address}/health")]);
-    // Without a setting for ingest it serves, and is not ready.
+    // Without a setting for ingest, the host serves and is not ready.
     let mut unconfigured = serve(folder, &[]);
     expect(HEALTH, 1, &[host, "health", &format!("http://{}/health", unconfigured.address())]);
     expect(HEALTH, 2, &[host, "health", "http://127.0.0.1:1/health"]);
@@ -223,32 +223,32 @@ fn each_command_ends_as_its_page_says() {
     expect(CHECK, 1, &["appliance", "check-destinations", "faulty.json"]);
     expect(CHECK, 2, &["appliance", "check-destinations", "nowhere.json"]);
 
-    // Told to stop.
+    // Stopped by a signal.
     host_of_all.terminate();
     assert_eq!(host_of_all.code(), 0);
-    happened.insert((SERVE.to_owned(), 0));
+    seen.insert((SERVE.to_owned(), 0));
     assert_eq!(stopped_twice(folder), 1);
-    happened.insert((SERVE.to_owned(), 1));
-    let mut receiver = Running::start(command(folder, &["appliance", "receive", "--listen", "127.0.0.1:0"]));
+    seen.insert((SERVE.to_owned(), 1));
+    let mut receiver = RunningCommand::start(command(folder, &["appliance", "receive", "--listen", "127.0.0.1:0"]));
     receiver.address();
     receiver.terminate();
     assert_eq!(receiver.code(), 0);
-    let mut appliance = Running::start(command(folder, &["appliance", "run", "--config", "appliance.toml"]));
+    let mut appliance = RunningCommand::start(command(folder, &["appliance", "run", "--config", "appliance.toml"]));
     assert!(appliance.stdout.by_ref_lines().any(|line| line.contains("HQ: ")));
     appliance.terminate();
     assert_eq!(appliance.code(), 0);
-    happened.insert((RUN.to_owned(), 0));
+    seen.insert((RUN.to_owned(), 0));
 
-    assert_eq!(happened, promised());
+    assert_eq!(seen, promised());
 }
 
-/// How a host ends that is told to stop once more while it waits for a sender to finish.
+/// The exit code of a host that gets a second SIGTERM while it waits for a sender to finish.
 fn stopped_twice(folder: &Path) -> i32 {
     let mut host = serve(folder, OPEN);
     let address = host.address();
     let mut half = TcpStream::connect(&address).unwrap();
     write!(half, "POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nevent").unwrap();
-    // An answer on a later connection shows that the half request has been accepted too.
+    // An answer on a later connection shows that the incomplete request was accepted before.
     let mut whole = TcpStream::connect(&address).unwrap();
     write!(whole, "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
     assert!(BufReader::new(whole).lines().next().unwrap().unwrap().contains(" 200 "));
@@ -261,7 +261,7 @@ fn stopped_twice(folder: &Path) -> i32 {
 }
 
 #[test]
-fn what_is_told_twice_is_found() {
-    assert!(is_told_once("==> building\nerror: a cannot be read: No such file"));
-    assert!(!is_told_once("error: a cannot be read: No such file: No such file"));
+fn repetitions_are_found() {
+    assert!(has_no_repetition("==> building\nerror: a cannot be read: No such file"));
+    assert!(!has_no_repetition("error: a cannot be read: No such file: No such file"));
 }

@@ -1,5 +1,5 @@
-//! The settings page's table, as `appliance run` shows it: on a terminal redrawn in its place, and elsewhere a line with a time for
-//! each change.
+//! The table of recipients that `appliance run` shows, as on the settings page. On a terminal it is redrawn in place;
+//! elsewhere each change is a line with a time.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -13,34 +13,34 @@ use tokio::time::Instant;
 
 use crate::progress::bar;
 
-/// How long a recipient is quiet after a line: one that fails and recovers by turns would fill a log.
-const QUIET: Duration = Duration::from_secs(5);
+/// The least time between two lines of one recipient: a recipient that fails and recovers in turn must not fill a log.
+const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Shorter queues come and go with each event.
-const WORTH_A_LINE: u64 = 10;
+/// Changes of shorter queues are not logged: they happen with each event.
+const LOGGED_LENGTH: u64 = 10;
 
-/// The status of a recipient that was not tried yet.
+/// The status of a recipient before the first attempt.
 pub const UNTRIED: &str = "-";
 
-/// A recipient, as the page has it.
+/// One recipient in the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// What it is called.
+pub struct RecipientRow {
+    /// Its name.
     pub name: String,
-    /// Its URL or its addresses.
-    pub to: String,
-    /// What the last attempt came to: OK, or the failure in words.
+    /// Its URL, without secrets, or its email addresses.
+    pub address: String,
+    /// The result of the last attempt: `OK`, or the failure in words.
     pub status: String,
-    /// How many events or emails wait for it.
+    /// How many events or emails are queued for it.
     pub queued: u64,
 }
 
-/// Where the table is shown.
+/// Where the table is printed.
 pub enum Board {
-    /// On a terminal, which holds it in its place.
+    /// On a terminal, redrawn in place.
     Terminal(ProgressBar),
-    /// Anywhere else: what was told, and when.
-    Lines(BTreeMap<usize, (Row, Instant)>),
+    /// As lines: for each row, what the last line said and when it was printed.
+    Lines(BTreeMap<usize, (RecipientRow, Instant)>),
 }
 
 impl Board {
@@ -50,34 +50,34 @@ impl Board {
         if bar.is_hidden() { Self::Lines(BTreeMap::new()) } else { Self::Terminal(bar) }
     }
 
-    /// Shows how all recipients are.
-    pub fn show(&mut self, rows: &[Row]) {
+    /// Shows the current state of all recipients.
+    pub fn show(&mut self, rows: &[RecipientRow]) {
         match self {
             Self::Terminal(bar) => bar.set_message(table(rows, console::Term::stdout().size().1)),
-            Self::Lines(told) => {
+            Self::Lines(printed) => {
                 let (time, now) = (Utc::now(), Instant::now());
                 for (number, row) in rows.iter().enumerate() {
-                    if told.get(&number).is_none_or(|(before, when)| is_news(before, row, now - *when)) {
-                        // An appliance that nobody listens to goes on.
+                    if printed.get(&number).is_none_or(|(before, when)| is_news(before, row, now - *when)) {
+                        // A closed standard output must not stop the appliance.
                         let _ = writeln!(std::io::stdout(), "{}", line(time, row));
-                        told.insert(number, (row.clone(), now));
+                        printed.insert(number, (row.clone(), now));
                     }
                 }
             }
         }
     }
 
-    /// Says something that is no recipient's state, on standard error.
-    pub fn say(&self, words: &str) {
+    /// Prints a line on standard error, above the table.
+    pub fn log(&self, line: &str) {
         match self {
-            Self::Terminal(bar) => bar.suspend(|| eprintln!("{words}")),
-            Self::Lines(_) => eprintln!("{words}"),
+            Self::Terminal(bar) => bar.suspend(|| eprintln!("{line}")),
+            Self::Lines(_) => eprintln!("{line}"),
         }
     }
 
-    /// The last table stays where it is, and what others print comes below it.
+    /// Leaves the last table on the screen. Later output appears below it.
     pub fn close(&mut self) {
-        // A second time it would be drawn over what came below it.
+        // Closing twice would redraw the table over the output below it.
         if let Self::Terminal(bar) = self
             && !bar.is_finished()
         {
@@ -98,32 +98,32 @@ impl Drop for Board {
     }
 }
 
-/// Another status is news; a queue's length is when it has doubled or halved, or when nothing waits any more.
-fn is_news(told: &Row, row: &Row, since: Duration) -> bool {
-    let (before, now) = (told.queued, row.queued);
+/// Whether a row is worth a line: a changed status, or a queue that has doubled, halved or become empty.
+fn is_news(printed: &RecipientRow, row: &RecipientRow, since: Duration) -> bool {
+    let (before, now) = (printed.queued, row.queued);
     let length = match now {
         0 => before > 0,
-        _ => now >= WORTH_A_LINE && (now >= before.saturating_mul(2) || now <= before / 2),
+        _ => now >= LOGGED_LENGTH && (now >= before.saturating_mul(2) || now <= before / 2),
     };
-    let quiet = since < QUIET && told.status != UNTRIED;
-    !quiet && (told.status != row.status || length)
+    let too_soon = since < LINE_INTERVAL && printed.status != UNTRIED;
+    !too_soon && (printed.status != row.status || length)
 }
 
-fn line(time: DateTime<Utc>, row: &Row) -> String {
-    let Row { name, to: _, status, queued } = row;
+fn line(time: DateTime<Utc>, row: &RecipientRow) -> String {
+    let RecipientRow { name, address: _, status, queued } = row;
     format!("{} {name}: {status}, {queued} queued", time.to_rfc3339_opts(SecondsFormat::Secs, true))
 }
 
-/// As wide as the terminal is: a line that goes on in the next could not be found again to be drawn over.
-fn table(rows: &[Row], width: u16) -> String {
+/// The table, no wider than the terminal: a wrapped line could not be redrawn in place.
+fn table(rows: &[RecipientRow], width: u16) -> String {
     let mut table = Table::new();
     table
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(width)
         .load_style(UTF8_HORIZONTAL_ONLY)
         .set_header(["Name", "URL", "Status", "Queued events"]);
-    for Row { name, to, status, queued } in rows {
-        table.add_row([name, to, status, &queued.to_string()]);
+    for RecipientRow { name, address, status, queued } in rows {
+        table.add_row([name, address, status, &queued.to_string()]);
     }
     table.to_string()
 }
@@ -132,19 +132,24 @@ fn table(rows: &[Row], width: u16) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::{Row, is_news, line};
+    use super::{RecipientRow, is_news, line};
 
-    fn row(status: &str, queued: u64) -> Row {
-        Row { name: "HQ".into(), to: "http://127.0.0.1:3000/events".into(), status: status.into(), queued }
+    fn row(status: &str, queued: u64) -> RecipientRow {
+        RecipientRow {
+            name: "HQ".into(),
+            address: "http://127.0.0.1:3000/events".into(),
+            status: status.into(),
+            queued,
+        }
     }
 
     #[test]
-    fn a_line_is_worth_a_change_that_an_administrator_would_act_on() {
-        for (told, now, news) in [
+    fn only_changes_that_an_administrator_would_act_on_are_lines() {
+        for (printed, now, news) in [
             (("OK", 0), ("OK", 0), false),
             (("OK", 0), ("HTTP 500", 1), true),
             (("HTTP 500", 1), ("no answer", 1), true),
-            // Of one that works, a few come and go.
+            // A working recipient always has a few in its queue.
             (("OK", 0), ("OK", 9), false),
             (("OK", 0), ("OK", 10), true),
             (("HTTP 500", 10), ("HTTP 500", 19), false),
@@ -155,12 +160,12 @@ mod tests {
             (("OK", 10), ("OK", 0), true),
             (("OK", 3), ("OK", 0), true),
         ] {
-            let is = |since| is_news(&row(told.0, told.1), &row(now.0, now.1), Duration::from_secs(since));
-            assert_eq!(is(5), news, "{told:?} {now:?}");
-            assert!(!is(4), "{told:?} {now:?}: there was a line only just now");
+            let after = |since| is_news(&row(printed.0, printed.1), &row(now.0, now.1), Duration::from_secs(since));
+            assert_eq!(after(5), news, "{printed:?} {now:?}");
+            assert!(!after(4), "{printed:?} {now:?}: too soon after the last line");
         }
         let tried = |since| is_news(&row("-", 0), &row("OK", 0), Duration::from_secs(since));
-        assert!(tried(0), "the first attempt is news at once");
+        assert!(tried(0), "the result of the first attempt is printed at once");
     }
 
     #[test]

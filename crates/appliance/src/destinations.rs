@@ -1,5 +1,5 @@
-//! A file of destinations, tried before it becomes a setting: what is wrong with it, and what each destination says to the events of
-//! one invented session.
+//! Tries a file of destinations before it becomes a setting: sends the events of one invented session to each
+//! destination.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -18,36 +18,36 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 use rustls::pki_types::CertificateDer;
 
-use crate::session::Session;
+use crate::session::SupportSession;
 use crate::{http, tls};
 
-/// How long an answer may take: as long as a round waits for it.
+/// The time for an answer, as in a delivery run.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// What a destination said to an event.
+/// A destination's answer to one event.
 #[derive(Debug)]
-pub struct Said {
+pub struct TrialAnswer {
     /// The event's name.
     pub event: String,
-    /// Its answer, or why there was none.
-    pub answer: Result<u16, String>,
+    /// The status code, or why there was no answer.
+    pub status: Result<u16, String>,
 }
 
-impl Said {
-    /// Whether it took the event.
-    pub fn is_taken(&self) -> bool {
-        matches!(self.answer, Ok(200..=299))
+impl TrialAnswer {
+    /// Whether the destination accepted the event.
+    pub fn is_accepted(&self) -> bool {
+        matches!(self.status, Ok(200..=299))
     }
 }
 
-/// The events of one invented session of the site `trial`, which has just been.
-pub fn trial() -> Result<Vec<Entry>> {
+/// The events of one invented session of the site `trial`, which ends now.
+pub fn trial_events() -> Result<Vec<Entry>> {
     let now = Utc::now();
     let seed = now.timestamp().unsigned_abs();
-    let session = Session::make(seed, 0);
+    let session = SupportSession::generate(seed, 0);
     let began = seed.saturating_sub(session.ended_after());
-    let site = Site::parse("trial").context("a site's name")?;
-    let entry = |step: &crate::session::Step| {
+    let site = Site::parse("trial").context("\"trial\" is not a valid site")?;
+    let entry = |step: &crate::session::SessionStep| {
         let form = step.form(began + step.after, false);
         let event = parse(form.as_bytes()).map_err(|problems| anyhow::anyhow!("{problems}"))?;
         let (_, record) = Record::new(event, site.clone(), now);
@@ -57,34 +57,36 @@ pub fn trial() -> Result<Vec<Entry>> {
     session.steps.iter().map(entry).collect()
 }
 
-/// Sends those of the events that a destination wants, as a round would. `None` if it pulls. Trusts `authorities` and this machine's.
-/// Uses the proxies of the environment, as the host does: not for loopback addresses.
+/// Sends the events that pass a destination's filters, as a delivery run would. `None` for a destination that pulls.
+///
+/// Trusts `authorities` besides this machine's. Like the host, uses the proxies of the environment, except for loopback
+/// addresses.
 pub async fn send(
     destination: &Destination,
     entries: &[Entry],
     authorities: &[CertificateDer<'static>],
-) -> Result<Option<Vec<Said>>> {
+) -> Result<Option<Vec<TrialAnswer>>> {
     let Way::Push(push) = &destination.way else { return Ok(None) };
-    // All that may be shown of it.
-    let origin = Url::parse(push.url.origin()).context("its URL is none")?;
+    // Messages show the origin only: the path can be a secret.
+    let origin = Url::parse(push.url.origin()).context("the URL is not valid")?;
     let client = Client::builder()
         .redirect(Policy::none())
         .timeout(TIMEOUT)
-        .tls_backend_preconfigured(tls::config_beside(&origin, authorities)?);
+        .tls_backend_preconfigured(tls::client_config_with_extra(&origin, authorities)?);
     let client = if is_loopback(&origin) { client.no_proxy() } else { client }.build()?;
     let events: Vec<_> = entries.iter().filter_map(|entry| Some((entry.event().ok()?, entry.delivered))).collect();
     let timeline = Timeline::new(events.iter().map(|(event, delivered)| (event, *delivered)));
-    let mut said = Vec::new();
+    let mut answers = Vec::new();
     for entry in entries {
         let key = entry.key.to_string();
         let external_key = entry.event().ok().and_then(|event| event.external_key().map(str::to_owned));
         let wanted = KeyParts::split(&key).is_some_and(|parts| destination.filter.wants(&parts));
         if wanted && destination.filter.wants_with(external_key.as_deref()) {
-            let answer = answer(&client, &origin, destination, push, entry, &timeline).await;
-            said.push(Said { event: entry.key.event.as_str().to_owned(), answer });
+            let status = answer(&client, &origin, destination, push, entry, &timeline).await;
+            answers.push(TrialAnswer { event: entry.key.event.as_str().to_owned(), status });
         }
     }
-    Ok(Some(said))
+    Ok(Some(answers))
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -2,21 +2,21 @@
 //!
 //! | what | file |
 //! |---|---|
-//! | a support session and all that happens in it, from a seed | [`session`], with the people in [`people`] |
-//! | many sessions, their events in the order of time | [`agenda`] |
-//! | what the guide's emails may hold: macros, templates, and what is wrong with a template | [`macros`] |
-//! | what an email tells of a session | [`story`] |
-//! | the rule of the queues: try, wait, try again, drop | [`retry`] |
+//! | a support session and its events, generated from a seed | [`session`], with the people in [`people`] |
+//! | many sessions, their events ordered by time | [`agenda`] |
+//! | the guide's emails: macros, templates, and the faults of a template | [`macros`] |
+//! | the values of the macros for one session | [`story`] |
+//! | the retry rule of the queues: try, wait, try again, drop | [`retry`] |
 //! | one attempt at an HTTP recipient | [`http`], with [`tls`] |
 //! | an email, and one attempt at the SMTP server | [`email`] |
-//! | `appliance send` and `appliance replay` | [`send`], [`replay`], with the bar of [`progress`] |
-//! | `appliance run`: the settings page, the queues on disk, the appliance itself | [`config`], [`queue`], [`run`], with its table in [`board`] |
+//! | `appliance send` and `appliance replay` | [`send`], [`replay`], with a progress bar in [`progress`] |
+//! | `appliance run`: the settings file, the queues on disk, the appliance | [`config`], [`queue`], [`run`], with a table in [`board`] |
 //! | `appliance receive`: the receiving end of forwarding | [`receive`] |
 //! | `appliance check-destinations` | [`destinations`] |
 //! | `appliance check-template` | [`macros`] |
-//! | the program: its arguments, and each command with its output and exit code | `main.rs`, `commands/` |
+//! | the program: arguments, and each command with its output and exit code | `main.rs`, `commands/` |
 //!
-//! Events are made of the library's own types, so what is sent is what the recipient takes for an event.
+//! Events are built from the library's own types, so that the recipient accepts them.
 #![forbid(unsafe_code)]
 
 pub mod agenda;

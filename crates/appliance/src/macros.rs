@@ -1,12 +1,12 @@
-//! The macros of the guide's emails ("Email recipients"): which there are, templates that hold them, what is wrong with
-//! a template, and the text that comes of it.
+//! The macros of the guide's emails ("Email recipients"): the catalogue, templates, the faults of a template, and
+//! rendering.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use outbound_events::event::EventName;
 
-/// The events that can send an email. The other four send none.
+/// The three events that can send an email.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EmailEvent {
     /// "Support Session End"
@@ -21,8 +21,8 @@ impl EmailEvent {
     /// All three, in the guide's order.
     pub const ALL: [Self; 3] = [Self::SessionEnd, Self::CustomerExitSurvey, Self::RepSurvey];
 
-    /// The event that an HTTP recipient would get.
-    pub fn event(self) -> EventName {
+    /// The name of the event.
+    pub fn event_name(self) -> EventName {
         match self {
             Self::SessionEnd => EventName::End,
             Self::CustomerExitSurvey => EventName::CustomerExitSurveyCompleted,
@@ -30,31 +30,31 @@ impl EmailEvent {
         }
     }
 
-    /// The email's event, if `event` can send one.
-    pub fn of(event: &EventName) -> Option<Self> {
-        Self::ALL.into_iter().find(|email| email.event() == *event)
+    /// `None` if `event` does not send emails.
+    pub fn from_event_name(event: &EventName) -> Option<Self> {
+        Self::ALL.into_iter().find(|email| email.event_name() == *event)
     }
 }
 
 impl fmt::Display for EmailEvent {
     /// The guide's title.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.event().title())
+        f.write_str(self.event_name().title())
     }
 }
 
-/// Where in an email a template stands.
+/// The part of an email that a template is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// The subject: one line.
+pub enum EmailField {
+    /// One line.
     Subject,
-    /// The body.
+    /// Text of many lines.
     Body,
 }
 
 /// One of the guide's 18 macros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the catalogue says what each is")]
+#[allow(missing_docs, reason = "the catalogue describes each")]
 pub enum Macro {
     ExternalKey,
     Lsid,
@@ -76,17 +76,17 @@ pub enum Macro {
     RepresentativeExitSurvey,
 }
 
-/// What the guide says of a macro.
+/// A row of the guide's catalogue of macros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Its name, without the signs around it.
+pub struct MacroEntry {
+    /// The name, without the percent signs.
     pub name: &'static str,
-    /// What stands in its place.
+    /// What the macro stands for.
     pub purpose: &'static str,
-    /// The events whose emails may hold it.
+    /// The events whose emails can contain it.
     pub events: &'static [EmailEvent],
-    /// The places that may hold it.
-    pub places: &'static [Place],
+    /// The fields that can contain it.
+    pub fields: &'static [EmailField],
 }
 
 impl Macro {
@@ -112,16 +112,16 @@ impl Macro {
         Self::RepresentativeExitSurvey,
     ];
 
-    /// Its line in the guide's catalogue.
+    /// The macro's row in the guide's catalogue.
     #[rustfmt::skip]
-    pub const fn entry(self) -> Entry {
+    pub const fn entry(self) -> MacroEntry {
         const ANY: &[EmailEvent] = &EmailEvent::ALL;
         const END: &[EmailEvent] = &[EmailEvent::SessionEnd];
         const CUSTOMER: &[EmailEvent] = &[EmailEvent::CustomerExitSurvey];
         const REP: &[EmailEvent] = &[EmailEvent::RepSurvey];
-        const BOTH: &[Place] = &[Place::Subject, Place::Body];
-        const BODY: &[Place] = &[Place::Body];
-        let (name, events, places, purpose) = match self {
+        const BOTH: &[EmailField] = &[EmailField::Subject, EmailField::Body];
+        const BODY: &[EmailField] = &[EmailField::Body];
+        let (name, events, fields, purpose) = match self {
             Self::ExternalKey => ("SESSION.CUSTOM.EXTERNAL_KEY", ANY, BOTH, "the session's external key, if it has one"),
             Self::Lsid => ("LSID", ANY, BOTH, "the logging session id"),
             Self::Lseq => ("LSEQ", ANY, BOTH, "the sequential logging number of the session"),
@@ -132,20 +132,20 @@ impl Macro {
             Self::PrimaryRepUserName => ("PRIMARY_REP_USER_NAME", END, BOTH, "the primary representative's user name"),
             Self::StartTime => ("START_TIME", END, BOTH, "when the session started"),
             Self::EndTime => ("END_TIME", END, BOTH, "when the session ended"),
-            Self::SessionSummary => ("SESSION_SUMMARY", END, BODY, "who took part, from where, when and how long, and what files were touched"),
+            Self::SessionSummary => ("SESSION_SUMMARY", END, BODY, "participants, addresses, times, duration and touched files"),
             Self::SessionNotes => ("SESSION_NOTES", END, BODY, "the notes taken during the session"),
             Self::SessionChat => ("SESSION_CHAT", END, BODY, "the whole chat"),
-            Self::SystemInformation => ("SYSTEM_INFORMATION", END, BODY, "general information on the customer's system, if it was pulled as the session began"),
+            Self::SystemInformation => ("SYSTEM_INFORMATION", END, BODY, "general information on the customer's system, if it was collected at the start of the session"),
             Self::ScreenSharingRecording => ("SCREEN_SHARING_RECORDING", END, BODY, "the address of the screen sharing recordings"),
             Self::CommandShellRecording => ("COMMAND_SHELL_RECORDING", END, BODY, "the addresses of the command shell recordings"),
             Self::CustomerExitSurvey => ("CUSTOMER_EXIT_SURVEY", CUSTOMER, BODY, "the customer's exit survey: questions and answers"),
             Self::RepresentativeExitSurvey => ("REPRESENTATIVE_EXIT_SURVEY", REP, BODY, "the representative's survey: questions and answers"),
         };
-        Entry { name, purpose, events, places }
+        MacroEntry { name, purpose, events, fields }
     }
 
-    /// The macro whose name is nearest to `name`, in whatever case: one that has it as a part, or else the one that takes
-    /// the fewest changes.
+    /// The macro whose name is nearest to `name`, ignoring case: one that contains it, or else the one with the
+    /// smallest edit distance.
     fn nearest(name: &str) -> Option<Self> {
         let name = name.to_uppercase();
         let distance = |known: &'static str| (!known.contains(&name), strsim::osa_distance(known, &name));
@@ -154,18 +154,18 @@ impl Macro {
 }
 
 impl fmt::Display for Macro {
-    /// The macro as a template holds it: `%LSID%`.
+    /// As in a template: `%LSID%`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "%{}%", self.entry().name)
     }
 }
 
-/// A place in a template: both count from 1, columns in characters.
+/// A position in a template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
-    /// The line.
+    /// From 1.
     pub line: usize,
-    /// The character in that line.
+    /// From 1, in characters.
     pub column: usize,
 }
 
@@ -175,40 +175,40 @@ impl fmt::Display for Position {
     }
 }
 
-/// Free text with macros in it. Every text is a template; [`check`] says what of it would not work.
+/// Free text with macros. Every text is a template; [`check`] finds what would not work.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Template(Vec<(Position, Part)>);
+pub struct EmailTemplate(Vec<(Position, TemplatePart)>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
-    /// As it is to stand in the email.
+enum TemplatePart {
     Text(String),
     Macro(Macro),
-    /// What looks like a macro and is none. It stands in the email as it is.
+    /// Looks like a macro and is not one. The email contains it unchanged.
     Unknown(String),
-    /// A macro's name after its first sign, without the second. It stands in the email as it is.
+    /// A macro without the second percent sign. The email contains it unchanged.
     Unclosed(Macro),
 }
 
-impl Template {
-    /// Reads a template. Names count in capitals only, as the guide prints them; a sign that begins no name is text.
+impl EmailTemplate {
+    /// Parses a template. Only names in capitals are macros, as in the guide. A percent sign before anything else is
+    /// text.
     pub fn parse(text: &str) -> Self {
-        let mut parts = Parts::default();
+        let mut parts = TemplateParts::default();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('%') {
             parts.text(before);
-            let (part, length) = Part::after_sign(after);
-            let (taken, left) = after.split_at_checked(length).unwrap_or((after, ""));
-            parts.add(part, &format!("%{taken}"));
-            rest = left;
+            let (part, length) = TemplatePart::after_sign(after);
+            let (consumed, remaining) = after.split_at_checked(length).unwrap_or((after, ""));
+            parts.add(part, &format!("%{consumed}"));
+            rest = remaining;
         }
         parts.text(rest);
         Self(parts.list)
     }
 }
 
-impl Part {
-    /// What the text after a `%` begins with, and how many of its bytes belong to it.
+impl TemplatePart {
+    /// The part at the start of the text after a `%`, and its length in bytes.
     fn after_sign(after: &str) -> (Self, usize) {
         if let Some(known) = closed(after) {
             return (Self::Macro(known), known.entry().name.len() + 1);
@@ -219,7 +219,7 @@ impl Part {
         let unclosed = Macro::ALL.into_iter().find(|known| known.entry().name == name.trim_end_matches(['.', '-']));
         match (tail.strip_prefix('%'), unclosed) {
             (Some(more), _) if name.starts_with(|c: char| c.is_ascii_alphabetic()) => match closed(more) {
-                // The sign belongs to the macro that follows.
+                // The percent sign belongs to the next macro.
                 Some(_) => (Self::Unknown(format!("%{name}")), name.len()),
                 None => (Self::Unknown(format!("%{name}%")), name.len() + 1),
             },
@@ -229,66 +229,66 @@ impl Part {
     }
 }
 
-/// The macro that the text after a `%` begins with, the sign after it included.
+/// The macro at the start of the text after a `%`, if its closing `%` follows.
 fn closed(after: &str) -> Option<Macro> {
     Macro::ALL
         .into_iter()
         .find(|known| after.strip_prefix(known.entry().name).is_some_and(|tail| tail.starts_with('%')))
 }
 
-/// The parts found so far, and where the next one begins.
-struct Parts {
-    list: Vec<(Position, Part)>,
-    at: Position,
+/// The parts found so far, and the position of the next one.
+struct TemplateParts {
+    list: Vec<(Position, TemplatePart)>,
+    next: Position,
 }
 
-impl Default for Parts {
+impl Default for TemplateParts {
     fn default() -> Self {
-        Self { list: Vec::new(), at: Position { line: 1, column: 1 } }
+        Self { list: Vec::new(), next: Position { line: 1, column: 1 } }
     }
 }
 
-impl Parts {
+impl TemplateParts {
     fn text(&mut self, text: &str) {
-        self.add(Part::Text(text.to_owned()), text);
+        self.add(TemplatePart::Text(text.to_owned()), text);
     }
 
-    /// Adds a part that is written as `source`.
-    fn add(&mut self, part: Part, source: &str) {
-        self.list.push((self.at, part));
+    /// Adds a part that the template writes as `source`.
+    fn add(&mut self, part: TemplatePart, source: &str) {
+        self.list.push((self.next, part));
         for character in source.chars() {
             match character {
-                '\n' => self.at = Position { line: self.at.line + 1, column: 1 },
-                _ => self.at.column += 1,
+                '\n' => self.next = Position { line: self.next.line + 1, column: 1 },
+                _ => self.next.column += 1,
             }
         }
     }
 }
 
-/// Something in a template that would not come out as it was meant.
+/// A fault and its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Where it begins.
+    /// The start of the faulty text.
     pub at: Position,
-    /// What is wrong.
-    pub fault: Fault,
+    /// The fault.
+    pub fault: TemplateFault,
 }
 
 /// What can be wrong in a template.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// The appliance knows no such macro.
-    #[error("{written} is no macro; the nearest is {nearest}")]
+pub enum TemplateFault {
+    /// There is no such macro.
+    #[error("{written} is not a macro; the nearest is {nearest}")]
     Unknown {
-        /// As it stands in the template.
+        /// As in the template.
         written: String,
-        /// The known macro whose name is most like it.
+        /// The macro with the most similar name.
         nearest: Macro,
     },
-    /// The sign after the name is missing.
-    #[error("%{name} has no % after it; the macro is {0}", name = .0.entry().name)]
+    /// The second percent sign is missing.
+    #[error("%{name} lacks the % at its end; write {0}", name = .0.entry().name)]
     Unclosed(Macro),
-    /// The macro exists, and not for this event.
+    /// The macro is not available for this event.
     #[error("{found} is not available for \"{event}\", only for {others}", others = listed(.found.entry().events))]
     NotForEvent {
         /// The macro.
@@ -296,11 +296,11 @@ pub enum Fault {
         /// The event of the email.
         event: EmailEvent,
     },
-    /// The macro may stand in the body only.
-    #[error("{0} may stand in the body only, not in the subject")]
+    /// The macro is not available in a subject.
+    #[error("{0} works in the body only, not in the subject")]
     BodyOnly(Macro),
-    /// A subject of more than one line.
-    #[error("the subject has a line break; it is one line")]
+    /// A subject must be one line.
+    #[error("the subject has a line break; make it one line")]
     LineBreak,
 }
 
@@ -314,52 +314,51 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Everything that is wrong with a template for the emails of `event`, in the order in which it stands there.
-pub fn check(template: &Template, event: EmailEvent, place: Place) -> Vec<Finding> {
-    template.0.iter().flat_map(|(at, part)| part.findings(*at, event, place)).collect()
+/// All faults of a template for the emails of `event`, ordered by position.
+pub fn check(template: &EmailTemplate, event: EmailEvent, field: EmailField) -> Vec<Finding> {
+    template.0.iter().flat_map(|(at, part)| part.findings(*at, event, field)).collect()
 }
 
-impl Part {
-    fn findings(&self, at: Position, event: EmailEvent, place: Place) -> Vec<Finding> {
+impl TemplatePart {
+    fn findings(&self, at: Position, event: EmailEvent, field: EmailField) -> Vec<Finding> {
         match self {
-            Self::Text(text) => match text.find(['\r', '\n']).filter(|_| place == Place::Subject) {
+            Self::Text(text) => match text.find(['\r', '\n']).filter(|_| field == EmailField::Subject) {
                 Some(end) => {
                     let before = text.char_indices().take_while(|(index, _)| *index < end).count();
-                    vec![Finding { at: Position { column: at.column + before, ..at }, fault: Fault::LineBreak }]
+                    vec![Finding { at: Position { column: at.column + before, ..at }, fault: TemplateFault::LineBreak }]
                 }
                 None => Vec::new(),
             },
             Self::Unknown(written) => Macro::nearest(written.trim_matches('%'))
-                .map(|nearest| Finding { at, fault: Fault::Unknown { written: written.clone(), nearest } })
+                .map(|nearest| Finding { at, fault: TemplateFault::Unknown { written: written.clone(), nearest } })
                 .into_iter()
                 .collect(),
-            Self::Unclosed(known) => vec![Finding { at, fault: Fault::Unclosed(*known) }],
+            Self::Unclosed(known) => vec![Finding { at, fault: TemplateFault::Unclosed(*known) }],
             Self::Macro(found) => {
                 let entry = found.entry();
                 let for_event = entry.events.contains(&event);
-                let not_for_event = (!for_event).then_some(Fault::NotForEvent { found: *found, event });
-                let body_only = (!entry.places.contains(&place)).then_some(Fault::BodyOnly(*found));
+                let not_for_event = (!for_event).then_some(TemplateFault::NotForEvent { found: *found, event });
+                let body_only = (!entry.fields.contains(&field)).then_some(TemplateFault::BodyOnly(*found));
                 not_for_event.into_iter().chain(body_only).map(|fault| Finding { at, fault }).collect()
             }
         }
     }
 }
 
-/// What the macros stand for in one email.
-pub trait Values {
-    /// The text for a macro. `None`, as for an external key that was not assigned, leaves nothing in its place.
-    fn value(&self, of: Macro) -> Option<Cow<'_, str>>;
+/// The values of the macros in one email.
+pub trait MacroValues {
+    /// The text for a macro. `None` (for example, no external key) renders as nothing.
+    fn value(&self, of_macro: Macro) -> Option<Cow<'_, str>>;
 }
 
-/// The text of an email: what is no macro stands as it was written, byte for byte. A value is put in as it is, and never
-/// read as a template.
-pub fn render(template: &Template, values: &impl Values) -> String {
+/// Replaces the macros by their values and keeps everything else byte for byte. A value is never parsed as a template.
+pub fn render(template: &EmailTemplate, values: &impl MacroValues) -> String {
     let mut text = String::new();
     for (_, part) in &template.0 {
         match part {
-            Part::Text(part) | Part::Unknown(part) => text.push_str(part),
-            Part::Macro(of) => text.push_str(&values.value(*of).unwrap_or_default()),
-            Part::Unclosed(known) => text.extend(["%", known.entry().name]),
+            TemplatePart::Text(part) | TemplatePart::Unknown(part) => text.push_str(part),
+            TemplatePart::Macro(known) => text.push_str(&values.value(*known).unwrap_or_default()),
+            TemplatePart::Unclosed(known) => text.extend(["%", known.entry().name]),
         }
     }
     text

@@ -1,4 +1,4 @@
-//! `appliance`: the sending end of outbound events, emulated. `appliance --help`.
+//! `appliance`: an emulated sender of outbound events. See `appliance --help`.
 #![forbid(unsafe_code)]
 
 mod commands;
@@ -8,13 +8,13 @@ use std::process::ExitCode;
 
 use appliance::config::EmailEventName;
 use clap::{Parser, Subcommand};
-use commands::delivery::{Delivery, Send};
-use commands::receive::Receive;
+use commands::delivery::{DeliveryArguments, SendArguments};
+use commands::receive::ReceiveArguments;
 use commands::{check, delivery, receive, run};
 
-/// An emulated BeyondTrust appliance: makes support sessions, and sends their events and emails as the guide says.
+/// An emulated BeyondTrust appliance: generates support sessions and sends their events and emails as the guide says.
 ///
-/// Exit codes: 0 if all went well, 1 if something was not accepted or found, 2 if it could not be tried.
+/// Exit codes: 0 on success, 1 if an event was not accepted or a fault was found, 2 if the command could not run.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -24,9 +24,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Makes sessions from a seed and delivers all their events. The same seed makes the same events, byte for byte.
-    Send(Send),
-    /// Runs an appliance with the settings of a file, until it is stopped. Its queues are on disk.
+    /// Generates sessions from a seed and delivers all their events. The same seed generates the same bytes.
+    Send(SendArguments),
+    /// Runs an appliance with the settings of a file until it is stopped. Its queues are on disk.
     Run {
         /// The settings: `crates/appliance/appliance.toml` documents them.
         #[arg(long)]
@@ -34,27 +34,27 @@ enum Command {
     },
     /// Delivers events from a file.
     Replay {
-        /// JSON lines, one event each: its variables, or a record as the recipient stores it. `-` is standard input.
+        /// JSON lines. Each is an event's variables, or a record as the recipient stores it. `-` is standard input.
         file: PathBuf,
         #[command(flatten)]
-        delivery: Delivery,
+        delivery: DeliveryArguments,
     },
-    /// Receives what a recipient pushes on, until it is stopped: prints each request, verifies who signed it, and misbehaves on
+    /// Receives forwarded events until it is stopped: prints each request, verifies its signature, and misbehaves on
     /// demand.
-    Receive(Receive),
-    /// Checks a file of destinations before it becomes the setting `destinations`. Exit code 1 if there is a fault, or if one did not
-    /// take an event.
+    Receive(ReceiveArguments),
+    /// Checks a file of destinations before it becomes the setting `destinations`. Exit code 1 if there is a fault, or
+    /// if a destination did not accept an event.
     CheckDestinations {
         /// JSON: an array of destinations.
         file: PathBuf,
-        /// Sends the events of one invented session to each, and tells what came back.
+        /// Also sends the events of one invented session to each destination and prints the answers.
         #[arg(long)]
         send: bool,
-        /// Certificates of authorities to trust, besides this machine's: PEM. May be given several times.
+        /// CA certificates in PEM to trust besides this machine's. Repeatable.
         #[arg(long, value_name = "FILE", requires = "send")]
         ca_certificate: Vec<PathBuf>,
     },
-    /// Checks the subject and the body of an email before they go into the settings page. Exit code 1 if there is a fault.
+    /// Checks the subject and the body of an email template. Exit code 1 if there is a fault.
     CheckTemplate {
         /// The event that sends the email, such as "Support Session End".
         #[arg(long)]
@@ -62,7 +62,7 @@ enum Command {
         /// The subject.
         #[arg(long)]
         subject: String,
-        /// The file that the body is in.
+        /// The file with the body.
         #[arg(long, value_name = "FILE")]
         body: PathBuf,
     },

@@ -1,4 +1,4 @@
-//! Who takes part in sessions: names in several scripts, the same for the same seed.
+//! The people in sessions: names in several scripts, derived from the seed.
 
 use fake::Fake as _;
 use fake::faker::name::raw::Name;
@@ -12,11 +12,11 @@ use rand_chacha::rand_core::SeedableRng as _;
 /// How many representatives an appliance has.
 const REPRESENTATIVES: u64 = 40;
 
-/// The teams of an appliance. A team's id is its place here, counted from 1.
+/// The teams of an appliance. A team's id is its index here, from 1.
 const TEAMS: [&str; 6] =
     ["Service Desk", "Troubleshooting", "Réseau & Télécom", "SAP-Basis", "ネットワーク", "التطبيقات"];
 
-/// A name in one of ten locales and five scripts.
+/// A random name in one of ten locales and five scripts.
 pub fn name(rng: &mut ChaCha8Rng) -> String {
     match rng.random_range(0..12) {
         0 => Name(AR_SA).fake_with_rng(rng),
@@ -32,10 +32,10 @@ pub fn name(rng: &mut ChaCha8Rng) -> String {
     }
 }
 
-/// A representative. Which one decides everything about them, for one seed.
+/// A representative. The id and the seed determine everything else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Representative {
-    /// The user id.
+    /// The id of the user account.
     pub id: u64,
     /// The user name.
     pub username: String,
@@ -46,26 +46,26 @@ pub struct Representative {
 }
 
 impl Representative {
-    /// Any of the appliance's, other than those who are there already.
-    pub fn any(seed: u64, rng: &mut ChaCha8Rng, but: &[&Self]) -> Self {
+    /// A random representative of the appliance who is not among `excluded`.
+    pub fn random(seed: u64, rng: &mut ChaCha8Rng, excluded: &[&Self]) -> Self {
         loop {
             let id = rng.random_range(1..=REPRESENTATIVES);
-            if but.iter().all(|there| there.id != id) {
-                return Self::of(seed, id);
+            if excluded.iter().all(|other| other.id != id) {
+                return Self::with_id(seed, id);
             }
         }
     }
 
-    fn of(seed: u64, id: u64) -> Self {
+    fn with_id(seed: u64, id: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        // Sessions count their streams from 0.
+        // Sessions use the streams from 0 up.
         rng.set_stream(u64::MAX - id);
         let private_name = name(&mut rng);
         let public_name = private_name.split(' ').next().unwrap_or_default().to_owned();
         Self { id, username: format!("rep{id:02}"), private_name, public_name }
     }
 
-    /// As a member of a session.
+    /// The representative as a member of a session.
     pub fn member(&self) -> Member {
         Member {
             role: MemberRole::Representative,
@@ -75,15 +75,15 @@ impl Representative {
         }
     }
 
-    /// As the owner of a session.
+    /// The representative as the owner of a session.
     pub fn conference(&self) -> Conference {
         Conference { kind: "rep".to_owned(), id: self.id.to_string(), name: self.private_name.clone() }
     }
 }
 
-/// Any team, as the owner of a session, other than the one that owns it already.
-pub fn team(rng: &mut ChaCha8Rng, but: Option<&Conference>) -> Conference {
-    let teams: Vec<_> = (1..).zip(TEAMS).filter(|(_, name)| but.is_none_or(|owner| owner.name != *name)).collect();
+/// A random team as the owner of a session, other than `current`.
+pub fn random_team(rng: &mut ChaCha8Rng, current: Option<&Conference>) -> Conference {
+    let teams: Vec<_> = (1..).zip(TEAMS).filter(|(_, name)| current.is_none_or(|owner| owner.name != *name)).collect();
     let (id, name) = teams.choose(rng).copied().unwrap_or((1, "Service Desk"));
     Conference { kind: "team".to_owned(), id: id.to_string(), name: name.to_owned() }
 }

@@ -1,4 +1,4 @@
-//! How far a command is: a bar on a terminal, a line now and then elsewhere.
+//! The progress of a command: a bar on a terminal, lines elsewhere.
 
 use std::io::IsTerminal as _;
 use std::sync::Arc;
@@ -9,24 +9,24 @@ use tokio::time::Instant;
 
 use crate::send::Tally;
 
-/// How often a line is printed where there is no terminal for a bar.
+/// The time between two lines where there is no terminal for a bar.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
-/// A bar of this template, hidden where `target` is no terminal. `total` is its length, where that is known.
+/// A progress bar with this template, hidden if `target` is not a terminal. `total` is its length, if known.
 pub fn bar(target: ProgressDrawTarget, total: Option<u64>, template: &str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(total, target);
-    // A template that is not valid leaves the usual style: how a bar looks is no reason to stop.
+    // An invalid template falls back to the default style: the look of a bar must not stop a command.
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
     bar
 }
 
-/// Shows how far it is, until it is dropped: a bar on a terminal, a line now and then elsewhere.
-pub struct Progress(tokio::task::AbortHandle);
+/// Shows the progress until it is dropped.
+pub struct SendProgress(tokio::task::AbortHandle);
 
-impl Progress {
-    /// Watches `tally`. `total` is what there is to send, where that is known.
+impl SendProgress {
+    /// Watches `tally`. `total` is the number of events to send, if known.
     pub fn watch(tally: Arc<Tally>, total: Option<u64>) -> Self {
         let watching = async move {
             if std::io::stderr().is_terminal() {
@@ -39,7 +39,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for SendProgress {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -60,7 +60,7 @@ async fn show_bar(tally: &Tally, total: Option<u64>) {
     }
 }
 
-/// A line every few seconds, and one as soon as a recipient begins to fail or has recovered.
+/// Prints a line every few seconds, and at once when a recipient begins to fail or recovers.
 async fn print_lines(tally: &Tally, total: Option<u64>) {
     let mut tick = tokio::time::interval(Duration::from_millis(500));
     let (mut printed, mut was_in_trouble) = (Instant::now(), false);
@@ -69,9 +69,9 @@ async fn print_lines(tally: &Tally, total: Option<u64>) {
         let trouble = tally.trouble();
         if printed.elapsed() >= LINE_EVERY || trouble.is_empty() == was_in_trouble {
             (printed, was_in_trouble) = (Instant::now(), !trouble.is_empty());
-            let of = total.map(|total| format!(" of {total}")).unwrap_or_default();
+            let of_total = total.map(|total| format!(" of {total}")).unwrap_or_default();
             let separator = if was_in_trouble { ", " } else { "" };
-            eprintln!("{}{of} events{separator}{trouble}", tally.done());
+            eprintln!("{}{of_total} events{separator}{trouble}", tally.done());
         }
     }
 }

@@ -1,9 +1,8 @@
-//! The queues of `appliance run`, on disk: what is to happen in sessions that have started, what waits for which recipient,
-//! and since when a recipient fails.
+//! The queues of `appliance run`, on disk: the coming steps of started sessions, the items queued for each recipient,
+//! and since when a recipient has been failing.
 //!
-//! Each step is one transaction, synced before it counts. Killed at any moment, the appliance has either not yet taken a
-//! step or taken it whole; the one thing that may come twice is an event whose 200 was not yet written down, as with a
-//! real one.
+//! Each change is one transaction, synced before it counts. So a kill at any moment leaves a change whole or undone.
+//! Only an event whose 200 was not yet recorded is sent twice, as by a real appliance.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,10 +13,10 @@ use parking_lot::{Mutex, MutexGuard};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
-/// Marks a file as the queues of an appliance: "obea".
+/// SQLite's application id of these files: "obea".
 const APPLICATION_ID: i64 = 0x6f62_6561;
 
-/// The layout below.
+/// The version of the schema below.
 const SCHEMA_VERSION: i64 = 1;
 
 const SCHEMA: &str = "
@@ -37,30 +36,30 @@ pub enum QueueError {
     /// Another process has the file open.
     #[error("{} is in use by another appliance; stop that one, or set another `queue`", .0.display())]
     InUse(PathBuf),
-    /// A database of something else.
-    #[error("{} holds no queues of an appliance; set another `queue`", .0.display())]
+    /// A database of another program.
+    #[error("{} is not a queue file of an appliance; set another `queue`", .0.display())]
     Foreign(PathBuf),
-    /// A damaged file could not be moved away.
-    #[error("{} is damaged and cannot be set aside", path.display())]
-    NotSetAside {
+    /// A damaged file cannot be renamed.
+    #[error("{} is damaged and cannot be renamed", path.display())]
+    NotRenamed {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// Anything else that SQLite says, such as a full disk.
+    /// Any other error of SQLite, such as a full disk.
     #[error("the queues cannot be written: {0}")]
     Store(rusqlite::Error),
 }
 
-/// Not its source: what SQLite says has the cause in its own words already, which would be told twice.
+/// Without `#[from]`: the text of SQLite's error includes its cause, which would appear twice.
 impl From<rusqlite::Error> for QueueError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Store(error)
     }
 }
 
-/// Whose queue an item is in: a recipient, by its kind and name.
+/// The name of a queue: the kind and the name of its recipient.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Lane(String);
 
@@ -80,81 +79,80 @@ impl Lane {
         Self("alerts".to_owned())
     }
 
-    /// Kind and name, joined by a slash.
+    /// Kind and name, separated by a slash.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// A time in milliseconds since 1970.
+/// Milliseconds since 1970.
 pub type Millis = i64;
 
 /// A session that has started.
 #[derive(Clone, Debug)]
-pub struct Started {
+pub struct StartedSession {
     /// Its number.
     pub number: u64,
     /// When it started, in Unix seconds.
     pub started: u64,
-    /// When each of its steps is due.
+    /// The due time of each step.
     pub due: Vec<Millis>,
 }
 
-/// A step of a session that is yet to happen.
+/// A step of a started session that is not due yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Coming {
-    /// Its row.
+pub struct ComingStep {
     id: i64,
-    /// The seed that made the session.
+    /// The seed of the session.
     pub seed: u64,
     /// The session's number.
     pub session: u64,
-    /// Which step of the session.
+    /// The index of the step in the session.
     pub step: u32,
     /// When the session started, in Unix seconds.
     pub started: u64,
 }
 
-/// The first in a queue.
+/// The first item of a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Item {
-    /// Its row.
+pub struct QueuedItem {
+    /// The id of its row.
     pub id: i64,
-    /// What is to be sent.
+    /// An event's form, or an email in JSON.
     pub bytes: Bytes,
-    /// When it first failed.
+    /// When its first attempt failed.
     pub failing_since: Option<Millis>,
 }
 
-/// A recipient that fails and whose contact was not told yet.
+/// A failing recipient whose contact has not been alerted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failing {
-    /// Whose queue.
+pub struct FailingRecipient {
+    /// Its queue.
     pub lane: Lane,
-    /// Since when.
+    /// The time of the first failure.
     pub since: Millis,
 }
 
 /// All queues of one appliance.
 pub struct Queues(Mutex<Connection>);
 
-/// Queues that were opened, and where a damaged file went that stood in their place.
-pub struct Opened {
+/// Opened queues.
+pub struct OpenedQueues {
     /// The queues.
     pub queues: Queues,
-    /// The damaged file under its new name.
-    pub set_aside: Option<PathBuf>,
+    /// The new name of a damaged file that was replaced.
+    pub renamed: Option<PathBuf>,
 }
 
 impl Queues {
-    /// Opens the file, or makes it. A damaged one is set aside under another name, and an empty one made in its place.
-    pub fn open(path: &Path) -> Result<Opened, QueueError> {
+    /// Opens the file, or creates it. Renames a damaged file and creates a new one.
+    pub fn open(path: &Path) -> Result<OpenedQueues, QueueError> {
         match Self::open_existing(path) {
             Err(QueueError::Store(error)) if is_damage(&error) => {
-                let aside = set_aside(path)?;
-                Ok(Opened { queues: Self::open_existing(path)?, set_aside: Some(aside) })
+                let renamed = rename_damaged(path)?;
+                Ok(OpenedQueues { queues: Self::open_existing(path)?, renamed: Some(renamed) })
             }
-            opened => Ok(Opened { queues: opened?, set_aside: None }),
+            opened => Ok(OpenedQueues { queues: opened?, renamed: None }),
         }
     }
 
@@ -164,10 +162,10 @@ impl Queues {
             _ => QueueError::Store(error),
         };
         let mut connection = Connection::open(path)?;
-        // Until it is known to be whole, nothing is written to it, not even what waits in its log.
+        // A file that can be damaged must not be written, not even from its log.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         connection.busy_timeout(Duration::from_millis(100))?;
-        // Held until the process ends: two appliances on one file would each send everything.
+        // Locked until the process ends: two appliances on one file would each send everything.
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         let tables: i64 =
             connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(in_use)?;
@@ -176,7 +174,7 @@ impl Queues {
         if tables > 0 && (application, version) != (APPLICATION_ID, SCHEMA_VERSION) {
             return Err(QueueError::Foreign(path.to_owned()));
         }
-        sound(&connection)?;
+        check_integrity(&connection)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
         connection.pragma_update(None, "journal_mode", "WAL").map_err(in_use)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
@@ -191,7 +189,7 @@ impl Queues {
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
-        // What a thread that died has begun is rolled back with its transaction.
+        // A panic in another thread has rolled back its transaction.
         self.0.lock()
     }
 
@@ -203,7 +201,7 @@ impl Queues {
         Ok(result)
     }
 
-    /// The number of the next session that `seed` makes.
+    /// The number of the next session of `seed`.
     pub fn next_session(&self, seed: u64) -> Result<u64, QueueError> {
         let next =
             self.connection()
@@ -211,8 +209,8 @@ impl Queues {
         Ok(next.optional()?.unwrap_or_default().cast_unsigned())
     }
 
-    /// Sessions have started, one after the other: their steps are to happen, each when it is due.
-    pub fn start(&self, seed: u64, sessions: &[Started]) -> Result<(), QueueError> {
+    /// Records started sessions with consecutive numbers, and their coming steps.
+    pub fn start(&self, seed: u64, sessions: &[StartedSession]) -> Result<(), QueueError> {
         let Some(next) = sessions.last().map(|last| (last.number + 1).cast_signed()) else { return Ok(()) };
         let seed = seed.cast_signed();
         self.in_transaction(|transaction| {
@@ -229,14 +227,14 @@ impl Queues {
         })
     }
 
-    /// What is due by `now`, in the order in which it is due: 500 steps at most.
-    pub fn due(&self, now: Millis) -> Result<Vec<Coming>, QueueError> {
+    /// The steps that are due at `now`, ordered by due time; at most 500.
+    pub fn due(&self, now: Millis) -> Result<Vec<ComingStep>, QueueError> {
         let connection = self.connection();
         let mut select = connection.prepare_cached(
             "SELECT id, seed, session, step, started FROM coming WHERE due <= ? ORDER BY due, id LIMIT 500",
         )?;
         let rows = select.query_map([now], |row| {
-            Ok(Coming {
+            Ok(ComingStep {
                 id: row.get(0)?,
                 seed: row.get::<_, i64>(1)?.cast_unsigned(),
                 session: row.get::<_, i64>(2)?.cast_unsigned(),
@@ -247,8 +245,8 @@ impl Queues {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Steps have happened: what they mean for each recipient is queued.
-    pub fn happened(&self, steps: &[Coming], items: &[(Lane, Vec<u8>)]) -> Result<(), QueueError> {
+    /// Removes steps that have happened, and queues their items.
+    pub fn happened(&self, steps: &[ComingStep], items: &[(Lane, Vec<u8>)]) -> Result<(), QueueError> {
         self.in_transaction(|transaction| {
             for step in steps {
                 transaction.prepare_cached("DELETE FROM coming WHERE id = ?")?.execute([step.id])?;
@@ -257,19 +255,19 @@ impl Queues {
         })
     }
 
-    /// The first in a queue.
-    pub fn first(&self, lane: &Lane) -> Result<Option<Item>, QueueError> {
+    /// The first item of a queue.
+    pub fn first(&self, lane: &Lane) -> Result<Option<QueuedItem>, QueueError> {
         let connection = self.connection();
         let mut select = connection
             .prepare_cached("SELECT id, item, failing_since FROM queued WHERE lane = ? ORDER BY id LIMIT 1")?;
         let first = select.query_row([lane.as_str()], |row| {
-            Ok(Item { id: row.get(0)?, bytes: row.get::<_, Vec<u8>>(1)?.into(), failing_since: row.get(2)? })
+            Ok(QueuedItem { id: row.get(0)?, bytes: row.get::<_, Vec<u8>>(1)?.into(), failing_since: row.get(2)? })
         });
         Ok(first.optional()?)
     }
 
-    /// An attempt has failed. What counts of several is the first.
-    pub fn failed(&self, lane: &Lane, item: &Item, now: Millis) -> Result<(), QueueError> {
+    /// Records a failed attempt. Only the time of the first is kept.
+    pub fn failed(&self, lane: &Lane, item: &QueuedItem, now: Millis) -> Result<(), QueueError> {
         self.in_transaction(|transaction| {
             transaction.execute(
                 "UPDATE queued SET failing_since = ? WHERE id = ? AND failing_since IS NULL",
@@ -280,8 +278,8 @@ impl Queues {
         })
     }
 
-    /// An item was accepted: it leaves its queue, whose recipient has recovered if it was failing.
-    pub fn accepted(&self, lane: &Lane, item: &Item) -> Result<(), QueueError> {
+    /// Removes an accepted item. Its recipient is no longer failing.
+    pub fn accepted(&self, lane: &Lane, item: &QueuedItem) -> Result<(), QueueError> {
         self.in_transaction(|transaction| {
             transaction.prepare_cached("DELETE FROM queued WHERE id = ?")?.execute([item.id])?;
             transaction.prepare_cached("DELETE FROM failing WHERE lane = ?")?.execute([lane.as_str()])?;
@@ -289,22 +287,22 @@ impl Queues {
         })
     }
 
-    /// An item has failed for too long: it leaves its queue. The recipient still fails.
-    pub fn dropped(&self, item: &Item) -> Result<(), QueueError> {
+    /// Removes an item that has failed for too long. Its recipient is still failing.
+    pub fn dropped(&self, item: &QueuedItem) -> Result<(), QueueError> {
         self.connection().execute("DELETE FROM queued WHERE id = ?", [item.id])?;
         Ok(())
     }
 
-    /// The recipients that fail and whose contacts were not told.
-    pub fn failing(&self) -> Result<Vec<Failing>, QueueError> {
+    /// The failing recipients whose contacts have not been alerted.
+    pub fn failing(&self) -> Result<Vec<FailingRecipient>, QueueError> {
         let connection = self.connection();
         let mut select = connection.prepare_cached("SELECT lane, since FROM failing WHERE told = 0")?;
-        let rows = select.query_map([], |row| Ok(Failing { lane: Lane(row.get(0)?), since: row.get(1)? }))?;
+        let rows = select.query_map([], |row| Ok(FailingRecipient { lane: Lane(row.get(0)?), since: row.get(1)? }))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Forgets how it stands with recipients other than these: that they failed was before they were disabled or removed.
-    pub fn forget_failing_but(&self, lanes: &[&Lane]) -> Result<(), QueueError> {
+    /// Deletes the failures of all other recipients: they have been disabled or removed since.
+    pub fn forget_failing_except(&self, lanes: &[&Lane]) -> Result<(), QueueError> {
         self.in_transaction(|transaction| {
             let known: Vec<String> = transaction
                 .prepare("SELECT lane FROM failing")?
@@ -318,8 +316,8 @@ impl Queues {
         })
     }
 
-    /// A recipient's contact is told: by an email that is now queued. Nothing happens if it has recovered since.
-    pub fn tell(&self, lane: &Lane, email: &[u8]) -> Result<(), QueueError> {
+    /// Queues the alert to a recipient's contact. Does nothing if the recipient has recovered.
+    pub fn queue_alert(&self, lane: &Lane, email: &[u8]) -> Result<(), QueueError> {
         self.in_transaction(|transaction| {
             match transaction.execute("UPDATE failing SET told = 1 WHERE lane = ? AND told = 0", [lane.as_str()])? {
                 0 => Ok(()),
@@ -328,7 +326,7 @@ impl Queues {
         })
     }
 
-    /// How many wait in each queue that is not empty.
+    /// The length of each queue that is not empty.
     pub fn lengths(&self) -> Result<BTreeMap<Lane, u64>, QueueError> {
         let connection = self.connection();
         let mut select = connection.prepare_cached("SELECT lane, count(*) FROM queued GROUP BY lane")?;
@@ -342,8 +340,8 @@ fn enqueue(transaction: &Transaction, lane: &Lane, item: &[u8]) -> rusqlite::Res
     insert.execute(params![lane.as_str(), item]).map(|_| ())
 }
 
-/// An error of damage unless the file is whole.
-fn sound(connection: &Connection) -> rusqlite::Result<()> {
+/// Returns SQLite's error for a damaged file unless the file passes its check.
+fn check_integrity(connection: &Connection) -> rusqlite::Result<()> {
     let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if verdict == "ok" {
         return Ok(());
@@ -356,8 +354,8 @@ fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
-/// Gives a damaged file, and the log that belongs to it, a name that no other file has.
-fn set_aside(path: &Path) -> Result<PathBuf, QueueError> {
+/// Renames a damaged file and its log to `….damaged-N`, with the first free number. Returns the new name.
+fn rename_damaged(path: &Path) -> Result<PathBuf, QueueError> {
     let named = |number: u32, suffix: &str| {
         let mut name = path.as_os_str().to_owned();
         name.push(format!(".damaged-{number}{suffix}"));
@@ -368,8 +366,8 @@ fn set_aside(path: &Path) -> Result<PathBuf, QueueError> {
         let mut beside = path.as_os_str().to_owned();
         beside.push(suffix);
         match std::fs::rename(&beside, named(free, suffix)) {
-            Err(source) if suffix.is_empty() => return Err(QueueError::NotSetAside { path: path.to_owned(), source }),
-            // The log is not always there.
+            Err(source) if suffix.is_empty() => return Err(QueueError::NotRenamed { path: path.to_owned(), source }),
+            // A log does not always exist.
             _ => {}
         }
     }

@@ -1,4 +1,4 @@
-//! `appliance send` and `appliance replay`: a backlog of events, delivered, watched and counted.
+//! `appliance send` and `appliance replay`: deliver a backlog of events and count the results.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -15,15 +15,15 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::http::{Accepted, HttpRecipient};
-use crate::retry::{Failure, Outcome, Rules, deliver};
+use crate::retry::{AttemptFailure, DeliveryOutcome, RetryRules, deliver};
 
-/// What became of the events so far.
+/// The results so far, counted by all senders together.
 #[derive(Default)]
 pub struct Tally {
     retries: AtomicU64,
     dropped: AtomicU64,
-    /// The last failure of a recipient that fails now, by the number of its queue.
-    failing: Mutex<BTreeMap<usize, Failure>>,
+    /// The last failure of each failing queue, by its number.
+    failing: Mutex<BTreeMap<usize, AttemptFailure>>,
     accepted: Mutex<AcceptedEvents>,
 }
 
@@ -39,13 +39,13 @@ impl Tally {
         let mut all = self.accepted.lock();
         all.took.push(accepted.took);
         if let Some(result) = accepted.result {
-            // Whatever else a recipient may call it.
+            // Another recipient can send any text.
             let known = ["stored", "duplicate", "set-aside"].into_iter().find(|known| *known == result);
             *all.results.entry(known.unwrap_or("other")).or_default() += 1;
         }
     }
 
-    fn failed(&self, queue: usize, failure: &Failure) -> Result<(), Infallible> {
+    fn failed(&self, queue: usize, failure: &AttemptFailure) -> Result<(), Infallible> {
         self.failing.lock().insert(queue, failure.clone());
         Ok(())
     }
@@ -55,7 +55,7 @@ impl Tally {
         self.accepted.lock().took.len() as u64 + self.dropped.load(Ordering::Relaxed)
     }
 
-    /// What is wrong now, in one line; empty if nothing is.
+    /// The current failures in one line; empty if there are none.
     pub fn trouble(&self) -> String {
         let failing = self.failing.lock();
         match failing.values().next() {
@@ -65,21 +65,21 @@ impl Tally {
         }
     }
 
-    /// What it all came to. `total` is `None` where it was not known, as for standard input.
-    pub fn report(&self, total: Option<u64>, elapsed: Duration) -> Report {
+    /// The closing figures. `total` is `None` if it was not known, as for standard input.
+    pub fn report(&self, total: Option<u64>, elapsed: Duration) -> SendReport {
         let accepted = self.accepted.lock();
         let mut took = accepted.took.clone();
         took.sort_unstable();
-        let at = |share: f64| took.get((took.len() as f64 * share) as usize).or(took.last()).copied();
+        let quantile = |share: f64| took.get((took.len() as f64 * share) as usize).or(took.last()).copied();
         let done = took.len() as u64 + self.dropped.load(Ordering::Relaxed);
-        Report {
+        SendReport {
             events: total.unwrap_or(done),
             accepted: took.len() as u64,
             results: accepted.results.clone(),
             retries: self.retries.load(Ordering::Relaxed),
             dropped: self.dropped.load(Ordering::Relaxed),
-            median: at(0.5),
-            p99: at(0.99),
+            median: quantile(0.5),
+            p99: quantile(0.99),
             elapsed,
         }
     }
@@ -87,32 +87,32 @@ impl Tally {
 
 /// The closing figures.
 #[derive(Debug)]
-pub struct Report {
-    /// How many events there were to send.
+pub struct SendReport {
+    /// The number of events to send.
     pub events: u64,
-    /// How many were answered 200.
+    /// The number answered 200.
     pub accepted: u64,
-    /// Those by the recipient's `Event-Result`: `stored`, `duplicate`, `set-aside`, `other`.
+    /// The accepted events by the recipient's `Event-Result`: `stored`, `duplicate`, `set-aside`, `other`.
     pub results: BTreeMap<&'static str, u64>,
-    /// How many attempts were made again.
+    /// The number of repeated attempts.
     pub retries: u64,
-    /// How many events failed for too long.
+    /// The number of events that failed for too long.
     pub dropped: u64,
-    /// From request to answer, of the attempts that succeeded.
+    /// From request to answer, for successful attempts.
     pub median: Option<Duration>,
-    /// The same for all but the slowest hundredth.
+    /// The 99th percentile of the same times.
     pub p99: Option<Duration>,
     /// From the first request to the last answer.
     pub elapsed: Duration,
 }
 
-impl Report {
+impl SendReport {
     /// Whether every event was answered 200.
     pub fn all_accepted(&self) -> bool {
         self.accepted == self.events
     }
 
-    /// The table that closes a run.
+    /// The figures as a table.
     pub fn table(&self) -> String {
         let milliseconds =
             |time: Option<Duration>| time.map_or("-".to_owned(), |t| format!("{:.2} ms", t.as_secs_f64() * 1e3));
@@ -131,22 +131,22 @@ impl Report {
     }
 }
 
-/// One recipient's queue, served until it is empty.
-pub struct Sender {
-    /// Which queue this is.
+/// Delivers the events of one appliance, one at a time.
+pub struct EventSender {
+    /// The number of the appliance, from 0.
     pub number: usize,
-    /// Where its events go.
+    /// The recipient of its events.
     pub recipient: HttpRecipient,
-    /// The rule that it is served by.
-    pub rules: Rules,
-    /// What holds all senders to a rate.
-    pub pace: Option<Arc<Pace>>,
-    /// Where it is counted.
+    /// The retry rules.
+    pub rules: RetryRules,
+    /// The rate limit that all senders share.
+    pub pace: Option<Arc<SendPace>>,
+    /// The counters that all senders share.
     pub tally: Arc<Tally>,
 }
 
-impl Sender {
-    /// Delivers one event: returns when it was accepted or dropped.
+impl EventSender {
+    /// Delivers one event. Returns when it is accepted or dropped.
     pub async fn deliver(&self, form: String) {
         if let Some(pace) = &self.pace {
             pace.wait().await;
@@ -161,17 +161,17 @@ impl Sender {
         };
         let Ok(outcome) = deliver(self.rules, None, attempt, |failure| tally.failed(number, failure)).await;
         match outcome {
-            Outcome::Accepted(accepted) => tally.accepted(number, accepted),
-            Outcome::Dropped(failure) => {
+            DeliveryOutcome::Accepted(accepted) => tally.accepted(number, accepted),
+            DeliveryOutcome::Dropped(failure) => {
                 tally.dropped.fetch_add(1, Ordering::Relaxed);
-                eprintln!("dropped {}: {failure}", named(&form));
+                eprintln!("dropped {}: {failure}", describe(&form));
             }
         }
     }
 }
 
-/// An event as a log line names it.
-pub fn named(form: &[u8]) -> String {
+/// An event's name, session and time for a log line.
+pub fn describe(form: &[u8]) -> String {
     match parse(form) {
         Ok(event) => format!(
             "{} of session {} at {}",
@@ -179,22 +179,23 @@ pub fn named(form: &[u8]) -> String {
             event.lsid().map_or("-", Lsid::as_str),
             event.timestamp().rfc3339()
         ),
-        Err(_) => "what is no valid event".to_owned(),
+        Err(_) => "an invalid event".to_owned(),
     }
 }
 
-/// At most so many events a second, for all who wait here.
-pub struct Pace {
+/// A rate limit that several senders share.
+pub struct SendPace {
     period: Duration,
-    /// When the next event may go.
+    /// When the next event can be sent.
     next: Mutex<Instant>,
 }
 
-impl Pace {
-    /// A timer is no finer than a millisecond. What it was late by may be made up for, and nothing that an outage has cost.
-    const MADE_UP: Duration = Duration::from_millis(10);
+impl SendPace {
+    /// The most lateness that is made up for: enough for timers, whose resolution is a millisecond, and too little for
+    /// a burst after an outage.
+    const CATCH_UP: Duration = Duration::from_millis(10);
 
-    /// A pace of `rate` events a second, more than 0.
+    /// At most `rate` events a second; `rate` is positive.
     pub fn new(rate: f64) -> Self {
         Self { period: Duration::from_secs_f64(1.0 / rate), next: Mutex::new(Instant::now()) }
     }
@@ -203,7 +204,7 @@ impl Pace {
         let slot = {
             let mut next = self.next.lock();
             let now = Instant::now();
-            let slot = next.max(now.checked_sub(Self::MADE_UP).unwrap_or(now));
+            let slot = next.max(now.checked_sub(Self::CATCH_UP).unwrap_or(now));
             *next = slot + self.period;
             slot
         };
@@ -217,17 +218,17 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::Pace;
+    use super::SendPace;
 
-    /// Time stands still but for waiting.
+    /// The clock moves only by waiting.
     #[tokio::test(start_paused = true)]
-    async fn the_pace_is_kept() {
-        let (started, pace) = (Instant::now(), Pace::new(20.0));
+    async fn the_rate_is_kept() {
+        let (started, pace) = (Instant::now(), SendPace::new(20.0));
         for _ in 0..9 {
             pace.wait().await;
         }
         assert_eq!(started.elapsed(), Duration::from_millis(8 * 50));
-        // After an outage there is no flood.
+        // No burst after an outage.
         tokio::time::sleep(Duration::from_secs(60)).await;
         let recovered = Instant::now();
         for _ in 0..9 {

@@ -1,4 +1,4 @@
-//! A support session, from its number and a seed: the same at every run, byte for byte.
+//! A support session, generated from a seed and a number: the same bytes in every run.
 
 use outbound_events::event::{Conference, EventName, Member, MemberRole, Variables};
 use outbound_events::record::EventData;
@@ -7,33 +7,33 @@ use rand::{Rng as _, RngExt as _};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 
-use crate::people::{Representative, name, team};
+use crate::people::{Representative, name, random_team};
 
-/// What custom fields are called in a POST. The guide does not say; these are the names of the Command API.
+/// The prefix of custom fields in a POST. The guide does not name it; this is the prefix of the Command API.
 const CUSTOM_FIELD: &str = "session.custom.";
 
-/// One session: who took part, and what happened when.
+/// One session: its members and its events.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Session {
-    /// Its number, which also is its `%LSEQ%` less one.
+pub struct SupportSession {
+    /// Its number, from 0: `%LSEQ%` less one.
     pub number: u64,
-    /// Its logging session id: 32 hexadecimal digits.
+    /// Its logging session id, 32 hexadecimal digits.
     pub lsid: String,
     /// The customer's name.
     pub customer: String,
     /// The name of the customer's computer.
     pub computer: String,
-    /// The representative who had the session last; `None` if the customer left before one came.
+    /// The last owner among the representatives; `None` if the customer left before one joined.
     pub primary: Option<Representative>,
-    /// How many files were transferred, renamed and deleted.
+    /// The numbers of files transferred, renamed and deleted.
     pub files: [u64; 3],
-    /// What happened, in the order of time.
-    pub steps: Vec<Step>,
+    /// Its events, ordered by time.
+    pub steps: Vec<SessionStep>,
 }
 
 /// One event of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct SessionStep {
     /// Seconds since the session started.
     pub after: u64,
     /// The event's name.
@@ -41,25 +41,25 @@ pub struct Step {
     data: EventData,
 }
 
-impl Step {
-    /// The external key at that time.
+impl SessionStep {
+    /// The external key at the time of the event.
     pub fn external_key(&self) -> Option<&str> {
         self.data.external_key.as_deref()
     }
 
-    /// The body of its POST. `timestamp` is in Unix seconds.
+    /// The body of the event's POST. `timestamp` is in Unix seconds.
     pub fn form(&self, timestamp: u64, custom_fields: bool) -> String {
         let mut data = self.data.clone();
         data.timestamp = timestamp;
         data.variables.retain(|name, _| custom_fields || !name.starts_with(CUSTOM_FIELD));
-        // Text under text: there is nothing that could not be encoded.
+        // Texts under texts can always be encoded.
         serde_urlencoded::to_string(data.form()).unwrap_or_default()
     }
 }
 
-impl Session {
-    /// Session `number` of the appliance that `seed` makes.
-    pub fn make(seed: u64, number: u64) -> Self {
+impl SupportSession {
+    /// Generates session `number` of the appliance with this seed.
+    pub fn generate(seed: u64, number: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(number);
         let session = Self {
@@ -79,7 +79,7 @@ impl Session {
         Script { seed, rng, session, custom, now: 0, key: None, owner: None }.play()
     }
 
-    /// When it ended, in seconds since it started.
+    /// Seconds from the start to the end of the session.
     pub fn ended_after(&self) -> u64 {
         self.after(EventName::End).unwrap_or_default()
     }
@@ -92,18 +92,18 @@ impl Session {
 
 /// When a session's external key is assigned.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Assigned {
+enum KeyAssignment {
     Never,
     AtOnce,
     Late,
     Changed,
 }
 
-/// A session as it is being played.
+/// A session while it is generated.
 struct Script {
     seed: u64,
     rng: ChaCha8Rng,
-    session: Session,
+    session: SupportSession,
     custom: Variables,
     now: u64,
     key: Option<String>,
@@ -111,21 +111,21 @@ struct Script {
 }
 
 impl Script {
-    fn play(mut self) -> Session {
-        use Assigned::{AtOnce, Changed, Late, Never};
+    fn play(mut self) -> SupportSession {
+        use KeyAssignment::{AtOnce, Changed, Late, Never};
         let assigned = [Never, AtOnce, Late, Changed].choose(&mut self.rng).copied().unwrap_or(Never);
         if matches!(assigned, AtOnce | Changed) {
             self.assign_key();
         }
         self.happens(EventName::Begin, |_| {});
-        let queue = team(&mut self.rng, None);
+        let queue = random_team(&mut self.rng, None);
         self.goes_to(queue);
         self.wait(0..3);
         self.customer_joins();
         self.wait(4..180);
-        // Some hang up before anyone comes.
+        // Some customers leave before a representative joins.
         if !self.rng.random_ratio(1, 12) {
-            let first = Representative::any(self.seed, &mut self.rng, &[]);
+            let first = Representative::random(self.seed, &mut self.rng, &[]);
             self.take_over(first.clone());
             self.wait(20..200);
             if matches!(assigned, Late | Changed) {
@@ -141,7 +141,7 @@ impl Script {
         self.session
     }
 
-    /// What may come between, and who has the session in the end.
+    /// Optional reconnects, help and transfers. Returns the last owner.
     fn work(&mut self, first: Representative) -> Representative {
         if self.rng.random_ratio(1, 4) {
             self.customer_reconnects();
@@ -151,7 +151,7 @@ impl Script {
         }
         match self.rng.random_range(0..8) {
             0..3 => self.transfer(first),
-            3 => self.is_left(first),
+            3 => self.primary_leaves(first),
             _ => first,
         }
     }
@@ -164,32 +164,33 @@ impl Script {
     }
 
     fn is_helped(&mut self, first: &Representative) {
-        let helper = Representative::any(self.seed, &mut self.rng, &[first]);
+        let helper = Representative::random(self.seed, &mut self.rng, &[first]);
         self.joins(helper.member());
         self.wait(60..400);
         self.leaves(helper.member());
         self.wait(5..60);
     }
 
-    /// To another team, of which someone takes it.
+    /// A transfer to another team, whose representative takes over before the first one leaves.
     fn transfer(&mut self, from: Representative) -> Representative {
-        let to = team(&mut self.rng, self.owner.as_ref());
+        let to = random_team(&mut self.rng, self.owner.as_ref());
         self.goes_to(to);
         self.wait(5..240);
-        let second = Representative::any(self.seed, &mut self.rng, &[&from]);
+        let second = Representative::random(self.seed, &mut self.rng, &[&from]);
         self.take_over(second.clone());
         self.wait(1..60);
         self.leaves(from.member());
         second
     }
 
-    /// The primary representative leaves while the customer stays: the session goes to a team, of which someone takes it.
-    fn is_left(&mut self, by: Representative) -> Representative {
+    /// The primary representative leaves and the customer stays: the session goes to a team, whose representative takes
+    /// over.
+    fn primary_leaves(&mut self, by: Representative) -> Representative {
         self.leaves(by.member());
-        let to = team(&mut self.rng, self.owner.as_ref());
+        let to = random_team(&mut self.rng, self.owner.as_ref());
         self.goes_to(to);
         self.wait(5..240);
-        let second = Representative::any(self.seed, &mut self.rng, &[&by]);
+        let second = Representative::random(self.seed, &mut self.rng, &[&by]);
         self.take_over(second.clone());
         second
     }
@@ -211,7 +212,7 @@ impl Script {
         }
     }
 
-    /// As people do it: a ticket's number, or JSON with a line break in it.
+    /// The two forms seen in practice: a ticket's number, or JSON with line breaks.
     fn assign_key(&mut self) {
         let ticket = self.rng.random_range(0..10_000_000);
         self.key = Some(if self.rng.random_ratio(1, 5) {
@@ -262,7 +263,7 @@ impl Script {
             variables: self.custom.clone(),
         };
         with(&mut data);
-        self.session.steps.push(Step { after: self.now, event, data });
+        self.session.steps.push(SessionStep { after: self.now, event, data });
     }
 }
 
@@ -275,21 +276,21 @@ mod tests {
     use outbound_events::parse::parse;
     use outbound_events::record::Record;
 
-    use super::Session;
+    use super::SupportSession;
 
-    fn sessions() -> impl Iterator<Item = Session> {
-        (0..1_000).map(|number| Session::make(7, number))
+    fn sessions() -> impl Iterator<Item = SupportSession> {
+        (0..1_000).map(|number| SupportSession::generate(7, number))
     }
 
     #[test]
-    fn a_seed_and_a_number_decide_everything_about_a_session() {
-        assert_eq!(Session::make(7, 3), Session::make(7, 3));
-        assert_ne!(Session::make(7, 3).lsid, Session::make(7, 4).lsid);
-        assert_ne!(Session::make(7, 3).lsid, Session::make(8, 3).lsid);
+    fn a_seed_and_a_number_determine_a_session() {
+        assert_eq!(SupportSession::generate(7, 3), SupportSession::generate(7, 3));
+        assert_ne!(SupportSession::generate(7, 3).lsid, SupportSession::generate(7, 4).lsid);
+        assert_ne!(SupportSession::generate(7, 3).lsid, SupportSession::generate(8, 3).lsid);
     }
 
     #[test]
-    fn every_event_is_one_that_the_recipient_takes_and_no_two_are_the_same() {
+    fn every_event_is_valid_and_unique() {
         let mut ids = BTreeSet::new();
         for session in sessions() {
             for step in &session.steps {
@@ -301,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn sessions_hold_together() {
+    fn sessions_are_consistent() {
         for session in sessions() {
             let events: Vec<_> =
                 session.steps.iter().map(|step| parse(step.form(step.after, false).as_bytes()).unwrap()).collect();
@@ -309,19 +310,19 @@ mod tests {
             assert_eq!(events[0].kind(), &EventKind::Begin);
             let count = |name| events.iter().filter(|event| event.kind().name() == name).count();
             assert_eq!((count(EventName::Begin), count(EventName::End)), (1, 1));
-            // Whoever comes goes, and nobody goes who is not there.
-            let mut there = Vec::new();
+            // Every member who joins also leaves, and only members leave.
+            let mut present = Vec::new();
             for event in &events {
                 match event.kind() {
                     EventKind::MemberAdded(member) => {
-                        assert!(!there.contains(member), "{session:?}");
-                        there.push(member.clone());
+                        assert!(!present.contains(member), "{session:?}");
+                        present.push(member.clone());
                     }
                     EventKind::MemberDeparted(member) => {
-                        let at = there.iter().position(|m| m == member).unwrap_or_else(|| panic!("{session:?}"));
-                        there.remove(at);
+                        let index = present.iter().position(|m| m == member).unwrap_or_else(|| panic!("{session:?}"));
+                        present.remove(index);
                     }
-                    EventKind::End => assert!(there.is_empty(), "{session:?}"),
+                    EventKind::End => assert!(present.is_empty(), "{session:?}"),
                     _ => {}
                 }
             }
@@ -329,16 +330,17 @@ mod tests {
     }
 
     #[test]
-    fn a_thousand_sessions_show_all_that_can_happen() {
+    fn a_thousand_sessions_cover_every_variant() {
         let all: Vec<_> = sessions().collect();
-        let some = |what: &str, holds: &dyn Fn(&Session) -> bool| {
+        let some = |what: &str, holds: &dyn Fn(&SupportSession) -> bool| {
             let count = all.iter().filter(|session| holds(session)).count();
             assert!((30..970).contains(&count), "{what}: {count}");
         };
-        let keys =
-            |session: &Session| session.steps.iter().map(|step| step.data.external_key.clone()).collect::<Vec<_>>();
-        let has = |session: &Session, event: EventName| session.after(event).is_some();
-        some("no representative came", &|session| session.primary.is_none());
+        let keys = |session: &SupportSession| {
+            session.steps.iter().map(|step| step.data.external_key.clone()).collect::<Vec<_>>()
+        };
+        let has = |session: &SupportSession, event: EventName| session.after(event).is_some();
+        some("no representative joined", &|session| session.primary.is_none());
         some("a transfer", &|session| {
             session.steps.iter().filter(|step| step.data.conference.as_ref().is_some_and(|c| c.kind == "team")).count()
                 > 1
@@ -360,8 +362,8 @@ mod tests {
     }
 
     #[test]
-    fn custom_fields_are_sent_only_if_asked_for() {
-        let session = Session::make(1, 1);
+    fn custom_fields_are_sent_only_on_request() {
+        let session = SupportSession::generate(1, 1);
         let fields = |custom| parse(session.steps[0].form(1, custom).as_bytes()).unwrap().variables().len();
         assert_eq!((fields(false), fields(true)), (0, 2));
     }

@@ -1,16 +1,16 @@
-//! What an email tells of a session: a value for each of the guide's macros.
+//! The content of an email about a session: a value for each of the guide's macros.
 
 use std::borrow::Cow;
 
-use crate::macros::{Macro, Values};
+use crate::macros::{Macro, MacroValues};
 use outbound_events::event::Timestamp;
 
-use crate::session::Session;
+use crate::session::SupportSession;
 
-/// A session as its emails tell it.
+/// A session with the times that its emails name.
 pub struct Story<'a> {
     /// The session.
-    pub session: &'a Session,
+    pub session: &'a SupportSession,
     /// When it started, in Unix seconds.
     pub started: u64,
     /// When it ended, in Unix seconds.
@@ -19,11 +19,11 @@ pub struct Story<'a> {
     pub external_key: Option<&'a str>,
 }
 
-impl Values for Story<'_> {
-    fn value(&self, of: Macro) -> Option<Cow<'_, str>> {
+impl MacroValues for Story<'_> {
+    fn value(&self, of_macro: Macro) -> Option<Cow<'_, str>> {
         let primary = self.session.primary.as_ref();
         let recording = |kind: &str| format!("https://appliance.example/recordings/{}/{kind}", self.session.lsid);
-        Some(match of {
+        Some(match of_macro {
             Macro::ExternalKey => self.external_key?.into(),
             Macro::Lsid => self.session.lsid.as_str().into(),
             Macro::Lseq => (self.session.number + 1).to_string().into(),

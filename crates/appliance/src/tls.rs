@@ -1,5 +1,5 @@
-//! Whom the appliance trusts: the machine's own certificate authorities, or the one that was uploaded, and then no other. And whom the
-//! host trusts where it sends to destinations, which is tried as the host does it: the machine's, and others besides.
+//! The certificate authorities that are trusted. For recipients, as on an appliance: those of a file alone, or this
+//! machine's. For trials of destinations, as in the host: this machine's, and others besides.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,62 +11,62 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::{BuilderVerifierExt as _, Verifier};
 
-/// Why a certificate cannot be used.
+/// Why certificate authorities cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum TlsError {
+pub enum AuthorityError {
     /// The file cannot be read.
     #[error("the CA certificate {} cannot be read", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// It holds no certificate.
-    #[error("{} holds no CA certificate in PEM (-----BEGIN CERTIFICATE-----)", .0.display())]
+    /// The file has no certificate.
+    #[error("{} has no CA certificate in PEM (-----BEGIN CERTIFICATE-----)", .0.display())]
     NoCertificate(PathBuf),
-    /// It holds something else beside.
-    #[error("{} holds what is no CA certificate", path.display())]
+    /// A certificate in the file is not valid.
+    #[error("{} has a certificate that is not a valid CA certificate", path.display())]
     Invalid {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: rustls::Error,
     },
-    /// There is no TLS to use it for.
-    #[error("a CA certificate is for https:, and the URL begins with http:")]
+    /// The URL does not use TLS.
+    #[error("a CA certificate works with https: only, and the URL begins with http:")]
     NoTls,
-    /// The machine's own certificates cannot be used.
+    /// This machine's certificates cannot be used.
     #[error("this machine's certificate authorities cannot be used")]
     Machine(#[from] rustls::Error),
 }
 
-/// The certificates of the CA file at `path`: PEM, one at least.
-pub fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let pem = std::fs::read(path).map_err(|source| TlsError::Unreadable { path: path.to_owned(), source })?;
+/// Loads the certificates of a PEM file, at least one.
+pub fn load_authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, AuthorityError> {
+    let pem = std::fs::read(path).map_err(|source| AuthorityError::Unreadable { path: path.to_owned(), source })?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     let certificates = certificates.unwrap_or_default();
     if certificates.is_empty() {
-        return Err(TlsError::NoCertificate(path.to_owned()));
+        return Err(AuthorityError::NoCertificate(path.to_owned()));
     }
     for certificate in &certificates {
         RootCertStore::empty()
             .add(certificate.clone())
-            .map_err(|source| TlsError::Invalid { path: path.to_owned(), source })?;
+            .map_err(|source| AuthorityError::Invalid { path: path.to_owned(), source })?;
     }
     Ok(certificates)
 }
 
-/// An error if there are authorities and no TLS.
-pub fn check(url: &Url, authorities: &[CertificateDer<'static>]) -> Result<(), TlsError> {
-    if authorities.is_empty() || url.scheme() == "https" { Ok(()) } else { Err(TlsError::NoTls) }
+/// An error if there are authorities and the URL does not use TLS.
+pub fn check_scheme(url: &Url, authorities: &[CertificateDer<'static>]) -> Result<(), AuthorityError> {
+    if authorities.is_empty() || url.scheme() == "https" { Ok(()) } else { Err(AuthorityError::NoTls) }
 }
 
-/// For connections to `url`: trusts `authorities` alone, or this machine's own where there are none.
-pub fn config(url: &Url, authorities: &[CertificateDer<'static>]) -> Result<ClientConfig, TlsError> {
+/// For connections to `url`: trusts `authorities` alone, or this machine's if there are none.
+pub fn client_config(url: &Url, authorities: &[CertificateDer<'static>]) -> Result<ClientConfig, AuthorityError> {
     let provider: Arc<CryptoProvider> = rustls::crypto::ring::default_provider().into();
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    // A machine without authorities can still send where none are needed.
+    // A machine without authorities can still send over plain HTTP.
     if authorities.is_empty() && url.scheme() == "https" {
         return Ok(builder.with_platform_verifier()?.with_no_client_auth());
     }
@@ -77,10 +77,13 @@ pub fn config(url: &Url, authorities: &[CertificateDer<'static>]) -> Result<Clie
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// For connections to `url`: trusts `authorities` besides this machine's own.
-pub fn config_beside(url: &Url, authorities: &[CertificateDer<'static>]) -> Result<ClientConfig, TlsError> {
+/// For connections to `url`: trusts `authorities` besides this machine's.
+pub fn client_config_with_extra(
+    url: &Url,
+    authorities: &[CertificateDer<'static>],
+) -> Result<ClientConfig, AuthorityError> {
     if authorities.is_empty() || url.scheme() != "https" {
-        return config(url, &[]);
+        return client_config(url, &[]);
     }
     let provider: Arc<CryptoProvider> = rustls::crypto::ring::default_provider().into();
     let verifier = Verifier::new_with_extra_roots(authorities.iter().cloned(), Arc::clone(&provider))?;

@@ -1,19 +1,20 @@
-//! The guide's email macros: its table, cell by cell, and what becomes of a template.
+//! The guide's email macros: its table, cell by cell, and rendering.
 #![allow(clippy::unwrap_used)]
 
 use std::borrow::Cow;
 
-use appliance::macros::{EmailEvent, Fault, Macro, Place, Position, Template, Values, check, render};
+use appliance::macros::{
+    EmailEvent, EmailField, EmailTemplate, Macro, MacroValues, Position, TemplateFault, check, render,
+};
 use outbound_events::event::EventName;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 
 use EmailEvent::{CustomerExitSurvey as C, RepSurvey as R, SessionEnd as E};
-use Place::{Body as B, Subject as S};
+use EmailField::{Body as B, Subject as S};
 
-/// The guide, "Email Recipients": each macro, its events, its places.
-const GUIDE: [(&str, &[EmailEvent], &[Place]); 18] = [
+/// The guide, "Email Recipients": each macro, its events, its fields.
+const GUIDE: [(&str, &[EmailEvent], &[EmailField]); 18] = [
     ("%SESSION.CUSTOM.EXTERNAL_KEY%", &[E, C, R], &[S, B]),
     ("%LSID%", &[E, C, R], &[S, B]),
     ("%LSEQ%", &[E, C, R], &[S, B]),
@@ -38,39 +39,39 @@ fn known(written: &str) -> Macro {
     Macro::ALL.into_iter().find(|known| known.to_string() == written).unwrap()
 }
 
-/// A value for each macro that tells which it is, but for an external key that was not assigned.
-struct Named;
+/// Each macro's name as its value, and no external key.
+struct MacroNames;
 
-impl Values for Named {
-    fn value(&self, of: Macro) -> Option<Cow<'_, str>> {
-        (of != Macro::ExternalKey).then(|| format!("<{}>", of.entry().name.to_lowercase()).into())
+impl MacroValues for MacroNames {
+    fn value(&self, of_macro: Macro) -> Option<Cow<'_, str>> {
+        (of_macro != Macro::ExternalKey).then(|| format!("<{}>", of_macro.entry().name.to_lowercase()).into())
     }
 }
 
 fn rendered(template: &str) -> String {
-    render(&Template::parse(template), &Named)
+    render(&EmailTemplate::parse(template), &MacroNames)
 }
 
-fn faults(template: &str, event: EmailEvent, place: Place) -> Vec<(usize, usize, Fault)> {
-    let findings = check(&Template::parse(template), event, place);
+fn faults(template: &str, event: EmailEvent, field: EmailField) -> Vec<(usize, usize, TemplateFault)> {
+    let findings = check(&EmailTemplate::parse(template), event, field);
     findings.into_iter().map(|finding| (finding.at.line, finding.at.column, finding.fault)).collect()
 }
 
 #[test]
-fn the_catalogue_is_the_guides_table() {
+fn the_catalogue_equals_the_guides_table() {
     assert_eq!(Macro::ALL.map(|known| known.to_string()), GUIDE.map(|(name, ..)| name));
-    for (name, events, places) in GUIDE {
+    for (name, events, fields) in GUIDE {
         for event in EmailEvent::ALL {
-            for place in [S, B] {
+            for field in [S, B] {
                 let found = known(name);
                 let mut expected = Vec::new();
                 if !events.contains(&event) {
-                    expected.push((1, 1, Fault::NotForEvent { found, event }));
+                    expected.push((1, 1, TemplateFault::NotForEvent { found, event }));
                 }
-                if !places.contains(&place) {
-                    expected.push((1, 1, Fault::BodyOnly(found)));
+                if !fields.contains(&field) {
+                    expected.push((1, 1, TemplateFault::BodyOnly(found)));
                 }
-                assert_eq!(faults(name, event, place), expected, "{name} for {event} in the {place:?}");
+                assert_eq!(faults(name, event, field), expected, "{name} for {event} in the {field:?}");
             }
         }
         assert!(!known(name).entry().purpose.is_empty());
@@ -79,7 +80,8 @@ fn the_catalogue_is_the_guides_table() {
 
 #[test]
 fn three_events_send_emails_and_four_do_not() {
-    let sending: Vec<_> = EventName::GUIDE.into_iter().filter(|event| EmailEvent::of(event).is_some()).collect();
+    let sending: Vec<_> =
+        EventName::GUIDE.into_iter().filter(|event| EmailEvent::from_event_name(event).is_some()).collect();
     assert_eq!(
         sending.iter().map(EventName::as_str).collect::<Vec<_>>(),
         [
@@ -95,7 +97,7 @@ fn three_events_send_emails_and_four_do_not() {
 }
 
 #[test]
-fn each_macro_becomes_its_value_and_all_else_stands_as_it_was_written() {
+fn macros_become_their_values_and_other_text_is_unchanged() {
     for known in Macro::ALL.into_iter().filter(|known| *known != Macro::ExternalKey) {
         assert_eq!(rendered(&format!("a {known}b")), format!("a <{}>b", known.entry().name.to_lowercase()));
     }
@@ -116,18 +118,18 @@ fn each_macro_becomes_its_value_and_all_else_stands_as_it_was_written() {
 }
 
 #[test]
-fn a_value_is_never_read_as_a_template() {
+fn a_value_is_never_parsed_as_a_template() {
     struct Hostile;
-    impl Values for Hostile {
+    impl MacroValues for Hostile {
         fn value(&self, _: Macro) -> Option<Cow<'_, str>> {
             Some("%LSEQ%".into())
         }
     }
-    assert_eq!(render(&Template::parse("%LSID%LSEQ%"), &Hostile), "%LSEQ%LSEQ%");
+    assert_eq!(render(&EmailTemplate::parse("%LSID%LSEQ%"), &Hostile), "%LSEQ%LSEQ%");
 }
 
 #[test]
-fn what_is_no_macro_is_reported_with_the_nearest_that_is() {
+fn unknown_macros_are_reported_with_the_nearest_known_one() {
     for (written, nearest) in [
         ("%LSDI%", "%LSID%"),
         ("%lsid%", "%LSID%"),
@@ -139,67 +141,68 @@ fn what_is_no_macro_is_reported_with_the_nearest_that_is() {
         ("%SURVEY%", "%CUSTOMER_EXIT_SURVEY%"),
         ("%PRIMARY_REP_USERNAME%", "%PRIMARY_REP_USER_NAME%"),
     ] {
-        let fault = Fault::Unknown { written: written.to_owned(), nearest: known(nearest) };
+        let fault = TemplateFault::Unknown { written: written.to_owned(), nearest: known(nearest) };
         assert_eq!(faults(written, E, B), [(1, 1, fault)], "{written}");
     }
 }
 
 #[test]
-fn every_finding_says_its_line_and_column() {
-    let body_only = Fault::BodyOnly(Macro::SessionChat);
-    let unknown = |written: &str| Fault::Unknown { written: written.to_owned(), nearest: Macro::Lsid };
+fn findings_have_line_and_column() {
+    let body_only = TemplateFault::BodyOnly(Macro::SessionChat);
+    let unknown = |written: &str| TemplateFault::Unknown { written: written.to_owned(), nearest: Macro::Lsid };
     assert_eq!(faults("%SESSION_CHAT% %LSDI%", E, S), [(1, 1, body_only), (1, 16, unknown("%LSDI%"))]);
-    // Columns count characters, and a line ends at its newline.
+    // Columns count characters. A line ends with its line feed.
     let template = "zoë %LSDI%\r\n\n\u{1F600}%LSID: %LSDI%LSID% %CUSTOMER_NAME%";
     assert_eq!(
         faults(template, C, B),
         [
             (1, 5, unknown("%LSDI%")),
-            (3, 2, Fault::Unclosed(Macro::Lsid)),
+            (3, 2, TemplateFault::Unclosed(Macro::Lsid)),
             (3, 9, unknown("%LSDI")),
-            (3, 21, Fault::NotForEvent { found: Macro::CustomerName, event: C }),
+            (3, 21, TemplateFault::NotForEvent { found: Macro::CustomerName, event: C }),
         ]
     );
-    assert_eq!(faults("%LSID% onë\r\ntwo", E, S), [(1, 11, Fault::LineBreak)]);
+    assert_eq!(faults("%LSID% onë\r\ntwo", E, S), [(1, 11, TemplateFault::LineBreak)]);
     assert_eq!(faults("one\ntwo", E, B), []);
 }
 
 #[test]
-fn a_finding_reads_as_advice() {
-    let said = |template: &str, event, place| {
-        let findings = check(&Template::parse(template), event, place);
+fn findings_say_what_to_change() {
+    let messages = |template: &str, event, field| {
+        let findings = check(&EmailTemplate::parse(template), event, field);
         findings.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     assert_eq!(
-        said("%SESSION_CHAT% %LSDI%", R, S),
+        messages("%SESSION_CHAT% %LSDI%", R, S),
         [
             "line 1, column 1: %SESSION_CHAT% is not available for \"Representative Survey is Completed\", only for \"Support Session End\"",
-            "line 1, column 1: %SESSION_CHAT% may stand in the body only, not in the subject",
-            "line 1, column 16: %LSDI% is no macro; the nearest is %LSID%",
+            "line 1, column 1: %SESSION_CHAT% works in the body only, not in the subject",
+            "line 1, column 16: %LSDI% is not a macro; the nearest is %LSID%",
         ]
     );
-    assert_eq!(said("%LSID ", E, B), ["line 1, column 1: %LSID has no % after it; the macro is %LSID%"]);
+    assert_eq!(messages("%LSID ", E, B), ["line 1, column 1: %LSID lacks the % at its end; write %LSID%"]);
     assert_eq!(Position { line: 2, column: 3 }.to_string(), "line 2, column 3");
 }
 
+/// Each macro as its own value.
 struct Themselves;
 
-impl Values for Themselves {
-    fn value(&self, of: Macro) -> Option<Cow<'_, str>> {
-        Some(of.to_string().into())
+impl MacroValues for Themselves {
+    fn value(&self, of_macro: Macro) -> Option<Cow<'_, str>> {
+        Some(of_macro.to_string().into())
     }
 }
 
 proptest! {
-    // The same templates at every run: a failure is there again when it is looked for.
+    // The same templates in every run, so that a failure can be reproduced.
     #![proptest_config(ProptestConfig {
         failure_persistence: None,
-        rng_seed: RngSeed::Fixed(20_231_114),
+        rng_seed: "20231114".parse().unwrap(),
         ..ProptestConfig::with_cases(2_000)
     })]
 
     #[test]
-    fn a_template_whose_macros_stand_for_themselves_comes_out_as_it_went_in(
+    fn macros_that_stand_for_themselves_leave_a_template_unchanged(
         parts in vec(prop_oneof![
             "[%A-Z_.a-z\r\n -]{0,8}",
             (0..18_usize).prop_map(|i| Macro::ALL[i].to_string()),
@@ -207,6 +210,6 @@ proptest! {
         ], 0..12),
     ) {
         let template = parts.concat();
-        prop_assert_eq!(render(&Template::parse(&template), &Themselves), template);
+        prop_assert_eq!(render(&EmailTemplate::parse(&template), &Themselves), template);
     }
 }

@@ -1,5 +1,5 @@
-//! A real Prometheus asks the real host, with the rules of `deploy/prometheus`, while the appliance sends: figures move as they
-//! should, and all that the rules and the dashboard speak of is there.
+//! A real Prometheus scrapes the real host with the rules of `deploy/prometheus` while the appliance sends. The metrics
+//! change as expected, and every metric that the rules and the dashboard use exists.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
@@ -16,21 +16,21 @@ use support::prometheus::{Prometheus, files, get, program};
 use support::recipient::{GUARDED, Recipient, TOKEN, numbered, root};
 use support::{send, wait_until};
 
-type Promise = fn(&Path);
+type PrometheusTest = fn(&Path);
 
-/// What each promise needs, and the promise.
-const PROMISES: [(&str, &str, Promise); 5] = [
-    ("promtool", "promtool_takes_the_configuration_and_the_rules", configuration_and_rules),
-    ("promtool", "each_rule_alerts_when_it_should_and_not_otherwise", rules_alert),
-    ("promtool", "promtool_takes_what_the_host_tells", metrics_are_well_formed),
-    ("prometheus", "figures_move_as_the_appliance_sends", figures_move),
-    ("prometheus", "all_that_the_rules_and_the_dashboard_speak_of_is_there", nothing_speaks_of_what_is_not_there),
+/// The program that each test needs, its name, and the test.
+const TESTS: [(&str, &str, PrometheusTest); 5] = [
+    ("promtool", "promtool_accepts_the_configuration_and_the_rules", configuration_and_rules),
+    ("promtool", "each_rule_alerts_only_when_it_should", rules_alert),
+    ("promtool", "promtool_accepts_the_metrics_of_the_host", metrics_are_well_formed),
+    ("prometheus", "metrics_change_as_the_appliance_sends", metrics_change),
+    ("prometheus", "the_metrics_of_the_rules_and_the_dashboard_exist", used_metrics_exist),
 ];
 
 fn main() -> ExitCode {
-    let trials = PROMISES.into_iter().map(|(needs, name, promise)| match program(needs) {
+    let trials = TESTS.into_iter().map(|(needs, name, test)| match program(needs) {
         Some(program) => Trial::test(name, move || {
-            promise(&program);
+            test(&program);
             Ok::<_, Failed>(())
         }),
         None => Trial::test(format!("{name} (there is no {needs})"), || Ok(())).with_ignored_flag(true),
@@ -51,23 +51,23 @@ fn rules_alert(promtool: &Path) {
     for alert in read("rules.yml").lines().filter_map(|line| line.trim().strip_prefix("- alert: ")) {
         assert!(
             tried.contains(&format!("alertname: {alert}\n        exp_alerts:\n")),
-            "{alert} is never seen to alert"
+            "rules_test.yml never expects {alert}"
         );
     }
 }
 
-/// promtool finds fault with names and help texts too.
+/// promtool also checks names and help texts.
 fn metrics_are_well_formed(promtool: &Path) {
     let recipient = watched();
     everything_happens(&recipient);
     succeeds(Command::new(promtool).args(["check", "metrics"]), &get(metrics(&recipient), "/metrics"));
 }
 
-fn figures_move(prometheus: &Path) {
+fn metrics_change(prometheus: &Path) {
     let recipient = watched();
     let prometheus = Prometheus::start(prometheus, metrics(&recipient));
     let becomes = |expression: &str, expected: f64| {
-        wait_until(&format!("{expression} is {expected}"), || prometheus.figure(expression) == Some(expected));
+        wait_until(&format!("{expression} is {expected}"), || prometheus.value(expression) == Some(expected));
     };
     becomes("up{job='outbound-events'}", 1.0);
     let first = send(&events(&recipient, "hq"), &["--token", TOKEN, "--sessions", "20"]);
@@ -77,7 +77,7 @@ fn figures_move(prometheus: &Path) {
     becomes("sum(outbound_events_requests_total{route='/events/{site}', status='200'})", stored);
     becomes("outbound_events_request_duration_seconds_count{route='/events/{site}'}", stored);
     becomes("outbound_events_commit_writes_sum >= bool scalar(outbound_events_received_total{result='stored'})", 1.0);
-    // The same seed makes the same events.
+    // The same seed generates the same events.
     send(&events(&recipient, "hq"), &["--token", TOKEN, "--sessions", "20"]);
     becomes("outbound_events_received_total{site='hq', result='duplicate'}", stored);
     becomes("outbound_events_received_total{site='hq', result='stored'}", stored);
@@ -97,15 +97,15 @@ fn figures_move(prometheus: &Path) {
     });
 }
 
-fn nothing_speaks_of_what_is_not_there(prometheus: &Path) {
+fn used_metrics_exist(prometheus: &Path) {
     let recipient = watched();
     everything_happens(&recipient);
     let prometheus = Prometheus::start(prometheus, metrics(&recipient));
-    wait_until("it is asked", || prometheus.figure("up") == Some(1.0));
+    wait_until("the host is scraped", || prometheus.value("up") == Some(1.0));
     let rules = std::fs::read_to_string(files().join("rules.yml")).unwrap();
     let dashboard = std::fs::read_to_string(root().join("deploy/grafana/dashboard.json")).unwrap();
     for name in names(&format!("{rules}{dashboard}")) {
-        wait_until(&format!("there is {name}"), || !prometheus.ask(&format!("count({name})")).is_empty());
+        wait_until(&format!("there is {name}"), || !prometheus.query(&format!("count({name})")).is_empty());
     }
     let dashboard: Value = serde_json::from_str(&dashboard).unwrap();
     let mut tried = 0;
@@ -113,10 +113,10 @@ fn nothing_speaks_of_what_is_not_there(prometheus: &Path) {
         for target in panel["targets"].as_array().into_iter().flatten() {
             let expression = target["expr"].as_str().unwrap();
             let expression = expression.replace("$instance", ".*").replace("$__rate_interval", "1m");
-            // A rate takes two looks, and some traffic in between.
+            // A rate needs two scrapes with traffic in between.
             wait_until(&format!("{} shows something: {expression}", panel["title"]), || {
                 everything_happens(&recipient);
-                !prometheus.ask(&expression).is_empty()
+                !prometheus.query(&expression).is_empty()
             });
             tried += 1;
         }
@@ -124,18 +124,18 @@ fn nothing_speaks_of_what_is_not_there(prometheus: &Path) {
     assert!(tried > 25, "{tried} expressions");
 }
 
-/// The host with its metrics, and with a destination where nobody is.
+/// The host with metrics and an unreachable destination.
 fn watched() -> Recipient {
     let destination = r#"destinations=[{"name": "nobody", "url": "http://127.0.0.1:9/"}]"#;
     let recipient = Recipient::start_host(&[GUARDED, destination], |mut host| {
         host.args(["--metrics", "127.0.0.1:0"]);
         host
     });
-    wait_until("the first tick has told of it", || get(metrics(&recipient), "/metrics").contains("\"nobody\""));
+    wait_until("the metrics include the destination", || get(metrics(&recipient), "/metrics").contains("\"nobody\""));
     recipient
 }
 
-/// Where the host says that its metrics are.
+/// The address of the metrics, from the host's log.
 fn metrics(recipient: &Recipient) -> SocketAddr {
     let log = recipient.log();
     let said = log.split("metrics are at http://").nth(1).unwrap();
@@ -146,18 +146,18 @@ fn events(recipient: &Recipient, site: &str) -> String {
     format!("http://{}/events/{site}", recipient.address)
 }
 
-/// An event is taken, one is set aside, one refused.
+/// Sends one valid event, one invalid, one from the future, and one without a token.
 fn everything_happens(recipient: &Recipient) {
     let path = format!("/events/hq?outbound_event_token={TOKEN}");
     let mut connection = recipient.connect();
     assert_eq!(connection.post(&path, numbered(1)).status, 200);
     assert_eq!(connection.post(&path, "no event").result(), "set-aside");
-    // From an appliance whose clock is ahead: that is told of with the next tick.
+    // From an appliance whose clock is ahead: the next tick reports it.
     assert_eq!(connection.post(&path, "event=x&version=1&timestamp=4102444800").status, 200);
     assert_eq!(connection.post("/events/hq", numbered(1)).status, 401);
 }
 
-/// The names of the project's metrics that a text has.
+/// The names of the project's metrics in a text.
 fn names(text: &str) -> BTreeSet<&str> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
     words.filter(|word| word.starts_with("outbound_events_")).collect()

@@ -1,4 +1,4 @@
-//! `appliance run`: the settings page as a file, and queues that outlive it.
+//! `appliance run`: the file of settings, and queues that outlive the process.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
@@ -8,21 +8,21 @@ use std::path::Path;
 use std::time::Duration;
 
 use appliance::config::Alert;
-use appliance::queue::{Lane, Queues, Started};
-use appliance::session::Session;
+use appliance::queue::{Lane, Queues, StartedSession};
+use appliance::session::SupportSession;
 use outbound_events::event::EventName;
 use outbound_events::parse::parse;
+use support::proxy::{FaultyProxy, RequestFault};
 use support::recipient::{Kind, OPEN, Recipient};
 use support::smtp::SmtpServer;
 use support::terminal::Terminal;
-use support::way::{Fault, Way};
-use support::{Running, appliance, wait_until};
+use support::{RunningAppliance, appliance, wait_until};
 
-/// Twenty sessions a second, each over in an instant.
+/// Twenty sessions a second, each almost without duration.
 const SESSIONS: &str = "[sessions]\nper_minute = 1200\nseed = 7\nspeed = 10000\n";
 
-fn http(name: &str, way: &Way, more: &str) -> String {
-    format!("[[http_recipient]]\nname = \"{name}\"\nurl = \"{}\"\nretry_interval = \"20ms\"\n{more}\n", way.url())
+fn http(name: &str, proxy: &FaultyProxy, more: &str) -> String {
+    format!("[[http_recipient]]\nname = \"{name}\"\nurl = \"{}\"\nretry_interval = \"20ms\"\n{more}\n", proxy.url())
 }
 
 fn smtp(server: &SmtpServer) -> String {
@@ -30,61 +30,62 @@ fn smtp(server: &SmtpServer) -> String {
     format!("[smtp]\nhost = \"127.0.0.1\"\nport = {port}\nencryption = \"none\"\nfrom = \"appliance@example.com\"\n")
 }
 
-/// Session, event and the rest of what each event of the first `sessions` says, but for when.
+/// Session, name and index of each event of the first `sessions`.
 fn expected(sessions: u64) -> BTreeSet<(String, String, usize)> {
     let events = (0..sessions).flat_map(|number| {
-        let session = Session::make(7, number);
-        let named =
-            |(at, step): (usize, &appliance::session::Step)| (session.lsid.clone(), step.event.as_str().to_owned(), at);
+        let session = SupportSession::generate(7, number);
+        let named = |(at, step): (usize, &appliance::session::SessionStep)| {
+            (session.lsid.clone(), step.event.as_str().to_owned(), at)
+        };
         session.steps.iter().enumerate().map(named).collect::<Vec<_>>()
     });
     events.collect()
 }
 
-/// How many sessions have ever started.
+/// The number of sessions that have started.
 fn started(folder: &Path) -> u64 {
     Queues::open(&folder.join("appliance.queue.db")).unwrap().queues.next_session(7).unwrap()
 }
 
-fn is_drained(running: &Running, name: &str) -> bool {
-    running.said(name).pop() == Some(("OK".to_owned(), 0))
+fn is_drained(running: &RunningAppliance, name: &str) -> bool {
+    running.lines_of(name).pop() == Some(("OK".to_owned(), 0))
 }
 
 #[test]
-fn killed_stopped_and_started_it_misses_nothing() {
+fn kills_and_stops_lose_no_event() {
     let folder = tempfile::tempdir().unwrap();
     let recipient = Recipient::start(Kind::Host, &[OPEN]);
-    let way = Way::to(None);
-    let hq = http("HQ", &way, "");
-    // While the recipient is down, everything is queued.
+    let proxy = FaultyProxy::to_recipient(None);
+    let hq = http("HQ", &proxy, "");
+    // The recipient is down, so everything is queued.
     for _ in 0..2 {
-        let running = Running::start(folder.path(), &format!("{SESSIONS}{hq}"));
+        let running = RunningAppliance::start(folder.path(), &format!("{SESSIONS}{hq}"));
         wait_until("events are queued", || running.queued("HQ") > 50);
         running.kill();
     }
-    way.lead_to(Some(recipient.address));
-    let before = way.count();
-    let running = Running::start(folder.path(), &format!("{SESSIONS}{hq}"));
-    wait_until("events arrive", || way.count() > before + 100);
+    proxy.lead_to(Some(recipient.address));
+    let before = proxy.count();
+    let running = RunningAppliance::start(folder.path(), &format!("{SESSIONS}{hq}"));
+    wait_until("events arrive", || proxy.count() > before + 100);
     assert_eq!(running.stop(), Some(0));
-    // Without [sessions], it delivers what there is.
+    // Without [sessions], only the queue is delivered.
     let sessions = started(folder.path());
-    let running = Running::start(folder.path(), &hq);
+    let running = RunningAppliance::start(folder.path(), &hq);
     let count = expected(sessions).len();
     wait_until("everything has arrived", || recipient.stored().len() >= count);
     wait_until("the queue is empty", || is_drained(&running, "HQ"));
     assert_eq!(running.stop(), Some(0));
     assert_eq!(recipient.stored().len(), count);
-    // First in, first out, per session at least: sessions overlap.
+    // First in, first out, checked for each session: sessions overlap.
     for number in 0..sessions {
-        let session = Session::make(7, number);
-        let mut bodies: Vec<_> = way
+        let session = SupportSession::generate(7, number);
+        let mut bodies: Vec<_> = proxy
             .bodies()
             .into_iter()
             .map(|body| parse(body.as_bytes()).unwrap())
             .filter(|event| event.lsid().unwrap().as_str() == session.lsid)
             .collect();
-        // The one that was under way when the appliance was killed came twice.
+        // An event that was being sent at the kill arrives twice.
         bodies.dedup();
         let came: Vec<_> = bodies.iter().map(|event| event.kind().name()).collect();
         let happened: Vec<_> = session.steps.iter().map(|step| step.event.clone()).collect();
@@ -93,60 +94,65 @@ fn killed_stopped_and_started_it_misses_nothing() {
 }
 
 #[test]
-fn recipients_are_served_apart_with_the_events_and_fields_that_they_chose() {
+fn recipients_are_independent_and_get_the_events_and_fields_of_their_settings() {
     let folder = tempfile::tempdir().unwrap();
     let recipient = Recipient::start(Kind::Host, &[OPEN]);
-    let (stuck, all, ends) = (Way::to(None), Way::to(Some(recipient.address)), Way::to(Some(recipient.address)));
-    stuck.always(Fault::Answer("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 6\r\n\r\nbroken"));
+    let (stuck, all, ends) = (
+        FaultyProxy::to_recipient(None),
+        FaultyProxy::to_recipient(Some(recipient.address)),
+        FaultyProxy::to_recipient(Some(recipient.address)),
+    );
+    stuck.always(RequestFault::Answer("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 6\r\n\r\nbroken"));
     let config = [
         SESSIONS,
         &http("Stuck", &stuck, ""),
         &http("All", &all, "send_custom_fields = true"),
         &http("Ends", &ends, "events = [\"Support Session End\", \"support_conference_begin\"]"),
-        &http("Off", &Way::to(None), "enabled = false"),
+        &http("Off", &FaultyProxy::to_recipient(None), "enabled = false"),
     ]
     .concat();
-    let running = Running::start(folder.path(), &config);
+    let running = RunningAppliance::start(folder.path(), &config);
     wait_until("events arrive", || all.count() > 200 && ends.count() > 50);
-    wait_until("it says how they are", || {
+    wait_until("the status of the failing recipient is printed", || {
         let is_stuck = running.status("Stuck").is_some_and(|status| status == "HTTP 500 Internal Server Error broken");
         is_stuck && running.queued("Stuck") > 100
     });
-    assert_eq!(running.said("Off"), [("Disabled".to_owned(), 0)]);
-    let events = |way: &Way| way.bodies().iter().map(|body| parse(body.as_bytes()).unwrap()).collect::<Vec<_>>();
+    assert_eq!(running.lines_of("Off"), [("Disabled".to_owned(), 0)]);
+    let events =
+        |proxy: &FaultyProxy| proxy.bodies().iter().map(|body| parse(body.as_bytes()).unwrap()).collect::<Vec<_>>();
     assert!(events(&all).iter().all(|event| event.variables().len() == 2));
     assert!(events(&ends).iter().all(|event| event.variables().is_empty()));
     let names: BTreeSet<_> = events(&ends).iter().map(|event| event.kind().name()).collect();
     assert_eq!(names, [EventName::Begin, EventName::End].into());
-    // It is still the first that is tried.
+    // Only the first event is tried.
     let first = events(&stuck)[0].clone();
     assert!(events(&stuck).iter().all(|event| *event == first));
 }
 
 #[test]
-fn elsewhere_than_on_a_terminal_it_prints_what_changed_and_nothing_else() {
+fn without_a_terminal_only_changes_are_printed() {
     let folder = tempfile::tempdir().unwrap();
-    let way = Way::to(None);
-    way.always(Fault::Answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
-    let running = Running::start(folder.path(), &[SESSIONS, &http("HQ", &way, "")].concat());
-    wait_until("events arrive", || way.count() > 300);
-    way.always(Fault::Close);
-    wait_until("it is told that it fails", || running.status("HQ").is_some_and(|status| status != "OK"));
-    wait_until("it is told that events wait", || running.queued("HQ") >= 10);
-    let said = running.said("HQ");
+    let proxy = FaultyProxy::to_recipient(None);
+    proxy.always(RequestFault::Answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+    let running = RunningAppliance::start(folder.path(), &[SESSIONS, &http("HQ", &proxy, "")].concat());
+    wait_until("events arrive", || proxy.count() > 300);
+    proxy.always(RequestFault::Close);
+    wait_until("the failure is printed", || running.status("HQ").is_some_and(|status| status != "OK"));
+    wait_until("the queue is printed", || running.queued("HQ") >= 10);
+    let said = running.lines_of("HQ");
     assert!(said.windows(2).all(|two| two[0] != two[1]), "{said:?}");
-    // Of hundreds of events, each of which changed the table twice.
+    // Hundreds of events have changed the table twice each.
     assert!(said.len() < 30, "{said:?}");
 }
 
 #[cfg(unix)]
 #[test]
-fn on_a_terminal_the_table_stays_in_its_place() {
+fn on_a_terminal_the_table_is_redrawn_in_place() {
     let folder = tempfile::tempdir().unwrap();
-    let (well, failing) = (Way::to(None), Way::to(None));
-    well.always(Fault::Answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+    let (well, failing) = (FaultyProxy::to_recipient(None), FaultyProxy::to_recipient(None));
+    well.always(RequestFault::Answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
     // Longer than the terminal is wide.
-    failing.always(Fault::Answer(
+    failing.always(RequestFault::Answer(
         "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 119\r\n\r\nthe database is away, and nobody knows when it will be back; ask the administrator, who may be away as well, or wait it out",
     ));
     let dropping = http("Dropping", &failing, "retry_duration = \"100ms\"");
@@ -166,11 +172,11 @@ fn on_a_terminal_the_table_stays_in_its_place() {
 }
 
 #[test]
-fn the_contact_of_a_recipient_that_fails_is_told_once() {
+fn the_contact_of_a_failing_recipient_is_alerted_once() {
     let folder = tempfile::tempdir().unwrap();
     let server = SmtpServer::start(folder.path());
-    let (failing, working) = (Way::to(None), Way::to(None));
-    working.always(Fault::Answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+    let (failing, working) = (FaultyProxy::to_recipient(None), FaultyProxy::to_recipient(None));
+    working.always(RequestFault::Answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
     let contact = |name: &str| format!("email_contact = \"{name}@example.com\"\nsend_email_alert_after = \"300ms\"");
     let config = [
         SESSIONS,
@@ -179,31 +185,31 @@ fn the_contact_of_a_recipient_that_fails_is_told_once() {
         &http("Working", &working, &contact("working")),
     ]
     .concat();
-    let running = Running::start(folder.path(), &config);
+    let running = RunningAppliance::start(folder.path(), &config);
     let emails = server.wait_for_emails(1);
     assert_eq!(emails[0]["to"], serde_json::json!(["failing@example.com"]));
     let subject = emails[0]["subject"].as_str().unwrap();
     assert!(subject.starts_with("Outbound events: Failing has been failing since "), "{subject}");
     let body = emails[0]["body"].as_str().unwrap();
     assert!(body.contains(&failing.url()) && body.contains("Status: no answer: "), "{body}");
-    // Not again, neither now nor after a restart, once it is written down that the server has it.
+    // No second alert, neither now nor after a restart, once the first one is recorded as sent.
     let tried = failing.count();
     wait_until("it goes on trying", || failing.count() > tried + 20);
     running.kill();
     let tried = failing.count();
-    let running = Running::start(folder.path(), &config);
+    let running = RunningAppliance::start(folder.path(), &config);
     wait_until("it goes on trying", || failing.count() > tried + 20);
     assert_eq!(server.emails().len(), 1);
-    // Recovered and failing again, it is told again.
-    failing.always(Fault::Answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+    // A second failure after a recovery is a second alert.
+    failing.always(RequestFault::Answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
     wait_until("it recovers", || running.status("Failing").is_some_and(|status| status == "OK"));
-    failing.always(Fault::Close);
+    failing.always(RequestFault::Close);
     let emails = server.wait_for_emails(2);
     assert_eq!(emails[1]["to"], serde_json::json!(["failing@example.com"]));
 }
 
 #[test]
-fn a_contact_is_told_after_the_set_time_and_not_before() {
+fn an_alert_is_due_after_the_configured_time() {
     let alert = Alert { contact: "admin@example.com".parse().unwrap(), after: Duration::from_secs(600) };
     for (failing_for, due) in [(0, false), (599, false), (600, true), (6_000, true)] {
         assert_eq!(alert.is_due(Duration::from_secs(failing_for)), due, "{failing_for}");
@@ -211,21 +217,21 @@ fn a_contact_is_told_after_the_set_time_and_not_before() {
 }
 
 #[test]
-fn a_recipient_that_recovers_before_the_set_time_troubles_nobody() {
+fn a_recovery_before_the_configured_time_prevents_the_alert() {
     let folder = tempfile::tempdir().unwrap();
     let server = SmtpServer::start(folder.path());
-    let way = Way::to(None);
+    let proxy = FaultyProxy::to_recipient(None);
     let contact = "email_contact = \"admin@example.com\"\nsend_email_alert_after = \"5s\"";
-    let config = [SESSIONS, &smtp(&server), &http("HQ", &way, contact)].concat();
-    let running = Running::start(folder.path(), &config);
-    wait_until("it fails", || way.count() > 2);
-    // Time passes while the appliance is off: that is no failing either.
+    let config = [SESSIONS, &smtp(&server), &http("HQ", &proxy, contact)].concat();
+    let running = RunningAppliance::start(folder.path(), &config);
+    wait_until("it fails", || proxy.count() > 2);
+    // Time while the appliance is stopped does not count as failing.
     running.kill();
     std::thread::sleep(Duration::from_secs(6));
-    way.always(Fault::Answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
-    let running = Running::start(folder.path(), &config);
-    let before = way.count();
-    wait_until("it has recovered", || way.count() > before + 50);
+    proxy.always(RequestFault::Answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+    let running = RunningAppliance::start(folder.path(), &config);
+    let before = proxy.count();
+    wait_until("it has recovered", || proxy.count() > before + 50);
     assert_eq!(running.stop(), Some(0));
     assert_eq!(server.emails(), Vec::<serde_json::Value>::new());
 }
@@ -235,7 +241,7 @@ fn a_recipient_that_has_recovered_is_not_failing() {
     let folder = tempfile::tempdir().unwrap();
     let queues = Queues::open(&folder.path().join("queue.db")).unwrap().queues;
     let lane = Lane::http("HQ");
-    queues.start(7, &[Started { number: 0, started: 1, due: vec![1, 2] }]).unwrap();
+    queues.start(7, &[StartedSession { number: 0, started: 1, due: vec![1, 2] }]).unwrap();
     queues.happened(&queues.due(9).unwrap(), &[(lane.clone(), b"event".to_vec())]).unwrap();
     let item = queues.first(&lane).unwrap().unwrap();
     queues.failed(&lane, &item, 1000).unwrap();
@@ -245,16 +251,16 @@ fn a_recipient_that_has_recovered_is_not_failing() {
     assert_eq!(queues.first(&lane).unwrap().unwrap().failing_since, Some(1000));
     queues.accepted(&lane, &item).unwrap();
     assert_eq!(queues.failing().unwrap(), []);
-    // It recovered while the email was being made.
-    queues.tell(&lane, b"email").unwrap();
+    // The recipient recovered while the alert was being written.
+    queues.queue_alert(&lane, b"email").unwrap();
     assert_eq!(queues.first(&Lane::alerts()).unwrap(), None);
 }
 
 #[test]
 fn two_appliances_do_not_share_their_queues() {
     let folder = tempfile::tempdir().unwrap();
-    let way = Way::to(None);
-    let running = Running::start(folder.path(), &http("HQ", &way, ""));
+    let proxy = FaultyProxy::to_recipient(None);
+    let running = RunningAppliance::start(folder.path(), &http("HQ", &proxy, ""));
     wait_until("it runs", || running.status("HQ").is_some());
     let output = appliance().args(["run", "--config"]).arg(folder.path().join("appliance.toml")).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
@@ -263,19 +269,19 @@ fn two_appliances_do_not_share_their_queues() {
 }
 
 #[test]
-fn a_damaged_queue_file_is_set_aside_and_reported() {
+fn a_damaged_queue_file_is_renamed_and_reported() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("appliance.queue.db");
-    let way = Way::to(None);
-    let config = http("HQ", &way, "");
-    let running = Running::start(folder.path(), &format!("{SESSIONS}{config}"));
+    let proxy = FaultyProxy::to_recipient(None);
+    let config = http("HQ", &proxy, "");
+    let running = RunningAppliance::start(folder.path(), &format!("{SESSIONS}{config}"));
     wait_until("events are queued", || running.queued("HQ") > 200);
     assert_eq!(running.stop(), Some(0));
     let mut torn = std::fs::read(&path).unwrap();
-    // All but the first page, which says what the file is.
+    // Keep the first page, which identifies the file.
     torn[4096..].fill(0x55);
     let letter = b"this was a queue once, and is now a letter to the administrator".to_vec();
-    // A log that is damaged too is what a power cut may leave.
+    // A power cut can also damage the log.
     for (number, (damaged, log)) in
         [(torn, None), (letter.clone(), None), (letter, Some(vec![0x55; 9_000]))].into_iter().enumerate()
     {
@@ -283,29 +289,29 @@ fn a_damaged_queue_file_is_set_aside_and_reported() {
         if let Some(log) = &log {
             std::fs::write(path.with_extension("db-wal"), log).unwrap();
         }
-        let running = Running::start(folder.path(), &config);
+        let running = RunningAppliance::start(folder.path(), &config);
         wait_until("it runs", || running.status("HQ").is_some());
         let said = running.stderr();
-        let aside = folder.path().join(format!("appliance.queue.db.damaged-{}", number + 1));
-        assert!(said.contains(&format!("was damaged: it is now {}", aside.display())), "{said}");
-        assert_eq!(std::fs::read(&aside).unwrap(), damaged);
+        let renamed = folder.path().join(format!("appliance.queue.db.damaged-{}", number + 1));
+        assert!(said.contains(&format!("was damaged and is now {}", renamed.display())), "{said}");
+        assert_eq!(std::fs::read(&renamed).unwrap(), damaged);
         if let Some(log) = log {
-            assert_eq!(std::fs::read(format!("{}-wal", aside.display())).unwrap(), log);
+            assert_eq!(std::fs::read(format!("{}-wal", renamed.display())).unwrap(), log);
         }
         assert_eq!(running.stop(), Some(0));
     }
 }
 
 #[test]
-fn a_database_of_something_else_is_left_alone() {
+fn a_database_of_another_program_is_not_touched() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("appliance.queue.db");
     rusqlite::Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
     let before = std::fs::read(&path).unwrap();
-    std::fs::write(folder.path().join("appliance.toml"), http("HQ", &Way::to(None), "")).unwrap();
+    std::fs::write(folder.path().join("appliance.toml"), http("HQ", &FaultyProxy::to_recipient(None), "")).unwrap();
     let output = appliance().args(["run", "--config"]).arg(folder.path().join("appliance.toml")).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(said.contains("appliance.queue.db holds no queues of an appliance"), "{said}");
+    assert!(said.contains("appliance.queue.db is not a queue file of an appliance"), "{said}");
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }

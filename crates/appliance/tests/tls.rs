@@ -1,4 +1,4 @@
-//! Certificates: the uploaded CA is trusted and no other.
+//! Certificates: only the given CA is trusted.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -12,11 +12,11 @@ use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use support::authority::Authority;
 use support::recipient::{GUARDED, Kind, OPEN, Recipient, TOKEN};
-use support::{Sent, appliance, send, stored_ids, wait_until};
+use support::{SendOutput, appliance, send, stored_ids, wait_until};
 use tokio_rustls::TlsAcceptor;
 
-/// Ends TLS in front of a recipient, with a certificate for 127.0.0.1 by this authority.
-async fn end_tls(authority: &Authority, recipient: SocketAddr) -> SocketAddr {
+/// Starts a proxy that terminates TLS in front of a recipient, with a certificate of `authority` for 127.0.0.1.
+async fn terminate_tls(authority: &Authority, recipient: SocketAddr) -> SocketAddr {
     let (certificate, key) = authority.certificate();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
@@ -33,7 +33,7 @@ async fn end_tls(authority: &Authority, recipient: SocketAddr) -> SocketAddr {
             let (stream, _) = listener.accept().await.unwrap();
             let acceptor = acceptor.clone();
             tokio::spawn(async move {
-                // A sender that does not trust us ends it here.
+                // Fails if the sender does not trust the certificate.
                 let Ok(mut stream) = acceptor.accept(stream).await else { return };
                 let mut onward = tokio::net::TcpStream::connect(recipient).await.unwrap();
                 let _ = tokio::io::copy_bidirectional(&mut stream, &mut onward).await;
@@ -44,12 +44,12 @@ async fn end_tls(authority: &Authority, recipient: SocketAddr) -> SocketAddr {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_recipients_own_ca_is_honoured_and_any_other_refused() {
+async fn the_given_ca_is_trusted_and_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let (own, other) = (Authority::new("own"), Authority::new("other"));
     let (own_file, other_file) = (own.file(folder.path(), "own.pem"), other.file(folder.path(), "other.pem"));
     let recipient = Recipient::start(Kind::Host, &[OPEN]);
-    let url = format!("https://{}/events", end_tls(&own, recipient.address).await);
+    let url = format!("https://{}/events", terminate_tls(&own, recipient.address).await);
     let arguments = ["--sessions", "1", "--retry-interval", "10ms", "--retry-duration", "20ms"];
     let with_ca = |file: &Path| send(&url, &[&arguments[..], &["--ca-certificate", file.to_str().unwrap()]].concat());
     for refused in [with_ca(&other_file), send(&url, &arguments)] {
@@ -59,32 +59,35 @@ async fn the_recipients_own_ca_is_honoured_and_any_other_refused() {
     assert!(stored_ids(&recipient).is_empty());
     let useless = send("http://127.0.0.1:1/", &["--ca-certificate", own_file.to_str().unwrap()]);
     assert_eq!(useless.code, Some(2), "{useless:?}");
-    assert!(useless.stderr.contains("a CA certificate is for https:, and the URL begins with http:"), "{useless:?}");
+    assert!(
+        useless.stderr.contains("a CA certificate works with https: only, and the URL begins with http:"),
+        "{useless:?}"
+    );
     let accepted = with_ca(&own_file);
     assert_eq!(accepted.code, Some(0), "{accepted:?}");
     assert_eq!(stored_ids(&recipient).len() as u64, accepted.figure("stored"));
 }
 
-/// As the host does it: the authority is trusted besides the machine's, and no proxy is asked for what is on this machine.
+/// As in the host: the authority is trusted besides the machine's, and loopback addresses bypass proxies.
 #[tokio::test(flavor = "multi_thread")]
-async fn destinations_are_tried_with_an_authority_and_without_a_proxy_to_this_machine() {
+async fn check_destinations_trusts_a_given_authority_and_bypasses_proxies_for_loopback() {
     let folder = tempfile::tempdir().unwrap();
     let (own, other) = (Authority::new("own"), Authority::new("other"));
     let (own_file, other_file) = (own.file(folder.path(), "own.pem"), other.file(folder.path(), "other.pem"));
     let recipient = Recipient::start(Kind::Host, &[OPEN]);
-    let url = format!("https://{}/events", end_tls(&own, recipient.address).await);
+    let url = format!("https://{}/events", terminate_tls(&own, recipient.address).await);
     let file = folder.path().join("destinations.json");
     std::fs::write(&file, format!(r#"[{{"name": "desk", "url": "{url}", "format": "form", "private": true}}]"#))
         .unwrap();
     let check = |arguments: &[&Path]| {
         let mut command = appliance();
         command.arg("check-destinations").arg(&file).arg("--send");
-        // Nothing listens there.
+        // Nothing listens on this port.
         command.env("HTTPS_PROXY", "http://127.0.0.1:9").env("ALL_PROXY", "http://127.0.0.1:9");
         for authority in arguments {
             command.arg("--ca-certificate").arg(authority);
         }
-        Sent::new(command.output().unwrap())
+        SendOutput::new(command.output().unwrap())
     };
     for arguments in [&[][..], &[other_file.as_path()]] {
         let refused = check(arguments);
@@ -101,9 +104,9 @@ async fn destinations_are_tried_with_an_authority_and_without_a_proxy_to_this_ma
     assert!(missing.stderr.contains("nowhere.pem cannot be read"), "{missing:?}");
 }
 
-/// The host ends TLS itself; its certificate is replaced as fast as that goes, while others connect and send.
+/// The host terminates TLS itself. Its certificate is replaced continuously while senders connect.
 #[test]
-fn the_hosts_own_https_takes_all_that_is_sent_also_while_its_certificate_is_replaced() {
+fn https_of_the_host_takes_every_event_while_its_certificate_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let own = Authority::new("own");
     let ca = own.file(folder.path(), "own.pem");
@@ -147,12 +150,12 @@ fn the_hosts_own_https_takes_all_that_is_sent_also_while_its_certificate_is_repl
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_speaks_past_the_other_end_is_told_which_url_to_use() {
+async fn a_mismatch_of_http_and_https_is_explained_with_the_url_to_use() {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::new("own");
     let ca = authority.file(folder.path(), "own.pem");
     let recipient = Recipient::start(Kind::Host, &[OPEN]);
-    let (plain, tls) = (recipient.address, end_tls(&authority, recipient.address).await);
+    let (plain, tls) = (recipient.address, terminate_tls(&authority, recipient.address).await);
     let to_plain = format!(
         "cannot connect: the other end does not speak TLS; if it speaks plain HTTP, use http://{plain}/events?…"
     );
@@ -170,7 +173,7 @@ async fn who_speaks_past_the_other_end_is_told_which_url_to_use() {
 }
 
 #[test]
-fn a_ca_file_that_is_none_is_refused_before_anything_is_sent() {
+fn an_invalid_ca_file_is_rejected_before_anything_is_sent() {
     let folder = tempfile::tempdir().unwrap();
     let text = folder.path().join("text.pem");
     std::fs::write(&text, "no certificate").unwrap();
@@ -178,8 +181,8 @@ fn a_ca_file_that_is_none_is_refused_before_anything_is_sent() {
     std::fs::write(&broken, "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n").unwrap();
     for (path, fault) in [
         (folder.path().join("missing.pem"), "missing.pem cannot be read: No such file or directory"),
-        (text, "text.pem holds no CA certificate in PEM"),
-        (broken, "broken.pem holds what is no CA certificate"),
+        (text, "text.pem has no CA certificate in PEM"),
+        (broken, "broken.pem has a certificate that is not a valid CA certificate"),
     ] {
         let sent = send("https://127.0.0.1:1/", &["--ca-certificate", path.to_str().unwrap()]);
         assert_eq!(sent.code, Some(2), "{sent:?}");

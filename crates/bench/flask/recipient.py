@@ -1,6 +1,6 @@
-"""What one would write in an afternoon: a recipient of outbound events in Flask, on SQLite.
+"""A minimal recipient of outbound events in Flask on SQLite, for comparison.
 
-It checks little, and stores durably: each 200 follows a commit with synchronous=FULL.
+It checks little and stores durably: each 200 follows a commit with synchronous=FULL.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ def connect():
 
 
 def prepare():
-    """Once, before there are workers: two that make the log at a time lock each other out."""
+    """Creates the store once, before the workers start: two workers would lock each other out."""
     connection = connect()
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("CREATE TABLE IF NOT EXISTS events (id TEXT PRIMARY KEY, record TEXT NOT NULL)")
@@ -32,7 +32,7 @@ def prepare():
 
 
 def database():
-    """The thread's own connection."""
+    """Returns the connection of this thread."""
     if not hasattr(local, "connection"):
         local.connection = connect()
     return local.connection

@@ -1,4 +1,4 @@
-//! A backlog, as it waits after an outage, drained by `appliance send`: one event at a time, on one connection.
+//! Drains a backlog, as after an outage, with `appliance send`: one event at a time, on one connection.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -7,15 +7,15 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::contender::{Contender, binary};
 
-/// About how many events a session has.
-const EVENTS_A_SESSION: u64 = 11;
+/// The average number of events of a session.
+const EVENTS_PER_SESSION: u64 = 11;
 
-/// What became of a backlog.
+/// A drained backlog.
 #[derive(Clone, Copy, Debug)]
 pub struct Drained {
-    /// How many events it was.
+    /// The number of events.
     pub events: u64,
-    /// From the start of the sender's process to its end.
+    /// From the start to the end of the sender's process.
     pub took: Duration,
 }
 
@@ -26,17 +26,17 @@ impl Drained {
     }
 }
 
-/// Sends sessions of about `events` events, the same for the same `seed`. An error if one was not accepted.
+/// Sends sessions with about `events` events, determined by `seed`. An error if an event is not accepted.
 pub fn drain(contender: &Contender, events: u64, seed: u64) -> Result<Drained> {
     let mut command = Command::new(binary("appliance")?);
     command.arg("send").arg(format!("http://{}/events", contender.address()));
-    command.args(["--sessions", &(events / EVENTS_A_SESSION).to_string(), "--seed", &seed.to_string()]);
+    command.args(["--sessions", &(events / EVENTS_PER_SESSION).to_string(), "--seed", &seed.to_string()]);
     let started = Instant::now();
     let ended = command.stdin(Stdio::null()).stderr(Stdio::null()).output()?;
     let took = started.elapsed();
-    ensure!(ended.status.success(), "{} did not take all of the backlog: {}", contender.name(), contender.log_tail());
-    // The table's one row begins with how many there were.
+    ensure!(ended.status.success(), "{} did not accept the whole backlog: {}", contender.name(), contender.log_tail());
+    // The first number of the table is the number of events.
     let table = String::from_utf8_lossy(&ended.stdout);
     let events = table.split_whitespace().find_map(|word| word.parse().ok());
-    Ok(Drained { events: events.context("the sender did not say how many events it sent")?, took })
+    Ok(Drained { events: events.context("the sender's table has no number of events")?, took })
 }

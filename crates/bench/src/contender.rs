@@ -1,4 +1,4 @@
-//! The recipients that are compared: each a process of its own, on a store of its own, that is gone when it is dropped.
+//! The compared recipients. Each is a process with its own store; dropping it removes both.
 
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -13,42 +13,42 @@ use anyhow::{Context as _, Result, bail};
 use outbound_events_host::store::KeyValueStore;
 use tempfile::TempDir;
 
-/// How long a contender may take until it listens.
+/// The time for a contender to start listening.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What takes the events. Each answers 200 only after an fsync.
+/// The kinds of contenders. Each answers 200 only after an fsync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ContenderKind {
     /// The component in the host.
     Host,
-    /// The same, with a setting by which nothing is ever packed.
+    /// The same with a setting that prevents packing.
     Loose,
-    /// The host as it is where memory can be swapped out.
+    /// The host as on a machine with swap.
     Swap,
-    /// The library without wasm: behind hyper, with the host's store.
+    /// The native library behind hyper, with the host's store.
     Native,
-    /// A component that only keeps the body, in the host.
+    /// A component that only stores the body, in the host.
     Bare,
     /// Flask under gunicorn, on SQLite in WAL mode with synchronous=FULL.
     Flask,
     /// The component in Spin, on a store file in WAL mode.
     SpinWal,
-    /// A component that only keeps the body, in Spin, on a store file in WAL mode.
+    /// A component that only stores the body, in Spin, on a store file in WAL mode.
     SpinBare,
-    /// The component in Spin, on the store file that it makes.
+    /// The component in Spin, on the store file that Spin creates.
     Spin,
 }
 
-impl Kind {
-    /// All recipients that can run here: Spin only where it is installed.
-    pub fn all() -> Vec<Self> {
+impl ContenderKind {
+    /// The contenders of the tables that can run on this machine. Those in Spin need `spin` on PATH.
+    pub fn available() -> Vec<Self> {
         let spin = Command::new("spin").arg("--version").output().is_ok_and(|output| output.status.success());
         let mut all = vec![Self::Host, Self::Swap, Self::Native, Self::Bare, Self::Flask];
         all.extend([Self::SpinWal, Self::SpinBare, Self::Spin].into_iter().filter(|_| spin));
         all
     }
 
-    /// How the tables call it.
+    /// The name in the tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Host => "host",
@@ -97,13 +97,13 @@ impl Kind {
     }
 }
 
-/// The recipient, as a component.
+/// The path of the recipient's component.
 pub const RECIPIENT: &str = "target/outbound-events.component.wasm";
 
-/// Lets the benchmark read from its own hosts, which listen on this machine alone.
+/// The benchmark's read token for its own hosts, which listen on loopback only.
 pub const READ_TOKEN: &str = "a-token-for-the-benchmark";
 
-/// The component that only keeps the body.
+/// The path of the component that only stores the body.
 pub const BARE: &str = "target/bare-recipient.component.wasm";
 
 fn host(component: &Path, store: &Path) -> Result<Command> {
@@ -113,8 +113,7 @@ fn host(component: &Path, store: &Path) -> Result<Command> {
     Ok(command)
 }
 
-/// As many workers as processors, threads for all connections, and connections that are kept alive, which gunicorn's
-/// default worker does not do.
+/// One worker per processor, enough threads for all connections, and keep-alive, which gunicorn's default worker lacks.
 fn flask(store: &Path) -> Command {
     let workers = std::thread::available_parallelism().map_or(2, usize::from).to_string();
     let mut command = Command::new(root().join("target/python/bin/gunicorn"));
@@ -134,7 +133,7 @@ fn recipient_in_spin(folder: &Path) -> Result<Command> {
 }
 
 fn spin(manifest: &Path, folder: &Path) -> Result<Command> {
-    // Spin is not asked for any port: not every version says which it was given.
+    // Not port 0: some versions of Spin do not print the port that they got.
     let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let mut command = Command::new("spin");
     command.args(["up", "--listen", &address.to_string(), "--from"]);
@@ -142,9 +141,9 @@ fn spin(manifest: &Path, folder: &Path) -> Result<Command> {
     Ok(command)
 }
 
-/// A program of the workspace, built beside this one.
+/// The path of a program of the workspace, built beside this one.
 pub fn binary(name: &str) -> Result<PathBuf> {
-    let own = std::env::current_exe().context("where this program is cannot be told")?;
+    let own = std::env::current_exe().context("the path of this program is unknown")?;
     let folders = own.ancestors().skip(1).take(2);
     let mut files = folders.map(|folder| folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX)));
     files.find(|file| file.is_file()).with_context(|| {
@@ -157,30 +156,30 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map_or_else(PathBuf::new, Path::to_path_buf)
 }
 
-/// An empty folder, on the disk that the project is on: in memory a sync would cost nothing.
+/// An empty folder on the project's disk. In a file system in memory, a sync would cost nothing.
 pub fn folder() -> Result<TempDir> {
     let parent = root().join("target/bench");
     fs::create_dir_all(&parent)?;
-    tempfile::tempdir_in(&parent).with_context(|| format!("no folder can be made in {}", parent.display()))
+    tempfile::tempdir_in(&parent).with_context(|| format!("cannot create a folder in {}", parent.display()))
 }
 
-/// Where Spin keeps its store in a folder for its state, and every other contender too.
+/// The path of a contender's store in its folder: the one that Spin uses.
 pub fn store_path(folder: &Path) -> PathBuf {
     folder.join("sqlite_key_value.db")
 }
 
-/// The numbers of the events that a contender is sent. Clones count together.
+/// A counter for the events that a contender gets. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Numbers(Arc<AtomicU64>);
 
 impl Numbers {
-    /// A number that was not given before.
+    /// Returns the next unused number.
     pub fn next(&self) -> u64 {
         self.0.fetch_add(1, Ordering::Relaxed)
     }
 }
 
-/// A contender that runs.
+/// A running contender.
 #[derive(Debug)]
 pub struct Contender {
     name: String,
@@ -191,19 +190,19 @@ pub struct Contender {
 }
 
 impl Contender {
-    /// Starts one on an empty store.
-    pub fn start(kind: Kind) -> Result<Self> {
+    /// Starts a contender on an empty store.
+    pub fn start(kind: ContenderKind) -> Result<Self> {
         Self::start_in(folder()?, kind, kind.name().to_owned())
     }
 
-    /// Starts one in a folder that may hold a store, under a name of its own.
-    pub fn start_in(folder: TempDir, kind: Kind, name: String) -> Result<Self> {
+    /// Starts a contender in a folder that can contain a store, under another name.
+    pub fn start_in(folder: TempDir, kind: ContenderKind, name: String) -> Result<Self> {
         let command = kind.command(folder.path())?;
         Self::spawn(folder, command, name)
     }
 
-    /// Starts one whose process finds in `cache` what it has compiled before. `None` is the user's own cache.
-    pub fn start_with_cache(folder: TempDir, kind: Kind, cache: Option<&Path>) -> Result<Self> {
+    /// Starts a contender with this cache for compiled components. `None`: the user's cache.
+    pub fn start_with_cache(folder: TempDir, kind: ContenderKind, cache: Option<&Path>) -> Result<Self> {
         let mut command = kind.command(folder.path())?;
         if let Some(cache) = cache {
             command.env("XDG_CACHE_HOME", cache);
@@ -212,13 +211,13 @@ impl Contender {
     }
 
     /// Starts the host with a setting `destinations`.
-    pub fn start_to(destinations: &str, name: &str) -> Result<Self> {
-        Self::start_to_in(folder()?, destinations, name)
+    pub fn start_with_destinations(destinations: &str, name: &str) -> Result<Self> {
+        Self::start_with_destinations_in(folder()?, destinations, name)
     }
 
-    /// The same in a folder that may hold a store.
-    pub fn start_to_in(folder: TempDir, destinations: &str, name: &str) -> Result<Self> {
-        let mut command = Kind::Host.command(folder.path())?;
+    /// The same in a folder that can contain a store.
+    pub fn start_with_destinations_in(folder: TempDir, destinations: &str, name: &str) -> Result<Self> {
+        let mut command = ContenderKind::Host.command(folder.path())?;
         command.args(["--variable", &format!("destinations={destinations}")]);
         Self::spawn(folder, command, name.to_owned())
     }
@@ -226,13 +225,13 @@ impl Contender {
     fn spawn(folder: TempDir, mut command: Command, name: String) -> Result<Self> {
         let log = File::create(log_path(folder.path()))?;
         command.env_remove("RUST_LOG").stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        // Some are several processes. They are one group, which is killed as one.
+        // Some contenders are several processes: a group, so that all can be killed.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let child =
             command.spawn().with_context(|| format!("{} cannot be started", command.get_program().display()))?;
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        // All are sent the same events. Those of a store that was filled before are older.
+        // All contenders get the same events, which are newer than those of filled stores.
         let numbers = Numbers(Arc::new(AtomicU64::new(FIRST)));
         let mut contender = Self { name, address: nowhere, numbers, child, folder };
         contender.address = contender.wait_until_it_listens()?;
@@ -242,7 +241,7 @@ impl Contender {
     fn wait_until_it_listens(&mut self) -> Result<SocketAddr> {
         let started = Instant::now();
         loop {
-            if let Some(address) = said_address(&self.log()).filter(|address| TcpStream::connect(address).is_ok()) {
+            if let Some(address) = printed_address(&self.log()).filter(|address| TcpStream::connect(address).is_ok()) {
                 return Ok(address);
             }
             if self.child.try_wait()?.is_some() || started.elapsed() > START_TIMEOUT {
@@ -252,22 +251,22 @@ impl Contender {
         }
     }
 
-    /// How the tables call it.
+    /// The name in the tables.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The numbers of the events that it is sent.
+    /// The counter for its events.
     pub fn numbers(&self) -> Numbers {
         self.numbers.clone()
     }
 
-    /// The end of what it printed.
+    /// The last lines of its log.
     pub fn log_tail(&self) -> String {
         let log = self.log();
         let lines: Vec<_> = log.lines().rev().take(5).collect();
@@ -279,19 +278,19 @@ impl Contender {
             .map_or_else(|_| String::new(), |log| String::from_utf8_lossy(&log).into())
     }
 
-    /// The most memory that its processes ever had, in bytes. `None` where `/proc` does not tell.
+    /// The peak memory of its processes in bytes. `None` without `/proc`.
     pub fn peak_memory(&self) -> Option<u64> {
         let processes = with_descendants(self.child.id());
         processes.iter().map(|process| peak_memory(*process)).sum()
     }
 
-    /// How long its processes have been on a processor, in the kernel and out of it. `None` where `/proc` does not tell.
+    /// The user and system time of its processes. `None` without `/proc`.
     pub fn processor_time(&self) -> Option<Duration> {
         let processes = with_descendants(self.child.id());
         processes.iter().map(|process| processor_time(*process)).sum()
     }
 
-    /// Kills it, as a power cut would its process, and gives back its folder.
+    /// Kills it with SIGKILL, and returns its folder.
     pub fn kill(mut self) -> Result<TempDir> {
         let folder = std::mem::replace(&mut self.folder, TempDir::new()?);
         drop(self);
@@ -303,23 +302,23 @@ impl Drop for Contender {
     fn drop(&mut self) {
         let group = format!("-{}", self.child.id());
         let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
-        // What cannot be killed has ended.
+        // Fails only if the process has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// The number of the first event that a contender is sent.
+/// The number of the first event for a contender.
 pub const FIRST: u64 = 10_000_000;
 
 fn log_path(folder: &Path) -> PathBuf {
     folder.join("log")
 }
 
-/// The first address of this machine that a log speaks of.
-fn said_address(log: &str) -> Option<SocketAddr> {
-    let (_, said) = log.split_once("http://127.0.0.1:")?;
-    let port = said.split_once(|c: char| !c.is_ascii_digit())?.0;
+/// The first loopback address in a log.
+fn printed_address(log: &str) -> Option<SocketAddr> {
+    let (_, rest) = log.split_once("http://127.0.0.1:")?;
+    let port = rest.split_once(|c: char| !c.is_ascii_digit())?.0;
     Some(SocketAddr::from(([127, 0, 0, 1], port.parse().ok()?)))
 }
 
@@ -336,13 +335,13 @@ fn peak_memory(process: u32) -> Option<u64> {
     Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
-/// How many of the kernel's ticks are a second, in what it tells programs: so on each architecture that Rust is known to run on.
+/// The kernel's ticks per second in `/proc`, on all architectures that Rust supports.
 const TICKS: u64 = 100;
 
-/// Of a process, threads that have ended included.
+/// The processor time of a process, including ended threads.
 fn processor_time(process: u32) -> Option<Duration> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // A program's name may hold anything. After it come its state and ten more, and then the two times (proc_pid_stat(5)).
+    // The name can contain any character. The times are the 12th and 13th fields after it (proc_pid_stat(5)).
     let (_, after_name) = stat.rsplit_once(')')?;
     let mut times = after_name.split_whitespace().skip(11).map(|ticks| ticks.parse::<u64>().ok());
     let ticks = times.next()?? + times.next()??;

@@ -1,4 +1,4 @@
-//! What one event, one instance and one start cost.
+//! The cost of one event, one instance and one start.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -15,32 +15,32 @@ use outbound_events_host::port::NativeStore;
 use outbound_events_host::store::KeyValueStore;
 use tokio::task::yield_now;
 
-use crate::contender::{BARE, Contender, Kind, RECIPIENT, folder, root, store_path};
+use crate::contender::{BARE, Contender, ContenderKind, RECIPIENT, folder, root, store_path};
 use crate::event;
 use crate::floor::Floor;
-use crate::load::Connection;
+use crate::load::LoadConnection;
 use crate::native;
 use crate::rounds::median;
 
-/// What the guest spends on one event.
+/// The guest's cost of one event.
 #[derive(Debug)]
 pub struct EventCost {
     /// The event's name.
     pub event: String,
-    /// Bytes of its body.
+    /// The bytes of its body.
     pub body: usize,
-    /// Instructions and memory. `None` if the instance had not ended when its answer came: then nothing was counted.
+    /// Instructions and memory. `None` if the instance was still running after its answer, and nothing was counted.
     pub used: Option<Used>,
 }
 
-/// Bytes of the core module and of the component.
+/// The bytes of the core module and of the component.
 pub fn sizes() -> Result<[u64; 2]> {
     let size =
         |path: &str| Ok::<_, anyhow::Error>(std::fs::metadata(root().join(path)).context(path.to_owned())?.len());
     Ok([size("target/wasm32-wasip1/component/outbound_events.wasm")?, size(RECIPIENT)?])
 }
 
-/// A guest on a store in memory: what is counted is its own work.
+/// A guest on a store in memory, so that only its own work is measured.
 fn guest(component: &str, limits: Limits) -> Result<Guest> {
     guest_on(KeyValueStore::memory(), component, limits)
 }
@@ -64,8 +64,8 @@ async fn take(guest: &Guest, form: String) -> Result<Option<Used>> {
     Ok(response.extensions().get().copied())
 }
 
-/// What the first event of each of the guide's seven kinds costs a fresh instance.
-pub async fn of_kinds(component: &str) -> Result<Vec<EventCost>> {
+/// The cost of each of the guide's seven events in a fresh instance.
+pub async fn event_costs(component: &str) -> Result<Vec<EventCost>> {
     let guest = guest(component, Limits { measure: true, ..Limits::default() })?;
     let mut costs = Vec::new();
     for form in event::seven() {
@@ -75,8 +75,8 @@ pub async fn of_kinds(component: &str) -> Result<Vec<EventCost>> {
     Ok(costs)
 }
 
-/// Has a component take events one after the other, for `perf` to look at. None of them stays: there is nothing to be packed.
-pub async fn under_perf(component: &str, events: u64) -> Result<()> {
+/// Processes events one after the other, for profiling with `perf`. Deletes each, so that nothing is packed.
+pub async fn process_events(component: &str, events: u64) -> Result<()> {
     let store = KeyValueStore::memory();
     let guest = guest_on(store.clone(), component, Limits { perf_map: true, ..Limits::default() })?;
     for number in 0..events {
@@ -89,8 +89,8 @@ pub async fn under_perf(component: &str, events: u64) -> Result<()> {
     Ok(())
 }
 
-/// What an event passes through on its way, each part by itself, in microseconds: the median of `times`.
-pub async fn of_steps(component: &str, times: u64) -> Result<Vec<(&'static str, f64)>> {
+/// The median time of each step of an event in microseconds, over `times` repetitions.
+pub async fn step_times(component: &str, times: u64) -> Result<Vec<(&'static str, f64)>> {
     let full = guest(component, Limits::default())?;
     let bare = guest(BARE, Limits::default())?;
     let in_memory = NativeStore(KeyValueStore::memory());
@@ -100,7 +100,7 @@ pub async fn of_steps(component: &str, times: u64) -> Result<Vec<(&'static str, 
     let mut steps = [const { Vec::new() }; 6];
     for number in 0..times {
         let [instance, in_full, in_bare, in_native, in_store, on_disk] = &mut steps;
-        // What is made ahead is made here, in nobody's time.
+        // Lets the host prepare its next instance outside the measured time.
         yield_now().await;
         instance.push(timed(async { Ok(full.instantiate().await?) }).await?);
         in_full.push(timed(take(&full, event::form(number))).await?);
@@ -109,37 +109,37 @@ pub async fn of_steps(component: &str, times: u64) -> Result<Vec<(&'static str, 
         yield_now().await;
         let (form, (key, record)) = (event::form(number), event::stored(number)?);
         let head = request(&form)?;
-        in_native.push(timed(async { Ok(native::take(&in_memory, head, Ok(Some(form.into_bytes()))).await) }).await?);
+        in_native.push(timed(async { Ok(native::handle(&in_memory, head, Ok(Some(form.into_bytes()))).await) }).await?);
         on_disk.push(timed(async { floor.append(&record) }).await?);
         in_store.push(timed(async { Ok(store.set(key.to_string(), record).await?) }).await?);
     }
     const NAMES: [&str; 6] = [
-        "an instance of the component, made and let go",
+        "an instance of the component, created and dropped",
         EVENT,
         BARE_EVENT,
         "the same in the native library",
-        "a record set in the host's store: handed to its thread, committed, synced",
+        "a record set in the host's store: sent to its thread, committed, synced",
         "a record appended to a file and synced",
     ];
     Ok(NAMES.into_iter().zip(steps.map(median)).collect())
 }
 
-/// How the table calls an event's way through the recipient.
-pub const EVENT: &str = "an event in an instance that was made ahead, on a store in memory";
+/// The row of an event in the recipient.
+pub const EVENT: &str = "an event in an instance that was created ahead, on a store in memory";
 
-/// And through the bare component.
+/// The row of an event in the bare component.
 pub const BARE_EVENT: &str = "the same in the bare component";
 
-/// Microseconds that something takes.
+/// The time of a step in microseconds.
 async fn timed<T>(step: impl Future<Output = Result<T>>) -> Result<f64> {
     let started = Instant::now();
     step.await?;
     Ok(started.elapsed().as_secs_f64() * 1e6)
 }
 
-/// Milliseconds from the start of the host's process, on an empty store, to the first 200: the median of `times`. Without a
-/// cache of what is compiled, the component is compiled first.
-pub async fn of_a_start(times: usize, cached: bool) -> Result<f64> {
+/// The median milliseconds from the start of the host on an empty store to the first 200. If not `cached`, the host
+/// compiles the component first.
+pub async fn start_time(times: usize, cached: bool) -> Result<f64> {
     let mut took = Vec::new();
     for _ in 0..times {
         took.push(start(cached).await?.as_secs_f64() * 1e3);
@@ -151,8 +151,8 @@ async fn start(cached: bool) -> Result<Duration> {
     let (state, empty) = (folder()?, folder()?);
     let cache: Option<&Path> = (!cached).then_some(empty.path());
     let started = Instant::now();
-    let host = Contender::start_with_cache(state, Kind::Host, cache)?;
-    let answer = Connection::to(host.address()).await?.post(event::form(0)).await?;
+    let host = Contender::start_with_cache(state, ContenderKind::Host, cache)?;
+    let answer = LoadConnection::open(host.address()).await?.post(event::form(0)).await?;
     ensure!(answer.status == StatusCode::OK, "the first event was answered {}", answer.status);
     Ok(started.elapsed())
 }

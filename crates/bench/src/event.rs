@@ -1,4 +1,4 @@
-//! The events that every contender is sent: the guide's seven, in turn, no two alike.
+//! The events for all contenders: the guide's seven in rotation, each unique.
 
 use chrono::DateTime;
 use outbound_events::identity::Site;
@@ -6,7 +6,7 @@ use outbound_events::keys::EventKey;
 use outbound_events::parse::parse;
 use outbound_events::record::Record;
 
-/// The body of event `number`, as an appliance sends it. Seven in a row are one session, a second apart.
+/// The body of event `number`. Seven consecutive events are one session, one per second.
 pub fn form(number: u64) -> String {
     let (session, step) = (number / 7, number % 7);
     let (event, more) = match step {
@@ -34,7 +34,7 @@ pub fn seven() -> Vec<String> {
     [0, 1, 3, 4, 5, 6].map(form).into_iter().chain([form(6).replace("customer_exit", "rep_exit")]).collect()
 }
 
-/// Spread over all values, as those of an appliance are.
+/// A session id. Like an appliance's, they are distributed over all values.
 fn lsid(session: u64) -> String {
     let spread = |n: u64| {
         let n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -44,9 +44,9 @@ fn lsid(session: u64) -> String {
     format!("{:016x}{:016x}", spread(session.wrapping_add(1)), spread(!session))
 }
 
-/// What the recipient stores of event `number`: its key, and the record.
+/// The key and the record of event `number`.
 pub fn stored(number: u64) -> anyhow::Result<(EventKey, Vec<u8>)> {
-    // Any time of recording does: it has as many digits as any other.
+    // A constant time: its length in the record is always the same.
     let now = DateTime::from_timestamp(1_767_323_045, 678_000_000).unwrap_or_default();
     let (key, record) = Record::new(parse(form(number).as_bytes())?, Site::default(), now);
     Ok((key, record.to_json()?))

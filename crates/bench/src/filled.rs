@@ -1,4 +1,4 @@
-//! Stores that hold many events already, written past any recipient: a million by POST would take longer than the rest.
+//! Stores with many events, written directly: a million POSTs would take longer than all measurements.
 
 use std::fs::File;
 use std::path::Path;
@@ -16,11 +16,12 @@ use rusqlite::{Connection, params};
 
 use crate::event;
 
-/// How many rows are written in one transaction.
-const AT_ONCE: u64 = 50_000;
+/// The rows of one transaction.
+const ROWS_PER_TRANSACTION: u64 = 50_000;
 
-/// Makes a store of `events` events in a file, all older than those that are sent later: the newest loose, the others in packs, as
-/// passes leave them in the end. They are packed on the way: what passes cost is measured elsewhere. `wrote` is told of each part.
+/// Creates a store of `events` events in a file, older than those that are sent later. As after compaction, the newest
+/// are loose and the others in packs. Writes packs directly, since compaction is measured elsewhere. Calls `wrote` for
+/// each part.
 pub async fn packed(path: &Path, events: u64, mut wrote: impl FnMut(u64)) -> Result<()> {
     let store = NativeStore(KeyValueStore::sqlite(path)?);
     let loose = (Policy::default().loose_events as u64).min(events);
@@ -29,7 +30,7 @@ pub async fn packed(path: &Path, events: u64, mut wrote: impl FnMut(u64)) -> Res
         let making =
             at_once.iter().map(|&first| thread::spawn(move || part(first, (first + PART).min(events - loose))));
         for made in making.collect::<Vec<_>>() {
-            for pack in made.join().map_err(|_| anyhow!("a part of the store could not be made"))?? {
+            for pack in made.join().map_err(|_| anyhow!("a part of the store could not be written"))?? {
                 store.0.set(pack.key.to_string(), pack.value).await?;
             }
             wrote(PART);
@@ -42,7 +43,7 @@ pub async fn packed(path: &Path, events: u64, mut wrote: impl FnMut(u64)) -> Res
     pack_all(&store).await
 }
 
-/// How many events are made into packs together: about as many packs as a hand has fingers.
+/// The events that are packed together, about five packs.
 const PART: u64 = 35_000;
 
 fn part(first: u64, end: u64) -> Result<Vec<pack::Made>> {
@@ -51,32 +52,32 @@ fn part(first: u64, end: u64) -> Result<Vec<pack::Made>> {
         Ok((key.to_string(), Entry::read(value).map_err(|reason| anyhow!(reason))?))
     };
     let entries = (first..end).map(entry).collect::<Result<Entries>>()?;
-    pack::make(&Site::default(), &entries, None).context("a pack cannot be made")
+    pack::make(&Site::default(), &entries, None).context("a pack cannot be built")
 }
 
-/// Runs passes until nothing is left to do.
+/// Runs compaction until nothing remains.
 pub async fn pack_all(store: &NativeStore) -> Result<()> {
     let platform = NativePlatform::new(store.clone());
     while pass(&platform, &Policy::default(), &mut Backlogs::new(&[]), &Bound::WIDE).await?.remaining {}
     Ok(())
 }
 
-/// How many keys a store has.
-pub async fn keys(path: &Path) -> Result<usize> {
+/// The number of keys of a store.
+pub async fn count_keys(path: &Path) -> Result<usize> {
     Ok(Listing::of(&NativeStore(KeyValueStore::sqlite(path)?)).await?.keys)
 }
 
-/// Makes a store of `events` loose events in a file. `wrote` is told of each thousand.
+/// Creates a store of `events` loose events in a file. Calls `wrote` for each thousand.
 pub fn fill(path: &Path, events: u64, mut wrote: impl FnMut(u64)) -> Result<()> {
-    // Made by the host, so that it is what the host makes.
+    // The host creates the file, so that the layout is the host's.
     drop(KeyValueStore::sqlite(path)?);
     let mut connection = Connection::open(path)?;
     connection.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")?;
-    for first in (0..events).step_by(AT_ONCE as usize) {
+    for first in (0..events).step_by(ROWS_PER_TRANSACTION as usize) {
         let transaction = connection.transaction()?;
         let mut insert =
             transaction.prepare("INSERT INTO spin_key_value (store, key, value) VALUES ('default', ?1, ?2)")?;
-        for number in first..events.min(first + AT_ONCE) {
+        for number in first..events.min(first + ROWS_PER_TRANSACTION) {
             let (key, record) = event::stored(number)?;
             insert.execute(params![key.to_string(), record])?;
             if number % 1_000 == 999 {
@@ -90,7 +91,7 @@ pub fn fill(path: &Path, events: u64, mut wrote: impl FnMut(u64)) -> Result<()> 
     sync(path)
 }
 
-/// What is still in memory would be written while others are measured.
+/// Syncs a file, so that its pages are not written during a measurement.
 fn sync(path: &Path) -> Result<()> {
     Ok(File::options().write(true).open(path)?.sync_all()?)
 }

@@ -1,4 +1,4 @@
-//! What durable storage costs by itself: append the bytes of a record to a file, and have them on disk.
+//! The cost of durable storage alone: append a record to a file and sync it.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -11,7 +11,7 @@ use anyhow::Result;
 use crate::event;
 use crate::load::Slice;
 
-/// A file that records are appended to.
+/// A file for appended records.
 #[derive(Debug)]
 pub struct Floor {
     file: File,
@@ -19,18 +19,18 @@ pub struct Floor {
 }
 
 impl Floor {
-    /// An empty file in `folder`.
+    /// Creates the file in `folder`.
     pub fn new(folder: &Path) -> Result<Self> {
         Ok(Self { file: File::create(folder.join("floor"))?, next: Cell::new(0) })
     }
 
-    /// Appends bytes, and returns when they are on disk.
+    /// Appends bytes and syncs them.
     pub fn append(&self, bytes: &[u8]) -> Result<()> {
         (&self.file).write_all(bytes)?;
         Ok(self.file.sync_data()?)
     }
 
-    /// Appends and syncs, one record after the other, for `time`. Making the record is not timed.
+    /// Appends and syncs one record after the other for `time`. Does not measure building the record.
     pub fn slice(&self, time: Duration) -> Result<Slice> {
         let started = Instant::now();
         let mut took = Vec::new();

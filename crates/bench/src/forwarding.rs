@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use appliance::receive::{Framing, Misbehaviour, Receiver};
+use appliance::receive::{Framing, Misbehaviour, EmulatedReceiver};
 use bytes::Bytes;
 use indicatif::ProgressBar;
 use parking_lot::Mutex;
@@ -16,24 +16,24 @@ use tokio::time::sleep;
 use crate::contender::{Contender, folder, store_path};
 use crate::event;
 use crate::filled;
-use crate::load::{self, Connection, Work};
+use crate::load::{self, LoadConnection, Workload};
 use crate::rounds::{Series, Subject, Turns, median, take_turns};
 
 /// How long a destination that hangs takes for an answer: longer than a delivery run waits for it.
 const HANGS: Duration = Duration::from_secs(600);
 
-/// How long nothing is sent before an event is, to see how soon it is delivered.
+/// The idle time before each event whose delivery is timed.
 const IDLE: Duration = Duration::from_millis(250);
 
-/// How long a backlog may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// The time limit for draining a backlog.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// What was measured.
+/// The results.
 #[derive(Debug)]
-pub struct Forwarding {
+pub struct ForwardingFigures {
     /// One connection: a host without a destination, and hosts with one that works, one that hangs, and one whose answers' bodies hang.
     pub serial: Vec<Series>,
-    /// Milliseconds from the 200 to the delivery, nothing else going on: the median.
+    /// The median milliseconds from the 200 to the delivery on an idle host.
     pub delivered: f64,
     /// The number of pending events, and how many of them were delivered a second.
     pub backlog: (u64, f64),
@@ -41,13 +41,13 @@ pub struct Forwarding {
     pub backlog_with_bodies: f64,
 }
 
-/// A destination on a thread of its own, and when each event came first.
-struct Desk {
+/// A destination on a thread of its own, with the first arrival of each event.
+struct BenchDestination {
     address: SocketAddr,
     came: Arc<Mutex<HashMap<String, Instant>>>,
 }
 
-impl Desk {
+impl BenchDestination {
     fn open(misbehaviour: Misbehaviour) -> Result<Self> {
         let came: Arc<Mutex<HashMap<String, Instant>>> = Arc::default();
         let ledger = Arc::clone(&came);
@@ -56,12 +56,12 @@ impl Desk {
                 ledger.lock().entry(id.to_owned()).or_insert_with(Instant::now);
             }
         };
-        let receiver = Receiver::new(Vec::new(), misbehaviour, take)?;
+        let receiver = EmulatedReceiver::new(Vec::new(), misbehaviour, take)?;
         let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        // It ends with the process.
+        // The thread ends with the process.
         std::thread::Builder::new().name("destination".to_owned()).spawn(move || {
             runtime.block_on(async {
                 if let Ok(listener) = TcpListener::from_std(listener) {
@@ -85,31 +85,31 @@ impl Desk {
     }
 }
 
-/// Measures all of it. `events` are looked at one by one, `backlog` are pending.
+/// Measures forwarding: `events` deliveries one by one, and a backlog of `backlog` pending events.
 pub async fn measure(
     turns: Turns,
     warm_up: Duration,
     events: u32,
     backlog: u64,
     bar: &ProgressBar,
-) -> Result<Forwarding> {
-    let works = Desk::open(Misbehaviour::default())?;
-    let hangs = Desk::open(Misbehaviour { delay: HANGS, ..Misbehaviour::default() })?;
-    let body_hangs = Desk::open(Misbehaviour { framing: Framing::HangingBody, ..Misbehaviour::default() })?;
+) -> Result<ForwardingFigures> {
+    let works = BenchDestination::open(Misbehaviour::default())?;
+    let hangs = BenchDestination::open(Misbehaviour { delay: HANGS, ..Misbehaviour::default() })?;
+    let body_hangs = BenchDestination::open(Misbehaviour { framing: Framing::HangingBody, ..Misbehaviour::default() })?;
     let hosts = [
-        Contender::start_to("", "no destination")?,
-        Contender::start_to(&works.destination(), "a destination that works")?,
-        Contender::start_to(&hangs.destination(), "a destination that hangs")?,
-        Contender::start_to(&body_hangs.destination(), "a destination whose answers' bodies hang")?,
+        Contender::start_with_destinations("", "no destination")?,
+        Contender::start_with_destinations(&works.destination(), "a destination that works")?,
+        Contender::start_with_destinations(&hangs.destination(), "a destination that hangs")?,
+        Contender::start_with_destinations(&body_hangs.destination(), "a destination whose answers' bodies hang")?,
     ];
     for host in &hosts {
-        load::slice(host, Work::KeptAlive(1), warm_up).await?;
+        load::slice(host, Workload::KeptAlive(1), warm_up).await?;
     }
     let subjects: Vec<_> = hosts.iter().map(Subject::Recipient).collect();
-    let serial = take_turns(&subjects, Work::KeptAlive(1), turns, bar).await?;
+    let serial = take_turns(&subjects, Workload::KeptAlive(1), turns, bar).await?;
     drop(hosts);
     let body = Bytes::from_static(&[b'x'; 1_024]);
-    Ok(Forwarding {
+    Ok(ForwardingFigures {
         serial,
         delivered: delivered(events).await?,
         backlog: (backlog, drained(backlog, Misbehaviour::default()).await?),
@@ -117,11 +117,11 @@ pub async fn measure(
     })
 }
 
-/// Milliseconds from the 200 of an event to its delivery, while nothing else goes on.
+/// The median milliseconds from an event's 200 to its delivery on an idle host.
 async fn delivered(events: u32) -> Result<f64> {
-    let desk = Desk::open(Misbehaviour::default())?;
-    let host = Contender::start_to(&desk.destination(), "delivering")?;
-    let mut connection = Connection::to(host.address()).await?;
+    let desk = BenchDestination::open(Misbehaviour::default())?;
+    let host = Contender::start_with_destinations(&desk.destination(), "delivering")?;
+    let mut connection = LoadConnection::open(host.address()).await?;
     let mut took = Vec::new();
     for _ in 0..events {
         sleep(IDLE).await;
@@ -130,7 +130,7 @@ async fn delivered(events: u32) -> Result<f64> {
         connection.post(event::form(number)).await?;
         let answered = Instant::now();
         let came = wait_for(|| desk.time_of(&id)).await.context("an event was not delivered")?;
-        // It may be there before its sender has read the answer.
+        // The delivery can be earlier than the sender reads the answer.
         took.push(came.saturating_duration_since(answered).as_secs_f64() * 1e3);
     }
     Ok(median(took))
@@ -140,19 +140,19 @@ async fn delivered(events: u32) -> Result<f64> {
 async fn drained(events: u64, misbehaviour: Misbehaviour) -> Result<f64> {
     let state = folder()?;
     filled::fill(&store_path(state.path()), events, |_| ())?;
-    let desk = Desk::open(misbehaviour)?;
-    let _host = Contender::start_to_in(state, &desk.destination(), "draining")?;
+    let desk = BenchDestination::open(misbehaviour)?;
+    let _host = Contender::start_with_destinations_in(state, &desk.destination(), "draining")?;
     wait_for(|| (desk.count() > 0).then_some(())).await.context("nothing was delivered")?;
     let (began, before) = (Instant::now(), desk.count());
     let all = usize::try_from(events)?;
     wait_for(|| (desk.count() >= all).then_some(())).await.context("a backlog was not delivered")?;
-    ensure!(before < all, "{before} events were there at once");
+    ensure!(before < all, "{before} events arrived before the measurement began");
     Ok((all - before) as f64 / began.elapsed().as_secs_f64())
 }
 
 async fn wait_for<T>(found: impl Fn() -> Option<T>) -> Option<T> {
     let began = Instant::now();
-    while began.elapsed() < PATIENCE {
+    while began.elapsed() < DRAIN_TIMEOUT {
         if let Some(found) = found() {
             return Some(found);
         }

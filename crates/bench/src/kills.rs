@@ -1,7 +1,7 @@
-//! A host that is killed again and again under load, and a ledger of what it answered 200.
+//! Kills a host repeatedly under load, and compares the store with a ledger of the events that were answered 200.
 //!
-//! A sender does as an appliance: what was not answered 200 it sends again, after the host's next start. In the end each event
-//! that was answered 200 must be in the store, once, and nothing else.
+//! Like an appliance, a sender repeats an event without a 200 after the host's next start. In the end the store must
+//! contain each event that was answered 200 exactly once, and nothing else.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,68 +16,68 @@ use rusqlite::Connection as Database;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, spawn_blocking};
 
-use crate::contender::{Contender, Kind, folder, store_path};
+use crate::contender::{Contender, ContenderKind, folder, store_path};
 use crate::event;
-use crate::load::{Answer, Connection};
+use crate::load::{EventAnswer, LoadConnection};
 
-/// How many senders there are.
+/// The number of senders.
 const SENDERS: u64 = 16;
 
-/// What the ledger and the store say in the end.
+/// The comparison of ledger and store.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Ledger {
-    /// How often the host was killed.
+pub struct KillLedger {
+    /// The number of kills.
     pub kills: u64,
     /// Events that were answered 200.
     pub acknowledged: u64,
-    /// Those whose first 200 a kill took away: they were stored, and duplicates when they were sent again.
+    /// Events that were stored, killed before their 200, and duplicates when repeated.
     pub unanswered: u64,
-    /// Events that were answered 200 and are not in the store.
+    /// Events that were answered 200 and are missing in the store.
     pub lost: u64,
-    /// Records in the store, loose or packed, that are not of an event that was answered 200.
+    /// Records in the store, loose or packed, without an event that was answered 200.
     pub doubled: u64,
 }
 
-/// Where the senders stand. Each sends the numbers that leave its own remainder.
+/// The progress of the senders. Sender `n` sends the numbers `n`, `n + SENDERS`, and so on.
 #[derive(Debug)]
 struct Senders {
     acknowledged: BTreeSet<u64>,
-    /// How many of those were answered `duplicate`.
+    /// Of the acknowledged events, those answered `duplicate`.
     duplicates: u64,
-    /// The next number of each.
+    /// The next number of each sender.
     next: Vec<u64>,
 }
 
-/// Kills the host `kills` times under load, each time after another number of answers. `killed` is told of each.
-pub async fn kill(kills: u64, mut killed: impl FnMut()) -> Result<Ledger> {
+/// Kills the host `kills` times under load, each time after another number of answers. Calls `killed` after each.
+pub async fn kill_repeatedly(kills: u64, mut killed: impl FnMut()) -> Result<KillLedger> {
     let senders =
         Arc::new(Mutex::new(Senders { acknowledged: BTreeSet::new(), duplicates: 0, next: (0..SENDERS).collect() }));
     let mut state = folder()?;
     for number in 0..kills {
-        let host = Contender::start_in(state, Kind::Host, format!("host number {number}"))?;
-        // From the very first answer to well within a load: no two lives are alike, and none ends by a clock.
+        let host = Contender::start_in(state, ContenderKind::Host, format!("host number {number}"))?;
+        // Kill after a number of answers, not after a time: from the first answer to the middle of the load.
         let (enough, answers) = (1 + number * 37 % 400, Arc::new(Semaphore::new(0)));
         let mut load = send_until_it_fails(&host, &senders, &answers);
         let _counted = tokio::select! {
             counted = answers.acquire_many(enough as u32) => counted?,
             Some(ended) = load.join_next() => {
                 ended?;
-                anyhow::bail!("a sender was given no answer before the kill; the host's log: {}", host.log_tail());
+                anyhow::bail!("a sender got no answer before the kill; the host's log: {}", host.log_tail());
             }
         };
-        // On another thread: the senders go on until the host is gone.
+        // On another thread, so that the senders go on until the host has ended.
         state = spawn_blocking(|| host.kill()).await??;
         load.join_all().await;
         killed();
     }
-    let host = Contender::start_in(state, Kind::Host, "the last host".to_owned())?;
+    let host = Contender::start_in(state, ContenderKind::Host, "the last host".to_owned())?;
     send_the_rest(&host, &senders).await?;
     let state = host.kill()?;
     let Senders { acknowledged, duplicates, .. } = &*senders.lock();
     let expected = acknowledged.iter().map(|number| Ok(event::stored(*number)?.0.to_string()));
     let expected: BTreeSet<_> = expected.collect::<Result<_>>()?;
     let stored = stored_keys(&Database::open(store_path(state.path()))?)?;
-    Ok(Ledger {
+    Ok(KillLedger {
         kills,
         acknowledged: acknowledged.len() as u64,
         unanswered: *duplicates,
@@ -86,13 +86,13 @@ pub async fn kill(kills: u64, mut killed: impl FnMut()) -> Result<Ledger> {
     })
 }
 
-/// Each sender ends at its first event without an answer, which stays its next. `answers` counts those that were answered.
+/// Each sender ends at its first event without a 200, which stays its next one. `answers` counts the answered events.
 fn send_until_it_fails(host: &Contender, senders: &Arc<Mutex<Senders>>, answers: &Arc<Semaphore>) -> JoinSet<()> {
     let mut load = JoinSet::new();
     for sender in 0..SENDERS as usize {
         let (address, senders, answers) = (host.address(), Arc::clone(senders), Arc::clone(answers));
         load.spawn(async move {
-            let Ok(mut connection) = Connection::to(address).await else { return };
+            let Ok(mut connection) = LoadConnection::open(address).await else { return };
             loop {
                 let Some(number) = senders.lock().next.get(sender).copied() else { return };
                 let Ok(answer) = connection.post(event::form(number)).await else { return };
@@ -108,7 +108,7 @@ fn send_until_it_fails(host: &Contender, senders: &Arc<Mutex<Senders>>, answers:
 }
 
 async fn send_the_rest(host: &Contender, senders: &Mutex<Senders>) -> Result<()> {
-    let mut connection = Connection::to(host.address()).await?;
+    let mut connection = LoadConnection::open(host.address()).await?;
     let rest = senders.lock().next.clone();
     for (sender, number) in rest.into_iter().enumerate() {
         let answer = connection.post(event::form(number)).await?;
@@ -119,7 +119,7 @@ async fn send_the_rest(host: &Contender, senders: &Mutex<Senders>) -> Result<()>
 }
 
 impl Senders {
-    fn acknowledge(&mut self, sender: usize, answer: &Answer) {
+    fn acknowledge(&mut self, sender: usize, answer: &EventAnswer) {
         self.duplicates += u64::from(answer.result.as_deref() == Some("duplicate"));
         if let Some(next) = self.next.get_mut(sender) {
             self.acknowledged.insert(*next);
@@ -128,10 +128,10 @@ impl Senders {
     }
 }
 
-/// The keys of all events of a sound store, loose and packed, each with the record that belongs to it.
+/// The keys of all events in a store, loose and packed. An error if the file or a record is damaged.
 fn stored_keys(store: &Database) -> Result<BTreeSet<String>> {
     let check: String = store.query_row("PRAGMA integrity_check", [], |row| row.get(0))?;
-    ensure!(check == "ok", "the file is not sound: {check}");
+    ensure!(check == "ok", "the file is damaged: {check}");
     let mut statement = store.prepare("SELECT key, value, store FROM spin_key_value")?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, String>(2)?)))?;
     let mut keys = BTreeSet::new();
@@ -142,8 +142,9 @@ fn stored_keys(store: &Database) -> Result<BTreeSet<String>> {
             let entries = Pack::open(&pack, &value).and_then(|pack| pack.all()).with_context(|| key.clone())?;
             keys.extend(entries.into_iter().map(|entry| entry.key.to_string()));
         } else if !key.starts_with("index.") && key != LEASE {
-            let record: Record = serde_json::from_slice(&value).with_context(|| format!("no record is under {key}"))?;
-            ensure!(key.ends_with(&record.id), "the record of {} is under {key}", record.id);
+            let record: Record =
+                serde_json::from_slice(&value).with_context(|| format!("the value of {key} is not a record"))?;
+            ensure!(key.ends_with(&record.id), "{key} has the record of {}", record.id);
             keys.insert(key);
         }
     }

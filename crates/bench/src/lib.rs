@@ -1,25 +1,25 @@
-//! Measures the recipient against what people would pick instead, and against kills: `cargo xtask bench`.
+//! Measures the recipient against alternatives, and kills it under load: `cargo xtask bench`.
 //!
 //! | what | file |
 //! |---|---|
-//! | the recipients that are compared, each a process of its own | [`contender`] |
-//! | one of them: the library natively behind hyper, which is what wasm is measured against | [`native`] |
-//! | two others: a component that only keeps the body; what one would write in an afternoon | `bare/`, `flask/` |
-//! | what durable storage costs by itself: append and fdatasync | [`floor`] |
-//! | the events that all are sent, and stores that hold many already | [`event`], [`filled`] |
+//! | the compared recipients, each a process of its own | [`contender`] |
+//! | one of them: the native library behind hyper, to measure the cost of wasm | [`native`] |
+//! | two others: a component that only stores the body, and a minimal recipient in Flask | `bare/`, `flask/` |
+//! | the cost of durable storage alone: append and fdatasync | [`floor`] |
+//! | the events for all contenders, and stores with many events | [`event`], [`filled`] |
 //! | connections that send as fast as they are answered | [`load`] |
-//! | rounds in which the contenders take turns, and what they come to | [`rounds`] |
-//! | pushing on: what it costs who sends, how soon and how fast it delivers | [`forwarding`] |
+//! | rounds in which the contenders take turns, and their statistics | [`rounds`] |
+//! | forwarding: its cost for a sender, the time to delivery, the rate of a backlog | [`forwarding`] |
 //! | each resource, read from stores of each size | [`reading`] |
-//! | many who read at once, while an appliance sends | [`crowded`] |
+//! | many concurrent readers, while an appliance sends | [`crowded`] |
 //! | a backlog, drained by `appliance send` | [`backlog`] |
-//! | what one event, one instance and one start cost | [`cost`] |
-//! | a host that is killed a hundred times, and a ledger of what it answered 200 | [`kills`] |
-//! | one run of it all | [`run`] |
-//! | the tables, and the targets | [`report`] |
-//! | the program: its arguments and commands | `main.rs` |
+//! | the cost of one event, one instance and one start | [`cost`] |
+//! | a host that is killed a hundred times, and a ledger of its answers | [`kills`] |
+//! | one complete run | [`run`] |
+//! | the tables and the targets | [`report`] |
+//! | the program: arguments and commands | `main.rs` |
 //!
-//! Figures are compared within one run only: contenders take turns, so that what disturbs one disturbs all.
+//! Compare figures of one run only: contenders take turns, so that a disturbance affects all of them.
 #![forbid(unsafe_code)]
 
 pub mod backlog;

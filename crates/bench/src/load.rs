@@ -1,4 +1,5 @@
-//! Connections that send as fast as they are answered, each its next event only after the last one's 200, as an appliance.
+//! Connections that send as fast as they are answered. Like an appliance, each sends its next event after the 200 of
+//! the last.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -17,37 +18,37 @@ use crate::event;
 
 /// How events are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Work {
-    /// On so many connections, each kept alive.
+pub enum Workload {
+    /// On this number of connections, all kept alive.
     KeptAlive(usize),
-    /// One after the other, each on a connection of its own.
+    /// One event after the other, each on a new connection.
     Reconnecting,
 }
 
-impl Work {
+impl Workload {
     fn connections(self) -> usize {
         if let Self::KeptAlive(connections) = self { connections } else { 1 }
     }
 }
 
-/// What was measured in one go.
+/// The measurements of one turn.
 #[derive(Debug)]
 pub struct Slice {
-    /// From before the first byte of each request to its answer; for [`Work::Reconnecting`] from before the connection.
+    /// The time of each event, from before its request, or before its connection, to its answer.
     pub took: Vec<Duration>,
     /// From the first request to the last answer.
     pub elapsed: Duration,
-    /// The share of this time that the sender was busy, where that is known.
+    /// The share of this time in which the sender was busy, if known.
     pub busy: Option<f64>,
-    /// How long the recipient was on a processor meanwhile, where that is known.
+    /// The recipient's processor time, if known.
     pub processor: Option<Duration>,
 }
 
-/// Sends new events for `time`. An error if one of them is not answered 200, or was there before.
-pub async fn slice(contender: &Contender, work: Work, time: Duration) -> Result<Slice> {
+/// Sends new events for `time`. An error if an event is not answered 200, or is a duplicate.
+pub async fn slice(contender: &Contender, work: Workload, time: Duration) -> Result<Slice> {
     let mut kept = Vec::new();
     for _ in 0..work.connections() {
-        kept.push(Some(Connection::to(contender.address()).await?).filter(|_| work != Work::Reconnecting));
+        kept.push(Some(LoadConnection::open(contender.address()).await?).filter(|_| work != Workload::Reconnecting));
     }
     let (started, busy_before, processor_before) = (Instant::now(), busy(), contender.processor_time());
     let mut senders = JoinSet::new();
@@ -66,11 +67,11 @@ pub async fn slice(contender: &Contender, work: Work, time: Duration) -> Result<
     Ok(Slice { took, elapsed, busy, processor })
 }
 
-/// Sends until `end`, and gives what each event took. Without a connection that is kept, each event has its own.
+/// Sends until `end`, and returns the time of each event. Without `kept`, each event has a new connection.
 async fn send(
     address: SocketAddr,
     numbers: Numbers,
-    mut kept: Option<Connection>,
+    mut kept: Option<LoadConnection>,
     end: Instant,
 ) -> Result<Vec<Duration>> {
     let mut took = Vec::new();
@@ -79,7 +80,7 @@ async fn send(
         let begun = Instant::now();
         let answer = match &mut kept {
             Some(connection) => connection.post(form).await?,
-            None => Connection::to(address).await?.post(form).await?,
+            None => LoadConnection::open(address).await?.post(form).await?,
         };
         took.push(begun.elapsed());
         if answer.status != StatusCode::OK || answer.result.as_ref().is_some_and(|result| result != "stored") {
@@ -89,40 +90,40 @@ async fn send(
     Ok(took)
 }
 
-/// How long this thread has run. `None` where the kernel does not tell.
+/// The processor time of this thread. `None` if the kernel does not provide it.
 fn busy() -> Option<Duration> {
-    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    Some(Duration::from_nanos(told.split(' ').next()?.parse().ok()?))
+    let schedstat = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    Some(Duration::from_nanos(schedstat.split(' ').next()?.parse().ok()?))
 }
 
-/// What an event was answered.
+/// The answer to an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct EventAnswer {
     /// The status.
     pub status: StatusCode,
-    /// `Event-Result`, which this project's recipient gives.
+    /// The header `Event-Result` of this project's recipient.
     pub result: Option<String>,
 }
 
-/// A connection that is kept alive.
-pub struct Connection {
+/// A connection to a contender, kept alive.
+pub struct LoadConnection {
     sender: SendRequest<Full<Bytes>>,
     address: SocketAddr,
 }
 
-impl Connection {
-    /// Connects.
-    pub async fn to(address: SocketAddr) -> Result<Self> {
+impl LoadConnection {
+    /// Opens a connection.
+    pub async fn open(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        // It ends with the sender; what ends it earlier is the sender's error too.
+        // Ends with the sender. An earlier end is an error of the sender, too.
         tokio::spawn(connection);
         Ok(Self { sender, address })
     }
 
-    /// Posts one event, and reads the whole answer.
-    pub async fn post(&mut self, form: String) -> Result<Answer> {
+    /// Posts one event and reads the whole answer.
+    pub async fn post(&mut self, form: String) -> Result<EventAnswer> {
         let request = Request::post("/events")
             .header(header::HOST, self.address.to_string())
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -133,10 +134,10 @@ impl Connection {
             response.headers().get("event-result").map(|result| String::from_utf8_lossy(result.as_bytes()).into());
         let status = response.status();
         response.into_body().collect().await?;
-        Ok(Answer { status, result })
+        Ok(EventAnswer { status, result })
     }
 
-    /// Asks for what who has the read token may see, and gives the status and the body.
+    /// Gets a path with the read token, and returns the status and the body.
     pub async fn get(&mut self, path: &str) -> Result<(StatusCode, String)> {
         let request = Request::get(path)
             .header(header::HOST, self.address.to_string())

@@ -1,4 +1,4 @@
-//! `bench`: one run of everything, or one contender. `cargo xtask bench` builds what it needs and calls it.
+//! `bench`: the benchmark, and one of its contenders. `cargo xtask bench` builds everything that it needs, and runs it.
 #![forbid(unsafe_code)]
 
 use std::path::PathBuf;
@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use bench::contender::RECIPIENT;
 use bench::report::record;
-use bench::run::{Extent, measure};
+use bench::run::{BenchExtent, measure};
 use bench::{cost, filled, native};
 use clap::{Args, Parser, Subcommand};
 
-/// Measures the recipient. `cargo xtask bench` builds what this needs first.
+/// Measures the recipient. Run it with `cargo xtask bench`, which builds everything that it needs.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -22,30 +22,31 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Measures everything, and prints tables in Markdown.
-    Run(Run),
-    /// Makes a store of many events in a new file: loose, as they were stored before there were packs.
+    /// Measures everything and prints tables in Markdown.
+    Run(RunArguments),
+    /// Creates a store with many loose events in a new file.
     Fill {
-        /// The file to make.
+        /// The file to create.
         #[arg(long)]
         store: PathBuf,
-        /// How many events: seven a session, a second apart.
+        /// The number of events: seven per session, one per second.
         #[arg(long, default_value_t = 800_000)]
         events: u64,
-        /// In packs, as passes leave them in the end.
+        /// Stores the events in packs, as after compaction.
         #[arg(long)]
         packed: bool,
     },
-    /// Has a component take events, one after the other on a store in memory, for `perf record` to look at.
+    /// Processes events in a component on a store in memory, for `perf record`.
     Take {
         /// The component, from the project's top folder.
         #[arg(long)]
         component: String,
-        /// How many events.
+        /// The number of events.
         #[arg(long, default_value_t = 100_000)]
         events: u64,
     },
-    /// Tells what an event costs a component: instructions of each of the guide's seven, and microseconds.
+    /// Prints the cost of an event in a component: instructions of each of the guide's seven, and microseconds of each
+    /// step.
     Cost {
         /// The component, from the project's top folder.
         #[arg(long, default_value = RECIPIENT)]
@@ -60,23 +61,23 @@ enum Command {
 }
 
 #[derive(Args)]
-struct Run {
-    /// Fewer and shorter turns, a shorter backlog, fewer kills.
+struct RunArguments {
+    /// Measures less.
     #[arg(long)]
     quick: bool,
-    /// A page whose tables are replaced by those of this run.
+    /// A page whose tables are replaced.
     #[arg(long)]
     record: Option<PathBuf>,
 }
 
-/// Sends from one thread, as an appliance does, and leaves the others to who receives.
+/// Sends from one thread, like an appliance, so that the recipients get the other processors.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(arguments) => run(arguments).await,
         Command::Fill { store, events, packed: true } => filled::packed(&store, events, |_| ()).await,
         Command::Fill { store, events, packed: false } => filled::fill(&store, events, |_| ()),
-        Command::Take { component, events } => cost::under_perf(&component, events).await,
+        Command::Take { component, events } => cost::process_events(&component, events).await,
         Command::Cost { component } => costs(&component).await,
         Command::Native { store } => {
             tracing_subscriber::fmt().with_target(false).with_writer(std::io::stderr).with_ansi(false).init();
@@ -93,17 +94,17 @@ async fn main() -> ExitCode {
 }
 
 async fn costs(component: &str) -> Result<()> {
-    for cost in cost::of_kinds(component).await? {
+    for cost in cost::event_costs(component).await? {
         println!("{:>8} instructions: {}", cost.used.map_or(0, |used| used.fuel), cost.event);
     }
-    for (step, microseconds) in cost::of_steps(component, 2_000).await? {
+    for (step, microseconds) in cost::step_times(component, 2_000).await? {
         println!("{microseconds:>8.1} µs: {step}");
     }
     Ok(())
 }
 
-async fn run(arguments: Run) -> Result<()> {
-    let extent = if arguments.quick { Extent::QUICK } else { Extent::FULL };
+async fn run(arguments: RunArguments) -> Result<()> {
+    let extent = if arguments.quick { BenchExtent::QUICK } else { BenchExtent::FULL };
     let started = Instant::now();
     let figures = measure(&extent).await?;
     let tables = figures.markdown(&described(&arguments, &extent, started.elapsed()));
@@ -111,14 +112,14 @@ async fn run(arguments: Run) -> Result<()> {
     arguments.record.map_or(Ok(()), |page| record(&page, &tables))
 }
 
-/// The run in a sentence, its machine in general terms.
-fn described(arguments: &Run, extent: &Extent, took: Duration) -> String {
+/// A sentence about the run and the machine.
+fn described(arguments: &RunArguments, extent: &BenchExtent, took: Duration) -> String {
     let memory = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
         let kib = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?.trim().strip_suffix(" kB")?;
         Some(format!(", {} GiB of memory", kib.trim().parse::<u64>().ok()?.div_ceil(1 << 20)))
     });
     format!(
-        "`cargo xtask bench{}` of {}: {} rounds of {} s a contender, {} s in all,\non {} {} with {} processors{}, which also send.",
+        "`cargo xtask bench{}` of {}: {} rounds of {} s per contender, {} s in total, on {} {} with {} processors{}; the sender shares them.",
         if arguments.quick { " --quick" } else { "" },
         chrono::Utc::now().format("%Y-%m-%d"),
         extent.turns.rounds,

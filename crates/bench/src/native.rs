@@ -1,4 +1,4 @@
-//! The library without wasm: the same service, behind hyper, on the host's own store. What it is faster by is what wasm costs.
+//! The native library behind hyper, on the host's store: the same service without the cost of wasm.
 
 use std::convert::Infallible;
 use std::path::Path;
@@ -21,9 +21,10 @@ use tokio::runtime::Builder;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::LocalSet;
 
-/// Serves on a free port of this machine, which it prints, with ingest open, until it is killed.
+/// Serves on a free loopback port, which it prints, with ingest open, until it is killed.
 ///
-/// A service's future stays on its thread. So there is a thread for each processor, and connections are dealt out in turn.
+/// A service's future cannot move to another thread. So each processor has a thread, and connections are distributed
+/// round-robin.
 pub async fn serve(path: &Path) -> anyhow::Result<()> {
     let store = NativeStore(KeyValueStore::sqlite(path)?);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -38,7 +39,7 @@ pub async fn serve(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A thread that serves the connections that it is sent.
+/// Starts a thread that serves the connections that are sent to it.
 fn thread(store: NativeStore) -> std::io::Result<UnboundedSender<std::net::TcpStream>> {
     let (sender, mut connections) = unbounded_channel();
     let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -64,13 +65,13 @@ async fn connection(stream: TcpStream, store: NativeStore) {
     }
 }
 
-/// Answers one request, and logs the line that the host logs.
+/// Answers one request, and logs the same line as the host.
 async fn answer(store: &NativeStore, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let started = Instant::now();
     let (head, incoming) = request.into_parts();
     let (method, path) = (head.method.clone(), head.uri.path().to_owned());
     let body = incoming.collect().await.map(|body| Some(body.to_bytes().to_vec())).map_err(|_| BrokenOff);
-    let (response, after) = take(store, head, body).await;
+    let (response, after) = handle(store, head, body).await;
     let response = response.map(|body| Full::new(Bytes::from(body)));
     go_on(store, after);
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
@@ -86,8 +87,8 @@ async fn answer(store: &NativeStore, request: Request<Incoming>) -> Response<Ful
     response
 }
 
-/// Answers one request: what the component does in the host. And what it has left to do after that.
-pub async fn take(
+/// Answers one request, like the component in the host, and returns the work to do after the answer.
+pub async fn handle(
     store: &NativeStore,
     head: Parts,
     mut body: Result<Option<Vec<u8>>, BrokenOff>,
@@ -99,7 +100,7 @@ pub async fn take(
     (answer.response, answer.after)
 }
 
-/// Does what is left to do, beside the requests to come.
+/// Does the remaining work concurrently with later requests.
 fn go_on(store: &NativeStore, after: After) {
     let store = store.clone();
     if !after.is_nothing() {

@@ -1,4 +1,4 @@
-//! What reading costs: each resource, on stores of each size.
+//! The cost of reading: each resource, on stores of each size.
 
 use std::time::{Duration, Instant};
 
@@ -7,13 +7,13 @@ use http::StatusCode;
 
 use crate::contender::Contender;
 use crate::event;
-use crate::load::Connection;
+use crate::load::LoadConnection;
 use crate::rounds::median;
 
-/// What is asked for.
+/// A resource of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resource {
-    /// A page of 50 sessions, rows whole.
+pub enum ReadResource {
+    /// A page of 50 complete sessions.
     Sessions,
     /// A page of 50 events.
     Events,
@@ -23,15 +23,15 @@ pub enum Resource {
     Event,
     /// The statistics.
     Stats,
-    /// One answer to a search for an external key that nobody has: as many packs' heads as one answer reads.
+    /// One answer to a search for an unknown external key, which reads the most heads of packs.
     Search,
 }
 
-impl Resource {
-    /// All of them, in the order of the table.
+impl ReadResource {
+    /// All resources, in the order of the table.
     pub const ALL: [Self; 6] = [Self::Sessions, Self::Events, Self::Session, Self::Event, Self::Stats, Self::Search];
 
-    /// How the table calls it.
+    /// The name in the table.
     pub fn name(self) -> &'static str {
         match self {
             Self::Sessions => "a page of 50 sessions",
@@ -39,12 +39,12 @@ impl Resource {
             Self::Session => "one session",
             Self::Event => "one event",
             Self::Stats => "stats",
-            Self::Search => "one answer to a search for an external key that nobody has",
+            Self::Search => "one answer to a search for an unknown external key",
         }
     }
 
-    /// Where it is, and what its answer must hold. `number` is that of an event that is stored.
-    fn asked(self, number: u64) -> Result<(String, String)> {
+    /// The path, and a text that the answer must contain. `number` is that of a stored event.
+    fn path_and_expected(self, number: u64) -> Result<(String, String)> {
         let (key, _) = event::stored(number)?;
         let lsid = key.lsid.as_ref().context("an event has no session")?.as_str().to_owned();
         Ok(match self {
@@ -58,35 +58,35 @@ impl Resource {
     }
 }
 
-/// A host on a store that holds so many events.
+/// A host on a store with many events.
 #[derive(Debug)]
 pub struct Filled {
     /// The host.
     pub host: Contender,
-    /// How many events its store holds.
+    /// The number of events in its store.
     pub events: u64,
-    /// How many keys that were.
+    /// The number of keys.
     pub keys: usize,
-    /// How many bytes its file had.
+    /// The size of the file in bytes.
     pub bytes: u64,
 }
 
-/// What one resource took on each store, in milliseconds: the medians of the rounds, in the order of the stores.
+/// The times of one resource.
 #[derive(Debug)]
 pub struct Read {
-    /// What was asked for.
-    pub resource: Resource,
-    /// What it took.
+    /// The resource.
+    pub resource: ReadResource,
+    /// The median milliseconds for each store.
     pub took: Vec<f64>,
 }
 
-/// Asks each store for each resource, once a round, the stores taking turns.
-pub async fn read(stores: &[Filled], rounds: usize, mut read_once: impl FnMut()) -> Result<Vec<Read>> {
-    let mut took = vec![vec![Vec::new(); stores.len()]; Resource::ALL.len()];
+/// Gets each resource from each store once per round; the stores take turns.
+pub async fn measure(stores: &[Filled], rounds: usize, mut read_once: impl FnMut()) -> Result<Vec<Read>> {
+    let mut took = vec![vec![Vec::new(); stores.len()]; ReadResource::ALL.len()];
     for round in 0..rounds {
-        for (resource, took) in Resource::ALL.into_iter().zip(&mut took) {
-            // It is slow by what it reads, not by chance.
-            if resource == Resource::Search && round % 4 != 0 {
+        for (resource, took) in ReadResource::ALL.into_iter().zip(&mut took) {
+            // Slow, and its times hardly vary: fewer rounds are enough.
+            if resource == ReadResource::Search && round % 4 != 0 {
                 continue;
             }
             for (store, took) in stores.iter().zip(took) {
@@ -95,15 +95,15 @@ pub async fn read(stores: &[Filled], rounds: usize, mut read_once: impl FnMut())
             }
         }
     }
-    let rows = Resource::ALL.into_iter().zip(took);
+    let rows = ReadResource::ALL.into_iter().zip(took);
     Ok(rows.map(|(resource, took)| Read { resource, took: took.into_iter().map(median).collect() }).collect())
 }
 
-async fn ask(store: &Filled, resource: Resource, round: usize) -> Result<Duration> {
-    // Another each time, all over the store's years.
+async fn ask(store: &Filled, resource: ReadResource, round: usize) -> Result<Duration> {
+    // Another event in each round, distributed over the whole store.
     let number = (round as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) % store.events.max(1);
-    let (path, expected) = resource.asked(number)?;
-    let mut connection = Connection::to(store.host.address()).await?;
+    let (path, expected) = resource.path_and_expected(number)?;
+    let mut connection = LoadConnection::open(store.host.address()).await?;
     let started = Instant::now();
     let (status, body) = connection.get(&path).await?;
     let took = started.elapsed();

@@ -1,4 +1,4 @@
-//! Contenders that take turns, a slice each in every round, and what their slices come to.
+//! Rounds in which contenders take turns, and statistics over the rounds.
 
 use std::time::Duration;
 
@@ -7,40 +7,45 @@ use indicatif::ProgressBar;
 
 use crate::contender::Contender;
 use crate::floor::Floor;
-use crate::load::{self, Slice, Work};
+use crate::load::{self, Slice, Workload};
 
-/// Who takes a turn.
+/// A participant of the rounds.
 #[derive(Debug)]
 pub enum Subject<'a> {
     /// A recipient.
     Recipient(&'a Contender),
-    /// A file that records are appended to.
+    /// A file for appended records.
     Floor(&'a Floor),
 }
 
-/// One subject's slices, one a round.
+/// The slices of one participant, one per round.
 #[derive(Debug)]
 pub struct Series {
-    /// How the tables call it.
+    /// The name in the tables.
     pub name: String,
     slices: Vec<Slice>,
 }
 
-/// How often and how long each has its turn.
+/// The number and the length of turns.
 #[derive(Clone, Copy, Debug)]
 pub struct Turns {
-    /// How many rounds.
+    /// The number of rounds.
     pub rounds: usize,
-    /// How long one turn is.
+    /// The length of one turn.
     pub time: Duration,
 }
 
-/// Gives each of them its turns. Who begins changes from round to round.
-pub async fn take_turns(subjects: &[Subject<'_>], work: Work, turns: Turns, bar: &ProgressBar) -> Result<Vec<Series>> {
+/// Gives each participant its turns. Another one begins in each round.
+pub async fn take_turns(
+    subjects: &[Subject<'_>],
+    work: Workload,
+    turns: Turns,
+    bar: &ProgressBar,
+) -> Result<Vec<Series>> {
     let mut all: Vec<_> = subjects.iter().map(|subject| Series::new(subject.name())).collect();
     for round in 0..turns.rounds {
         let mut turn: Vec<_> = subjects.iter().zip(&mut all).collect();
-        // And who comes after whom: what one leaves behind must not always hit the same other.
+        // Vary the order as well: the after-effects of one must not always affect the same other.
         if round % 2 == 1 {
             turn.reverse();
         }
@@ -63,7 +68,7 @@ impl Subject<'_> {
         }
     }
 
-    async fn slice(&self, work: Work, time: Duration) -> Result<Slice> {
+    async fn slice(&self, work: Workload, time: Duration) -> Result<Slice> {
         match self {
             Self::Recipient(contender) => load::slice(contender, work, time).await,
             Self::Floor(floor) => floor.slice(time),
@@ -72,57 +77,56 @@ impl Subject<'_> {
 }
 
 impl Series {
-    /// One that had no turn yet.
+    /// A series without slices.
     pub fn new(name: &str) -> Self {
         Self { name: name.to_owned(), slices: Vec::new() }
     }
 
-    /// Adds a round's slice.
+    /// Adds the slice of a round.
     pub fn add(&mut self, slice: Slice) {
         self.slices.push(slice);
     }
 
-    /// Events a second: the median of its slices.
+    /// Events per second: the median of the slices.
     pub fn rate(&self) -> f64 {
         median(self.slices.iter().map(Slice::rate))
     }
 
-    /// Milliseconds from request to answer that half of a slice's events took at most: the median of its slices.
-    pub fn middle(&self) -> f64 {
-        median(self.slices.iter().map(|slice| slice.took_at(0.5)))
+    /// The median milliseconds from request to answer: the median of the slices.
+    pub fn median_time(&self) -> f64 {
+        median(self.slices.iter().map(|slice| slice.quantile(0.5)))
     }
 
-    /// The same for 99 of 100 events.
-    pub fn late(&self) -> f64 {
-        median(self.slices.iter().map(|slice| slice.took_at(0.99)))
+    /// The 99th percentile of milliseconds from request to answer: the median of the slices.
+    pub fn p99_time(&self) -> f64 {
+        median(self.slices.iter().map(|slice| slice.quantile(0.99)))
     }
 
-    /// The share of the time that the sender was busy, on its one thread: the median. Near 1, it is the sender that is measured.
+    /// The share of time in which the sender's thread was busy: the median. Near 1, the sender is the bottleneck.
     pub fn busy(&self) -> Option<f64> {
         Some(median(self.slices.iter().map(|slice| slice.busy).collect::<Option<Vec<_>>>()?))
     }
 
-    /// Microseconds of processor time that the recipient took an event, of all its slices together: what is counted is too coarse
-    /// for one.
+    /// The recipient's processor time per event in microseconds, over all slices: ticks are too coarse for one slice.
     pub fn processor(&self) -> Option<f64> {
-        let spent: Duration = self.slices.iter().map(|slice| slice.processor).sum::<Option<_>>()?;
+        let used: Duration = self.slices.iter().map(|slice| slice.processor).sum::<Option<_>>()?;
         let events: usize = self.slices.iter().map(|slice| slice.took.len()).sum();
-        Some(spent.as_secs_f64() * 1e6 / events as f64)
+        Some(used.as_secs_f64() * 1e6 / events as f64)
     }
 
-    /// Its rate as a multiple of another's, round by round: the median.
+    /// The ratio of its rate to another's: the median of the rounds.
     pub fn rate_against(&self, other: &Self) -> f64 {
         median(self.slices.iter().zip(&other.slices).map(|(own, other)| own.rate() / other.rate()))
     }
 
-    /// The time that 99 of 100 of its events took as a multiple of another's, round by round: the median.
-    pub fn late_against(&self, other: &Self) -> f64 {
-        median(self.slices.iter().zip(&other.slices).map(|(own, other)| own.took_at(0.99) / other.took_at(0.99)))
+    /// The ratio of its 99th percentile to another's: the median of the rounds.
+    pub fn p99_against(&self, other: &Self) -> f64 {
+        median(self.slices.iter().zip(&other.slices).map(|(own, other)| own.quantile(0.99) / other.quantile(0.99)))
     }
 
-    /// The time that its events took as a multiple of another's, round by round: the median.
+    /// The ratio of its median time to another's: the median of the rounds.
     pub fn time_against(&self, other: &Self) -> f64 {
-        median(self.slices.iter().zip(&other.slices).map(|(own, other)| own.took_at(0.5) / other.took_at(0.5)))
+        median(self.slices.iter().zip(&other.slices).map(|(own, other)| own.quantile(0.5) / other.quantile(0.5)))
     }
 }
 
@@ -131,16 +135,16 @@ impl Slice {
         self.took.len() as f64 / self.elapsed.as_secs_f64()
     }
 
-    /// Milliseconds within which a share of the events was answered.
-    fn took_at(&self, share: f64) -> f64 {
+    /// The milliseconds within which this share of the events was answered.
+    fn quantile(&self, share: f64) -> f64 {
         let mut took = self.took.clone();
         took.sort_unstable();
-        let at = (took.len() as f64 * share) as usize;
-        took.get(at).or(took.last()).map_or(f64::NAN, |took| took.as_secs_f64() * 1e3)
+        let index = (took.len() as f64 * share) as usize;
+        took.get(index).or(took.last()).map_or(f64::NAN, |took| took.as_secs_f64() * 1e3)
     }
 }
 
-/// The value in the middle, not a number where there is none.
+/// The median; NaN without values.
 pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<_> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);

@@ -1,4 +1,4 @@
-//! Files in an archive that is the same bytes whoever makes it, when and where.
+//! A reproducible archive: its bytes depend only on its files and one time.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,33 +9,31 @@ use flate2::{Compression, GzBuilder};
 use sha2::{Digest as _, Sha256};
 use tar::{Builder, EntryType, Header};
 
-/// A file that is packed.
-pub struct File {
-    /// What is in it.
+/// A file of the archive.
+pub struct PackedFile {
     pub bytes: Vec<u8>,
-    /// Whether it may be run.
     pub is_program: bool,
 }
 
-/// Files by their paths in the archive's folder, and so in one order.
+/// Files by their paths in the archive's folder, sorted.
 #[derive(Default)]
-pub struct Files(pub BTreeMap<String, File>);
+pub struct PackedFiles(pub BTreeMap<String, PackedFile>);
 
-/// The list of all other files, as `sha256sum --check` reads it.
+/// The file of checksums for `sha256sum --check`.
 pub const CHECKSUMS: &str = "SHA256SUMS";
 
-impl Files {
-    /// Adds a file that is only read. No path is taken twice.
+impl PackedFiles {
+    /// Adds a file that is not executable. An error if the path exists.
     pub fn add(&mut self, path: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Result<()> {
-        self.insert(path.into(), File { bytes: bytes.into(), is_program: false })
+        self.insert(path.into(), PackedFile { bytes: bytes.into(), is_program: false })
     }
 
-    /// Adds one that may be run.
+    /// Adds an executable file. An error if the path exists.
     pub fn add_program(&mut self, path: impl Into<String>, bytes: Vec<u8>) -> Result<()> {
-        self.insert(path.into(), File { bytes, is_program: true })
+        self.insert(path.into(), PackedFile { bytes, is_program: true })
     }
 
-    fn insert(&mut self, path: String, file: File) -> Result<()> {
+    fn insert(&mut self, path: String, file: PackedFile) -> Result<()> {
         ensure!(!self.0.contains_key(&path), "{path} would be packed twice");
         self.0.insert(path, file);
         Ok(())
@@ -44,13 +42,13 @@ impl Files {
     /// The checksums of all files.
     pub fn checksums(&self) -> String {
         self.0.iter().fold(String::new(), |mut sums, (path, file)| {
-            // To a string, which cannot fail.
+            // Writing to a string cannot fail.
             let _ = writeln!(sums, "{}  {path}", sha256(&file.bytes));
             sums
         })
     }
 
-    /// A gzip of a tar of them in one folder. Of who made it, and when, it holds nothing but `time`.
+    /// A tar.gz with the files in one folder. It contains no user and no time except `time`.
     pub fn pack(&self, folder: &str, time: u64) -> Result<Vec<u8>> {
         let gzip = GzBuilder::new().mtime(0).operating_system(255).write(Vec::new(), Compression::best());
         let mut tar = Builder::new(gzip);
@@ -71,10 +69,10 @@ impl Files {
     }
 }
 
-/// In hexadecimal digits.
+/// The SHA-256 in hexadecimal digits.
 pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::new(), |mut digits, byte| {
-        // To a string, which cannot fail.
+        // Writing to a string cannot fail.
         let _ = write!(digits, "{byte:02x}");
         digits
     })
@@ -84,18 +82,18 @@ pub fn sha256(bytes: &[u8]) -> String {
 mod tests {
     use std::process::{Command, Stdio};
 
-    use super::{CHECKSUMS, Files};
+    use super::{CHECKSUMS, PackedFiles};
 
     const TIME: u64 = 1_700_000_000;
 
-    /// Some files, added in an order of the caller's.
-    fn files(order: impl IntoIterator<Item = usize>) -> Files {
-        let mut files = Files::default();
+    /// Up to three files, added in this order.
+    fn files(order: impl IntoIterator<Item = usize>) -> PackedFiles {
+        let mut files = PackedFiles::default();
         for number in order {
             match number {
                 0 => files.add_program("run-me", b"#!/bin/sh\necho it ran\n".to_vec()).unwrap(),
                 1 => files.add("docs/a page.md", "text").unwrap(),
-                // Longer than a name in a header may be.
+                // Longer than a name in a tar header.
                 _ => files.add(format!("docs/{}.md", "long".repeat(40)), "more text").unwrap(),
             }
         }
@@ -111,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_packed_twice_is_the_same_bytes_in_whatever_order_it_was_added() {
+    fn the_bytes_do_not_depend_on_the_order_of_adding() {
         let once = files([0, 1, 2]).pack("folder-1.0", TIME).unwrap();
         assert_eq!(files([2, 0, 1]).pack("folder-1.0", TIME).unwrap(), once);
         assert_ne!(files([0, 1]).pack("folder-1.0", TIME).unwrap(), once);
@@ -120,7 +118,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn tar_unpacks_it_sums_hold_and_programs_run() {
+    fn tar_unpacks_it_checksums_match_and_programs_run() {
         let folder = tempfile::tempdir().unwrap();
         let packed = folder.path().join("packed.tar.gz");
         std::fs::write(&packed, files([0, 1, 2]).pack("folder-1.0", TIME).unwrap()).unwrap();
@@ -144,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn no_path_is_packed_twice() {
+    fn a_path_cannot_be_packed_twice() {
         let mut files = files([0]);
         assert_eq!(files.add("run-me", "other").unwrap_err().to_string(), "run-me would be packed twice");
     }

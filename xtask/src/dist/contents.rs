@@ -1,27 +1,24 @@
-//! The programs inside an archive: the host and the components.
+//! The programs in the archive: the host and the components.
 
 use anyhow::{Context as _, Result};
 
 use crate::command::Command;
 use crate::setup;
 
-/// The project's, which is every package's.
+/// The version of all packages.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The host's package and program.
+/// The name of the host's package and program.
 pub const HOST: &str = "outbound-events-host";
 
-/// A program that is inside, with what others gave for it.
+/// A program of the archive, with its licences and its bill of materials.
 #[derive(Clone, Copy)]
-pub enum Contents {
-    /// The host.
+pub enum ShippedProgram {
     Host,
-    /// The components.
     Components,
 }
 
-impl Contents {
-    /// Its package.
+impl ShippedProgram {
     pub fn package(self) -> &'static str {
         match self {
             Self::Host => HOST,
@@ -29,7 +26,7 @@ impl Contents {
         }
     }
 
-    /// Where its manifest is.
+    /// The folder of its manifest.
     pub fn folder(self) -> &'static str {
         match self {
             Self::Host => "crates/host",
@@ -37,7 +34,7 @@ impl Contents {
         }
     }
 
-    /// What it is compiled for.
+    /// Its compilation target.
     pub fn target(self) -> Result<String> {
         match self {
             Self::Host => host_target(),
@@ -45,7 +42,7 @@ impl Contents {
         }
     }
 
-    /// Those of both components.
+    /// Arguments for cargo that enable the features of both components.
     pub fn features(self) -> &'static [&'static str] {
         match self {
             Self::Host => &[],
@@ -54,7 +51,7 @@ impl Contents {
     }
 }
 
-/// What the host is compiled for: this machine.
+/// The compilation target of the host: this machine.
 pub fn host_target() -> Result<String> {
-    Command::new("rustc").args(["--print", "host-tuple"]).output().context("rustc does not tell for what it compiles")
+    Command::new("rustc").args(["--print", "host-tuple"]).output().context("rustc --print host-tuple failed")
 }

@@ -1,4 +1,4 @@
-//! The same archive, made in another folder.
+//! Builds the archive in another folder and compares it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,23 +11,24 @@ use tar::Archive;
 
 use crate::command::{Command, root};
 
-/// Clones the project to where temporary files are, makes the archive there, and compares. All is compiled anew, which takes minutes.
+/// Clones the project into a temporary folder, builds the archive there, and compares. Compiles everything, which takes
+/// minutes.
 pub fn make_and_compare(first: &Path) -> Result<()> {
     let temporary = tempfile::Builder::new().prefix("a-folder-with-another-name-").tempdir()?;
     let clone = temporary.path().join("outbound-events");
     Command::new("git").args(["clone", "--quiet"]).arg(root()).arg(&clone).run("cloning the project")?;
-    bring_tools(&clone)?;
+    copy_tools(&clone)?;
     Command::new(std::env::current_exe()?)
         .arg("dist")
-        // By this xtask knows where the project is.
+        // xtask finds the project by it.
         .env("CARGO_MANIFEST_DIR", clone.join("xtask"))
-        .run("making the archive in another folder")?;
+        .run("building the archive in another folder")?;
     let name = first.file_name().context("the archive has no name")?;
     compare(first, &clone.join("target/dist").join(name))
 }
 
-/// The tools, with cargo's lists of them: how they are built is not what is compared.
-fn bring_tools(clone: &Path) -> Result<()> {
+/// Copies the tools and cargo's lists of them, to save building them again.
+fn copy_tools(clone: &Path) -> Result<()> {
     fs::create_dir_all(clone.join("target/tools/bin"))?;
     for folder in ["target/tools", "target/tools/bin"] {
         for entry in fs::read_dir(root().join(folder))? {
@@ -48,7 +49,7 @@ fn compare(first: &Path, second: &Path) -> Result<()> {
     let (one, other) = (unpacked(first)?, unpacked(second)?);
     let paths = one.keys().chain(other.keys()).collect::<std::collections::BTreeSet<_>>();
     let differ: Vec<_> = paths.into_iter().filter(|path| one.get(*path) != other.get(*path)).cloned().collect();
-    bail!("made in another folder, these are other bytes: {}", differ.join(", "));
+    bail!("these files differ when built in another folder: {}", differ.join(", "));
 }
 
 fn unpacked(archive: &Path) -> Result<BTreeMap<String, Vec<u8>>> {

@@ -1,4 +1,4 @@
-//! Where a program of Linux runs: on the C library that it was linked with, and on older ones down to a version that it names.
+//! The oldest glibc that a program for Linux runs with.
 
 use std::path::Path;
 
@@ -6,13 +6,13 @@ use anyhow::{Context as _, Result};
 
 use crate::command::Command;
 
-/// The oldest glibc that has all that the program asks for. `None` if it asks for none: another system, or a static program.
+/// The oldest glibc that a program needs. `None` for other systems and static programs.
 pub fn needed(program: &Path) -> Result<Option<String>> {
     if !cfg!(target_os = "linux") {
         return Ok(None);
     }
     let versions = Command::new("readelf").args(["--wide", "--version-info"]).arg(program).output();
-    Ok(newest(&versions.context("readelf, which comes with every linker, does not read the host")?))
+    Ok(newest(&versions.context("readelf, a part of binutils, cannot read the host")?))
 }
 
 /// `0x0010:   Name: GLIBC_2.34  Flags: none  Version: 5`
@@ -27,7 +27,7 @@ mod tests {
     use super::{needed, newest};
 
     #[test]
-    fn versions_are_numbers() {
+    fn versions_are_compared_as_numbers() {
         let versions = "  0x0010:   Name: GLIBC_2.4  Flags: none  Version: 5
   0x0020:   Name: GLIBC_2.34  Flags: none  Version: 4
   0x0030:   Name: GLIBC_2.2.5  Flags: none  Version: 3
@@ -38,7 +38,7 @@ mod tests {
 
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     #[test]
-    fn this_program_asks_for_one() {
+    fn this_program_needs_one() {
         let version = needed(&std::env::current_exe().unwrap()).unwrap().unwrap();
         assert!(version.starts_with("2."), "{version}");
     }

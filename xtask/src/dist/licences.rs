@@ -1,33 +1,33 @@
-//! Under what terms others gave what is inside: their licences, word for word, by cargo-about.
+//! The licences of all dependencies, word for word, collected by cargo-about.
 
 use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
-use super::contents::Contents;
+use super::contents::ShippedProgram;
 use crate::command::{Command, root};
 use crate::tool;
 
 const VERSION: &str = "0.9.3";
 
-/// The licences of all that `contents` is made of, and who has which.
-pub fn licences(contents: Contents) -> Result<Vec<u8>> {
+/// The licences of a program's dependencies, each with the packages that use it.
+pub fn licences(program: ShippedProgram) -> Result<Vec<u8>> {
     let tool = tool::tool_with("cargo-about", VERSION, &["cli"], &["spdx"])?;
     let file = root().join("target/licences.txt");
     Command::new(tool)
-        .args(["generate", "--fail", "--locked", "--config", "xtask/about.toml", "--target", &contents.target()?])
-        .args(contents.features())
+        .args(["generate", "--fail", "--locked", "--config", "xtask/about.toml", "--target", &program.target()?])
+        .args(program.features())
         .arg("--manifest-path")
-        .arg(root().join(contents.folder()).join("Cargo.toml"))
+        .arg(root().join(program.folder()).join("Cargo.toml"))
         .arg("--output-file")
         .arg(&file)
         .arg("xtask/about.hbs")
-        .run(&format!("collecting the licences of what {} is made of", contents.package()))?;
+        .run(&format!("collecting the licences of {}", program.package()))?;
     fs::read(&file).context("cargo-about wrote no licences")
 }
 
-/// Those of the standard library, which is in each of them. They come with the compiler.
+/// The licences of the standard library, a part of every program. The compiler brings them.
 pub fn of_standard_library() -> Result<Vec<u8>> {
     let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output().context("rustc is not on PATH")?;
     let file = PathBuf::from(sysroot).join("share/doc/rust/COPYRIGHT-library.html");

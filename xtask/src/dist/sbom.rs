@@ -1,4 +1,4 @@
-//! What a program is made of, as CycloneDX has it: by cargo-cyclonedx, without what is this machine's own.
+//! Bills of materials in CycloneDX, by cargo-cyclonedx, without paths of this machine.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,26 +7,26 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
-use super::contents::Contents;
+use super::contents::ShippedProgram;
 use crate::command::{Command, root};
 use crate::tool;
 
 const VERSION: &str = "0.5.9";
 
-/// What the tool calls its files. It writes one beside each manifest of the workspace.
+/// The name of the tool's files. It writes one beside each manifest of the workspace.
 const NAME: &str = "bill-of-materials.cdx";
 
-/// The list of `contents`, in JSON. `time` is when it is said to have been made.
-pub fn sbom(contents: Contents, time: u64) -> Result<String> {
+/// The bill of materials of a program in JSON, dated `time`.
+pub fn sbom(program: ShippedProgram, time: u64) -> Result<String> {
     let tool = tool::tool("cargo-cyclonedx", VERSION)?;
     let options = ["cyclonedx", "--quiet", "--format", "json", "--spec-version", "1.5", "--no-build-deps"];
     let made = Command::new(tool)
         .args(options)
-        .args(["--override-filename", NAME, "--target", &contents.target()?])
-        .args(contents.features())
-        // It takes the place of the time, and of a number that is another each time.
+        .args(["--override-filename", NAME, "--target", &program.target()?])
+        .args(program.features())
+        // Replaces the current time and a random serial number.
         .env("SOURCE_DATE_EPOCH", time.to_string())
-        .run(&format!("listing what {} is made of", contents.package()));
+        .run(&format!("listing the dependencies of {}", program.package()));
     let written = manifest_folders()?.into_iter().map(|folder| folder.join(format!("{NAME}.json")));
     let written: BTreeMap<_, _> =
         written.filter_map(|file| Some((file.clone(), fs::read_to_string(file).ok()?))).collect();
@@ -34,16 +34,16 @@ pub fn sbom(contents: Contents, time: u64) -> Result<String> {
         fs::remove_file(file).with_context(|| format!("{} cannot be removed", file.display()))?;
     }
     made?;
-    let own = root().join(contents.folder()).join(format!("{NAME}.json"));
-    let text = written.get(&own).context("cargo-cyclonedx made no list")?;
+    let own = root().join(program.folder()).join(format!("{NAME}.json"));
+    let text = written.get(&own).context("cargo-cyclonedx wrote no list")?;
     let list = text.replace(&format!("path+file://{}", root().canonicalize()?.display()), "path+file://");
-    check(&list, contents)?;
+    check(&list, program)?;
     Ok(list)
 }
 
 fn metadata(arguments: &[&str]) -> Result<Value> {
     let metadata = Command::cargo(["metadata", "--format-version", "1", "--locked"]).args(arguments);
-    let metadata = metadata.output().context("cargo does not tell of what the workspace is made")?;
+    let metadata = metadata.output().context("cargo metadata failed")?;
     Ok(serde_json::from_str(&metadata)?)
 }
 
@@ -61,25 +61,27 @@ fn manifest_folders() -> Result<Vec<PathBuf>> {
     Ok(manifests.filter_map(|manifest| Some(manifest.parent()?.to_owned())).collect())
 }
 
-/// An error unless it lists all that cargo builds into it.
-fn check(list: &str, contents: Contents) -> Result<()> {
+/// An error unless the list has every package that is linked into the program.
+fn check(list: &str, program: ShippedProgram) -> Result<()> {
     let list: Value = serde_json::from_str(list)?;
     let name = |package: &Value| format!("{} {}", text(package, "name"), text(package, "version"));
     let listed: BTreeSet<_> = array(&list, "/components").map(name).collect();
-    let missing: Vec<_> = linked(contents)?.into_iter().filter(|package| !listed.contains(package)).collect();
-    ensure!(missing.is_empty(), "the list of what {} is made of lacks {}", contents.package(), missing.join(", "));
+    let missing: Vec<_> = linked(program)?.into_iter().filter(|package| !listed.contains(package)).collect();
+    ensure!(missing.is_empty(), "the list of the dependencies of {} lacks {}", program.package(), missing.join(", "));
     Ok(())
 }
 
-/// Name and version of all that is linked into it, as cargo has resolved it: what only builds or tests need is left out.
-fn linked(contents: Contents) -> Result<BTreeSet<String>> {
-    let target = contents.target()?;
-    let metadata = metadata(&[&["--filter-platform", &target], contents.features()].concat())?;
+/// Names and versions of the packages that are linked into a program, without those that only builds or tests need.
+fn linked(program: ShippedProgram) -> Result<BTreeSet<String>> {
+    let target = program.target()?;
+    let metadata = metadata(&[&["--filter-platform", &target], program.features()].concat())?;
     let packages: BTreeMap<_, _> =
         array(&metadata, "/packages").map(|package| (text(package, "id"), package)).collect();
     let nodes: BTreeMap<_, _> = array(&metadata, "/resolve/nodes").map(|node| (text(node, "id"), node)).collect();
-    let is_own = |package: &&Value| text(package, "name") == contents.package();
-    let Some(first) = packages.values().copied().find(is_own) else { bail!("there is no {}", contents.package()) };
+    let is_own = |package: &&Value| text(package, "name") == program.package();
+    let Some(first) = packages.values().copied().find(is_own) else {
+        bail!("there is no package {}", program.package())
+    };
     let (mut found, mut next) = (BTreeSet::new(), vec![text(first, "id")]);
     while let Some(id) = next.pop() {
         let is_linked = |dependency: &&Value| array(dependency, "/dep_kinds").any(|kind| text(kind, "kind").is_empty());

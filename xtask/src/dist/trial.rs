@@ -1,4 +1,4 @@
-//! The archive, tried as an operator would: unpacked into an empty folder, on a machine that has nothing.
+//! Tries the archive: unpacks it into an empty folder and runs the host without an environment.
 
 use std::collections::BTreeSet;
 use std::env::consts::EXE_SUFFIX;
@@ -11,16 +11,16 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::archive::{CHECKSUMS, Files, sha256};
+use super::archive::{CHECKSUMS, PackedFiles, sha256};
 use super::contents::{HOST, VERSION};
 use crate::command::Command;
 
-/// An event, which is stored once.
+/// An event that is sent twice and stored once.
 const EVENT: &str =
     "event=support_conference_begin&version=1&timestamp=1700000000&lsid=c69a8e10bea9428f816cfababe9815fe";
 
-/// An error unless everything is there, is what its checksum says, and works.
-pub fn trial(archive: &Path, folder: &str, files: &Files) -> Result<()> {
+/// An error unless all files are there, match their checksums, and work.
+pub fn trial(archive: &Path, folder: &str, files: &PackedFiles) -> Result<()> {
     let temporary = tempfile::tempdir()?;
     Command::new("tar")
         .args(["--extract", "--gzip", "--file"])
@@ -29,15 +29,15 @@ pub fn trial(archive: &Path, folder: &str, files: &Files) -> Result<()> {
         .arg(temporary.path())
         .run("unpacking the archive, to try it")?;
     let folder = temporary.path().join(folder);
-    everything_is_there(&folder, files)?;
-    checksums_hold(&folder)?;
+    check_files(&folder, files)?;
+    check_checksums(&folder)?;
     let unpacked = Unpacked(folder);
-    unpacked.tells_its_version()?;
-    unpacked.takes_an_event(&[])?;
-    unpacked.takes_an_event(&["--component", "outbound-events.wasi.component.wasm", "--store", "memory"])
+    unpacked.check_version()?;
+    unpacked.send_event(&[])?;
+    unpacked.send_event(&["--component", "outbound-events.wasi.component.wasm", "--store", "memory"])
 }
 
-fn everything_is_there(folder: &Path, files: &Files) -> Result<()> {
+fn check_files(folder: &Path, files: &PackedFiles) -> Result<()> {
     let mut found = BTreeSet::new();
     let mut next = vec![folder.to_owned()];
     while let Some(inner) = next.pop() {
@@ -51,14 +51,18 @@ fn everything_is_there(folder: &Path, files: &Files) -> Result<()> {
         }
     }
     let packed: BTreeSet<_> = files.0.keys().cloned().collect();
-    ensure!(found == packed, "unpacked, it is other files: {:?}", found.symmetric_difference(&packed));
+    ensure!(
+        found == packed,
+        "the unpacked files differ from the packed ones: {:?}",
+        found.symmetric_difference(&packed)
+    );
     Ok(())
 }
 
-fn checksums_hold(folder: &Path) -> Result<()> {
+fn check_checksums(folder: &Path) -> Result<()> {
     for line in fs::read_to_string(folder.join(CHECKSUMS))?.lines() {
         let (sum, path) = line.split_once("  ").with_context(|| format!("{CHECKSUMS} has a line {line:?}"))?;
-        ensure!(sha256(&fs::read(folder.join(path))?) == sum, "{path} is not what {CHECKSUMS} says");
+        ensure!(sha256(&fs::read(folder.join(path))?) == sum, "{path} does not match {CHECKSUMS}");
     }
     Ok(())
 }
@@ -76,30 +80,28 @@ impl Drop for Serving {
 }
 
 impl Unpacked {
-    /// In its folder, with nothing in the environment.
+    /// The host, run in its folder with an empty environment.
     fn host(&self, arguments: &[&str]) -> std::process::Command {
         let mut host = std::process::Command::new(self.0.join(format!("{HOST}{EXE_SUFFIX}")));
         host.args(arguments).current_dir(&self.0).env_clear().stdin(Stdio::null());
         host
     }
 
-    fn tells_its_version(&self) -> Result<()> {
-        let output = self.host(&["--version"]).output().context("the host that was unpacked cannot be started")?;
+    fn check_version(&self) -> Result<()> {
+        let output = self.host(&["--version"]).output().context("the unpacked host cannot be started")?;
         let said = String::from_utf8_lossy(&output.stdout);
-        ensure!(said.trim() == format!("{HOST} {VERSION}"), "the host that was unpacked says {said:?}");
+        ensure!(said.trim() == format!("{HOST} {VERSION}"), "the unpacked host prints {said:?} for --version");
         Ok(())
     }
 
-    fn takes_an_event(&self, arguments: &[&str]) -> Result<()> {
+    fn send_event(&self, arguments: &[&str]) -> Result<()> {
         let serve = ["serve", "--listen", "127.0.0.1:0", "--variable", "ingest_open=true"];
         eprintln!("    ./{HOST} {} {}", serve.join(" "), arguments.join(" "));
         let mut host = self.host(&serve);
         let mut serving = Serving(host.args(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?);
         let stdout = serving.0.stdout.take().context("the host has no standard output")?;
         let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
-        let Some(address) = lines.find_map(|line| said_address(&line)) else {
-            bail!("the host that was unpacked ended")
-        };
+        let Some(address) = lines.find_map(|line| parse_address(&line)) else { bail!("the unpacked host ended early") };
         for result in ["stored", "duplicate"] {
             let answer = post(&address)?;
             let expected = format!("event-result: {result}\r\n");
@@ -109,8 +111,8 @@ impl Unpacked {
     }
 }
 
-/// `Listening on http://127.0.0.1:40000, taking events (from anyone).`
-fn said_address(line: &str) -> Option<String> {
+/// Finds the address in `Listening on http://127.0.0.1:40000, …`.
+fn parse_address(line: &str) -> Option<String> {
     let address = line.strip_prefix("Listening on http://")?.split([',', ' ', '/']).next()?;
     Some(address.to_owned())
 }

@@ -1,4 +1,4 @@
-//! The source below a folder: its crates, files that are too long, packages in the wrong place.
+//! The source below a folder: crates, long files, misplaced packages.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,20 +9,18 @@ use serde_json::Value;
 
 use crate::command::Command;
 
-/// What counts lines: Rust, and the sources of the page.
+/// Extensions of the files whose lines are counted: Rust, and the sources of the page.
 const SOURCES: [&str; 4] = ["rs", "html", "css", "js"];
 
-/// What is found below a folder.
+/// The packages and source files below a folder.
 pub struct Folder {
-    /// The folders that have a `Cargo.toml`.
     packages: Vec<PathBuf>,
-    /// Source files.
     sources: Vec<PathBuf>,
 }
 
 impl Folder {
-    /// Looks everywhere but in hidden folders and those named `target`.
-    pub fn read(root: &Path) -> Result<Self> {
+    /// Searches a folder, except for hidden folders and those named `target`.
+    pub fn scan(root: &Path) -> Result<Self> {
         let mut folder = Self { packages: Vec::new(), sources: Vec::new() };
         let mut next = vec![root.to_owned()];
         while let Some(inner) = next.pop() {
@@ -49,7 +47,7 @@ impl Folder {
         let (mut known, mut roots) = (BTreeSet::new(), BTreeSet::new());
         for package in &self.packages {
             let manifest = package.join("Cargo.toml");
-            // Cargo tells of a whole workspace at once.
+            // One call of cargo lists a whole workspace.
             if known.contains(&manifest) {
                 continue;
             }
@@ -62,7 +60,7 @@ impl Folder {
         Ok(roots)
     }
 
-    /// Files of more than that many lines, and how many they have.
+    /// Files with more than `most` lines, and their numbers of lines.
     pub fn long_files(&self, most: usize) -> Result<Vec<(PathBuf, usize)>> {
         let mut long = Vec::new();
         for path in &self.sources {
@@ -75,7 +73,7 @@ impl Folder {
         Ok(long)
     }
 
-    /// Packages inside the `src` of another one, which is given, too.
+    /// Packages inside the `src` of another package, and that other package.
     pub fn nested_packages(&self) -> Vec<(&Path, &Path)> {
         let mut nested = Vec::new();
         for inner in &self.packages {
@@ -90,7 +88,7 @@ fn metadata(manifest: &Path) -> Result<Value> {
     let cargo = Command::cargo(["metadata", "--no-deps", "--offline", "--format-version", "1", "--manifest-path"]);
     let metadata = cargo.arg(manifest).output();
     let metadata = metadata.with_context(|| format!("cargo metadata cannot read {}", manifest.display()))?;
-    serde_json::from_str(&metadata).context("cargo metadata gave something else than JSON")
+    serde_json::from_str(&metadata).context("cargo metadata did not print JSON")
 }
 
 fn array<'v>(value: &'v Value, name: &str) -> impl Iterator<Item = &'v Value> {

@@ -1,62 +1,57 @@
-//! The modules of a crate, read from its root file on.
+//! The modules of a crate, parsed from its root file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::syntax::{Contents, Declared, Import, Reference};
+use super::syntax::{Declared, Import, ModuleContents, Reference};
 
 /// Index into [`Crate::modules`].
 pub type ModuleId = usize;
 
 /// Index into [`Crate::files`].
-pub type FileId = usize;
+pub type SourceFileId = usize;
 
-/// A crate. The first module is its root.
+/// A crate. Its first module is the root.
 #[derive(Default)]
 pub struct Crate {
     /// Its source files.
     pub files: Vec<PathBuf>,
-    /// Its modules, those in a file of their own and those inside a file.
+    /// Its modules, with and without a file of their own.
     pub modules: Vec<Module>,
 }
 
 /// A module.
 pub struct Module {
-    /// The module around it.
     pub parent: Option<ModuleId>,
-    /// The file that it stands in.
-    pub file: FileId,
-    /// The modules inside it.
+    pub file: SourceFileId,
     pub children: BTreeMap<String, ModuleId>,
-    /// Names of the types and traits that it defines.
+    /// Names of types and traits.
     pub types: BTreeSet<String>,
-    /// Names of the functions and constants that it defines.
+    /// Names of functions and constants.
     pub values: BTreeSet<String>,
-    /// Names of the macros that it defines.
     pub macro_rules: BTreeSet<String>,
-    /// Its `use` declarations, one for each name.
+    /// `use` declarations, one for each name.
     pub imports: Vec<Import>,
-    /// Paths in its code.
     pub paths: Vec<Reference>,
-    /// Macros that it calls by their names alone.
+    /// Macros that are called without a path.
     pub macros: Vec<Reference>,
 }
 
-/// Where the files of a module's children are.
-struct Place {
-    /// The folder of the file that the module stands in: `#[path]` starts there.
+/// The folders in which the files of a module's children are looked up.
+struct ModuleFolders {
+    /// The folder of the module's file: the base of `#[path]`.
     file: PathBuf,
-    /// The folder for the files of its children.
+    /// The folder of the children's files.
     children: PathBuf,
-    /// Whether it stands inside a file: then `#[path]` starts from `children`.
+    /// An inline module: `children` is the base of `#[path]`.
     inline: bool,
 }
 
 impl Crate {
-    /// Reads a crate, given the file that is its root.
-    pub fn read(root: &Path) -> Result<Self> {
+    /// Parses a crate, given its root file.
+    pub fn parse(root: &Path) -> Result<Self> {
         let mut read = Self::default();
         read.read_file(root, None, true)?;
         Ok(read)
@@ -64,7 +59,7 @@ impl Crate {
 
     fn read_file(&mut self, path: &Path, parent: Option<ModuleId>, owns_its_folder: bool) -> Result<ModuleId> {
         if self.files.iter().any(|known| known == path) {
-            bail!("{} is two modules of one crate", path.display());
+            bail!("{} is declared as two modules of one crate", path.display());
         }
         let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
         let syntax = syn::parse_file(&text).with_context(|| format!("{} is not valid Rust", path.display()))?;
@@ -72,12 +67,23 @@ impl Crate {
         self.files.push(path.to_owned());
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let children = if owns_its_folder { folder.clone() } else { path.with_extension("") };
-        self.add(Contents::of(&syntax.items), file, parent, &Place { file: folder, children, inline: false })
+        self.add(
+            ModuleContents::from_items(&syntax.items),
+            file,
+            parent,
+            &ModuleFolders { file: folder, children, inline: false },
+        )
     }
 
-    fn add(&mut self, contents: Contents, file: FileId, parent: Option<ModuleId>, place: &Place) -> Result<ModuleId> {
+    fn add(
+        &mut self,
+        contents: ModuleContents,
+        file: SourceFileId,
+        parent: Option<ModuleId>,
+        folders: &ModuleFolders,
+    ) -> Result<ModuleId> {
         let id = self.modules.len();
-        let Contents { types, values, macro_rules, imports, paths, macros, modules } = contents;
+        let ModuleContents { types, values, macro_rules, imports, paths, macros, modules } = contents;
         self.modules.push(Module {
             parent,
             file,
@@ -92,12 +98,12 @@ impl Crate {
         for Declared { name, path, contents } in modules {
             let child = match contents {
                 Some(contents) => {
-                    let children = place.children.join(&name);
-                    let inner = Place { file: place.file.clone(), children, inline: true };
+                    let children = folders.children.join(&name);
+                    let inner = ModuleFolders { file: folders.file.clone(), children, inline: true };
                     self.add(contents, file, Some(id), &inner)?
                 }
                 None => {
-                    let (path, owns_its_folder) = place.child(&name, path)?;
+                    let (path, owns_its_folder) = folders.child(&name, path)?;
                     self.read_file(&path, Some(id), owns_its_folder)?
                 }
             };
@@ -109,8 +115,8 @@ impl Crate {
     }
 }
 
-impl Place {
-    /// The file of a child, and whether its own children are beside it.
+impl ModuleFolders {
+    /// The file of a child, and whether the files of its own children are beside it.
     fn child(&self, name: &str, path: Option<String>) -> Result<(PathBuf, bool)> {
         if let Some(path) = path {
             let from = if self.inline { &self.children } else { &self.file };
@@ -127,7 +133,7 @@ impl Place {
     }
 }
 
-/// The same path without `..`.
+/// The path without `..`.
 fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {

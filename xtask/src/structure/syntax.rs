@@ -1,4 +1,4 @@
-//! The syntax of one module: the names that it defines, its imports, and the paths in its code.
+//! The syntax of one module: defined names, imports, and paths.
 
 use std::collections::BTreeSet;
 
@@ -7,57 +7,51 @@ use syn::ext::IdentExt as _;
 use syn::visit::{self, Visit};
 use syn::{Attribute, Expr, Item, ItemMod, ItemUse, Lit, Macro, Meta, UseTree, VisRestricted, Visibility};
 
-/// A path as it is written, such as `crate::session::order`, and its line.
+/// A path as written, such as `crate::session::order`, and its line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
-    /// Its parts.
     pub segments: Vec<String>,
-    /// Its line, the first being 1.
+    /// From 1.
     pub line: usize,
 }
 
-/// One name that a `use` brings.
+/// One name of a `use`.
 pub struct Import {
-    /// The name. `None` for a glob, which brings all of a module.
+    /// `None` for a glob.
     pub name: Option<String>,
-    /// What it stands for.
     pub target: Reference,
-    /// Whether others can import it from here.
+    /// Whether it is visible to other modules.
     pub is_re_export: bool,
 }
 
 /// A `mod` declaration.
 pub struct Declared {
-    /// Its name.
     pub name: String,
-    /// From `#[path = "…"]`.
+    /// The value of `#[path = "…"]`.
     pub path: Option<String>,
-    /// What is between its braces; `None` if it has a file.
-    pub contents: Option<Contents>,
+    /// The content of an inline module; `None` if the module has a file.
+    pub contents: Option<ModuleContents>,
 }
 
-/// What a module consists of.
+/// The content of a module.
 #[derive(Default)]
-pub struct Contents {
-    /// Names of the types and traits that it defines. Those inside functions are among them: they, too, are found in this file.
+pub struct ModuleContents {
+    /// Names of types and traits, including those inside functions, which this file defines as well.
     pub types: BTreeSet<String>,
-    /// Names of the functions and constants that it defines.
+    /// Names of functions and constants.
     pub values: BTreeSet<String>,
-    /// Names of the macros that it defines.
     pub macro_rules: BTreeSet<String>,
-    /// What it imports, also inside functions.
+    /// Imports, also inside functions.
     pub imports: Vec<Import>,
-    /// Paths in its code.
     pub paths: Vec<Reference>,
-    /// Macros that it calls by their names alone.
+    /// Macros that are called without a path.
     pub macros: Vec<Reference>,
-    /// The modules that it declares.
     pub modules: Vec<Declared>,
 }
 
-impl Contents {
-    /// Reads the items of a module.
-    pub fn of(items: &[Item]) -> Self {
+impl ModuleContents {
+    /// Collects the content of a module from its items.
+    pub fn from_items(items: &[Item]) -> Self {
         let mut contents = Self::default();
         for item in items {
             contents.visit_item(item);
@@ -69,12 +63,12 @@ impl Contents {
         self.modules.push(Declared {
             name: text(&module.ident),
             path: module.attrs.iter().find_map(path_attribute),
-            contents: module.content.as_ref().map(|(_, items)| Self::of(items)),
+            contents: module.content.as_ref().map(|(_, items)| Self::from_items(items)),
         });
     }
 
     fn import(&mut self, item: &ItemUse) {
-        // With a leading `::` it is another crate's.
+        // A leading `::` names another crate.
         if item.leading_colon.is_none() {
             self.import_tree(&item.tree, &[], !matches!(item.vis, Visibility::Inherited));
         }
@@ -87,7 +81,7 @@ impl Contents {
             UseTree::Group(group) => {
                 return group.items.iter().for_each(|tree| self.import_tree(tree, before, is_re_export));
             }
-            // `use a::{self}` brings `a`.
+            // `use a::{self}` imports `a`.
             UseTree::Name(name) if name.ident == "self" => (before.last().cloned(), before.to_vec(), name.ident.span()),
             UseTree::Name(name) => (Some(text(&name.ident)), with(&name.ident), name.ident.span()),
             UseTree::Rename(rename) if rename.ident == "self" => {
@@ -99,7 +93,7 @@ impl Contents {
         self.imports.push(Import { name, target: Reference { segments, line: line(span) }, is_re_export });
     }
 
-    /// Finds paths in the arguments of a macro, whose syntax only the macro knows: names joined by `::`.
+    /// Finds paths, names joined by `::`, in the arguments of a macro, whose syntax only the macro knows.
     fn scan(&mut self, tokens: TokenStream) {
         let mut path: Option<Reference> = None;
         let (mut colons, mut after_dot) = (0, false);
@@ -108,7 +102,7 @@ impl Contents {
                 TokenTree::Ident(ident) if colons == 2 && path.is_some() => {
                     path.iter_mut().for_each(|path| path.segments.push(text(&ident)));
                 }
-                // A field or a method, what belongs to a type in angle brackets, or another crate's.
+                // A field, a method, an item of `<Type>::`, or a name of another crate.
                 TokenTree::Ident(_) if after_dot || colons == 2 => {}
                 TokenTree::Ident(ident) => {
                     self.paths
@@ -135,7 +129,7 @@ impl Contents {
     }
 }
 
-impl<'s> Visit<'s> for Contents {
+impl<'s> Visit<'s> for ModuleContents {
     fn visit_item(&mut self, item: &'s Item) {
         match item {
             Item::Mod(module) => return self.declare(module),
@@ -146,7 +140,7 @@ impl<'s> Visit<'s> for Contents {
             Item::Static(item) => _ = self.values.insert(text(&item.ident)),
             Item::Struct(item) => {
                 self.types.insert(text(&item.ident));
-                // With fields in parentheses, or none, it is a function or a constant, too.
+                // A tuple struct is also a function, and a unit struct a constant.
                 self.values.insert(text(&item.ident));
             }
             Item::Enum(item) => _ = self.types.insert(text(&item.ident)),
@@ -176,7 +170,7 @@ impl<'s> Visit<'s> for Contents {
         self.scan(called.tokens.clone());
     }
 
-    // What `pub(in …)` and attributes name is not imported.
+    // Paths in `pub(in …)` and attributes are not imports.
     fn visit_vis_restricted(&mut self, _: &'s VisRestricted) {}
 
     fn visit_attribute(&mut self, _: &'s Attribute) {}
@@ -193,7 +187,7 @@ fn path_attribute(attribute: &Attribute) -> Option<String> {
     }
 }
 
-/// A name without the `r#` that some need.
+/// A name without `r#`.
 fn text(ident: &Ident) -> String {
     ident.unraw().to_string()
 }

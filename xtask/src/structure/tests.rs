@@ -1,4 +1,4 @@
-//! Small invented trees, and what is found in them.
+//! Small invented trees of files.
 
 use std::fs;
 use std::path::Path;
@@ -19,20 +19,20 @@ fn write(files: Tree<'_>) -> tempfile::TempDir {
     folder
 }
 
-/// The circles of a crate whose root is `lib.rs`: `a.rs:1 -> b.rs` for each import.
-fn circles(files: Tree<'_>) -> Vec<String> {
+/// The cycles of the crate with the root `lib.rs`, as `a.rs:1 -> b.rs` for each import.
+fn cycles(files: Tree<'_>) -> Vec<String> {
     let folder = write(files);
     let name = |path: &Path| path.strip_prefix(folder.path()).unwrap().to_string_lossy().replace('\\', "/");
-    let circles = Crate::read(&folder.path().join("lib.rs")).unwrap().circles();
-    let steps = circles.iter().map(|circle| {
-        let steps = circle.steps.iter().map(|step| format!("{}:{} -> {}", name(&step.from), step.line, name(&step.to)));
+    let cycles = Crate::parse(&folder.path().join("lib.rs")).unwrap().cycles();
+    let steps = cycles.iter().map(|cycle| {
+        let steps = cycle.steps.iter().map(|step| format!("{}:{} -> {}", name(&step.from), step.line, name(&step.to)));
         steps.collect::<Vec<_>>().join(", ")
     });
     steps.collect()
 }
 
 #[test]
-fn circles_are_found_however_files_import_each_other() {
+fn cycles_are_found_for_every_kind_of_import() {
     let two = "a.rs:1 -> b.rs, b.rs:1 -> a.rs";
     let lib = ("lib.rs", "mod a;\nmod b;");
     let a = ("a.rs", "use crate::b::B;\npub struct A(B);");
@@ -91,12 +91,12 @@ fn circles_are_found_however_files_import_each_other() {
         ),
     ];
     for (what, files, expected) in cases {
-        assert_eq!(circles(files).join("; "), *expected, "{what}");
+        assert_eq!(cycles(files).join("; "), *expected, "{what}");
     }
 }
 
 #[test]
-fn what_is_no_circle_is_not_taken_for_one() {
+fn crates_without_cycles_pass() {
     let cases: &[(&str, Tree<'_>)] = &[
         (
             "one way",
@@ -156,12 +156,12 @@ fn what_is_no_circle_is_not_taken_for_one() {
         ),
     ];
     for (what, files) in cases {
-        assert_eq!(circles(files), Vec::<String>::new(), "{what}");
+        assert_eq!(cycles(files), Vec::<String>::new(), "{what}");
     }
 }
 
 #[test]
-fn circles_long_files_and_misplaced_packages_are_told_with_what_to_do() {
+fn violations_are_reported_with_what_to_do() {
     let manifest =
         |name: &str| format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n");
     let (outer, inner, long) = (manifest("outer"), manifest("inner"), "//\n".repeat(MOST_LINES + 1));
@@ -183,7 +183,7 @@ fn circles_long_files_and_misplaced_packages_are_told_with_what_to_do() {
     let expected = [
         "src/a.rs:1 imports crate::B from src/lib.rs",
         "src/lib.rs:2 imports a::A from src/a.rs",
-        "Break each circle: ",
+        "Break each cycle: ",
         "src/page.css: 401 lines",
         "Split each file ",
         "src/inner: a package inside the source of ",
@@ -195,7 +195,7 @@ fn circles_long_files_and_misplaced_packages_are_told_with_what_to_do() {
 }
 
 #[test]
-fn folders_that_import_each_other_by_different_files_are_a_circle_of_folders() {
+fn folders_that_import_each_other_by_different_files_are_a_cycle_of_folders() {
     let folder = write(&[
         ("lib.rs", "mod a;\nmod b;\npub struct R;"),
         ("a/mod.rs", "mod c;\nmod d;\npub use c::C;\npub use d::D;"),
@@ -203,10 +203,10 @@ fn folders_that_import_each_other_by_different_files_are_a_circle_of_folders() {
         ("a/d.rs", "use crate::R;\npub struct D;"),
         ("b.rs", "use crate::a::D;\npub struct B(D);"),
     ]);
-    let read = Crate::read(&folder.path().join("lib.rs")).unwrap();
-    assert!(read.circles().is_empty());
-    let circles = read.circles_of_folders();
-    let [circle] = circles.as_slice() else { panic!("{circles:?}") };
-    assert_eq!(circle.steps.len(), 2, "{circle:?}");
-    assert!(circle.steps[0].from.ends_with("a/c.rs") && circle.steps[1].to.ends_with("a/d.rs"), "{circle:?}");
+    let parsed = Crate::parse(&folder.path().join("lib.rs")).unwrap();
+    assert!(parsed.cycles().is_empty());
+    let cycles = parsed.cycles_of_folders();
+    let [cycle] = cycles.as_slice() else { panic!("{cycles:?}") };
+    assert_eq!(cycle.steps.len(), 2, "{cycle:?}");
+    assert!(cycle.steps[0].from.ends_with("a/c.rs") && cycle.steps[1].to.ends_with("a/d.rs"), "{cycle:?}");
 }

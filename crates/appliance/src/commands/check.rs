@@ -1,11 +1,11 @@
-//! `appliance check-destinations` and `appliance check-template`: faults that are found before a setting is used.
+//! `appliance check-destinations` and `appliance check-template`: find faults before a setting is used.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use appliance::config::EmailEventName;
 use appliance::destinations;
-use appliance::macros::{Place, Template, check};
+use appliance::macros::{EmailField, EmailTemplate, check};
 use appliance::tls;
 use outbound_events::forward::destination::Destination;
 use outbound_events::forward::trial;
@@ -26,9 +26,9 @@ pub async fn check_destinations(file: &Path, send: bool, ca_certificates: &[Path
     }
     let mut authorities = Vec::new();
     for file in ca_certificates {
-        authorities.extend(tls::read(file)?);
+        authorities.extend(tls::load_authorities(file)?);
     }
-    let (entries, mut well) = (destinations::trial()?, true);
+    let (entries, mut all_accepted) = (destinations::trial_events()?, true);
     for destination in &all {
         let (name, origin) = (&destination.name, destination.origin().unwrap_or("it pulls"));
         println!("{name}: no fault found ({origin})");
@@ -36,29 +36,29 @@ pub async fn check_destinations(file: &Path, send: bool, ca_certificates: &[Path
             continue;
         }
         match destinations::send(destination, &entries, &authorities).await? {
-            None => println!("{name}: nothing is sent to one that pulls"),
-            Some(said) if said.is_empty() => println!("{name}: its filters let none of the session's events through"),
-            Some(said) => {
-                well &= said.iter().all(destinations::Said::is_taken);
-                for said in said {
-                    match said.answer {
-                        Ok(status) => println!("{name}: {status} {}", said.event),
-                        Err(reason) => println!("{name}: {}: {reason}", said.event),
+            None => println!("{name}: it pulls, so nothing is sent to it"),
+            Some(answers) if answers.is_empty() => println!("{name}: no event of the session passes its filters"),
+            Some(answers) => {
+                all_accepted &= answers.iter().all(destinations::TrialAnswer::is_accepted);
+                for answer in answers {
+                    match answer.status {
+                        Ok(status) => println!("{name}: {status} {}", answer.event),
+                        Err(reason) => println!("{name}: {}: {reason}", answer.event),
                     }
                 }
             }
         }
     }
     if all.is_empty() {
-        println!("there is no destination in {}", file.display());
+        println!("{} has no destinations", file.display());
     }
-    Ok(well)
+    Ok(all_accepted)
 }
 
 pub fn check_template(EmailEventName(event): EmailEventName, subject: &str, body: &Path) -> Result<bool> {
     let text = std::fs::read_to_string(body).with_context(|| format!("{} cannot be read", body.display()))?;
-    let in_subject = check(&Template::parse(subject), event, Place::Subject);
-    let in_body = check(&Template::parse(&text), event, Place::Body);
+    let in_subject = check(&EmailTemplate::parse(subject), event, EmailField::Subject);
+    let in_body = check(&EmailTemplate::parse(&text), event, EmailField::Body);
     for finding in &in_subject {
         println!("subject, {finding}");
     }
@@ -67,7 +67,7 @@ pub fn check_template(EmailEventName(event): EmailEventName, subject: &str, body
     }
     let sound = in_subject.is_empty() && in_body.is_empty();
     if sound {
-        println!("No fault found for \"{event}\".");
+        println!("no fault found for \"{event}\"");
     }
     Ok(sound)
 }

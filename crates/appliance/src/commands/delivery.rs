@@ -1,4 +1,4 @@
-//! `appliance send` and `appliance replay`: events of invented sessions or of a file, delivered and counted.
+//! `appliance send` and `appliance replay`: deliver events of invented sessions or of a file, and print the figures.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -11,10 +11,10 @@ use anyhow::{Context as _, Result, bail};
 use appliance::agenda::Agenda;
 use appliance::config::Period;
 use appliance::http::{self, HttpRecipient};
-use appliance::progress::Progress;
-use appliance::retry::Rules;
-use appliance::send::{Pace, Sender, Tally};
-use appliance::session::Session;
+use appliance::progress::SendProgress;
+use appliance::retry::RetryRules;
+use appliance::send::{EventSender, SendPace, Tally};
+use appliance::session::SupportSession;
 use appliance::{replay, tls};
 use clap::Args;
 use reqwest::Url;
@@ -24,45 +24,45 @@ use tokio::task::JoinSet;
 use super::stop::stop_requested;
 
 #[derive(Args)]
-pub struct Send {
+pub struct SendArguments {
     #[command(flatten)]
-    delivery: Delivery,
-    /// How many sessions to make.
+    delivery: DeliveryArguments,
+    /// The number of sessions to generate.
     #[arg(long, default_value_t = 20)]
     sessions: u64,
-    /// What decides them.
+    /// The seed of the sessions.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How many appliances share the sessions. Each delivers its own, one at a time, on a connection of its own.
+    /// The number of appliances that share the sessions. Each sends one event at a time, on a connection of its own.
     /// `{appliance}` in the URL becomes the appliance's number.
     #[arg(long, default_value = "1")]
     appliances: NonZeroUsize,
-    /// Sends custom fields along.
+    /// Also sends custom fields.
     #[arg(long)]
     custom_fields: bool,
 }
 
-/// Where events go, and how patiently.
+/// The recipient and the retry rules.
 #[derive(Args)]
-pub struct Delivery {
-    /// The recipient, such as http://127.0.0.1:3000/events
+pub struct DeliveryArguments {
+    /// The recipient's URL, such as http://127.0.0.1:3000/events
     url: String,
-    /// The recipient's token. It is added to the URL, as `outbound_event_token`.
+    /// The recipient's token. It is added to the URL as `outbound_event_token`.
     #[arg(long, env = "OUTBOUND_EVENT_TOKEN", hide_env_values = true)]
     token: Option<String>,
-    /// At most so many events a second, all appliances together.
+    /// The most events per second, all appliances together.
     #[arg(long, value_parser = rate)]
     rate: Option<f64>,
-    /// How long to wait after an attempt that failed.
+    /// The wait after a failed attempt.
     #[arg(long, default_value = "1s")]
     retry_interval: Period,
-    /// How long after its first failure an event is tried again before it is dropped.
+    /// The time from its first failure after which an event is dropped.
     #[arg(long, default_value = "5m")]
     retry_duration: Period,
-    /// How long an answer may take.
+    /// The time for an answer.
     #[arg(long, default_value = "30s")]
     timeout: Period,
-    /// A CA certificate in PEM: the only one to trust. Without it, this machine's own are trusted.
+    /// CA certificates in PEM, the only ones to trust. Default: this machine's.
     #[arg(long, value_name = "FILE")]
     ca_certificate: Option<PathBuf>,
 }
@@ -70,56 +70,57 @@ pub struct Delivery {
 fn rate(text: &str) -> Result<f64> {
     match text.parse() {
         Ok(rate) if (0.001..=1_000_000.0).contains(&rate) => Ok(rate),
-        _ => bail!("is no number from 0.001 to 1000000"),
+        _ => bail!("is not a number from 0.001 to 1000000"),
     }
 }
 
-/// Everything that the senders of one command share.
+/// The settings and counters that the senders of one command share.
 struct Deliveries {
-    delivery: Delivery,
+    delivery: DeliveryArguments,
     authorities: Vec<CertificateDer<'static>>,
-    pace: Option<Arc<Pace>>,
+    pace: Option<Arc<SendPace>>,
     tally: Arc<Tally>,
 }
 
 impl Deliveries {
-    fn new(delivery: Delivery) -> Result<Self> {
-        let authorities = delivery.ca_certificate.as_deref().map(tls::read).transpose()?.unwrap_or_default();
-        let pace = delivery.rate.map(|rate| Arc::new(Pace::new(rate)));
+    fn new(delivery: DeliveryArguments) -> Result<Self> {
+        let authorities =
+            delivery.ca_certificate.as_deref().map(tls::load_authorities).transpose()?.unwrap_or_default();
+        let pace = delivery.rate.map(|rate| Arc::new(SendPace::new(rate)));
         Ok(Self { delivery, authorities, pace, tally: Arc::default() })
     }
 
-    /// The senders of this many appliances.
-    fn senders(&self, appliances: usize) -> Result<Vec<Sender>> {
-        let rules = Rules { interval: self.delivery.retry_interval.0, duration: self.delivery.retry_duration.0 };
+    /// One sender for each appliance.
+    fn senders(&self, appliances: usize) -> Result<Vec<EventSender>> {
+        let rules = RetryRules { interval: self.delivery.retry_interval.0, duration: self.delivery.retry_duration.0 };
         let first = self.url(0)?;
-        tls::check(&first, &self.authorities)?;
-        // Made once: reading this machine's authorities takes longer than sending an event.
-        let tls = tls::config(&first, &self.authorities)?;
+        tls::check_scheme(&first, &self.authorities)?;
+        // Shared: loading this machine's authorities takes longer than sending an event.
+        let tls = tls::client_config(&first, &self.authorities)?;
         let sender = |number| {
             let recipient = HttpRecipient::new(self.url(number)?, tls.clone(), self.delivery.timeout.0)?;
-            Ok(Sender { number, recipient, rules, pace: self.pace.clone(), tally: Arc::clone(&self.tally) })
+            Ok(EventSender { number, recipient, rules, pace: self.pace.clone(), tally: Arc::clone(&self.tally) })
         };
         (0..appliances).map(sender).collect()
     }
 
     fn url(&self, number: usize) -> Result<Url> {
         let text = self.delivery.url.replace("{appliance}", &(number + 1).to_string());
-        // It is not repeated: there may be a secret in it.
-        let mut url = http::url(&text).map_err(|error| anyhow::anyhow!("the URL {error}"))?;
+        // The message does not repeat the URL, which can contain a secret.
+        let mut url = http::parse_url(&text).map_err(|error| anyhow::anyhow!("the URL {error}"))?;
         if let Some(token) = &self.delivery.token {
             url.query_pairs_mut().append_pair("outbound_event_token", token);
         }
         Ok(url)
     }
 
-    /// Waits for all senders, or for Ctrl-C, and prints what it came to. Whether all events were accepted.
+    /// Waits for all senders or Ctrl-C, and prints the figures. Returns whether all events were accepted.
     async fn finish(&self, mut senders: JoinSet<Result<()>>, total: Option<u64>) -> Result<bool> {
         let started = Instant::now();
-        let progress = Progress::watch(Arc::clone(&self.tally), total);
+        let progress = SendProgress::watch(Arc::clone(&self.tally), total);
         let all = async {
             while let Some(ended) = senders.join_next().await {
-                ended.context("a sender was lost")??;
+                ended.context("a sender ended unexpectedly")??;
             }
             Ok(())
         };
@@ -134,10 +135,10 @@ impl Deliveries {
     }
 }
 
-pub async fn send(arguments: Send) -> Result<bool> {
-    let Send { delivery, sessions, seed, appliances, custom_fields } = arguments;
+pub async fn send(arguments: SendArguments) -> Result<bool> {
+    let SendArguments { delivery, sessions, seed, appliances, custom_fields } = arguments;
     let deliveries = Deliveries::new(delivery)?;
-    let total = (0..sessions).map(|number| Session::make(seed, number).steps.len() as u64).sum();
+    let total = (0..sessions).map(|number| SupportSession::generate(seed, number).steps.len() as u64).sum();
     let mut senders = JoinSet::new();
     for (sender, index) in deliveries.senders(appliances.get())?.into_iter().zip(0..) {
         let agenda = Agenda::new(seed, sessions, index, appliances.get(), custom_fields);
@@ -151,7 +152,7 @@ pub async fn send(arguments: Send) -> Result<bool> {
     deliveries.finish(senders, Some(total)).await
 }
 
-pub async fn replay_file(file: &Path, delivery: Delivery) -> Result<bool> {
+pub async fn replay_file(file: &Path, delivery: DeliveryArguments) -> Result<bool> {
     let deliveries = Deliveries::new(delivery)?;
     let Some(sender) = deliveries.senders(1)?.pop() else { return Ok(false) };
     let mut senders = JoinSet::new();
@@ -159,7 +160,7 @@ pub async fn replay_file(file: &Path, delivery: Delivery) -> Result<bool> {
         senders.spawn(replay_input(sender));
         return deliveries.finish(senders, None).await;
     }
-    // The whole file is read before anything is sent: a fault in its last line is found before its first event has gone.
+    // Read the whole file first: with a fault in the last line, nothing must be sent.
     let forms = forms(file).with_context(|| format!("{}: nothing was sent", file.display()))?;
     let total = forms.len() as u64;
     senders.spawn(async move {
@@ -177,22 +178,22 @@ fn forms(file: &Path) -> Result<Vec<String>> {
     numbered.map(|(line, number)| form(&line?, number)).collect()
 }
 
-/// Each event goes as soon as its line is there.
-async fn replay_input(sender: Sender) -> Result<()> {
-    let (read, mut lines) = tokio::sync::mpsc::channel(1);
-    // A thread of its own, which waits for a next line and may be left there when it is time to stop.
-    std::thread::spawn(move || std::io::stdin().lines().try_for_each(|line| read.blocking_send(line)));
+/// Sends each event as soon as its line is complete.
+async fn replay_input(sender: EventSender) -> Result<()> {
+    let (sender_of_lines, mut lines) = tokio::sync::mpsc::channel(1);
+    // A separate thread: waiting for a line must not delay a stop.
+    std::thread::spawn(move || std::io::stdin().lines().try_for_each(|line| sender_of_lines.blocking_send(line)));
     let mut number = 0;
     while let Some(line) = lines.recv().await {
         let line = line.context("standard input cannot be read")?;
         number += 1;
         if !line.trim().is_empty() {
-            sender.deliver(form(&line, number).context("what came before it was sent")?).await;
+            sender.deliver(form(&line, number).context("the lines before it were sent")?).await;
         }
     }
     Ok(())
 }
 
 fn form(line: &str, number: u64) -> Result<String> {
-    replay::form(line).with_context(|| format!("line {number}"))
+    replay::form_of_line(line).with_context(|| format!("line {number}"))
 }

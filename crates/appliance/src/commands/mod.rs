@@ -1,6 +1,6 @@
-//! The commands of `appliance`, each a function that says whether all went well.
+//! The commands of `appliance`. Each is a function that returns whether it succeeded.
 //!
-//! | File | What is in it |
+//! | file | content |
 //! |---|---|
 //! | `check.rs` | `check-destinations` and `check-template` |
 //! | `delivery.rs` | `send` and `replay` |

@@ -1,4 +1,4 @@
-//! `appliance receive`: what a recipient forwards is received, verified and printed.
+//! `appliance receive`: receives, verifies and prints forwarded events.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use appliance::config::Period;
-use appliance::receive::{Framing, Misbehaviour, Received, Receiver};
+use appliance::receive::{EmulatedReceiver, Framing, Misbehaviour, Received};
 use bytes::Bytes;
 use clap::Args;
 use http::{HeaderValue, StatusCode};
@@ -14,84 +14,84 @@ use tokio::net::TcpListener;
 
 use super::stop::stop_requested;
 
-/// The most bytes of a body that is made up.
+/// The largest `--body-bytes`.
 const MOST_BODY_BYTES: u64 = 1 << 30;
 
 #[derive(Args)]
-pub struct Receive {
-    /// The address to listen on. Port 0 takes any free port.
+pub struct ReceiveArguments {
+    /// The address to listen on. Port 0 is any free port.
     #[arg(long, default_value = "127.0.0.1:4000")]
     listen: SocketAddr,
-    /// The secret that requests must be signed with: `whsec_…`. Several while one is being replaced.
+    /// The secret of signed requests: `whsec_…`. Repeatable, for rotation.
     #[arg(long = "secret", env = "DESTINATION_SECRET", hide_env_values = true)]
     secrets: Vec<String>,
-    /// Prints the body of each request, too.
+    /// Also prints the body of each request.
     #[arg(long)]
     bodies: bool,
     #[command(flatten)]
-    misbehaves: Misbehaves,
+    misbehaves: MisbehaviourArguments,
 }
 
-/// What to do other than to answer each request with 200 and no body.
+/// Options that replace the default answer, which is 200 without a body.
 #[derive(Args)]
 #[command(next_help_heading = "Misbehaviour")]
-struct Misbehaves {
-    /// The status to answer with. `--status 503` says that the receiver is down.
+struct MisbehaviourArguments {
+    /// The status of each answer. `--status 503` emulates a receiver that is down.
     #[arg(long, value_name = "STATUS")]
     status: Option<StatusCode>,
-    /// Only requests whose body contains this text get `--status` and the other misbehaviour; all others get 200.
+    /// Misbehaves only if the request's body contains this text, and answers 200 to all others.
     /// `--refuse-containing 'Jane\u0000Doe' --status 500` fails on one customer's name.
     #[arg(long, value_name = "TEXT", requires = "status")]
     refuse_containing: Option<String>,
-    /// `Location`. `--status 308 --location https://new.example/in` says that the receiver has moved.
+    /// `Location`. `--status 308 --location https://new.example/in` emulates a receiver that has moved.
     #[arg(long, value_name = "URL")]
     location: Option<HeaderValue>,
-    /// `Retry-After`, sent as it is given. `--status 503 --retry-after 30`, and as well `--retry-after 1.5` or
+    /// `Retry-After`, sent unchanged. `--status 503 --retry-after 30`, or `--retry-after 1.5`, or
     /// `--retry-after 'Saturday, 28-Nov-26 13:44:51 GMT'`.
     #[arg(long, value_name = "TEXT")]
     retry_after: Option<HeaderValue>,
     /// The body of each answer. `--status 400 --body '{"errors":["issue is locked"]}'`
     #[arg(long, value_name = "TEXT")]
     body: Option<String>,
-    /// A body of so many bytes. `--body-bytes 10000000` sends more than a sender should read.
+    /// The size of the body. `--body-bytes 10000000` sends more than a sender should read.
     #[arg(long, value_name = "N", conflicts_with = "body", value_parser = clap::value_parser!(u64).range(..=MOST_BODY_BYTES))]
     body_bytes: Option<u64>,
-    /// How long to wait before each answer. `--delay 20s` is longer than a sender waits.
+    /// The wait before each answer. `--delay 20s` is longer than the timeout of a sender.
     #[arg(long, value_name = "TIME")]
     delay: Option<Period>,
     #[command(flatten)]
     framing: FramingArguments,
-    /// Closes a connection that was idle for so long. `--close-idle-after 5s` is what Node does.
+    /// Closes a connection that is idle for this time. `--close-idle-after 5s` is Node's default.
     #[arg(long, value_name = "TIME")]
     close_idle_after: Option<Period>,
-    /// Closes a connection without an answer as its second request comes: the worst moment for `--close-idle-after`.
+    /// Closes a connection without an answer when its second request arrives, the worst case of `--close-idle-after`.
     #[arg(long)]
     close_when_asked: bool,
-    /// For how long to misbehave. `--status 503 --for 10s` recovers after ten seconds. Without it, for ever.
+    /// The time to misbehave. `--status 503 --for 10s` recovers after ten seconds. Default: until it is stopped.
     #[arg(long = "for", value_name = "TIME")]
     time: Option<Period>,
 }
 
-/// How answers are put on the connection.
+/// How answers are framed.
 #[derive(Args)]
 #[group(multiple = false)]
 struct FramingArguments {
-    /// Promises ten bytes of body, sends two, and keeps the connection. `--hang-body`, also with `--status 400`.
+    /// Announces ten bytes of body, sends two, and keeps the connection open.
     #[arg(long)]
     hang_body: bool,
-    /// Sends a chunked body that never ends, 20 KiB a second. `--chunked-without-end`
+    /// Sends a chunked body that never ends, 20 KiB a second.
     #[arg(long)]
     chunked_without_end: bool,
-    /// Answers with an event stream (text/event-stream) that never ends. `--event-stream`
+    /// Answers with an event stream (text/event-stream) that never ends.
     #[arg(long)]
     event_stream: bool,
-    /// Sends 100 Continue and 103 Early Hints before the answer. `--early-hints`
+    /// Sends 100 Continue and 103 Early Hints before the answer.
     #[arg(long)]
     early_hints: bool,
-    /// Answers in HTTP/1.0: the body ends with the connection. `--http10 --body ok`
+    /// Answers in HTTP/1.0: the body ends with the connection.
     #[arg(long)]
     http10: bool,
-    /// Resets the connection after the head of the answer. `--reset-after-head`
+    /// Resets the connection after the head of the answer.
     #[arg(long)]
     reset_after_head: bool,
 }
@@ -110,15 +110,15 @@ impl FramingArguments {
     }
 }
 
-impl Misbehaves {
+impl MisbehaviourArguments {
     fn misbehaviour(self) -> Misbehaviour {
-        let made_up = self.body_bytes.and_then(|bytes| usize::try_from(bytes).ok()).map(|bytes| "x".repeat(bytes));
+        let filler = self.body_bytes.and_then(|bytes| usize::try_from(bytes).ok()).map(|bytes| "x".repeat(bytes));
         Misbehaviour {
             status: self.status,
             only_containing: self.refuse_containing,
             location: self.location,
             retry_after: self.retry_after,
-            body: Bytes::from(self.body.or(made_up).unwrap_or_default()),
+            body: Bytes::from(self.body.or(filler).unwrap_or_default()),
             framing: self.framing.framing(),
             delay: self.delay.map_or(Duration::ZERO, |delay| delay.0),
             close_idle_after: self.close_idle_after.map(|time| time.0),
@@ -128,16 +128,18 @@ impl Misbehaves {
     }
 }
 
-pub async fn receive(arguments: Receive) -> Result<bool> {
-    let Receive { listen, secrets, bodies, misbehaves } = arguments;
+pub async fn receive(arguments: ReceiveArguments) -> Result<bool> {
+    let ReceiveArguments { listen, secrets, bodies, misbehaves } = arguments;
     let number = AtomicU64::new(0);
-    let receiver = Receiver::new(secrets, misbehaves.misbehaviour(), move |received| {
+    let receiver = EmulatedReceiver::new(secrets, misbehaves.misbehaviour(), move |received| {
         println!("{:>6}  {}", number.fetch_add(1, Ordering::Relaxed) + 1, shown(&received));
         if bodies {
             println!("{}", String::from_utf8_lossy(&received.body));
         }
     })?;
-    let listener = TcpListener::bind(listen).await.with_context(|| format!("{listen} cannot be listened on"))?;
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen}; choose another --listen"))?;
     println!("Listening on http://{}; Ctrl-C stops it", listener.local_addr()?);
     tokio::select! {
         () = receiver.serve(listener) => {}
@@ -146,14 +148,14 @@ pub async fn receive(arguments: Receive) -> Result<bool> {
     Ok(true)
 }
 
-/// One line: what came, of which session, who signed it, and how it was answered.
+/// One line: the status, the event, its session and id, and the signature.
 fn shown(received: &Received) -> String {
     let event: serde_json::Value = serde_json::from_slice(&received.body).unwrap_or_default();
     let form: Vec<(String, String)> = serde_urlencoded::from_bytes(&received.body).unwrap_or_default();
-    let of_form = |name: &str| form.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-    let of_event = |name: &str| event.pointer(name).and_then(serde_json::Value::as_str);
-    let name = of_event("/data/event").or(of_form("event")).unwrap_or("(no event)");
-    let lsid = of_event("/data/lsid").or(of_form("lsid")).unwrap_or("-");
+    let from_form = |name: &str| form.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    let from_event = |name: &str| event.pointer(name).and_then(serde_json::Value::as_str);
+    let name = from_event("/data/event").or(from_form("event")).unwrap_or("(no event)");
+    let lsid = from_event("/data/lsid").or(from_form("lsid")).unwrap_or("-");
     let again = if received.again { ", again" } else { "" };
     let id = received.id().unwrap_or("-");
     format!("{} {name} {lsid} {id} {}{again}", received.status.as_u16(), received.signature.as_str())

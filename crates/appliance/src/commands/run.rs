@@ -1,4 +1,4 @@
-//! `appliance run`: an appliance with the settings of a file, until it is stopped.
+//! `appliance run`: runs an appliance with the settings of a file until it is stopped.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,9 +16,9 @@ pub async fn run_appliance(config: &Path) -> Result<bool> {
     }
     appliance.close_board();
     let (queued, kept) = appliance.remaining()?;
-    eprintln!("stopped; {queued} queued, which the next start will send");
+    eprintln!("stopped; {queued} queued for the next start");
     if kept > 0 {
-        eprintln!("{kept} more are kept for recipients that are disabled or no longer there");
+        eprintln!("{kept} more are kept for recipients that are disabled or removed");
     }
     Ok(true)
 }

@@ -1,6 +1,6 @@
 //! SIGTERM and Ctrl-C.
 
-/// Ready at SIGTERM or Ctrl-C.
+/// Completes at SIGTERM or Ctrl-C.
 pub async fn stop_requested() {
     #[cfg(unix)]
     if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {

@@ -1,4 +1,4 @@
-//! What is wrong with a file, and on which line.
+//! A fault in the file of settings, and its line.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use toml::Spanned;
 
-/// What is wrong with a configuration, and where.
+/// A fault in the file of settings: `appliance.toml:4: …`.
 #[derive(Debug, thiserror::Error)]
 pub struct ConfigError {
     pub(super) file: PathBuf,
@@ -25,31 +25,35 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// The line that a byte of `text` is in, counted from 1.
+/// The line of a byte of `text`, from 1.
 pub(super) fn line(text: &str, byte: usize) -> usize {
     text.bytes().take(byte).filter(|b| *b == b'\n').count() + 1
 }
 
-/// A fault at some bytes of the file.
-pub(super) struct Fault {
+/// A fault and its range of bytes in the file.
+pub(super) struct ConfigFault {
     pub(super) at: Option<Range<usize>>,
     pub(super) what: String,
 }
 
-impl Fault {
-    pub(super) fn at<T>(value: &Spanned<T>, what: impl Into<String>) -> Self {
+impl ConfigFault {
+    pub(super) fn at_value<T>(value: &Spanned<T>, what: impl Into<String>) -> Self {
         Self { at: Some(value.span()), what: what.into() }
     }
 }
 
-pub(super) fn unique<'a>(names: impl Iterator<Item = &'a Spanned<String>>) -> Result<(), Fault> {
+/// An error if a name is empty or occurs twice.
+pub(super) fn check_names<'a>(names: impl Iterator<Item = &'a Spanned<String>>) -> Result<(), ConfigFault> {
     let mut seen = BTreeSet::new();
     for name in names {
         if name.get_ref().is_empty() {
-            return Err(Fault::at(name, "the name is empty"));
+            return Err(ConfigFault::at_value(name, "the name is empty"));
         }
         if !seen.insert(name.get_ref()) {
-            return Err(Fault::at(name, format!("{:?} is the name of two recipients of one kind", name.get_ref())));
+            return Err(ConfigFault::at_value(
+                name,
+                format!("{:?} is the name of two recipients of one kind; rename one", name.get_ref()),
+            ));
         }
     }
     Ok(())

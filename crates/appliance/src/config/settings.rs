@@ -4,96 +4,96 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::email::Encryption;
-use crate::macros::{EmailEvent, Template};
-use crate::retry::Rules;
+use crate::macros::{EmailEvent, EmailTemplate};
+use crate::retry::RetryRules;
 use lettre::message::Mailbox;
 use outbound_events::event::EventName;
 use reqwest::Url;
 use rustls::pki_types::CertificateDer;
 
-/// A checked `appliance.toml`. Without `Debug`, as are its parts: they hold passwords, and tokens in URLs.
+/// A checked `appliance.toml`. Like its parts without `Debug`: they contain passwords, and tokens in URLs.
 pub struct Config {
     /// The file of the queues.
     pub queue: PathBuf,
-    /// The sessions to make, if any are to be made.
-    pub sessions: Option<Sessions>,
+    /// The sessions to generate. Without them, only queued events are delivered.
+    pub sessions: Option<SessionSettings>,
     /// The HTTP recipients.
-    pub http: Vec<HttpRecipient>,
+    pub http: Vec<HttpRecipientSettings>,
     /// The email recipients.
-    pub email: Vec<EmailRecipient>,
-    /// The SMTP server. There is one if anything sends email.
-    pub smtp: Option<Smtp>,
+    pub email: Vec<EmailRecipientSettings>,
+    /// The SMTP server. Always set if anything sends email.
+    pub smtp: Option<SmtpSettings>,
 }
 
 /// `[sessions]`
 #[derive(Clone, Copy, Debug)]
-pub struct Sessions {
+pub struct SessionSettings {
     /// The time from the start of one session to the start of the next.
     pub every: Duration,
-    /// What decides them.
+    /// The seed of the sessions.
     pub seed: u64,
-    /// How many times faster than life they go.
+    /// How many times faster than real time they run.
     pub speed: f64,
 }
 
 /// `[[http_recipient]]`
-pub struct HttpRecipient {
-    /// Whether events are sent, or even queued.
+pub struct HttpRecipientSettings {
+    /// If not, events are not even queued.
     pub enabled: bool,
     /// Its name.
     pub name: String,
     /// Where events are posted to.
     pub url: Url,
-    /// The only authorities to trust; empty for those of this machine.
+    /// The only certificate authorities to trust. Empty: this machine's.
     pub authorities: Vec<CertificateDer<'static>>,
-    /// Whether custom fields ride along.
+    /// Whether custom fields are sent.
     pub custom_fields: bool,
-    /// The events that it is sent.
+    /// The events that are sent.
     pub events: Vec<EventName>,
     /// Retry interval and retry duration.
-    pub rules: Rules,
-    /// How long an answer may take.
+    pub rules: RetryRules,
+    /// The time for an answer.
     pub timeout: Duration,
-    /// Who is told when it fails.
+    /// The alert for its failures.
     pub alert: Option<Alert>,
 }
 
-/// Who is told when a recipient fails, and when.
+/// Whom to alert about a failing recipient, and when.
 #[derive(Clone, Debug)]
 pub struct Alert {
     /// The email contact.
     pub contact: Mailbox,
-    /// How long it has to fail before.
+    /// How long the recipient must have been failing.
     pub after: Duration,
 }
 
 impl Alert {
-    /// Whether it is time to tell, of a recipient that has been failing for so long.
+    /// Whether a recipient has been failing for long enough.
     pub fn is_due(&self, failing_for: Duration) -> bool {
         failing_for >= self.after
     }
 }
 
 /// `[[email_recipient]]`
-pub struct EmailRecipient {
-    /// Whether emails are sent, or even queued.
+pub struct EmailRecipientSettings {
+    /// If not, emails are not even queued.
     pub enabled: bool,
     /// Its name.
     pub name: String,
     /// 1 to 10 addresses.
     pub addresses: Vec<Mailbox>,
-    /// The events that it is sent.
+    /// The events that send an email.
     pub events: Vec<EmailEvent>,
-    /// The subject. Its macros are available for all the events.
-    pub subject: Template,
-    /// The body. Likewise.
-    pub body: Template,
+    /// The subject. Its macros are available for all these events.
+    pub subject: EmailTemplate,
+    /// The body. Its macros are available for all these events.
+    pub body: EmailTemplate,
     /// Retry interval and retry duration.
-    pub rules: Rules,
+    pub rules: RetryRules,
 }
 
 /// `[smtp]`
-pub struct Smtp {
+pub struct SmtpSettings {
     /// The server's name.
     pub host: String,
     /// Its port.
@@ -104,6 +104,6 @@ pub struct Smtp {
     pub credentials: Option<(String, String)>,
     /// The sender of all emails.
     pub from: Mailbox,
-    /// How long the server may take for an email.
+    /// The time for connecting and sending one email.
     pub timeout: Duration,
 }

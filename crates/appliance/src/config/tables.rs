@@ -1,28 +1,28 @@
-//! The file as it is written, and the checks of each of its tables.
+//! The tables of the file of settings, and their checks.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::fault::Fault;
-use super::settings::{Alert, EmailRecipient, HttpRecipient, Sessions, Smtp};
-use super::values::{Address, EmailEventName, Event, Period, RecipientUrl, Secret, email_events};
+use super::fault::ConfigFault;
+use super::settings::{Alert, EmailRecipientSettings, HttpRecipientSettings, SessionSettings, SmtpSettings};
+use super::values::{Address, EmailEventName, GuideEventName, Period, RecipientUrl, SecretText, email_events};
 use crate::email::Encryption;
-use crate::macros::{self, EmailEvent, Place, Template};
-use crate::retry::Rules;
+use crate::macros::{self, EmailEvent, EmailField, EmailTemplate};
+use crate::retry::RetryRules;
 use crate::tls;
 use outbound_events::event::EventName;
 use rustls::pki_types::CertificateDer;
 use serde::Deserialize;
 use toml::Spanned;
 
-/// The most addresses that one email recipient may have (settings page).
+/// The most addresses of one email recipient (settings page).
 const MAX_ADDRESSES: usize = 10;
 
-/// The file as it is written.
+/// The whole file, unchecked.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct File {
+pub(super) struct ConfigFile {
     pub(super) queue: Option<PathBuf>,
     pub(super) sessions: Option<SessionsTable>,
     pub(super) smtp: Option<SmtpTable>,
@@ -41,15 +41,15 @@ pub(super) struct SessionsTable {
 }
 
 impl SessionsTable {
-    pub(super) fn check(self) -> Result<Sessions, Fault> {
+    pub(super) fn check(self) -> Result<SessionSettings, ConfigFault> {
         let range = 0.01..=6_000.0;
         if !range.contains(self.per_minute.get_ref()) {
-            return Err(Fault::at(&self.per_minute, "per_minute is not a number from 0.01 to 6000"));
+            return Err(ConfigFault::at_value(&self.per_minute, "per_minute is not a number from 0.01 to 6000"));
         }
         if let Some(speed) = self.speed.as_ref().filter(|speed| !(1.0..=10_000.0).contains(speed.get_ref())) {
-            return Err(Fault::at(speed, "speed is not a number from 1 to 10000"));
+            return Err(ConfigFault::at_value(speed, "speed is not a number from 1 to 10000"));
         }
-        Ok(Sessions {
+        Ok(SessionSettings {
             every: Duration::from_secs_f64(60.0 / self.per_minute.get_ref()),
             seed: self.seed,
             speed: self.speed.map_or(1.0, Spanned::into_inner),
@@ -61,45 +61,57 @@ impl SessionsTable {
 #[serde(deny_unknown_fields)]
 pub(super) struct SmtpTable {
     host: String,
-    #[serde(default = "smtp_port")]
-    port: u16,
+    port: Option<u16>,
     encryption: EncryptionName,
     username: Option<Spanned<String>>,
-    password: Option<Spanned<Secret>>,
+    password: Option<Spanned<SecretText>>,
     from: Address,
     timeout: Option<Period>,
     ca_certificate: Option<Spanned<PathBuf>>,
 }
 
-fn smtp_port() -> u16 {
-    25
-}
+/// SMTP's own port.
+const SMTP_PORT: u16 = 25;
+
+/// The port for implicit TLS (RFC 8314).
+const SUBMISSIONS_PORT: u16 = 465;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum EncryptionName {
     None,
     StartTls,
+    Implicit,
 }
 
 impl SmtpTable {
-    pub(super) fn check(self, folder: &Path) -> Result<Smtp, Fault> {
+    pub(super) fn check(self, folder: &Path) -> Result<SmtpSettings, ConfigFault> {
         let authorities = authorities(self.ca_certificate.as_ref(), folder)?;
         let encryption = match (self.encryption, self.ca_certificate) {
             (EncryptionName::StartTls, _) => Encryption::StartTls(authorities),
+            (EncryptionName::Implicit, _) => Encryption::Implicit(authorities),
             (EncryptionName::None, None) => Encryption::None,
             (EncryptionName::None, Some(path)) => {
-                return Err(Fault::at(&path, "ca_certificate is for encryption = \"starttls\""));
+                return Err(ConfigFault::at_value(
+                    &path,
+                    "ca_certificate needs encryption = \"starttls\" or \"implicit\"",
+                ));
             }
         };
+        let usual_port = if matches!(encryption, Encryption::Implicit(_)) { SUBMISSIONS_PORT } else { SMTP_PORT };
+        let port = self.port.unwrap_or(usual_port);
         let credentials = match (self.username, self.password) {
             (Some(user), Some(password)) => Some((user.into_inner(), password.into_inner().0)),
             (None, None) => None,
-            (Some(alone), None) => return Err(Fault::at(&alone, "there is a username and no password")),
-            (None, Some(alone)) => return Err(Fault::at(&alone, "there is a password and no username")),
+            (Some(alone), None) => {
+                return Err(ConfigFault::at_value(&alone, "username lacks a password; set both or neither"));
+            }
+            (None, Some(alone)) => {
+                return Err(ConfigFault::at_value(&alone, "password lacks a username; set both or neither"));
+            }
         };
         let timeout = self.timeout.map_or(Duration::from_secs(60), |timeout| timeout.0);
-        Ok(Smtp { host: self.host, port: self.port, encryption, credentials, from: self.from.0, timeout })
+        Ok(SmtpSettings { host: self.host, port, encryption, credentials, from: self.from.0, timeout })
     }
 }
 
@@ -113,7 +125,7 @@ pub(super) struct HttpTable {
     ca_certificate: Option<Spanned<PathBuf>>,
     #[serde(default)]
     send_custom_fields: bool,
-    events: Option<Spanned<Vec<Event>>>,
+    events: Option<Spanned<Vec<GuideEventName>>>,
     retry_interval: Option<Period>,
     retry_duration: Option<Period>,
     timeout: Option<Period>,
@@ -126,26 +138,30 @@ fn yes() -> bool {
 }
 
 impl HttpTable {
-    pub(super) fn check(self, folder: &Path, can_email: bool) -> Result<HttpRecipient, Fault> {
+    pub(super) fn check(self, folder: &Path, can_email: bool) -> Result<HttpRecipientSettings, ConfigFault> {
         let alert = match (self.email_contact, self.send_email_alert_after) {
-            (Some(contact), _) if !can_email => return Err(Fault::at(&contact, NO_SMTP)),
+            (Some(contact), _) if !can_email => return Err(ConfigFault::at_value(&contact, NO_SMTP)),
             (Some(contact), after) => {
                 let after = after.map_or(Duration::from_secs(600), |after| after.into_inner().0);
                 Some(Alert { contact: contact.into_inner().0, after })
             }
-            (None, Some(after)) => return Err(Fault::at(&after, "send_email_alert_after is for an email_contact")),
+            (None, Some(after)) => {
+                return Err(ConfigFault::at_value(&after, "send_email_alert_after needs an email_contact"));
+            }
             (None, None) => None,
         };
         let authorities = authorities(self.ca_certificate.as_ref(), folder)?;
         if let Some(path) = &self.ca_certificate {
-            tls::check(&self.url.0, &authorities).map_err(|error| Fault::at(path, error.to_string()))?;
+            tls::check_scheme(&self.url.0, &authorities)
+                .map_err(|error| ConfigFault::at_value(path, error.to_string()))?;
         }
         if let Some(none) = self.events.as_ref().filter(|events| events.get_ref().is_empty()) {
-            return Err(Fault::at(none, "events is empty; leave it out for all, or set enabled = false"));
+            return Err(ConfigFault::at_value(none, "events is empty; leave it out for all, or set enabled = false"));
         }
         let all = || EventName::GUIDE.into();
-        let chosen = |events: Spanned<Vec<Event>>| events.into_inner().into_iter().map(|event| event.0).collect();
-        Ok(HttpRecipient {
+        let chosen =
+            |events: Spanned<Vec<GuideEventName>>| events.into_inner().into_iter().map(|event| event.0).collect();
+        Ok(HttpRecipientSettings {
             enabled: self.enabled,
             name: self.name.into_inner(),
             url: self.url.0,
@@ -159,7 +175,7 @@ impl HttpTable {
     }
 }
 
-const NO_SMTP: &str = "there is no [smtp] to send it through";
+const NO_SMTP: &str = "emails need a table [smtp]";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -176,58 +192,63 @@ pub(super) struct EmailTable {
 }
 
 impl EmailTable {
-    pub(super) fn check(self, text: &str, can_email: bool) -> Result<EmailRecipient, Fault> {
+    pub(super) fn check(self, text: &str, can_email: bool) -> Result<EmailRecipientSettings, ConfigFault> {
         if !can_email {
-            return Err(Fault::at(&self.name, NO_SMTP));
+            return Err(ConfigFault::at_value(&self.name, NO_SMTP));
         }
         let count = self.addresses.get_ref().len();
         if !(1..=MAX_ADDRESSES).contains(&count) {
-            return Err(Fault::at(
+            return Err(ConfigFault::at_value(
                 &self.addresses,
-                format!("there are {count} addresses; 1 to {MAX_ADDRESSES} are expected"),
+                format!("there are {count} addresses; give 1 to {MAX_ADDRESSES}"),
             ));
         }
         if self.events.get_ref().is_empty() {
-            return Err(Fault::at(&self.events, format!("events is empty; {}", email_events())));
+            return Err(ConfigFault::at_value(&self.events, format!("events is empty; {}", email_events())));
         }
         let events: Vec<_> = self.events.into_inner().into_iter().map(|event| event.0).collect();
-        Ok(EmailRecipient {
+        Ok(EmailRecipientSettings {
             enabled: self.enabled,
             name: self.name.into_inner(),
             addresses: self.addresses.into_inner().into_iter().map(|address| address.0).collect(),
-            subject: template(text, &self.subject, &events, Place::Subject)?,
-            body: template(text, &self.body, &events, Place::Body)?,
+            subject: template(text, &self.subject, &events, EmailField::Subject)?,
+            body: template(text, &self.body, &events, EmailField::Body)?,
             events,
             rules: rules(self.retry_interval, self.retry_duration),
         })
     }
 }
 
-fn template(file: &str, text: &Spanned<String>, events: &[EmailEvent], place: Place) -> Result<Template, Fault> {
-    let template = Template::parse(text.get_ref());
-    let mut findings: Vec<_> = events.iter().flat_map(|event| macros::check(&template, *event, place)).collect();
+fn template(
+    file: &str,
+    text: &Spanned<String>,
+    events: &[EmailEvent],
+    field: EmailField,
+) -> Result<EmailTemplate, ConfigFault> {
+    let template = EmailTemplate::parse(text.get_ref());
+    let mut findings: Vec<_> = events.iter().flat_map(|event| macros::check(&template, *event, field)).collect();
     findings.sort_by_key(|finding| finding.at);
     let Some(first) = findings.first() else { return Ok(template) };
     let at = line_of_value(file, text.span(), first.at.line);
-    // What is wrong for each of the events is wrong once.
+    // A fault for each of the events is reported once.
     let mut words: Vec<_> = findings.iter().map(ToString::to_string).collect();
     words.dedup();
-    Err(Fault { at: Some(at), what: words.join("; ") })
+    Err(ConfigFault { at: Some(at), what: words.join("; ") })
 }
 
-/// Where line `line` of a value is in the file: the text of a value in three quotes begins after a line break, if one is there.
+/// The range in the file of line `line` of a value. A line break directly after three quotes is not part of the value.
 fn line_of_value(file: &str, value: Range<usize>, line: usize) -> Range<usize> {
     let source = file.get(value.clone()).unwrap_or_default();
     let quotes = source.trim_start_matches(['"', '\'']);
     let begins_below = usize::from(quotes.starts_with(['\r', '\n']));
     let breaks: Vec<_> = source.match_indices('\n').map(|(at, _)| value.start + at + 1).collect();
-    // A value in one line may have line breaks that are written as escapes.
+    // A value in one line can have escaped line breaks.
     let start = (line + begins_below).checked_sub(2).and_then(|index| breaks.get(index).copied());
     start.unwrap_or(value.start)..value.end
 }
 
-pub(super) fn rules(interval: Option<Period>, duration: Option<Period>) -> Rules {
-    Rules {
+pub(super) fn rules(interval: Option<Period>, duration: Option<Period>) -> RetryRules {
+    RetryRules {
         interval: interval.map_or(Duration::from_secs(60), |interval| interval.0),
         duration: duration.map_or(Duration::from_secs(86_400), |duration| duration.0),
     }
@@ -236,8 +257,8 @@ pub(super) fn rules(interval: Option<Period>, duration: Option<Period>) -> Rules
 pub(super) fn authorities(
     path: Option<&Spanned<PathBuf>>,
     folder: &Path,
-) -> Result<Vec<CertificateDer<'static>>, Fault> {
+) -> Result<Vec<CertificateDer<'static>>, ConfigFault> {
     let Some(path) = path else { return Ok(Vec::new()) };
-    tls::read(&folder.join(path.get_ref()))
-        .map_err(|error| Fault::at(path, format!("{:#}", anyhow::Error::from(error))))
+    tls::load_authorities(&folder.join(path.get_ref()))
+        .map_err(|error| ConfigFault::at_value(path, format!("{:#}", anyhow::Error::from(error))))
 }

@@ -1,4 +1,4 @@
-//! How the receiver answers, other than by a plain 200.
+//! How the receiver's answers differ from a plain 200.
 
 use std::time::Duration;
 
@@ -6,42 +6,42 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 
-/// What the receiver does other than to answer 200 with no body. By default: nothing.
+/// How answers differ from a 200 without a body. By default, not at all.
 #[derive(Clone, Debug, Default)]
 pub struct Misbehaviour {
-    /// The status. Without it, 200.
+    /// The status. `None`: 200.
     pub status: Option<StatusCode>,
-    /// Only requests whose body contains this text are answered so. All others get a plain 200.
+    /// Applies only to requests whose body contains this text. All others get a plain 200.
     pub only_containing: Option<String>,
     /// `Location`.
     pub location: Option<HeaderValue>,
-    /// `Retry-After`: seconds or a date, or what a receiver takes for either.
+    /// `Retry-After`, sent unchanged.
     pub retry_after: Option<HeaderValue>,
     /// The body of the answer.
     pub body: Bytes,
-    /// How the answer is put on the connection.
+    /// How the answer is framed.
     pub framing: Framing,
-    /// How long an answer takes.
+    /// The wait before each answer.
     pub delay: Duration,
-    /// Closes a connection after it was idle for so long. Read when the connection is opened.
+    /// Closes a connection that is idle for this time. Applies to connections opened later.
     pub close_idle_after: Option<Duration>,
-    /// Closes a connection without an answer as its second request comes.
+    /// Closes a connection without an answer when its second request arrives.
     pub close_when_asked: bool,
-    /// For how long from the beginning. Without it, for ever.
+    /// For how long, from when it was set. `None`: without end.
     pub time: Option<Duration>,
 }
 
-/// How an answer is put on the connection. All but the first are forms that public bug reports tell of.
+/// How an answer is framed. All but the first are known from public bug reports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Framing {
-    /// As HTTP/1.1 has it.
+    /// A complete HTTP/1.1 answer.
     #[default]
     Whole,
     /// `Content-Length: 10`, two bytes, and nothing more.
     HangingBody,
-    /// One chunk after the other, without an end.
+    /// Chunks without an end.
     EndlessChunks,
-    /// An event stream (`text/event-stream`), which never ends.
+    /// An event stream (`text/event-stream`) without an end.
     EventStream,
     /// `100 Continue` and `103 Early Hints` before the answer.
     EarlyHints,
@@ -52,7 +52,7 @@ pub enum Framing {
 }
 
 impl Misbehaviour {
-    /// What a request with this body meets.
+    /// The behaviour towards a request with this body.
     pub(super) fn for_body(self, body: &[u8]) -> Self {
         let text = self.only_containing.as_deref().unwrap_or_default();
         if text.is_empty() || body.windows(text.len()).any(|part| part == text.as_bytes()) {
@@ -62,7 +62,6 @@ impl Misbehaviour {
         }
     }
 
-    /// The status that it answers with.
     pub(super) fn status(&self) -> StatusCode {
         self.status.unwrap_or(StatusCode::OK)
     }

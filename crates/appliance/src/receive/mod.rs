@@ -1,11 +1,12 @@
-//! The receiving end of forwarding, for tests and for trials: takes what comes, verifies who signed it, and misbehaves on demand.
+//! A receiver of forwarded events for tests and trials: accepts requests, verifies signatures, and misbehaves on
+//! demand.
 //!
 //! | what | file |
 //! |---|---|
-//! | its secrets, what it has seen, and what it does with a request | `receiver.rs` |
-//! | how it misbehaves | `misbehaviour.rs` |
-//! | what it got | `received.rs` |
-//! | its connections: kept, closed, or taken out of hyper's hands | `serve.rs` |
+//! | the receiver: its secrets, the ids it has seen, the handling of a request | `receiver.rs` |
+//! | misbehaviour | `misbehaviour.rs` |
+//! | a received request | `received.rs` |
+//! | connections: kept, closed, or taken over from hyper | `serve.rs` |
 //! | answers that hyper cannot write | `raw_answer.rs` |
 
 mod misbehaviour;
@@ -16,4 +17,4 @@ mod serve;
 
 pub use misbehaviour::{Framing, Misbehaviour};
 pub use received::{Received, Signature};
-pub use receiver::{NoSecret, Receiver};
+pub use receiver::{EmulatedReceiver, NoSecret};

@@ -1,4 +1,4 @@
-//! Answers that hyper cannot write, byte for byte.
+//! Answers that hyper cannot write.
 
 use std::io;
 use std::time::Duration;
@@ -8,33 +8,30 @@ use tokio::net::TcpStream;
 
 use super::misbehaviour::{Framing, Misbehaviour};
 
-/// An answer whose framing is another than [`Framing::Whole`].
+/// An answer with a framing other than [`Framing::Whole`].
 pub(super) struct RawAnswer(pub(super) Misbehaviour);
 
-/// What becomes of the connection after an answer.
-pub(super) enum After {
-    /// It is kept for the next request.
+/// Whether a connection is kept after an answer.
+pub(super) enum AfterAnswer {
     NextRequest,
-    /// It is closed.
     Close,
 }
 
-/// What comes before an answer that has early hints.
+/// The interim answers of [`Framing::EarlyHints`].
 const EARLY_HINTS: &str =
     "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n";
 
-/// A chunk of 1 KiB. Four of them are more than a careful sender reads.
+/// The size of a chunk. Four chunks are more than a careful sender reads.
 const CHUNK: usize = 1_024;
 
-/// The time between two chunks that never end.
+/// The time between two chunks of [`Framing::EndlessChunks`].
 const CHUNK_PAUSE: Duration = Duration::from_millis(50);
 
 /// The time between two events of an event stream.
 const EVENT_PAUSE: Duration = Duration::from_millis(500);
 
 impl RawAnswer {
-    /// Writes it.
-    pub(super) async fn write(&self, stream: &mut TcpStream) -> io::Result<After> {
+    pub(super) async fn write(&self, stream: &mut TcpStream) -> io::Result<AfterAnswer> {
         let body = &self.0.body;
         let length = format!("Content-Length: {}", body.len());
         match self.0.framing {
@@ -42,7 +39,7 @@ impl RawAnswer {
                 let hints = if self.0.framing == Framing::EarlyHints { EARLY_HINTS } else { "" };
                 stream.write_all(hints.as_bytes()).await?;
                 stream.write_all(&[self.head("HTTP/1.1", &length).as_bytes(), body].concat()).await?;
-                return Ok(After::NextRequest);
+                return Ok(AfterAnswer::NextRequest);
             }
             Framing::Http10 => {
                 stream.write_all(&[self.head("HTTP/1.0", "Connection: close").as_bytes(), body].concat()).await?;
@@ -70,14 +67,14 @@ impl RawAnswer {
             }
             Framing::ResetAfterHead => {
                 stream.write_all(self.head("HTTP/1.1", "Content-Length: 10").as_bytes()).await?;
-                // Closing it then sends RST instead of FIN.
+                // So that closing sends RST instead of FIN.
                 stream.set_zero_linger()?;
             }
         }
-        Ok(After::Close)
+        Ok(AfterAnswer::Close)
     }
 
-    /// The status line and the headers, with these among them.
+    /// The status line, the answer's own headers, and `headers`.
     fn head(&self, version: &str, headers: &str) -> String {
         let response = self.0.response();
         let own = response.headers().iter();
@@ -90,7 +87,7 @@ fn chunk(text: &str) -> String {
     format!("{:x}\r\n{text}\r\n", text.len())
 }
 
-/// Keeps a connection open for as long as the other end does.
+/// Keeps a connection open until the other end closes it.
 async fn until_closed(stream: &mut TcpStream) -> io::Result<()> {
     copy(stream, &mut sink()).await.map(|_| ())
 }

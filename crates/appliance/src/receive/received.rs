@@ -1,43 +1,43 @@
-//! What the receiver got, and who signed it.
+//! A received request and its signature.
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use standardwebhooks::HEADER_WEBHOOK_ID;
 
-/// What came, and how it was answered.
+/// A received request and the status of its answer.
 #[derive(Clone, Debug)]
 pub struct Received {
-    /// How it came.
+    /// Its method.
     pub method: Method,
-    /// Where to.
+    /// Its path and query.
     pub uri: Uri,
     /// Its headers.
     pub headers: HeaderMap,
     /// Its body.
     pub body: Bytes,
-    /// Who signed it.
+    /// The result of verifying its signature.
     pub signature: Signature,
-    /// Whether one of that id was answered 2xx before.
+    /// Whether a request with the same id was answered 2xx before.
     pub again: bool,
-    /// How it was answered.
+    /// The status of the answer.
     pub status: StatusCode,
 }
 
-/// Who signed a request (Standard Webhooks).
+/// The result of verifying a signature (Standard Webhooks).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signature {
-    /// Who knows one of the secrets.
+    /// Signed with one of the secrets.
     Good,
-    /// Nobody who does, or long ago.
+    /// Signed with another secret, or too long ago.
     Bad,
-    /// Nobody.
+    /// Not signed.
     Missing,
-    /// There is no secret to verify with.
+    /// The receiver has no secret to verify with.
     Unchecked,
 }
 
 impl Signature {
-    /// For the screen.
+    /// As `appliance receive` prints it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Good => "signed",
@@ -49,7 +49,7 @@ impl Signature {
 }
 
 impl Received {
-    /// The id of the event, as its header says.
+    /// The event's id, from the header `webhook-id`.
     pub fn id(&self) -> Option<&str> {
         self.headers.get(HEADER_WEBHOOK_ID)?.to_str().ok()
     }

@@ -1,4 +1,4 @@
-//! The receiver: its secrets, what it has seen, and what it does with a request.
+//! The receiver: its secrets, the ids it has seen, and the handling of a request.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -13,16 +13,16 @@ use standardwebhooks::{HEADER_WEBHOOK_SIGNATURE, Webhook};
 use super::misbehaviour::Misbehaviour;
 use super::received::{Received, Signature};
 
-/// The most bytes that a body may have.
-const MOST_BODY: usize = 1 << 20;
+/// The most bytes of a body.
+const MAX_BODY_BYTES: usize = 1 << 20;
 
-/// A receiving end. Cheap to clone.
+/// A receiver of forwarded events. Clones share their state.
 #[derive(Clone)]
-pub struct Receiver(Arc<Inner>);
+pub struct EmulatedReceiver(Arc<Inner>);
 
 struct Inner {
     secrets: Vec<String>,
-    /// How it answers, and since when.
+    /// The behaviour, and when it was set.
     misbehaviour: Mutex<(Misbehaviour, Instant)>,
     seen: Mutex<HashSet<String>>,
     take: Box<dyn Fn(Received) + Send + Sync>,
@@ -33,8 +33,8 @@ struct Inner {
 #[error("a secret is not whsec_ and base64")]
 pub struct NoSecret;
 
-impl Receiver {
-    /// One that verifies with these secrets, and hands each request to `take` before it answers.
+impl EmulatedReceiver {
+    /// Creates a receiver that verifies with these secrets and calls `take` for each request, before it answers.
     pub fn new(
         secrets: Vec<String>,
         misbehaviour: Misbehaviour,
@@ -47,20 +47,20 @@ impl Receiver {
         Ok(Self(Arc::new(Inner { secrets, misbehaviour, seen: Mutex::default(), take: Box::new(take) })))
     }
 
-    /// Behaves like this from now on.
+    /// Changes the behaviour.
     pub fn behave(&self, misbehaviour: Misbehaviour) {
         *self.0.misbehaviour.lock() = (misbehaviour, Instant::now());
     }
 
-    /// Takes a request, and gives how it is to be answered.
-    pub(super) async fn take(&self, request: Request<Incoming>) -> Misbehaviour {
+    /// Handles a request, and returns how to answer it.
+    pub(super) async fn handle(&self, request: Request<Incoming>) -> Misbehaviour {
         let (head, body) = request.into_parts();
-        let Ok(body) = Limited::new(body, MOST_BODY).collect().await else {
+        let Ok(body) = Limited::new(body, MAX_BODY_BYTES).collect().await else {
             return Misbehaviour { status: Some(StatusCode::PAYLOAD_TOO_LARGE), ..Misbehaviour::default() };
         };
         let body = body.to_bytes();
         let behaviour = self.behaviour().for_body(&body);
-        // To sleep for no time takes a millisecond.
+        // A sleep of zero takes a millisecond.
         if !behaviour.delay.is_zero() {
             tokio::time::sleep(behaviour.delay).await;
         }
@@ -82,7 +82,7 @@ impl Receiver {
         behaviour
     }
 
-    /// As it is to behave now.
+    /// The behaviour now.
     pub(super) fn behaviour(&self) -> Misbehaviour {
         let (misbehaviour, since) = &*self.0.misbehaviour.lock();
         match misbehaviour.time {

@@ -1,5 +1,5 @@
-//! The receiver's connections. hyper reads requests and writes answers, but for those answers that hyper cannot write: then the
-//! socket is taken out of hyper's hands, and [`RawAnswer`] writes on it.
+//! The receiver's connections. hyper reads requests and writes answers. For an answer that hyper cannot write, the
+//! socket is taken over from hyper, and [`RawAnswer`] writes to it.
 
 use std::future::pending;
 use std::io;
@@ -19,20 +19,20 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 use super::misbehaviour::Framing;
-use super::raw_answer::{After, RawAnswer};
-use super::receiver::Receiver;
+use super::raw_answer::{AfterAnswer, RawAnswer};
+use super::receiver::EmulatedReceiver;
 
-/// What a connection knows of its requests.
+/// The requests of one connection.
 struct Requests {
-    receiver: Receiver,
+    receiver: EmulatedReceiver,
     count: AtomicU64,
-    /// Since when there is none under way; nothing while there is one.
+    /// `None` while a request is handled.
     idle_since: Mutex<Option<Instant>>,
     raw: mpsc::UnboundedSender<RawAnswer>,
 }
 
-impl Receiver {
-    /// Serves until it is dropped.
+impl EmulatedReceiver {
+    /// Serves until the future is dropped.
     pub async fn serve(self, listener: TcpListener) {
         loop {
             let Ok((stream, _)) = listener.accept().await else { continue };
@@ -42,8 +42,7 @@ impl Receiver {
     }
 }
 
-/// Serves a connection until it ends.
-async fn serve_connection(receiver: Receiver, mut stream: TcpStream) {
+async fn serve_connection(receiver: EmulatedReceiver, mut stream: TcpStream) {
     let close_idle_after = receiver.behaviour().close_idle_after;
     let (sender, mut raw) = mpsc::unbounded_channel();
     let requests = Arc::new(Requests {
@@ -53,8 +52,8 @@ async fn serve_connection(receiver: Receiver, mut stream: TcpStream) {
         raw: sender,
     });
     loop {
-        let of_this = Arc::clone(&requests);
-        let service = service_fn(move |request| Arc::clone(&of_this).answer(request));
+        let shared = Arc::clone(&requests);
+        let service = service_fn(move |request| Arc::clone(&shared).answer(request));
         let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
         let answer = tokio::select! {
             _ = &mut connection => return,
@@ -64,37 +63,38 @@ async fn serve_connection(receiver: Receiver, mut stream: TcpStream) {
         stream = connection.into_parts().io.into_inner();
         let after = answer.write(&mut stream).await;
         *requests.idle_since.lock() = Some(Instant::now());
-        if !matches!(after, Ok(After::NextRequest)) {
+        if !matches!(after, Ok(AfterAnswer::NextRequest)) {
             return;
         }
     }
 }
 
 impl Requests {
-    /// The answer for hyper to write. An error closes the connection, and it waits for ever where the socket is taken from hyper.
+    /// The answer for hyper to write. An error closes the connection. For a raw answer it never completes: the socket
+    /// is taken over.
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
         *self.idle_since.lock() = None;
         let is_first = self.count.fetch_add(1, Ordering::Relaxed) == 0;
         if !is_first && self.receiver.behaviour().close_when_asked {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
-        let behaviour = self.receiver.take(request).await;
+        let behaviour = self.receiver.handle(request).await;
         if behaviour.framing == Framing::Whole {
             *self.idle_since.lock() = Some(Instant::now());
             return Ok(behaviour.response());
         }
-        // The receiving end lives as long as the connection does, and so as long as this.
+        // Cannot fail: the connection owns the receiving end.
         let _ = self.raw.send(RawAnswer(behaviour));
         pending().await
     }
 
-    /// Until there was no request for so long.
+    /// Completes when there has been no request for this time; never if it is `None`.
     async fn idle_for(&self, time: Option<Duration>) {
         let Some(time) = time else { return pending().await };
         loop {
             let idle = self.idle_since.lock().map_or(Duration::ZERO, |since| since.elapsed());
             match time.checked_sub(idle) {
-                Some(left) if !left.is_zero() => tokio::time::sleep(left).await,
+                Some(rest) if !rest.is_zero() => tokio::time::sleep(rest).await,
                 _ => return,
             }
         }

@@ -1,5 +1,5 @@
-//! What answers mean: a destination that is set up wrongly refuses nothing, `Retry-After` is obeyed in all its forms, and the body
-//! says why.
+//! Answers: a misconfigured destination refuses nothing, `Retry-After` is obeyed in all its forms, and the body of an
+//! answer appears in the error message.
 
 use appliance::receive::Misbehaviour;
 use bytes::Bytes;
@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use http::{HeaderValue, StatusCode};
 use serde_json::json;
 
-use crate::desk::{Desk, api, start, status_of, stored_state};
+use crate::desk::{TestDestination, api, start, status_of, stored_state};
 use crate::support::recipient::numbered;
 use crate::support::wait_until;
 
@@ -16,7 +16,7 @@ fn answering(status: u16) -> Misbehaviour {
 }
 
 #[test]
-fn a_destination_that_is_set_up_wrongly_fails_and_refuses_nothing() {
+fn a_misconfigured_destination_fails_and_refuses_nothing() {
     let moved = |status| Misbehaviour {
         location: Some(HeaderValue::from_static("https://new.example:8443/XYZZY-path?key=XYZZY")),
         ..answering(status)
@@ -29,7 +29,7 @@ fn a_destination_that_is_set_up_wrongly_fails_and_refuses_nothing() {
         (answering(405), "405"),
         (answering(407), "407"),
     ] {
-        let desk = Desk::open(&[]);
+        let desk = TestDestination::open(&[]);
         desk.receiver.behave(misbehaviour);
         let recipient = start(&json!([desk.destination("desk")]));
         (0..3).for_each(|number| _ = recipient.post("/events/hq", numbered(number)));
@@ -38,7 +38,7 @@ fn a_destination_that_is_set_up_wrongly_fails_and_refuses_nothing() {
         let error = status["last_error"].as_str().unwrap();
         assert!(error.contains(says) && !error.contains("XYZZY"), "{says}: {error}");
         assert_eq!((&status["refused"], &status["pending"]), (&json!(0), &json!(3)), "{says}: {status}");
-        // Nothing overtakes.
+        // No later event was sent.
         assert_eq!(desk.received().len(), 1, "{says}");
         desk.receiver.behave(Misbehaviour::default());
         assert_eq!(api(&recipient, "POST", "/api/destinations/desk/resume").0, 200);
@@ -57,7 +57,7 @@ fn retry_after_is_obeyed_in_all_its_forms() {
         ("asctime", later.format("%a %b %e %H:%M:%S %Y").to_string()),
     ];
     let desks = forms.map(|(name, text)| {
-        let desk = Desk::open(&[]);
+        let desk = TestDestination::open(&[]);
         let retry_after = Some(HeaderValue::from_str(&text).unwrap());
         desk.receiver.behave(Misbehaviour { retry_after, ..answering(503) });
         (name, desk)
@@ -77,7 +77,7 @@ fn retry_after_is_obeyed_in_all_its_forms() {
 }
 
 #[test]
-fn the_body_of_an_answer_says_why() {
+fn the_body_of_an_answer_is_shown() {
     let says = |status, body: &str| Misbehaviour { body: Bytes::from(body.to_owned()), ..answering(status) };
     let long = format!("too long {}", "x".repeat(5_000));
     let desks = [
@@ -87,7 +87,7 @@ fn the_body_of_an_answer_says_why() {
         ("talks", says(400, &long)),
     ]
     .map(|(name, misbehaviour)| {
-        let desk = Desk::open(&[]);
+        let desk = TestDestination::open(&[]);
         desk.receiver.behave(misbehaviour);
         (name, desk)
     });
@@ -97,16 +97,18 @@ fn the_body_of_an_answer_says_why() {
     wait_until("two refuse it", || ["refuses", "talks"].iter().all(|name| status_of(&recipient, name)["refused"] == 1));
     let refused = |name: &str| api(&recipient, "GET", &format!("/api/destinations/{name}/refused")).1.to_string();
     assert!(refused("refuses").contains("issue is locked"), "{}", refused("refuses"));
-    // The state is stored when the run ends.
+    // The state is stored at the end of the delivery run.
     let says = |name: &str, field: &str, words: &str| {
         status_of(&recipient, name)[field].as_str().is_some_and(|text| text.contains(words))
     };
-    wait_until("the last error says so", || says("refuses", "last_error", "issue is locked"));
+    wait_until("the last error quotes the body", || says("refuses", "last_error", "issue is locked"));
     let talks = refused("talks");
     assert!(talks.contains("too long") && talks.matches('x').count() < 200, "{talks}");
     wait_until("one fails", || status_of(&recipient, "fails")["state"] == "failing");
     let error = status_of(&recipient, "fails")["last_error"].as_str().unwrap().to_owned();
     assert!(error.contains("maintenance") && !error.contains(char::is_control), "{error:?}");
     wait_until("one takes it", || status_of(&recipient, "takes")["pending"] == 0);
-    wait_until("what it said is shown", || status_of(&recipient, "takes").to_string().contains("HTTP error 429"));
+    wait_until("the body of its answer is shown", || {
+        status_of(&recipient, "takes").to_string().contains("HTTP error 429")
+    });
 }

@@ -7,20 +7,20 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::desk::{Desk, SECRET, start};
+use crate::desk::{SECRET, TestDestination, start};
 use crate::support::recipient::{Connection, numbered};
-use crate::support::{Sent, appliance, wait_until};
+use crate::support::{SendOutput, appliance, wait_until};
 
 #[test]
-fn a_file_of_destinations_is_checked_and_tried() {
+fn check_destinations_finds_faults_and_sends_events() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("destinations.json");
     let check = |destinations: &Value, arguments: &[&str]| {
         std::fs::write(&file, destinations.to_string()).unwrap();
         let output = appliance().arg("check-destinations").arg(&file).args(arguments).output().unwrap();
-        Sent::new(output)
+        SendOutput::new(output)
     };
-    let desk = Desk::open(&[SECRET]);
+    let desk = TestDestination::open(&[SECRET]);
     let slack = json!({ "name": "chat", "url": format!("http://{}/x", desk.address), "format": "template", "template": "slack" });
     let good = json!([desk.destination("desk"), slack]);
     let checked = check(&good, &[]);
@@ -60,7 +60,7 @@ fn a_file_of_destinations_is_checked_and_tried() {
 }
 
 #[test]
-fn the_receiver_prints_what_comes_and_misbehaves_on_demand() {
+fn receive_prints_requests_and_misbehaves_on_demand() {
     let folder = tempfile::tempdir().unwrap();
     let out = std::fs::File::create(folder.path().join("out")).unwrap();
     let arguments = [
@@ -82,7 +82,7 @@ fn the_receiver_prints_what_comes_and_misbehaves_on_demand() {
     let address = printed().split("http://").nth(1).unwrap().split(';').next().unwrap().to_owned();
     let recipient = start(&json!([{ "name": "desk", "url": format!("http://{address}/in"), "secret": SECRET }]));
     let id = recipient.post("/events/hq", numbered(1)).header("event-id").to_owned();
-    wait_until("it takes it in the end", || {
+    wait_until("it accepts the event", || {
         printed().contains(&format!("200 support_conference_begin c69a8e10bea9428f816cfababe9815fe {id} signed"))
     });
     assert!(printed().contains(&format!("503 support_conference_begin c69a8e10bea9428f816cfababe9815fe {id} signed")));
@@ -93,9 +93,9 @@ fn the_receiver_prints_what_comes_and_misbehaves_on_demand() {
     assert!(!String::from_utf8_lossy(&wrong.stderr).contains("XYZZY"));
 }
 
-/// The options that hyper cannot answer with, byte for byte.
+/// The answers that hyper cannot write, byte for byte.
 #[test]
-fn the_receiver_answers_as_its_options_say() {
+fn receive_frames_answers_as_its_options_say() {
     for (options, expected) in [
         (&["--hang-body"][..], "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nok"),
         (&["--reset-after-head", "--status", "201"], "HTTP/1.1 201 Created\r\nContent-Length: 10\r\n\r\n"),
@@ -111,7 +111,7 @@ fn the_receiver_answers_as_its_options_say() {
              Transfer-Encoding: chunked\r\n\r\n10\r\ndata: accepted\n\n\r\n",
         ),
     ] {
-        let receiver = Listening::start(options);
+        let receiver = ReceiveCommand::start(options);
         let mut connection = Connection::to(receiver.address);
         connection.send("POST /in HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi");
         let mut answer = vec![0; expected.len()];
@@ -121,29 +121,29 @@ fn the_receiver_answers_as_its_options_say() {
 }
 
 #[test]
-fn the_receiver_fails_on_one_text_and_closes_connections() {
-    let receiver = Listening::start(&["--refuse-containing", "Jane", "--status", "500", "--body-bytes", "3"]);
+fn receive_fails_on_one_text_and_closes_connections() {
+    let receiver = ReceiveCommand::start(&["--refuse-containing", "Jane", "--status", "500", "--body-bytes", "3"]);
     let mut connection = Connection::to(receiver.address);
     let refused = connection.post("/in", "name=Jane");
     assert_eq!((refused.status, refused.text().as_str()), (500, "xxx"));
     assert_eq!(connection.post("/in", "name=John").status, 200);
-    let receiver = Listening::start(&["--close-when-asked"]);
+    let receiver = ReceiveCommand::start(&["--close-when-asked"]);
     let mut connection = Connection::to(receiver.address);
     assert_eq!(connection.post("/in", "x").status, 200);
     assert!(connection.try_post("/in", "x").is_err());
-    let receiver = Listening::start(&["--close-idle-after", "50ms"]);
+    let receiver = ReceiveCommand::start(&["--close-idle-after", "50ms"]);
     let mut connection = Connection::to(receiver.address);
     assert_eq!(connection.post("/in", "x").status, 200);
     assert!(connection.is_at_its_end());
 }
 
 /// An `appliance receive` that is killed when it is dropped.
-struct Listening {
+struct ReceiveCommand {
     address: SocketAddr,
     child: Child,
 }
 
-impl Listening {
+impl ReceiveCommand {
     fn start(options: &[&str]) -> Self {
         let arguments = ["receive", "--listen", "127.0.0.1:0"];
         let mut child = appliance().args(arguments).args(options).stdout(Stdio::piped()).spawn().unwrap();
@@ -154,7 +154,7 @@ impl Listening {
     }
 }
 
-impl Drop for Listening {
+impl Drop for ReceiveCommand {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

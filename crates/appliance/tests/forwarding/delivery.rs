@@ -1,4 +1,4 @@
-//! What works: everything arrives, signed, in order and once; a destination that hangs holds up no other.
+//! Delivery: every event arrives signed, in order and once. A destination that hangs does not delay others.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -8,13 +8,13 @@ use std::time::Duration;
 use appliance::receive::{Received, Signature};
 use serde_json::{Value, json};
 
-use crate::desk::{Desk, SECRET, api, events, start, status_of};
+use crate::desk::{SECRET, TestDestination, api, events, start, status_of};
 use crate::support::recipient::{Kind, Recipient, root};
 use crate::support::{send, wait_until};
 
 #[test]
-fn each_event_comes_signed_in_order_and_once_also_what_came_while_nobody_took_it() {
-    let desk = Desk::open(&[SECRET]);
+fn each_event_arrives_signed_in_order_and_once_also_after_an_outage() {
+    let desk = TestDestination::open(&[SECRET]);
     let recipient = start(&json!([desk.destination("desk")]));
     assert_eq!(send(&events(&recipient), &["--sessions", "20"]).code, Some(0));
     let stored = recipient.stored().len();
@@ -28,26 +28,26 @@ fn each_event_comes_signed_in_order_and_once_also_what_came_while_nobody_took_it
     wait_until("the rest arrives", || desk.ids().len() == stored);
     wait_until("it is said to work", || status_of(&recipient, "desk")["state"] == "working");
     let taken = desk.taken();
-    assert_eq!(taken.len(), stored, "none came twice");
+    assert_eq!(taken.len(), stored, "an event arrived twice");
     assert!(taken.iter().all(|received| received.signature == Signature::Good));
     let order = |received: &Received| {
         let event: Value = serde_json::from_slice(&received.body).unwrap();
         (event["time"].as_str().unwrap().to_owned(), event["recordedtime"].as_str().unwrap().to_owned())
     };
     let first = send_order(&taken, 1);
-    assert!(first.iter().map(order).is_sorted(), "the first sending came in order");
+    assert!(first.iter().map(order).is_sorted(), "the events of the first command are in order");
     let bodies: BTreeSet<_> = taken.iter().map(|received| received.body.to_vec()).collect();
     let records: BTreeSet<_> = recipient.stored().into_iter().map(|(_, value)| value).collect();
-    assert_eq!(bodies, records, "what arrives is what is stored");
+    assert_eq!(bodies, records, "a body differs from its stored record");
     are_verified_by_others(&taken);
 }
 
-/// The part of what came that one `appliance send` has sent: both end with the same times.
+/// The first third: events of the first `appliance send` only, since the second has the same times.
 fn send_order(taken: &[Received], part: usize) -> &[Received] {
     &taken[..taken.len() * part / 3]
 }
 
-/// Python's own libraries verify and parse what arrived.
+/// Python's own libraries verify and parse the requests.
 fn are_verified_by_others(taken: &[Received]) {
     let python = root().join("target/python/bin/python");
     assert!(python.is_file(), "{} is not there; `cargo xtask test` installs it", python.display());
@@ -98,8 +98,8 @@ fn a_chain_of_two_recipients_ends_with_equal_stores() {
 }
 
 #[test]
-fn who_hangs_holds_up_nobody_and_what_stops_in_order_repeats_nothing() {
-    let (slow, desk) = (Desk::open(&[]), Desk::open(&[]));
+fn a_hanging_destination_delays_no_other_and_a_clean_stop_repeats_nothing() {
+    let (slow, desk) = (TestDestination::open(&[]), TestDestination::open(&[]));
     slow.behave(None, Duration::from_secs(60));
     let mut recipient = start(&json!([slow.destination("slow"), desk.destination("desk")]));
     assert_eq!(send(&events(&recipient), &["--sessions", "10"]).code, Some(0));
@@ -121,5 +121,5 @@ fn who_hangs_holds_up_nobody_and_what_stops_in_order_repeats_nothing() {
     assert_eq!(send(&events(&recipient), &["--sessions", "1", "--seed", "9"]).code, Some(0));
     let stored = recipient.stored().len();
     wait_until("the new ones are there", || desk.ids().len() == stored);
-    assert_eq!(desk.taken().len(), stored, "none came twice");
+    assert_eq!(desk.taken().len(), stored, "an event arrived twice");
 }

@@ -1,4 +1,4 @@
-//! A receiver, and a recipient that forwards to it.
+//! A destination for tests, and recipients that forward to it.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use appliance::receive::{Misbehaviour, Received, Receiver};
+use appliance::receive::{EmulatedReceiver, Misbehaviour, Received};
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -18,23 +18,24 @@ pub const SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1u";
 pub const READING: &str = "read_tokens=a-token-of-24-characters";
 pub const ADMIN: &str = "admin_tokens=a-token-of-24-characters";
 
-/// A receiver on a thread of its own, and all that it got.
-pub struct Desk {
+/// A receiver on threads of its own, with all requests that it has received.
+pub struct TestDestination {
     pub address: SocketAddr,
-    pub receiver: Receiver,
+    pub receiver: EmulatedReceiver,
     got: Arc<Mutex<Vec<Received>>>,
     _runtime: Runtime,
 }
 
-impl Desk {
-    /// A receiver that verifies with these secrets.
+impl TestDestination {
+    /// Starts a receiver that verifies with these secrets.
     pub fn open(secrets: &[&str]) -> Self {
         let runtime = Runtime::new().unwrap();
         let got: Arc<Mutex<Vec<Received>>> = Arc::default();
         let ledger = Arc::clone(&got);
         let secrets = secrets.iter().map(|secret| (*secret).to_owned()).collect();
-        let receiver =
-            Receiver::new(secrets, Misbehaviour::default(), move |received| ledger.lock().unwrap().push(received));
+        let receiver = EmulatedReceiver::new(secrets, Misbehaviour::default(), move |received| {
+            ledger.lock().unwrap().push(received)
+        });
         let receiver = receiver.unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
@@ -47,22 +48,22 @@ impl Desk {
         self.receiver.behave(Misbehaviour { status, delay, ..Misbehaviour::default() });
     }
 
-    /// A destination that is this receiver.
+    /// The configuration of this destination.
     pub fn destination(&self, name: &str) -> Value {
         json!({ "name": name, "url": format!("http://{}/in", self.address), "secret": SECRET })
     }
 
-    /// What came, in order.
+    /// All requests, in order.
     pub fn received(&self) -> Vec<Received> {
         self.got.lock().unwrap().clone()
     }
 
-    /// What it answered 2xx, in order.
+    /// The requests that were answered 2xx, in order.
     pub fn taken(&self) -> Vec<Received> {
         self.got.lock().unwrap().iter().filter(|received| received.status.is_success()).cloned().collect()
     }
 
-    /// The ids of what it took.
+    /// The ids of the accepted events.
     pub fn ids(&self) -> BTreeSet<String> {
         self.taken().iter().map(|received| received.id().unwrap().to_owned()).collect()
     }
@@ -89,14 +90,14 @@ pub fn api(recipient: &Recipient, method: &str, path: &str) -> (u16, Value) {
     (response.status, serde_json::from_slice(&response.body).unwrap_or_default())
 }
 
-/// A destination as the API shows it.
+/// The status of a destination from the API.
 pub fn status_of(recipient: &Recipient, name: &str) -> Value {
     let all = api(recipient, "GET", "/api/destinations").1;
     let shown = all["destinations"].as_array().unwrap().iter().find(|shown| shown["name"] == name);
     shown.unwrap().clone()
 }
 
-/// What is stored of a destination: its lease, its failures and its next attempt.
+/// The stored state of a destination: its lease, its failures and its next attempt.
 pub fn stored_state(path: &Path, name: &str) -> Value {
     let store = rusqlite::Connection::open(path).unwrap();
     let state = "SELECT CAST(value AS TEXT) FROM spin_key_value WHERE key = ?1";
@@ -104,12 +105,12 @@ pub fn stored_state(path: &Path, name: &str) -> Value {
     serde_json::from_str(&text).unwrap_or_default()
 }
 
-/// As if time had passed: whatever waits for the next attempt waits no longer.
+/// Removes the waits for next attempts, as if time had passed.
 pub fn expire_rests(path: &Path) {
     remove_from_states(path, "rest");
 }
 
-/// As if time had passed: the leases of runs that died are over.
+/// Removes the leases of delivery runs, as if time had passed.
 pub fn expire_leases(path: &Path) {
     remove_from_states(path, "lease");
 }

@@ -1,4 +1,5 @@
-//! Answers whose body never ends, or that come in an unusual form: the status line decides, and the body costs at most a second.
+//! Answers with endless bodies or unusual framing: the status line decides, and reading the body takes at most a
+//! second.
 
 use std::time::{Duration, Instant};
 
@@ -6,22 +7,22 @@ use appliance::receive::{Framing, Misbehaviour};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::desk::{Desk, start, status_of};
+use crate::desk::{TestDestination, start, status_of};
 use crate::support::recipient::numbered;
 use crate::support::wait_until;
 
 const EVENTS: usize = 4;
 
-/// What the end of a body may cost, and what this machine may add where others build on it.
+/// The second for a body, and as much again for a busy machine.
 const EACH: Duration = Duration::from_millis(1_000 + 1_000);
 
-/// Each event arrives once, soon, and the destination works. So do those beside it.
+/// Each event arrives once and soon, at this destination and at another one beside it.
 fn arrives_once(misbehaviour: Misbehaviour) {
     let what = format!("{misbehaviour:?}");
-    let (odd, plain) = (Desk::open(&[]), Desk::open(&[]));
+    let (odd, plain) = (TestDestination::open(&[]), TestDestination::open(&[]));
     odd.receiver.behave(misbehaviour);
     let recipient = start(&json!([odd.destination("odd"), plain.destination("plain")]));
-    // The first request of a new host compiles.
+    // The first request of a new host takes longer: it compiles.
     recipient.post("/events/hq", numbered(0));
     wait_until("the first arrives", || odd.ids().len() == 1 && plain.ids().len() == 1);
     let began = Instant::now();
@@ -30,7 +31,7 @@ fn arrives_once(misbehaviour: Misbehaviour) {
     }
     wait_until("all arrive", || odd.ids().len() == EVENTS && plain.ids().len() == EVENTS);
     let took = began.elapsed();
-    wait_until("they are written down", || status_of(&recipient, "odd")["pending"] == 0);
+    wait_until("their receipts are stored", || status_of(&recipient, "odd")["pending"] == 0);
     let status = status_of(&recipient, "odd");
     assert_eq!((&status["state"], &status["last_error"]), (&json!("working"), &Value::Null), "{what}: {status}");
     assert_eq!(odd.received().len(), EVENTS, "{what}: some came again: {}", recipient.log());
@@ -57,21 +58,21 @@ fn an_event_stream_is_dropped() {
 }
 
 #[test]
-fn what_comes_before_the_answer_is_passed_over() {
+fn interim_answers_are_ignored() {
     arrives_once(framed(Framing::EarlyHints));
 }
 
 #[test]
-fn http_1_0_is_an_answer() {
+fn http_1_0_is_accepted() {
     arrives_once(framed(Framing::Http10));
 }
 
 #[test]
-fn a_reset_after_the_head_takes_nothing_back() {
+fn a_reset_after_the_head_still_counts_as_delivered() {
     arrives_once(framed(Framing::ResetAfterHead));
 }
 
 #[test]
-fn of_a_long_body_little_is_read() {
+fn a_long_body_is_not_read_to_its_end() {
     arrives_once(Misbehaviour { body: Bytes::from(vec![b'x'; 32 << 20]), ..Misbehaviour::default() });
 }

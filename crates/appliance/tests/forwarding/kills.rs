@@ -1,4 +1,4 @@
-//! A host that dies or is stopped loses nothing.
+//! A host that is killed or stopped loses no event.
 
 use std::collections::BTreeSet;
 use std::net::TcpStream;
@@ -10,12 +10,13 @@ use std::time::Duration;
 use appliance::receive::{Framing, Misbehaviour};
 use serde_json::json;
 
-use crate::desk::{Desk, SECRET, events, expire_leases, expire_rests, start, status_of, stored_state};
+use crate::desk::{SECRET, TestDestination, events, expire_leases, expire_rests, start, status_of, stored_state};
 use crate::support::recipient::{Connection, numbered};
 use crate::support::{send, wait_until};
 
-/// How the receiver behaves in each life of the host: well, or with a body that never ends, or closing connections at bad moments.
-fn in_life(life: u64) -> Misbehaviour {
+/// The receiver's behaviour in each life of the host: correct, with endless bodies, or closing connections at bad
+/// moments.
+fn behaviour_in(life: u64) -> Misbehaviour {
     let well = Misbehaviour::default();
     match life % 8 {
         1 => Misbehaviour { framing: Framing::HangingBody, ..well },
@@ -30,12 +31,12 @@ fn in_life(life: u64) -> Misbehaviour {
 
 #[test]
 fn nothing_is_missing_after_fifty_kills_under_load() {
-    let desk = Desk::open(&[SECRET]);
+    let desk = TestDestination::open(&[SECRET]);
     let mut recipient = start(&json!([desk.destination("desk")]));
     let mut answered: BTreeSet<String> = BTreeSet::new();
     let (path, mut number) = (recipient.store_path(), 0);
     for life in 0..50_u64 {
-        desk.receiver.behave(in_life(life));
+        desk.receiver.behave(behaviour_in(life));
         let over = Arc::new(AtomicBool::new(false));
         let senders: Vec<_> = (0..4)
             .map(|_| {
@@ -47,7 +48,7 @@ fn nothing_is_missing_after_fifty_kills_under_load() {
                     drop(stream);
                     let mut connection = Connection::to(address);
                     for number in from.. {
-                        // What a kill leaves unanswered is not on the ledger.
+                        // An event that a kill leaves unanswered does not count.
                         let Ok(response) = connection.try_post("/events/hq", numbered(number)) else { break };
                         assert_eq!(response.status, 200);
                         ids.push(response.header("event-id").to_owned());
@@ -59,7 +60,7 @@ fn nothing_is_missing_after_fifty_kills_under_load() {
                 })
             })
             .collect();
-        // No two lives are alike: what is under way when it ends is never the same.
+        // Lives have different lengths, so that kills hit different moments.
         std::thread::sleep(Duration::from_millis(40 + life * 97 % 260));
         recipient = recipient.kill_and_restart_by(|command| {
             expire_leases(&path);
@@ -72,7 +73,7 @@ fn nothing_is_missing_after_fifty_kills_under_load() {
         }
     }
     desk.receiver.behave(Misbehaviour::default());
-    // A look at all of it costs the machine that it waits for.
+    // Counting pending events loads the host, so ask seldom.
     wait_until("nothing is pending", || {
         std::thread::sleep(Duration::from_millis(500));
         status_of(&recipient, "desk")["pending"] == 0
@@ -82,15 +83,15 @@ fn nothing_is_missing_after_fifty_kills_under_load() {
     let (taken, unique) = (desk.taken().len(), desk.ids().len());
     println!("{} answered 200, {unique} delivered, {} of them again", answered.len(), taken - unique);
     assert!(answered.len() > 1_000, "{}", answered.len());
-    // Each kill may repeat what was sent and not yet written down, and no more.
+    // A kill repeats at most the events whose receipts were not stored yet.
     assert!(taken - unique <= 50 * 70, "{} came again", taken - unique);
 }
 
-/// Who ended first was to wait for a lease of its own: forwarding rested for five seconds after each start.
+/// Without this, forwarding would rest after each start until the lease of the former process expired.
 #[test]
 fn a_host_that_is_stopped_during_a_delivery_gives_the_lease_back() {
     for (what, delay) in [("slow", Duration::from_millis(200)), ("hanging", Duration::from_secs(60))] {
-        let desk = Desk::open(&[]);
+        let desk = TestDestination::open(&[]);
         desk.behave(None, delay);
         let mut recipient = start(&json!([desk.destination("desk")]));
         assert_eq!(send(&events(&recipient), &["--sessions", "10"]).code, Some(0));
@@ -98,7 +99,7 @@ fn a_host_that_is_stopped_during_a_delivery_gives_the_lease_back() {
         let pid = recipient.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         assert!(recipient.child.wait().unwrap().success(), "{what}: {}", recipient.log());
-        let left = stored_state(&recipient.store_path(), "desk");
-        assert!(left.is_object() && left["lease"].is_null(), "{what}: {left}; {}", recipient.log());
+        let state = stored_state(&recipient.store_path(), "desk");
+        assert!(state.is_object() && state["lease"].is_null(), "{what}: {state}; {}", recipient.log());
     }
 }

@@ -1,15 +1,15 @@
-//! Forwarding by the real host, to real receivers.
+//! Forwarding by the real host to real receivers.
 //!
-//! | file | what is in it |
+//! | file | content |
 //! |---|---|
-//! | `desk.rs` | a receiver, and a recipient that forwards to it |
-//! | `delivery.rs` | everything arrives, signed, in order and once; a destination that hangs holds up no other |
-//! | `framing.rs` | bodies without an end, early hints, HTTP/1.0, resets: the status line decides |
-//! | `answers.rs` | what each answer means: redirects, refused credentials, `Retry-After`, bodies that say why |
-//! | `poison.rs` | one event that the receiver cannot take jams nothing |
+//! | `desk.rs` | a destination for tests, and recipients that forward to it |
+//! | `delivery.rs` | every event arrives signed, in order and once; a destination that hangs does not delay others |
+//! | `framing.rs` | endless bodies, early hints, HTTP/1.0, resets: the status line decides |
+//! | `answers.rs` | redirects, refused credentials, `Retry-After`, bodies in error messages |
+//! | `poison.rs` | one event that the receiver cannot accept does not jam the destination |
 //! | `connections.rs` | connections that the receiver closes |
-//! | `kills.rs` | a host that dies or is stopped loses nothing |
-//! | `secrets.rs` | nothing secret is told |
+//! | `kills.rs` | a host that is killed or stopped loses no event |
+//! | `secrets.rs` | secrets are not shown |
 //! | `commands.rs` | `appliance check-destinations` and `appliance receive` |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 

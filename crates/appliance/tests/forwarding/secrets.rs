@@ -1,16 +1,16 @@
-//! Nothing secret is told.
+//! Secrets are not shown.
 
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::desk::{ADMIN, Desk, READING, SECRET, api, setting, status_of};
+use crate::desk::{ADMIN, READING, SECRET, TestDestination, api, setting, status_of};
 use crate::support::recipient::{OPEN, Recipient, numbered};
 use crate::support::wait_until;
 
 #[test]
-fn nothing_secret_is_in_a_log_an_answer_or_the_store() {
-    let desk = Desk::open(&[]);
+fn no_secret_is_in_the_log_an_answer_or_the_store() {
+    let desk = TestDestination::open(&[]);
     let url = format!("http://{}/services/XYZZY-path?key=XYZZY-query", desk.address);
     let header = json!({ "authorization": "Bearer XYZZY-header" });
     let destinations = json!([

@@ -1,4 +1,4 @@
-//! Certificate authorities, made for one test.
+//! Certificate authorities for tests.
 #![allow(dead_code, clippy::unwrap_used, reason = "shared by tests that use a part")]
 
 use std::path::{Path, PathBuf};
@@ -15,14 +15,14 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap())
     }
 
-    /// Its own certificate in a file, in PEM.
+    /// Writes its own certificate into a PEM file.
     pub fn file(&self, folder: &Path, name: &str) -> PathBuf {
         let path = folder.join(name);
         std::fs::write(&path, self.0.pem()).unwrap();
         path
     }
 
-    /// The same, for who signs with it, trusts it, or shows it.
+    /// Its own certificate, for signing, trusting or presenting.
     pub fn issuer(&self) -> &CertifiedIssuer<'static, KeyPair> {
         &self.0
     }

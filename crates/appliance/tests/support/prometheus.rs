@@ -1,4 +1,4 @@
-//! A real Prometheus, with the project's configuration and rules, that asks a recipient of the tests.
+//! A real Prometheus with the project's configuration and rules that scrapes a recipient of the tests.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -13,17 +13,17 @@ use tempfile::TempDir;
 use super::recipient::root;
 use super::wait_until;
 
-/// Where `cargo xtask test` unpacks Debian's package.
+/// The folder into which `cargo xtask test` unpacks Debian's package.
 const UNPACKED: &str = "target/debian/usr/bin";
 
-/// One of Prometheus's programs, from there or from PATH.
+/// The path of one of Prometheus's programs, from [`UNPACKED`] or PATH.
 pub fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::iter::once(root().join(UNPACKED)).chain(std::env::split_paths(&path));
     folders.map(|folder| folder.join(name)).find(|program| program.is_file())
 }
 
-/// The project's own files for it.
+/// The project's files for Prometheus.
 pub fn files() -> PathBuf {
     root().join("deploy/prometheus")
 }
@@ -36,7 +36,7 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Asks the metrics at an address, by the project's configuration but for where and how often.
+    /// Starts with the project's configuration, except for the address and a shorter interval.
     pub fn start(program: &Path, metrics: SocketAddr) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for file in fs::read_dir(files()).unwrap().map(Result::unwrap) {
@@ -64,8 +64,8 @@ impl Prometheus {
         started
     }
 
-    /// What an expression gives, by labels.
-    pub fn ask(&self, expression: &str) -> BTreeMap<String, f64> {
+    /// The values of an expression, by labels.
+    pub fn query(&self, expression: &str) -> BTreeMap<String, f64> {
         let query = serde_urlencoded::to_string([("query", expression)]).unwrap();
         let answer = self.api(&format!("/api/v1/query?{query}"));
         assert_eq!(answer["status"], "success", "{expression}: {answer}");
@@ -74,10 +74,10 @@ impl Prometheus {
         series.map(|series| (series["metric"].to_string(), value(series))).collect()
     }
 
-    /// The one figure that it gives.
-    pub fn figure(&self, expression: &str) -> Option<f64> {
-        let all = self.ask(expression);
-        assert!(all.len() <= 1, "{expression} gives {all:?}");
+    /// The single value of an expression.
+    pub fn value(&self, expression: &str) -> Option<f64> {
+        let all = self.query(expression);
+        assert!(all.len() <= 1, "{expression} has several values: {all:?}");
         all.into_values().next()
     }
 
@@ -93,7 +93,7 @@ impl Drop for Prometheus {
     }
 }
 
-/// The body of an answer, in one piece.
+/// The body of the answer to a GET request.
 pub fn get(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(stream, "GET {path} HTTP/1.0\r\nHost: x\r\n\r\n").unwrap();

@@ -1,4 +1,4 @@
-//! A real SMTP server: aiosmtpd, which `cargo xtask test` installs.
+//! A real SMTP server: aiosmtpd, installed by `cargo xtask test`.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use super::recipient::root;
 use super::wait_until;
 
-/// A server that is killed when it is dropped. The emails that it took stay.
+/// A server that is killed when it is dropped. Its emails stay in a file.
 pub struct SmtpServer {
     pub port: u16,
     child: Child,
@@ -15,7 +15,7 @@ pub struct SmtpServer {
 }
 
 impl SmtpServer {
-    /// On any free port, keeping its emails in a file of `folder`.
+    /// Starts a server on any free port that keeps its emails in a file of `folder`.
     pub fn start(folder: &Path) -> Self {
         Self::start_with(folder, 0, &[])
     }
@@ -38,7 +38,7 @@ impl SmtpServer {
         Self { port: port.expect("the SMTP server did not start"), child, file }
     }
 
-    /// The emails that it has taken, parsed.
+    /// The accepted emails, parsed.
     pub fn emails(&self) -> Vec<serde_json::Value> {
         let lines = std::fs::read_to_string(&self.file).unwrap_or_default();
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()

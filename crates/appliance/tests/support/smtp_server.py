@@ -1,8 +1,9 @@
-"""An SMTP server (aiosmtpd) for the tests of emails: keeps each email it takes, parsed by Python's own parser.
+"""An SMTP server (aiosmtpd) for the tests of emails: stores each accepted email, parsed by Python's own parser.
 
-smtp_server.py PORT FILE [--login USER PASSWORD] [--tls CERTIFICATE KEY]
+smtp_server.py PORT FILE [--login USER PASSWORD] [--tls CERTIFICATE KEY] [--implicit]
 
-Each email is a line of JSON in FILE. Whose address begins with "nobody" is refused.
+Each email is a line of JSON in FILE. An address that begins with "nobody" is refused for good, one that begins with
+"later" for now. --tls requires STARTTLS; with --implicit, TLS begins with the connection.
 """
 
 import argparse
@@ -16,13 +17,15 @@ import ssl
 from aiosmtpd.smtp import SMTP, AuthResult
 
 
-class Keeper:
+class Handler:
     def __init__(self, path):
         self.path = path
 
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address.startswith("nobody"):
             return "550 5.1.1 There is nobody of that name"
+        if address.startswith("later"):
+            return "450 4.2.1 Try again later"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
@@ -36,7 +39,7 @@ class Keeper:
             "to": [address.addr_spec for address in message["To"].addresses],
             "subject": message["Subject"],
             "body": message.get_content().replace("\r\n", "\n"),
-            "encrypted": session.ssl is not None,
+            "encrypted": server.transport.get_extra_info("sslcontext") is not None,
             "login": session.authenticated,
         }
         with open(self.path, "a", encoding="utf-8") as file:
@@ -45,32 +48,37 @@ class Keeper:
 
 
 def main():
-    # A client that does not trust our certificate is no fault of the server's.
+    # A client that rejects our certificate is part of some tests, not an error of the server.
     logging.disable()
     arguments = argparse.ArgumentParser()
     arguments.add_argument("port", type=int)
     arguments.add_argument("file")
     arguments.add_argument("--login", nargs=2)
     arguments.add_argument("--tls", nargs=2)
+    arguments.add_argument("--implicit", action="store_true")
     arguments = arguments.parse_args()
 
     settings = {"enable_SMTPUTF8": True}
+    implicit = None
     if arguments.tls:
-        settings["tls_context"] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        settings["tls_context"].load_cert_chain(*arguments.tls)
-        settings["require_starttls"] = True
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*arguments.tls)
+        if arguments.implicit:
+            implicit = context
+        else:
+            settings.update(tls_context=context, require_starttls=True)
     if arguments.login:
         expected = tuple(text.encode() for text in arguments.login)
 
         def authenticate(server, session, envelope, mechanism, data):
             return AuthResult(success=(data.login, data.password) == expected, handled=False)
 
-        settings.update(authenticator=authenticate, auth_required=True, auth_require_tls=bool(arguments.tls))
+        settings.update(authenticator=authenticate, auth_required=True, auth_require_tls="tls_context" in settings)
 
     async def serve():
-        keeper = Keeper(arguments.file)
+        handler = Handler(arguments.file)
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: SMTP(keeper, **settings), "127.0.0.1", arguments.port)
+        server = await loop.create_server(lambda: SMTP(handler, **settings), "127.0.0.1", arguments.port, ssl=implicit)
         print("listening on port", server.sockets[0].getsockname()[1], flush=True)
         await server.serve_forever()
 

@@ -1,6 +1,6 @@
-"""Runs a command on a terminal of its own, which keeps what is written to it: terminal.py FILE COLUMNS ROWS COMMAND ...
+"""Runs a command on a pseudo-terminal and writes its output to a file: terminal.py FILE COLUMNS ROWS COMMAND ...
 
-SIGTERM is handed on to the command, whose end is this one's."""
+Forwards SIGTERM to the command, and ends with its exit code."""
 
 import fcntl
 import os
@@ -21,7 +21,7 @@ with open(file, "wb", buffering=0) as kept:
     while True:
         try:
             written = os.read(terminal, 65536)
-        except OSError:  # On Linux, the end of a terminal is an error.
+        except OSError:  # On Linux, reading at the end of a terminal is an error.
             break
         if not written:
             break

@@ -1,4 +1,4 @@
-//! `appliance run` on a terminal: a real one of the kernel's, and what would stand on its screen.
+//! `appliance run` on a pseudo-terminal, and the content of its screen.
 
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
@@ -6,18 +6,18 @@ use std::process::{Child, Command, Stdio};
 
 use super::recipient::root;
 
-/// As wide as many are, and as high as it takes to hold all that a test writes.
+/// A usual width, and enough rows for all output of a test.
 const COLUMNS: NonZeroU16 = NonZeroU16::new(80).unwrap();
 const ROWS: NonZeroU16 = NonZeroU16::new(2000).unwrap();
 
-/// An appliance on a terminal of its own. Both end when it is dropped.
+/// An appliance on a terminal of its own. Dropping it ends both.
 pub struct Terminal {
     child: Child,
     written: PathBuf,
 }
 
 impl Terminal {
-    /// With these settings, in a folder that holds its queues.
+    /// Starts it with these settings, in a folder that keeps its queues.
     pub fn start(folder: &Path, config: &str) -> Self {
         let (settings, written) = (folder.join("appliance.toml"), folder.join("terminal"));
         std::fs::write(&settings, config).unwrap();
@@ -36,7 +36,7 @@ impl Terminal {
         Self { child, written }
     }
 
-    /// What is on the screen now.
+    /// The rows of the screen that are not empty.
     pub fn lines(&self) -> Vec<String> {
         let mut screen = vt100::Parser::new(ROWS, COLUMNS, 0);
         screen.process(&std::fs::read(&self.written).unwrap());
@@ -44,7 +44,7 @@ impl Terminal {
         rows.filter(|row| !row.is_empty()).collect()
     }
 
-    /// Stops the appliance as an administrator does, and waits until all is written.
+    /// Stops the appliance with SIGTERM, and waits for the end of its output.
     pub fn stop(&mut self) {
         let stopped = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
         assert!(stopped.unwrap().success());

@@ -1,7 +1,7 @@
-"""Verifies requests as a recipient of webhooks would that knows nothing of who sends them.
+"""Verifies forwarded requests with Python's own libraries for Standard Webhooks and CloudEvents.
 
-Reads JSON lines from standard input, each with "headers", "body" and "secret"; prints each event's id and type as the CloudEvents
-library has read it. Ends with an error at the first that does not verify.
+Reads JSON lines with "headers", "body" and "secret" from standard input. Prints the id, type and times of each event. Ends
+with an error at the first request that does not verify.
 """
 
 import json

@@ -1,76 +1,76 @@
-//! Everything that one run measured.
+//! The results of one run.
 
 use crate::backlog::Drained;
 use crate::cost::EventCost;
-use crate::crowded::Crowded;
-use crate::forwarding::Forwarding;
-use crate::kills::Ledger;
+use crate::crowded::CrowdedFigures;
+use crate::forwarding::ForwardingFigures;
+use crate::kills::KillLedger;
 use crate::reading::Read;
 use crate::rounds::Series;
 
-/// Everything that one run measured.
+/// The results of one run.
 #[derive(Debug)]
-pub struct Figures {
-    /// One connection, kept alive. The floor is among them.
+pub struct BenchFigures {
+    /// One connection, kept alive, including the floor.
     pub serial: Vec<Series>,
-    /// A connection an event.
+    /// A new connection for each event.
     pub reconnecting: Vec<Series>,
     /// 32 connections.
     pub together: Vec<Series>,
     /// 256 connections.
     pub crowd: Vec<Series>,
-    /// A host that packs, and one that does not: 32 connections.
+    /// A host with compaction and a host without: 32 connections.
     pub packing: Vec<Series>,
     /// The same on one connection.
     pub packing_serial: Vec<Series>,
-    /// Pushing on to destinations.
-    pub forwarding: Forwarding,
-    /// The stores that were read from, the smallest first.
-    pub sized: Vec<Sized>,
-    /// What reading took on them.
+    /// Forwarding to destinations.
+    pub forwarding: ForwardingFigures,
+    /// The stores for reading, the smallest first.
+    pub sized: Vec<SizedStore>,
+    /// The times of reading from them.
     pub read: Vec<Read>,
-    /// The most memory of the host on the largest of them, in bytes, after all that.
+    /// The peak memory in bytes of the host on the largest of them.
     pub reader_memory: Option<u64>,
-    /// Loose events that passes packed, where that was measured.
-    pub packed: Option<Packed>,
-    /// Many who read at once, while an appliance sends.
-    pub crowded: Crowded,
-    /// 32 connections, on stores that held many events before. The first held none.
+    /// Compaction of loose events, if measured.
+    pub packed: Option<PackedStore>,
+    /// Many concurrent readers, while an appliance sends.
+    pub crowded: CrowdedFigures,
+    /// 32 connections on an empty store, and on stores with many events.
     pub filled: Vec<Series>,
-    /// The backlogs that each contender took.
+    /// The drained backlogs of each contender.
     pub backlog: Vec<(String, Vec<Drained>)>,
-    /// The most memory of each contender's processes, in bytes, after all that.
+    /// The peak memory in bytes of each contender's processes.
     pub memory: Vec<(String, u64)>,
-    /// Bytes of the core module and the component.
+    /// The bytes of the core module and the component.
     pub sizes: [u64; 2],
-    /// What an event passes through, in microseconds.
+    /// The steps of an event in microseconds.
     pub steps: Vec<(&'static str, f64)>,
-    /// Milliseconds from start to first 200: the component compiled before, and not.
+    /// The milliseconds from start to first 200, with a compiled component and without.
     pub starts: [f64; 2],
-    /// Each of the guide's seven events.
+    /// The cost of each of the guide's seven events.
     pub events: Vec<EventCost>,
     /// The kills.
-    pub kills: Ledger,
+    pub kills: KillLedger,
 }
 
-/// A store that was read from.
+/// The size of a store.
 #[derive(Debug)]
-pub struct Sized {
-    /// How many events it held.
+pub struct SizedStore {
+    /// The number of events.
     pub events: u64,
-    /// Under how many keys.
+    /// The number of keys.
     pub keys: usize,
-    /// In how many bytes of a file.
+    /// The size of the file in bytes.
     pub bytes: u64,
 }
 
-/// Loose events that passes packed.
+/// A store whose loose events were packed.
 #[derive(Debug)]
-pub struct Packed {
-    /// How many there were.
+pub struct PackedStore {
+    /// The number of events.
     pub events: u64,
-    /// How many keys were left.
+    /// The number of keys after compaction.
     pub keys: usize,
-    /// How long it took.
+    /// The duration of compaction.
     pub seconds: f64,
 }

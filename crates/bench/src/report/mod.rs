@@ -1,10 +1,10 @@
 //! The report of a run, in Markdown.
 //!
-//! | File | What is in it |
+//! | file | content |
 //! |---|---|
-//! | `figures.rs` | everything that one run measured |
-//! | `tables.rs` | tables of it |
-//! | `targets.rs` | the targets beside what was measured |
+//! | `figures.rs` | the results of one run |
+//! | `tables.rs` | their tables |
+//! | `targets.rs` | the targets and whether they are met |
 
 mod figures;
 mod tables;
@@ -16,25 +16,25 @@ use anyhow::{Context as _, Result};
 
 use tables::{backlog, rates};
 
-pub use figures::{Figures, Packed, Sized};
+pub use figures::{BenchFigures, PackedStore, SizedStore};
 
-impl Figures {
-    /// All tables. `run` says how long the run was, and on what.
+impl BenchFigures {
+    /// All tables. `run` describes the run and the machine.
     pub fn markdown(&self, run: &str) -> String {
         [
             format!("{run}\n"),
             self.targets(),
             rates("One connection, kept alive", &self.serial),
-            rates("A connection an event", &self.reconnecting),
+            rates("A new connection for each event", &self.reconnecting),
             rates("32 connections", &self.together),
             rates("256 connections", &self.crowd),
             self.reading(),
             self.crowded(),
-            rates("32 connections, the host with passes and without", &self.packing),
-            rates("One connection, the host with passes and without", &self.packing_serial),
+            rates("32 connections, the host with compaction and without", &self.packing),
+            rates("One connection, the host with compaction and without", &self.packing_serial),
             rates("One connection, the host with a destination and without", &self.forwarding.serial),
             self.delivering(),
-            rates("32 connections, the host, on a store that holds events already", &self.filled),
+            rates("32 connections, the host, on filled stores", &self.filled),
             backlog(&self.backlog),
             self.costs(),
         ]
@@ -45,11 +45,11 @@ impl Figures {
 const BEGIN: &str = "<!-- begin: cargo xtask bench -->\n";
 const END: &str = "<!-- end -->\n";
 
-/// Puts the tables into a page, between its two marks.
+/// Writes the tables into a page, between its two marks.
 pub fn record(page: &Path, tables: &str) -> Result<()> {
     let text = std::fs::read_to_string(page).with_context(|| format!("{} cannot be read", page.display()))?;
     let marked = text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-    let (before, after) = marked.with_context(|| format!("{} has not the marks {BEGIN}and {END}", page.display()))?;
+    let (before, after) = marked.with_context(|| format!("{} lacks the marks {BEGIN}and {END}", page.display()))?;
     std::fs::write(page, [before, BEGIN, "\n", tables, "\n", END, after].concat())
         .with_context(|| format!("{} cannot be written", page.display()))
 }

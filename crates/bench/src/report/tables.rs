@@ -1,21 +1,21 @@
-//! The tables of what was measured, in Markdown.
+//! The tables of the results in Markdown.
 
 use std::fmt::Write as _;
 
 use crate::backlog::Drained;
 use crate::cost::EventCost;
-use crate::crowded::{Crowded, READERS};
-use crate::forwarding::Forwarding;
+use crate::crowded::{CrowdedFigures, READERS};
+use crate::forwarding::ForwardingFigures;
 use crate::reading::Read;
 use crate::rounds::{Series, median};
 
-use super::figures::{Figures, Packed, Sized};
+use super::figures::{BenchFigures, PackedStore, SizedStore};
 
-impl Figures {
+impl BenchFigures {
     pub(super) fn delivering(&self) -> String {
-        let Forwarding { delivered, backlog: (events, rate), backlog_with_bodies, .. } = self.forwarding;
+        let ForwardingFigures { delivered, backlog: (events, rate), backlog_with_bodies, .. } = self.forwarding;
         format!(
-            "From a 200 to its delivery, nothing else going on: {delivered:.0} ms, median. A backlog of {events} pending events: {rate:.0} a second, \
+            "From a 200 to its delivery, on an idle host: {delivered:.0} ms, median. A backlog of {events} pending events: {rate:.0} events/s, \
              and {backlog_with_bodies:.0} where each answer has a body of 1 KB.\n"
         )
     }
@@ -27,28 +27,28 @@ impl Figures {
             let cells: String = took.iter().map(|took| format!(" {took:.1} |")).collect();
             let _ = writeln!(text, "| {} |{cells}", resource.name());
         }
-        let cells = |cell: fn(&Sized) -> String| self.sized.iter().map(cell).collect::<String>();
+        let cells = |cell: fn(&SizedStore) -> String| self.sized.iter().map(cell).collect::<String>();
         let _ = writeln!(text, "| keys |{}", cells(|store| format!(" {} |", store.keys)));
         let _ = writeln!(
             text,
-            "| bytes of the file an event |{}",
+            "| bytes of the file per event |{}",
             cells(|store| format!(" {} |", store.bytes / store.events))
         );
         if let Some(bytes) = self.reader_memory {
-            let _ = writeln!(text, "\nThe most memory of the host on the largest of them: {} MiB.", bytes >> 20);
+            let _ = writeln!(text, "\nPeak memory of the host on the largest store: {} MiB.", bytes >> 20);
         }
-        if let Some(Packed { events, keys, seconds }) = &self.packed {
-            let _ = writeln!(text, "\n{events} loose events were packed in {seconds:.0} s, and {keys} keys were left.");
+        if let Some(PackedStore { events, keys, seconds }) = &self.packed {
+            let _ = writeln!(text, "\n{events} loose events were packed in {seconds:.0} s into {keys} keys.");
         }
         text
     }
 
     pub(super) fn crowded(&self) -> String {
-        let Crowded { keys, series, read, turned_away, .. } = &self.crowded;
+        let CrowdedFigures { keys, series, read, turned_away, .. } = &self.crowded;
         let title =
-            format!("One connection, while nobody reads and while {READERS} read pages of 50 of {keys} loose events");
+            format!("One connection, without readers and with {READERS} readers of pages of 50 of {keys} loose events");
         let mut text = rates(&title, series);
-        let _ = writeln!(text, "\n{read} pages were read; {turned_away} requests were told to come again (503).");
+        let _ = writeln!(text, "\n{read} pages were read; {turned_away} requests were answered 503.");
         text
     }
 
@@ -56,10 +56,10 @@ impl Figures {
         let [module, component] = self.sizes;
         let [cached, compiled] = self.starts;
         let mut text = format!(
-            "### What things cost\n\n| what | cost |\n|---|---|\n\
+            "### Costs\n\n| what | cost |\n|---|---|\n\
              | core module | {module} bytes |\n| component | {component} bytes |\n\
              | start of the host to its first 200 | {cached:.0} ms |\n\
-             | the same, the component not compiled before | {compiled:.0} ms |\n",
+             | the same with compiling the component | {compiled:.0} ms |\n",
         );
         for (step, microseconds) in &self.steps {
             let _ = writeln!(text, "| {step} | {microseconds:.0} µs |");
@@ -67,13 +67,13 @@ impl Figures {
         for (name, bytes) in &self.memory {
             let _ = writeln!(
                 text,
-                "| the most memory of: {name}, what its processes share counted in each | {} MiB |",
+                "| peak memory of: {name} (memory that its processes share is counted for each) | {} MiB |",
                 bytes >> 20
             );
         }
         text += "\n| event | bytes sent | instructions (fuel) | the guest's memory |\n|---|---|---|---|\n";
         for EventCost { event, body, used } in &self.events {
-            let used = used.map_or("not measured: it went on after its answer | -".to_owned(), |used| {
+            let used = used.map_or("not measured: the instance ran on after its answer | -".to_owned(), |used| {
                 format!("{} | {} KiB", used.fuel, used.memory_bytes >> 10)
             });
             let _ = writeln!(text, "| `{event}` | {body} | {used} |");
@@ -82,10 +82,10 @@ impl Figures {
     }
 }
 
-/// The first is what the others are compared with.
+/// A table of rates. The first series is the reference.
 pub(super) fn rates(title: &str, all: &[Series]) -> String {
     let mut text = format!(
-        "### {title}\n\n| | events/s | median ms | p99 ms | the first's rate, this one's being 1 | processor µs | the sender busy |\n|---|---|---|---|---|---|---|\n"
+        "### {title}\n\n| | events/s | median ms | p99 ms | rate of the first row / this rate | processor µs | sender busy |\n|---|---|---|---|---|---|---|\n"
     );
     for series in all {
         let against = all.first().map_or(f64::NAN, |first| first.rate_against(series));
@@ -94,8 +94,8 @@ pub(super) fn rates(title: &str, all: &[Series]) -> String {
             "| {} | {:.0} | {:.2} | {:.2} | {against:.2} | {} | {} |",
             series.name,
             series.rate(),
-            series.middle(),
-            series.late(),
+            series.median_time(),
+            series.p99_time(),
             series.processor().map_or("-".to_owned(), |processor| format!("{processor:.0}")),
             series.busy().map_or("-".to_owned(), |busy| format!("{:.0} %", busy * 100.0))
         );

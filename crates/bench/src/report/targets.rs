@@ -1,35 +1,36 @@
-//! The targets beside what was measured.
+//! The targets and whether they are met.
 
-use crate::contender::Kind;
+use crate::contender::ContenderKind;
 use crate::cost;
-use crate::reading::Resource;
+use crate::reading::ReadResource;
 use crate::rounds::Series;
 
-use super::figures::Figures;
+use super::figures::BenchFigures;
 
-/// A figure that was promised, and what was measured.
-struct Target {
+/// A promised figure and its measured value.
+struct PerformanceTarget {
     figure: &'static str,
     target: String,
     measured: Option<f64>,
     met: fn(f64, f64) -> bool,
     bound: f64,
-    /// Why it was not measured, if it was not.
+    /// Why the figure is missing, if it is.
     missing: &'static str,
 }
 
 const SPIN: &str = "no `spin` on PATH";
 
-/// What the disk must take at least for an append and its sync, in ms, where an answer is compared with it: on a faster one it is
-/// everything else that is compared.
+/// The least milliseconds of an append and sync for a comparison with an answer. On a faster disk, other costs
+/// dominate.
 const SLOW_DISK: f64 = 0.2;
 
-/// What the guide's seven events took of instructions, and the core module of bytes, before both were made less.
+/// The instructions of the guide's seven events, and the bytes of the core module, on 2026-11-24.
 const INSTRUCTIONS_BEFORE: [u64; 7] = [173_982, 218_052, 240_028, 240_044, 173_600, 186_699, 184_900];
 const MODULE_BEFORE: f64 = 1_718_668.0;
 
-impl Target {
-    fn unless(self, missing: &'static str) -> Self {
+impl PerformanceTarget {
+    /// Sets the reason for a missing figure.
+    fn or_missing_because(self, missing: &'static str) -> Self {
         Self { missing, ..self }
     }
 
@@ -66,164 +67,173 @@ impl Target {
     }
 }
 
-impl Figures {
+impl BenchFigures {
     pub(super) fn targets(&self) -> String {
-        let rate_of = |all: &[Series], one: Kind, other: Kind| {
+        let rate_of = |all: &[Series], one: ContenderKind, other: ContenderKind| {
             Some(named(all, one.name())?.rate_against(named(all, other.name())?))
         };
-        let rate = |all: &[Series], other: Kind| rate_of(all, Kind::Host, other);
-        let floor = named(&self.serial, Kind::Host.name())
-            .zip(self.serial.last().filter(|floor| floor.middle() >= SLOW_DISK))
+        let rate = |all: &[Series], other: ContenderKind| rate_of(all, ContenderKind::Host, other);
+        let floor = named(&self.serial, ContenderKind::Host.name())
+            .zip(self.serial.last().filter(|floor| floor.median_time() >= SLOW_DISK))
             .map(|(host, floor)| host.time_against(floor));
         let filled = self.filled.first().zip(self.filled.last()).map(|(empty, full)| full.rate_against(empty));
         let faults = Some((self.kills.lost + self.kills.doubled) as f64);
         let targets = [
-            Target::at_most("one connection: the host's median time, append and fdatasync being 1", 2.0, floor)
-                .unless("they take this disk less than 0.2 ms"),
-            Target::at_least(
-                "one connection: the host's rate, the native library's being 1",
+            PerformanceTarget::at_most("one connection: the host's median time / append and fdatasync", 2.0, floor)
+                .or_missing_because("this disk takes less than 0.2 ms for them"),
+            PerformanceTarget::at_least(
+                "one connection: the host's rate / the native library's",
                 0.85,
-                rate(&self.serial, Kind::Native),
+                rate(&self.serial, ContenderKind::Native),
             ),
-            Target::at_least(
-                "32 connections: the host's rate, Flask's being 1",
+            PerformanceTarget::at_least(
+                "32 connections: the host's rate / Flask's",
                 3.0,
-                rate(&self.together, Kind::Flask),
+                rate(&self.together, ContenderKind::Flask),
             ),
-            Target::at_least(
-                "32 connections: the host's rate, that of `spin up` on a store in WAL mode being 1",
+            PerformanceTarget::at_least(
+                "32 connections: the host's rate / that of `spin up` on a store in WAL mode",
                 2.0,
-                rate(&self.together, Kind::SpinWal),
+                rate(&self.together, ContenderKind::SpinWal),
             ),
-            Target::at_least(
-                "32 connections: the host's rate, that of `spin up` on its own store being 1",
+            PerformanceTarget::at_least(
+                "32 connections: the host's rate / that of `spin up` on its own store",
                 3.0,
-                rate(&self.together, Kind::Spin),
+                rate(&self.together, ContenderKind::Spin),
             ),
-            Target::at_least(
-                "one connection: the host's rate, that of the bare component being 1",
+            PerformanceTarget::at_least(
+                "one connection: the host's rate / that of the bare component",
                 0.9,
-                rate(&self.serial, Kind::Bare),
+                rate(&self.serial, ContenderKind::Bare),
             ),
-            Target::at_least(
-                "32 connections: the host's rate, that of the bare component being 1",
+            PerformanceTarget::at_least(
+                "32 connections: the host's rate / that of the bare component",
                 0.8,
-                rate(&self.together, Kind::Bare),
+                rate(&self.together, ContenderKind::Bare),
             ),
-            Target::at_least(
-                "32 connections: the host's rate, the native library's being 1",
+            PerformanceTarget::at_least(
+                "32 connections: the host's rate / the native library's",
                 0.5,
-                rate(&self.together, Kind::Native),
+                rate(&self.together, ContenderKind::Native),
             ),
-            Target::at_least(
-                "32 connections: the host's rate where memory can be swapped out, where it cannot being 1",
+            PerformanceTarget::at_least(
+                "32 connections: the host's rate with swap / without",
                 0.75,
-                rate_of(&self.together, Kind::Swap, Kind::Host),
+                rate_of(&self.together, ContenderKind::Swap, ContenderKind::Host),
             ),
-            Target::at_least(
-                "one connection: the rate under `spin up`, in WAL mode, that of the bare component there being 1",
+            PerformanceTarget::at_least(
+                "one connection: the rate under `spin up` in WAL mode / that of the bare component",
                 0.9,
-                rate_of(&self.serial, Kind::SpinWal, Kind::SpinBare),
+                rate_of(&self.serial, ContenderKind::SpinWal, ContenderKind::SpinBare),
             ),
-            Target::at_least("32 connections: the same", 0.9, rate_of(&self.together, Kind::SpinWal, Kind::SpinBare)),
-            Target::at_least(
-                "32 connections: the host's rate on the largest store, on one that began empty being 1",
+            PerformanceTarget::at_least(
+                "32 connections: the same",
+                0.9,
+                rate_of(&self.together, ContenderKind::SpinWal, ContenderKind::SpinBare),
+            ),
+            PerformanceTarget::at_least(
+                "32 connections: the host's rate on the largest store / on an empty one",
                 0.9,
                 filled,
             ),
-            Target::at_least(
-                "32 connections: the host's rate with passes, without being 1",
+            PerformanceTarget::at_least(
+                "32 connections: the host's rate with compaction / without",
                 0.85,
                 pair(&self.packing).map(|(with, without)| with.rate_against(without)),
             ),
-            Target::at_most(
-                "one connection: the host's p99 with passes, without being 1",
+            PerformanceTarget::at_most(
+                "one connection: the host's p99 with compaction / without",
                 1.5,
-                pair(&self.packing_serial).map(|(with, without)| with.late_against(without)),
+                pair(&self.packing_serial).map(|(with, without)| with.p99_against(without)),
             ),
-            Target::at_most("events answered 200 that kills under load lost or doubled", 0.0, faults),
+            PerformanceTarget::at_most("events answered 200 that kills under load lost or doubled", 0.0, faults),
         ];
         let (costs, archive, forwarding) = (self.cost_targets(), self.archive_targets(), self.forwarding_targets());
-        let rows: String = targets.iter().chain(&costs).chain(&archive).chain(&forwarding).map(Target::row).collect();
+        let rows: String =
+            targets.iter().chain(&costs).chain(&archive).chain(&forwarding).map(PerformanceTarget::row).collect();
         format!(
-            "### Targets\n\n| figure | target | measured | |\n|---|---|---|---|\n{rows}\n{} kills, {} events answered 200; of {} a kill had taken the first 200, after they were stored.\n",
+            "### Targets\n\n| figure | target | measured | |\n|---|---|---|---|\n{rows}\n{} kills, {} events answered 200; {} events were stored and killed before their first 200.\n",
             self.kills.kills, self.kills.acknowledged, self.kills.unanswered
         )
     }
 
-    /// What is promised of an event's way through the component, and of a newcomer's first minutes.
-    fn cost_targets(&self) -> [Target; 4] {
+    /// Targets for the cost of an event in the component, and for a newcomer's first minutes.
+    fn cost_targets(&self) -> [PerformanceTarget; 4] {
         let fuel = self.events.iter().map(|cost| cost.used.map(|used| used.fuel as f64));
         let shares = fuel.zip(INSTRUCTIONS_BEFORE).map(|(fuel, before)| Some(fuel? / before as f64));
         let most = shares.collect::<Option<Vec<_>>>().and_then(|shares| shares.into_iter().max_by(f64::total_cmp));
         let step = |name| self.steps.iter().find(|(step, _)| *step == name).map(|(_, microseconds)| microseconds);
         let [module, _] = self.sizes;
         [
-            Target::at_most("instructions of an event, the most of the seven, 2026-11-24's being 1", 0.5, most)
-                .unless("an instance went on after its answer"),
-            Target::at_most(
-                "an event in an instance that was made ahead, the bare component's being 1",
+            PerformanceTarget::at_most("instructions of an event, the maximum of the seven / on 2026-11-24", 0.5, most)
+                .or_missing_because("an instance ran on after its answer"),
+            PerformanceTarget::at_most(
+                "an event in an instance that was created ahead / in the bare component",
                 2.0,
                 step(cost::EVENT).zip(step(cost::BARE_EVENT)).map(|(recipient, bare)| recipient / bare),
             ),
-            Target::at_most("the core module, 2026-11-24's being 1", 1.0, Some(module as f64 / MODULE_BEFORE)),
-            Target::at_most("minutes from a clone to its first 200, nothing compiled or fetched", 4.0, None)
-                .unless("`time cargo xtask run` shows it"),
+            PerformanceTarget::at_most(
+                "the core module's size / on 2026-11-24",
+                1.0,
+                Some(module as f64 / MODULE_BEFORE),
+            ),
+            PerformanceTarget::at_most("minutes from a clone to its first 200, without caches", 4.0, None)
+                .or_missing_because("`time cargo xtask run` shows it"),
         ]
     }
 
-    /// What is promised of packs.
-    fn archive_targets(&self) -> Vec<Target> {
-        let of = |resource: Resource| self.read.iter().find(|read| read.resource == resource);
-        let largest = |resource| of(resource).and_then(|read| Some(read.took.last()? / read.took.first()?));
-        let grows = |figure, resource| Target::at_most(figure, 3.0, largest(resource));
+    /// Targets for packs.
+    fn archive_targets(&self) -> Vec<PerformanceTarget> {
+        let find = |resource: ReadResource| self.read.iter().find(|read| read.resource == resource);
+        let largest = |resource| find(resource).and_then(|read| Some(read.took.last()? / read.took.first()?));
+        let grows = |figure, resource| PerformanceTarget::at_most(figure, 3.0, largest(resource));
         let million = self.sized.iter().position(|store| store.events == 1_000_000);
-        let page = of(Resource::Sessions).zip(million).and_then(|(read, at)| read.took.get(at).copied());
+        let page = find(ReadResource::Sessions).zip(million).and_then(|(read, at)| read.took.get(at).copied());
         let bytes = million.and_then(|at| self.sized.get(at)).map(|store| store.bytes as f64 / store.events as f64);
         let keys = self.packed.as_ref().map(|packed| packed.keys as f64);
         let [nobody, many] = &self.crowded.series;
         vec![
-            grows("a page of 50 sessions: time on the largest store, at 10,000 events being 1", Resource::Sessions),
-            grows("a page of 50 events: the same", Resource::Events),
-            grows("one session: the same", Resource::Session),
-            grows("one event: the same", Resource::Event),
-            Target::at_most(
-                "a page of 50 sessions at 1,000,000 events, in ms: a tenth of what 50 rows cost before packs",
+            grows("a page of 50 sessions: time on the largest store / at 10,000 events", ReadResource::Sessions),
+            grows("a page of 50 events: the same", ReadResource::Events),
+            grows("one session: the same", ReadResource::Session),
+            grows("one event: the same", ReadResource::Event),
+            PerformanceTarget::at_most(
+                "a page of 50 sessions at 1,000,000 events, in ms: a tenth of the time before packs",
                 1_655.0,
                 page,
             ),
-            Target::at_most("keys for 1,000,000 events that passes have packed", 1_024.0, keys)
-                .unless("only in a full run"),
-            Target::at_most("bytes of the store's file an event, at 1,000,000", 100.0, bytes),
-            Target::at_most(
-                "one connection: median time while 16 read 400,000 loose events, while nobody does being 1",
+            PerformanceTarget::at_most("keys for 1,000,000 events after compaction", 1_024.0, keys)
+                .or_missing_because("only in a full run"),
+            PerformanceTarget::at_most("bytes of the store's file per event, at 1,000,000", 100.0, bytes),
+            PerformanceTarget::at_most(
+                "one connection: median time with 16 readers of 400,000 loose events / without",
                 2.0,
                 Some(many.time_against(nobody)),
             ),
-            Target::at_most(
-                "MiB of the host's memory meanwhile, the most",
+            PerformanceTarget::at_most(
+                "peak MiB of the host's memory meanwhile",
                 300.0,
                 self.crowded.memory.map(|bytes| (bytes >> 20) as f64),
             )
-            .unless("`/proc` does not tell"),
+            .or_missing_because("there is no `/proc`"),
         ]
     }
 
     /// The targets of forwarding.
-    fn forwarding_targets(&self) -> [Target; 6] {
+    fn forwarding_targets(&self) -> [PerformanceTarget; 6] {
         let serial = &self.forwarding.serial;
         let against = |at: usize| serial.get(at).zip(serial.first()).map(|(with, without)| with.time_against(without));
         [
-            Target::at_most(
-                "one connection: median time with a destination that works, without one being 1",
+            PerformanceTarget::at_most(
+                "one connection: median time with a destination that works / without one",
                 1.1,
                 against(1),
             ),
-            Target::at_most("the same with a destination that hangs", 1.1, against(2)),
-            Target::at_most("the same with a destination whose answers' bodies hang", 1.1, against(3)),
-            Target::at_most("ms from a 200 to its delivery, idle, median", 100.0, Some(self.forwarding.delivered)),
-            Target::at_least(
-                "events a second of a backlog of 10,000 to one destination",
+            PerformanceTarget::at_most("the same with a destination that hangs", 1.1, against(2)),
+            PerformanceTarget::at_most("the same with a destination whose answers' bodies hang", 1.1, against(3)),
+            PerformanceTarget::at_most("ms from a 200 to its delivery on an idle host, median", 100.0, Some(self.forwarding.delivered)),
+            PerformanceTarget::at_least(
+                "events/s of a backlog of 10,000 to one destination",
                 1_000.0,
                 Some(self.forwarding.backlog.1),
             ),
@@ -240,7 +250,7 @@ fn named<'a>(all: &'a [Series], name: &str) -> Option<&'a Series> {
     all.iter().find(|series| series.name == name)
 }
 
-/// The first two.
+/// The first two series.
 fn pair(all: &[Series]) -> Option<(&Series, &Series)> {
     Some((all.first()?, all.get(1)?))
 }

@@ -1,4 +1,4 @@
-//! The way to a recipient, and what can go wrong on it.
+//! A proxy in front of a recipient that injects faults.
 
 use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -8,73 +8,73 @@ use std::time::Duration;
 
 use super::recipient::Connection;
 
-/// What becomes of one request.
+/// The fate of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// It gets to the recipient, and the answer back.
+pub enum RequestFault {
+    /// Passes the request to the recipient, and the answer back.
     None,
-    /// It is answered with this, and the recipient hears nothing of it.
+    /// Answers with this text, without the recipient.
     Answer(&'static str),
-    /// It is not answered, and the connection stays open.
+    /// Keeps the connection open without an answer.
     Hang,
-    /// The connection ends before an answer.
+    /// Closes the connection without an answer.
     Close,
-    /// It gets to the recipient, and the connection ends before the answer is back.
+    /// Passes the request to the recipient, and closes the connection without the answer.
     Swallow,
 }
 
-/// A proxy in front of a recipient. It is there as long as the test is; the recipient may come and go.
+/// A proxy that lives as long as the test. Its recipient can be stopped and started.
 #[derive(Clone)]
-pub struct Way {
+pub struct FaultyProxy {
     pub address: SocketAddr,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<ProxyState>>,
 }
 
 #[derive(Default)]
-struct State {
+struct ProxyState {
     recipient: Option<SocketAddr>,
-    faults: VecDeque<Fault>,
-    /// What becomes of requests when `faults` is used up.
-    rest: Option<Fault>,
+    faults: VecDeque<RequestFault>,
+    /// The fate of requests after `faults`.
+    rest: Option<RequestFault>,
     bodies: Vec<String>,
     connections: usize,
 }
 
-impl Way {
-    pub fn to(recipient: Option<SocketAddr>) -> Self {
+impl FaultyProxy {
+    pub fn to_recipient(recipient: Option<SocketAddr>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let state = State { recipient, ..State::default() };
-        let way = Self { address: listener.local_addr().unwrap(), state: Arc::new(Mutex::new(state)) };
-        let accepting = way.clone();
+        let state = ProxyState { recipient, ..ProxyState::default() };
+        let proxy = Self { address: listener.local_addr().unwrap(), state: Arc::new(Mutex::new(state)) };
+        let accepting = proxy.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let way = accepting.clone();
-                std::thread::spawn(move || way.serve(stream.unwrap()));
+                let proxy = accepting.clone();
+                std::thread::spawn(move || proxy.serve(stream.unwrap()));
             }
         });
-        way
+        proxy
     }
 
     pub fn url(&self) -> String {
         format!("http://{}/events", self.address)
     }
 
-    /// Where the recipient is now; `None` while it is down.
+    /// Changes the recipient's address; `None` while it is down.
     pub fn lead_to(&self, recipient: Option<SocketAddr>) {
         self.state.lock().unwrap().recipient = recipient;
     }
 
-    /// What becomes of the next requests, one each.
-    pub fn go_wrong(&self, faults: impl IntoIterator<Item = Fault>) {
+    /// Sets the fate of the next requests, one each.
+    pub fn inject(&self, faults: impl IntoIterator<Item = RequestFault>) {
         self.state.lock().unwrap().faults.extend(faults);
     }
 
-    /// What becomes of all requests after those.
-    pub fn always(&self, fault: Fault) {
+    /// Sets the fate of all requests after those.
+    pub fn always(&self, fault: RequestFault) {
         self.state.lock().unwrap().rest = Some(fault);
     }
 
-    /// The bodies of all requests, in the order in which they came.
+    /// The bodies of all requests, in the order of arrival.
     pub fn bodies(&self) -> Vec<String> {
         self.state.lock().unwrap().bodies.clone()
     }
@@ -95,22 +95,24 @@ impl Way {
         while let Some((path, body)) = read_request(&mut stream) {
             let (fault, recipient) = self.take(&body);
             let answer = match (fault, recipient) {
-                (Fault::Hang, _) => return std::thread::sleep(Duration::from_secs(600)),
-                (Fault::Answer(answer), _) => Some(answer.to_owned()),
-                (Fault::None | Fault::Swallow, Some(recipient)) => pass_on(&mut onward, recipient, &path, &body),
+                (RequestFault::Hang, _) => return std::thread::sleep(Duration::from_secs(600)),
+                (RequestFault::Answer(answer), _) => Some(answer.to_owned()),
+                (RequestFault::None | RequestFault::Swallow, Some(recipient)) => {
+                    forward(&mut onward, recipient, &path, &body)
+                }
                 _ => None,
             };
-            let Some(answer) = answer.filter(|_| fault != Fault::Swallow) else { return };
+            let Some(answer) = answer.filter(|_| fault != RequestFault::Swallow) else { return };
             if stream.get_mut().write_all(answer.as_bytes()).is_err() {
                 return;
             }
         }
     }
 
-    fn take(&self, body: &str) -> (Fault, Option<SocketAddr>) {
+    fn take(&self, body: &str) -> (RequestFault, Option<SocketAddr>) {
         let mut state = self.state.lock().unwrap();
         state.bodies.push(body.to_owned());
-        let fault = state.faults.pop_front().or(state.rest).unwrap_or(Fault::None);
+        let fault = state.faults.pop_front().or(state.rest).unwrap_or(RequestFault::None);
         (fault, state.recipient)
     }
 }
@@ -134,8 +136,8 @@ fn read_request(stream: &mut BufReader<TcpStream>) -> Option<(String, String)> {
     Some((path, String::from_utf8(body).unwrap()))
 }
 
-/// The recipient's answer as it would go back, or none if the recipient is gone.
-fn pass_on(onward: &mut Option<Connection>, recipient: SocketAddr, path: &str, body: &str) -> Option<String> {
+/// The recipient's answer to a request, or `None` if the recipient is down.
+fn forward(onward: &mut Option<Connection>, recipient: SocketAddr, path: &str, body: &str) -> Option<String> {
     if onward.is_none() {
         TcpStream::connect(recipient).ok()?;
         *onward = Some(Connection::to(recipient));
