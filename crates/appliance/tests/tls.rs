@@ -119,7 +119,7 @@ fn the_hosts_own_https_takes_all_that_is_sent_also_while_its_certificate_is_repl
         host
     });
     let url = format!("https://{}/events", recipient.address);
-    let times_read = || recipient.log_so_far().matches("the certificate was read again").count();
+    let times_read = || recipient.log_so_far().matches("the certificate was reloaded").count();
     let (mut stored, mut reads) = (0, 0);
     std::thread::scope(|scope| {
         let sending = scope.spawn(|| {
