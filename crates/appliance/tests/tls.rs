@@ -122,7 +122,7 @@ fn https_of_the_host_takes_every_event_while_its_certificate_is_replaced() {
         host
     });
     let url = format!("https://{}/events", recipient.address);
-    let times_read = || recipient.log_so_far().matches("the certificate was read again").count();
+    let times_read = || recipient.log_so_far().matches("the certificate was reloaded").count();
     let (mut stored, mut reads) = (0, 0);
     std::thread::scope(|scope| {
         let sending = scope.spawn(|| {

@@ -1,4 +1,4 @@
-//! Embeds the component in a program of one's own: events come in on one port, and the program reads the store itself.
+//! Embeds the component in another program: the program receives events on one port and reads the store itself.
 //!
 //! After `cargo xtask build`: `cargo run --release -p outbound-events-host --example embed`
 
@@ -18,7 +18,7 @@ async fn main() -> anyhow::Result<()> {
     let limits = Limits { instances: 16, ..Limits::default() };
     let guest = Guest::new(&component, store.clone(), settings, limits)?;
 
-    // Clones are one store: this one is read while the guest writes.
+    // Clones share one store: this task reads while the guest writes.
     tokio::spawn(async move {
         loop {
             match store.get_keys().await {

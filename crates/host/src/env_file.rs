@@ -1,55 +1,57 @@
-//! A file of lines `NAME=VALUE`: that of `--env-file`, which systemd (`EnvironmentFile=`), docker and podman (`--env-file`) read too.
+//! A file of `NAME=VALUE` lines: the argument of `--env-file`. systemd (`EnvironmentFile=`), docker and podman read it
+//! too.
 //!
-//! They do not read all lines in the same way: systemd removes quotes and takes a backslash for an escape, docker and podman take a value
-//! as it stands. So a value is taken as it stands here, too, and a line that one of them would read differently is refused. A file
-//! that the host takes therefore means the same to all of them. `docs/operate/settings.md` has the rule, `tests/env_file.rs` the readers.
+//! They read some lines differently: systemd removes quotes and interprets backslashes, docker and podman do not.
+//! This parser takes a value verbatim and refuses every line that one of them would read differently. A file that the
+//! host accepts therefore means the same to all of them. `docs/operate/settings.md` has the rule, and
+//! `tests/env_file.rs` compares the readers.
 
 use std::collections::BTreeSet;
 
-/// Why a line is refused. Repeats nothing of it: it may hold a secret.
+/// Why a line is refused. It does not repeat the line, which can hold a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line} {reason}")]
-pub struct LineError {
-    /// The line's number, from 1.
+pub struct EnvFileError {
+    /// The line number, from 1.
     pub line: usize,
-    /// What is wrong with it, and what to do.
+    /// The fault and its remedy.
     pub reason: &'static str,
 }
 
-/// Docker and podman read no longer line.
+/// The longest line that docker and podman read.
 const MOST_BYTES: usize = 65_535;
 
-/// The names and values of a file, in its order.
-pub fn parse(file: &[u8]) -> Result<Vec<(&str, &str)>, LineError> {
-    // Some editors begin every file with a byte order mark.
+/// The names and values of a file, in file order.
+pub fn parse(file: &[u8]) -> Result<Vec<(&str, &str)>, EnvFileError> {
+    // Some editors write a byte order mark at the start of every file.
     let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
     let (mut variables, mut names) = (Vec::new(), BTreeSet::new());
     for (line, number) in file.split(|&byte| byte == b'\n').zip(1..) {
-        let refuse = |reason| LineError { line: number, reason };
+        let refuse = |reason| EnvFileError { line: number, reason };
         let variable = variable(line.strip_suffix(b"\r").unwrap_or(line)).map_err(refuse)?;
         let Some((name, value)) = variable else { continue };
         if !names.insert(name) {
-            return Err(refuse("sets a variable that a line before it has set: remove one of the two"));
+            return Err(refuse("sets a variable that an earlier line sets: remove one of the two"));
         }
         variables.push((name, value));
     }
     Ok(variables)
 }
 
-/// What a line sets, if it sets anything.
+/// The variable that a line sets. `None` for a comment or a blank line.
 fn variable(line: &[u8]) -> Result<Option<(&str, &str)>, &'static str> {
     if line.len() > MOST_BYTES {
-        return Err("has more than 65535 bytes, which docker and podman do not read: \
-                    give long destinations by --destinations FILE");
+        return Err("has more than 65535 bytes, the limit of docker and podman: \
+                    move long destinations to a file for --destinations FILE");
     }
     let Ok(line) = str::from_utf8(line) else { return Err("is not UTF-8") };
-    // To systemd, a carriage return ends a line, also in a comment.
+    // systemd ends a line at a carriage return, even in a comment.
     if line.contains(|c: char| c.is_control() && c != '\t') {
         return Err("has a control character: remove it");
     }
     let line = line.trim_start_matches([' ', '\t']);
     if line.starts_with('#') {
-        // Before version 254, systemd takes the next line for a part of such a comment.
+        // Before version 254, systemd continues such a comment on the next line.
         let joined = line.ends_with('\\');
         return if joined { Err("is a comment that ends with a backslash: remove the backslash") } else { Ok(None) };
     }
@@ -67,14 +69,12 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// Why not all read the same value.
+/// Why the readers would see different values.
 fn wrong_with(value: &str) -> Option<&'static str> {
     if value.starts_with(['"', '\'']) {
-        Some("has a value in quotes, which docker and podman take for a part of it: remove the quotes")
+        Some("has a quoted value, and docker and podman keep the quotes: remove the quotes")
     } else if value.contains('\\') {
-        Some(
-            "has a backslash, which systemd takes for an escape: give destinations that need one by --destinations FILE",
-        )
+        Some("has a backslash, which systemd interprets: move such destinations to a file for --destinations FILE")
     } else if value.starts_with(char::is_whitespace) || value.ends_with(char::is_whitespace) {
         Some("has white space before or after its value: remove it")
     } else {
@@ -87,14 +87,14 @@ mod tests {
     use super::parse;
 
     #[test]
-    fn values_are_taken_as_they_stand() {
+    fn values_are_taken_verbatim() {
         let file = "\u{feff}# a comment\r\n\nA=1\r\n \tB=[{\"a\": \"#$x%n 'y'\"}]\nC=\nD==";
         let expected = [("A", "1"), ("B", "[{\"a\": \"#$x%n 'y'\"}]"), ("C", ""), ("D", "=")];
         assert_eq!(parse(file.as_bytes()), Ok(expected.to_vec()));
     }
 
     #[test]
-    fn a_line_that_others_read_differently_is_refused_by_its_number_and_not_repeated() {
+    fn an_ambiguous_line_is_refused_by_number_without_repeating_it() {
         let long = format!("A={}", "a".repeat(65_534));
         let cases = [
             ("A=\"secret\"", "quotes"),
@@ -116,7 +116,7 @@ mod tests {
             ("A =secret", "NAME=VALUE"),
             ("export A=secret", "NAME=VALUE"),
             (";A=secret", "NAME=VALUE"),
-            ("B=secret", "before it"),
+            ("B=secret", "earlier line"),
             (long.as_str(), "65535"),
         ];
         for (line, expected) in cases {

@@ -1,19 +1,21 @@
-//! A small native host for the outbound-events component, or any that asks for no more: `wasi:http` 0.2 in and out, a key-value
-//! store and settings behind it, as Spin or as WASI names them, and the little of WASI that a component of `wasm32-wasip1` needs.
+//! A small native host for the outbound-events component, or for any component with the same imports: `wasi:http` 0.2
+//! in and out, a key-value store and settings (by Spin's or WASI's interfaces), and the WASI imports of
+//! `wasm32-wasip1`.
 //!
 //! | folder or file | what lives there |
 //! |---|---|
 //! | `http` | sockets, TLS and HTTP: connections, limits for clients, bodies |
-//! | [`guest`] | wasmtime: a fresh instance per request, its limits, and what it may call |
+//! | [`guest`] | wasmtime: a fresh instance per request, its limits and its imports |
 //! | [`store`] | the key-value store, durable in SQLite or in memory |
-//! | [`metrics`] | what is counted and measured, for Prometheus |
-//! | `measure` | what the guest and the store measure for the metrics |
-//! | [`env_file`] | settings in a file, which systemd, docker and podman read in the same way |
+//! | [`metrics`] | Prometheus metrics |
+//! | `measure` | measurements that the guest and the store make for the metrics |
+//! | [`env_file`] | settings in a file that systemd, docker and podman read in the same way |
 //! | [`log_queue`] | the log: a queue, and the thread that writes it to standard error |
-//! | `rate_limited_log` | log lines that a client could cause by the thousand |
+//! | `pem_file` | PEM files as text editors save them: byte order marks, UTF-16 |
+//! | `rate_limited_log` | log lines that a client could cause thousands of times |
 //! | [`swap`] | whether memory can be swapped out, which decides how it is cleared |
 //!
-//! Each folder's `mod.rs` says what its files hold. `main.rs` and `commands` are the program `outbound-events-host`.
+//! Each folder's `mod.rs` lists its files. `main.rs` and `commands` are the program `outbound-events-host`.
 //!
 //! To embed it, see `examples/embed.rs`:
 //!
@@ -33,6 +35,7 @@
 
 mod http;
 mod measure;
+mod pem_file;
 mod rate_limited_log;
 
 pub mod env_file;

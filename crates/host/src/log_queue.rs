@@ -1,4 +1,4 @@
-//! The log: lines wait in a queue, and a thread of its own writes them to standard error, so that a request never waits for it.
+//! The log: lines wait in a queue, and a dedicated thread writes them to standard error. A request never waits for it.
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write};
@@ -16,29 +16,29 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// How many lines wait at most. A line that finds the queue full is lost.
+/// The most lines in the queue. A line that finds the queue full is lost.
 const MAX_QUEUED: usize = 1_000;
 
-/// How many lines follow a report of lost lines before the next report: a slow reader must not get reports only.
+/// The number of lines between two reports of lost lines. Otherwise a slow reader would get nothing but reports.
 const LINES_BETWEEN_REPORTS: u32 = 100;
 
-/// How long to wait for a stream that may never take anything.
+/// How long to wait for a stream that accepts nothing.
 const MAX_WAIT: Duration = Duration::from_secs(1);
 
-/// How long lines gather in the queue before they are written. A thread that was woken by each of them would take a tenth of an event's
-/// time where there are two processors.
+/// How long lines collect in the queue before they are written. On two processors, waking the thread for each line
+/// would cost a tenth of the time of an event.
 const GATHER: Duration = Duration::from_millis(10);
 
-/// Lines that were given to the queue.
+/// Lines sent to the queue.
 static GIVEN: AtomicU64 = AtomicU64::new(0);
-/// Lines that have left the queue, written or not.
+/// Lines that left the queue, written or not.
 static HANDLED: AtomicU64 = AtomicU64::new(0);
-/// Lines that left the queue and were not written, or not whole.
+/// Lines that left the queue and were not written, or only in part.
 static UNWRITTEN: AtomicU64 = AtomicU64::new(0);
 /// Lines that found the queue full.
 static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 
-/// How many log lines this process has lost: the queue was full, or standard error did not take them.
+/// The number of log lines that this process has lost: the queue was full, or standard error did not accept them.
 pub fn lost() -> u64 {
     UNWRITTEN.load(Ordering::Relaxed) + dropped()
 }
@@ -47,18 +47,18 @@ fn dropped() -> u64 {
     DROPPED.get().map_or(0, |counter| u64::try_from(counter.dropped_lines()).unwrap_or(u64::MAX))
 }
 
-/// Waits until all lines that were logged are written, at most a second.
+/// Waits until all logged lines are written, for at most a second.
 pub fn flush() {
     let until = Instant::now() + MAX_WAIT;
-    // Looks again and again: a thread that wakes others with each line would cost more than this does in a process's life.
+    // Polling is cheaper: a notification for each line would cost more over the life of a process.
     while HANDLED.load(Ordering::Relaxed) + dropped() < GIVEN.load(Ordering::Relaxed) && Instant::now() < until {
         thread::sleep(Duration::from_millis(5));
     }
 }
 
-/// Writes a text that is no log line, or gives up after a second. Errors are ignored: there is nowhere to report them.
+/// Writes a text outside the log, or gives up after a second. Errors are ignored: there is nowhere to report them.
 ///
-/// `println!` and `eprintln!` panic where the stream is gone, and block where nobody reads it.
+/// `println!` and `eprintln!` panic if the stream is closed, and block if nobody reads it.
 pub fn write_or_give_up(mut stream: impl Write + Send + 'static, text: String) {
     let (ending, ended) = mpsc::channel::<()>();
     let writer = thread::Builder::new().name("output".into()).spawn(move || {
@@ -70,7 +70,7 @@ pub fn write_or_give_up(mut stream: impl Write + Send + 'static, text: String) {
     }
 }
 
-/// Hold it until the process ends: dropping it waits for the last lines as [`flush`] does.
+/// Keep this until the process ends: its drop waits for the last lines, as [`flush`] does.
 #[derive(Debug)]
 #[must_use]
 pub struct LogGuard(());
@@ -81,44 +81,43 @@ impl Drop for LogGuard {
     }
 }
 
-/// Starts the log of this process, as text or JSON, and logs panics from now on. A program that has a log of its own keeps it.
+/// Starts the log of this process, as text or JSON, and logs panics. If the program already has a log, that log stays.
 ///
-/// The level is at most `debug`, whatever `RUST_LOG` says: below that, libraries tell what a request holds, and a URL holds a
-/// token.
+/// The level is at most `debug`, whatever `RUST_LOG` says: at `trace`, libraries log requests, and their URLs contain
+/// tokens.
 pub fn start(json: bool) -> LogGuard {
     let asked_for = std::env::var("RUST_LOG").ok().and_then(|targets| targets.parse().ok());
     let filter = asked_for.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
-    let format = Format { json, ansi: io::stderr().is_terminal(), filter };
+    let format = LogFormat { json, ansi: io::stderr().is_terminal(), filter };
     let (queue, worker) = NonBlockingBuilder::default()
         .buffered_lines_limit(MAX_QUEUED)
         .lossy(true)
         .thread_name("log")
-        .finish(Lines::new(io::stderr(), &format));
-    // Dropping the crate's guard prints to standard output where the queue stays full, and that may be the same stuck pipe.
+        .finish(LogWriter::new(io::stderr(), &format));
+    // If the queue stays full, the drop of this guard prints to standard output, which can be the same stuck pipe.
     std::mem::forget(worker);
     if DROPPED.set(queue.error_counter()).is_ok() {
-        let entrance = Entrance(queue);
+        let entrance = QueueWriter(queue);
         let _ = format.dispatch(move || entrance.clone()).try_init();
         std::panic::set_hook(Box::new(log_panic));
     }
     LogGuard(())
 }
 
-/// The hook of the standard library writes to standard error itself, and so may block for ever.
+/// Replaces the hook of the standard library, which writes to standard error directly and can block forever.
 fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
-    let message = panic.payload_as_str().unwrap_or("the message is not a text");
+    let message = panic.payload_as_str().unwrap_or("the panic message is not text");
     tracing::error!(place, thread = thread::current().name(), "a thread panicked: {message}");
 }
 
-/// What log lines look like, and which there are.
-struct Format {
+struct LogFormat {
     json: bool,
     ansi: bool,
     filter: Targets,
 }
 
-impl Format {
+impl LogFormat {
     fn dispatch<W>(&self, writer: W) -> Dispatch
     where
         W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
@@ -128,7 +127,7 @@ impl Format {
             .with_target(false)
             .with_writer(writer)
             .with_ansi(self.ansi)
-            // It would report them by `eprintln!`.
+            // The crate reports them with `eprintln!`.
             .log_internal_errors(false);
         if self.json {
             log.json().finish().with(self.filter.clone()).into()
@@ -138,11 +137,11 @@ impl Format {
     }
 }
 
-/// Where lines enter the queue, each by one call.
+/// Sends lines to the queue, one per call.
 #[derive(Clone)]
-struct Entrance(NonBlocking);
+struct QueueWriter(NonBlocking);
 
-impl Write for Entrance {
+impl Write for QueueWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         GIVEN.fetch_add(1, Ordering::Relaxed);
         self.0.write(line)
@@ -153,31 +152,31 @@ impl Write for Entrance {
     }
 }
 
-/// The queue's other end: writes lines, counts those that it cannot write, and reports how many were lost.
-struct Lines<W> {
+/// The receiving end of the queue: writes lines, counts the lines that it cannot write, and reports lost lines.
+struct LogWriter<W> {
     stream: W,
-    /// Formats a report as any log line is formatted, into `report`.
+    /// Formats a report like a log line, into `report`.
     reporter: Dispatch,
-    report: Buffer,
-    /// How many lost lines have been reported.
+    report: ReportBuffer,
+    /// The number of lost lines reported so far.
     reported: u64,
-    /// How many lines are written before lost ones are reported again.
+    /// The number of lines to write before the next report.
     until_report: u32,
-    /// The stream took a part of a line last.
+    /// Whether the last write ended within a line.
     torn: bool,
-    /// Lines that are not among [`HANDLED`] yet.
+    /// Lines not yet added to [`HANDLED`].
     handled: u64,
 }
 
-impl<W: Write> Lines<W> {
-    fn new(stream: W, format: &Format) -> Self {
-        let report = Buffer::default();
+impl<W: Write> LogWriter<W> {
+    fn new(stream: W, format: &LogFormat) -> Self {
+        let report = ReportBuffer::default();
         let into = report.clone();
         let reporter = format.dispatch(move || into.clone());
         Self { stream, reporter, report, reported: 0, until_report: 0, torn: false, handled: 0 }
     }
 
-    /// Reports lines that were lost since the last report. False if the stream does not take the report either.
+    /// Reports lines lost since the last report. False if the stream does not accept the report either.
     fn report_lost(&mut self) -> bool {
         let lost = lost();
         let unreported = lost.saturating_sub(self.reported);
@@ -185,7 +184,10 @@ impl<W: Write> Lines<W> {
             return true;
         }
         with_default(&self.reporter, || {
-            tracing::warn!(lost = unreported, "log lines were lost: standard error was full, closed or not read");
+            tracing::warn!(
+                lost = unreported,
+                "log lines were lost: standard error was full, closed or not read; check what reads it"
+            );
         });
         let report = self.report.take();
         let written = self.put(&report);
@@ -196,7 +198,7 @@ impl<W: Write> Lines<W> {
         written
     }
 
-    /// Writes a line that stands alone, also behind one that was torn. False if the stream does not take all of it.
+    /// Writes a line of its own, even after a torn line. False if the stream does not accept all of it.
     fn put(&mut self, line: &[u8]) -> bool {
         let line = if self.torn { Cow::from([b"\n", line].concat()) } else { Cow::from(line) };
         let mut rest = &*line;
@@ -212,8 +214,8 @@ impl<W: Write> Lines<W> {
     }
 }
 
-impl<W: Write> Write for Lines<W> {
-    /// Takes a whole line, whatever becomes of it. An error would go unseen.
+impl<W: Write> Write for LogWriter<W> {
+    /// Always reports success for the whole line: nobody would see an error.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let may_follow = self.until_report > 0 || self.report_lost();
         if may_follow && self.put(line) {
@@ -226,27 +228,27 @@ impl<W: Write> Write for Lines<W> {
         Ok(line.len())
     }
 
-    /// The queue is empty.
+    /// Called when the queue is empty.
     fn flush(&mut self) -> io::Result<()> {
         self.report_lost();
         HANDLED.fetch_add(std::mem::take(&mut self.handled), Ordering::Relaxed);
-        // While it sleeps, nobody wakes it.
+        // A sleeping thread is not woken for each line.
         thread::sleep(GATHER);
         Ok(())
     }
 }
 
-/// A line that is being formatted.
+/// The formatted report.
 #[derive(Clone, Default)]
-struct Buffer(Arc<Mutex<Vec<u8>>>);
+struct ReportBuffer(Arc<Mutex<Vec<u8>>>);
 
-impl Buffer {
+impl ReportBuffer {
     fn take(&self) -> Vec<u8> {
         std::mem::take(&mut *self.0.lock())
     }
 }
 
-impl Write for Buffer {
+impl Write for ReportBuffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().write(bytes)
     }
@@ -260,14 +262,14 @@ impl Write for Buffer {
 mod tests {
     use super::*;
 
-    /// Takes bytes while it has room.
+    /// Accepts bytes while it has room.
     #[derive(Default)]
-    struct Disk {
+    struct FullDisk {
         room: usize,
         text: Vec<u8>,
     }
 
-    impl Write for Disk {
+    impl Write for FullDisk {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let taken = bytes.len().min(self.room);
             if taken == 0 {
@@ -284,9 +286,9 @@ mod tests {
     }
 
     #[test]
-    fn what_was_lost_is_reported_first_and_on_a_line_of_its_own() {
-        let format = Format { json: false, ansi: false, filter: Targets::new().with_default(LevelFilter::INFO) };
-        let mut lines = Lines::new(Disk { room: 8, ..Disk::default() }, &format);
+    fn lost_lines_are_reported_first_on_a_separate_line() {
+        let format = LogFormat { json: false, ansi: false, filter: Targets::new().with_default(LevelFilter::INFO) };
+        let mut lines = LogWriter::new(FullDisk { room: 8, ..FullDisk::default() }, &format);
         for line in ["first\n", "second\n", "third\n"] {
             lines.write_all(line.as_bytes()).unwrap();
         }

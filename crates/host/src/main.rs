@@ -1,4 +1,4 @@
-//! `outbound-events-host`: serves the component from one command, on a durable store.
+//! `outbound-events-host`: serves the component with a durable store.
 #![forbid(unsafe_code)]
 
 mod commands;
@@ -6,13 +6,13 @@ mod commands;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::health::Health;
-use commands::serve::Serve;
+use commands::health::HealthCommand;
+use commands::serve::ServeCommand;
 use commands::store::StoreCommand;
-use outbound_events_host::error::told;
+use outbound_events_host::error::with_causes;
 use outbound_events_host::log_queue::write_or_give_up;
 
-/// Receives BeyondTrust outbound events, and keeps every one that it answers 200.
+/// Receives BeyondTrust outbound events and stores each one before it answers 200.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -23,10 +23,10 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Serves the component over HTTP.
-    Serve(Serve),
-    /// Asks a host that runs how it is; succeeds if it is ready.
-    Health(Health),
-    /// Works on store files.
+    Serve(ServeCommand),
+    /// Checks a running host: exit code 0 if it is ready, 1 if it is not.
+    Health(HealthCommand),
+    /// Creates, packs, prunes, checks and copies store files.
     Store {
         #[command(subcommand)]
         command: StoreCommand,
@@ -42,8 +42,8 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            write_or_give_up(std::io::stderr(), format!("error: {}\n", told(&error)));
-            // 1 is for what was done and is not well.
+            write_or_give_up(std::io::stderr(), format!("error: {}\n", with_causes(&error)));
+            // 1 means that the command ran and found a fault.
             ExitCode::from(2)
         }
     }

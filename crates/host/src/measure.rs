@@ -1,5 +1,5 @@
-//! What the guest and the store measure, where somebody wants it measured. This file imports no other of this crate, so that they need
-//! not know [`crate::metrics`], which looks into both.
+//! Measurements that the guest and the store make if metrics are enabled. This file imports no other file of the crate,
+//! so that both do not depend on [`crate::metrics`], which depends on them.
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
 
-/// What somebody measures, if anybody does. Cheap to clone; all clones are one.
+/// A measurement that can be enabled later. Cheap to clone; all clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Watch<T>(Arc<OnceLock<T>>);
 
@@ -22,13 +22,12 @@ impl<T> Watch<T> {
         self.0.get()
     }
 
-    /// The first who measures is the one who does.
+    /// Enables it. A second call has no effect.
     pub(crate) fn set(&self, measures: T) {
         let _ = self.0.set(measures);
     }
 }
 
-/// What is measured of commits.
 #[derive(Clone, Debug)]
 pub(crate) struct Commits {
     pub(crate) durations: Histogram,
@@ -46,14 +45,14 @@ impl Commits {
     }
 }
 
-/// What is measured of instances: how long each is at work.
-pub(crate) type Work = Watch<Histogram>;
+/// How long each instance was in use.
+pub(crate) type InstanceDurations = Watch<Histogram>;
 
-/// An instance that is at work until this is dropped.
+/// Measures an instance in use until this is dropped.
 pub(crate) struct AtWork(Option<(Instant, Histogram)>);
 
 impl AtWork {
-    pub(crate) fn new(work: &Work) -> Self {
+    pub(crate) fn new(work: &InstanceDurations) -> Self {
         Self(work.get().map(|durations| (Instant::now(), durations.clone())))
     }
 }

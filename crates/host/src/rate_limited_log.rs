@@ -1,24 +1,24 @@
-//! Log lines that a client could cause by the thousand.
+//! Log lines that a client could cause thousands of times.
 
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// How long after a line there is no other.
+/// The least time between two lines.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// Says a thing now and then, and how often it went unsaid meanwhile.
+/// Logs one kind of line at most every ten seconds and counts the lines left out.
 #[derive(Debug, Default)]
-pub struct RateLimitedLog(Mutex<Said>);
+pub struct RateLimitedLog(Mutex<LastLogged>);
 
 #[derive(Debug, Default)]
-struct Said {
+struct LastLogged {
     last: Option<Instant>,
     unsaid: u64,
 }
 
 impl RateLimitedLog {
-    /// Has `line` logged if the last one was long enough ago. It is given how many were not logged since.
+    /// Calls `line` if the last one was long enough ago, with the number of lines left out since.
     pub fn say(&self, line: impl FnOnce(u64)) {
         let unsaid = {
             let mut said = self.0.lock();

@@ -1,22 +1,23 @@
-//! Whether memory of this process can be swapped out, which decides how what an instance leaves is cleared.
+//! Whether memory of this process can be swapped out, which decides how the memory of an instance is cleared.
 //!
-//! Where the kernel tells which pages were written, only those are cleared, which is most of what makes an instance cheap. But wasmtime up to
-//! 48 asks for pages that are *present*, and one that was swapped out is not: the next instance, table or stack would have what the last one
-//! left, up to pointers into memory that is long freed. So the kernel is asked only where nothing can be swapped out. In doubt it can.
+//! If the kernel reports which pages were written, the host clears only those: this is most of what makes an instance
+//! cheap. But wasmtime up to 48 asks for pages that are *present*, and a swapped page is not. The next instance, table
+//! or stack would see data of the last one, including dangling pointers. So the host asks the kernel only if nothing
+//! can be swapped out. When in doubt, it assumes that memory can be swapped out.
 
 use std::time::Duration;
 
 use tokio::time::sleep;
 
-/// How often it is looked whether that is still so.
-const LOOKED_EVERY: Duration = Duration::from_secs(60);
+/// The interval between two checks for swap that was added later.
+const CHECK_EVERY: Duration = Duration::from_secs(60);
 
-/// Whether memory can be swapped out, and how that is known.
+/// Whether memory can be swapped out, and the evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Swap {
-    /// Whether it can.
+    /// True if memory can be swapped out, or if that is unknown.
     pub possible: bool,
-    /// Why it is thought so.
+    /// The evidence, for log and metrics.
     pub reason: &'static str,
 }
 
@@ -29,11 +30,11 @@ impl Swap {
         Self { possible: false, reason }
     }
 
-    /// As if it could, whatever the system says.
+    /// Swap is assumed, whatever the system reports.
     pub const ASSUMED: Self = Self::possible("assumed");
 
-    /// Asks the system: for its swap, then for what the control groups of this process may use of it. Unlike `/proc/swaps`, the system call can
-    /// be asked from everywhere.
+    /// Asks the system for its swap space, then for the swap limits of this process's control groups. Unlike
+    /// `/proc/swaps`, the system call works in every sandbox.
     #[cfg(target_os = "linux")]
     pub fn look() -> Self {
         if rustix::system::sysinfo().totalswap == 0 {
@@ -45,44 +46,45 @@ impl Swap {
         }
     }
 
-    /// Elsewhere no page is asked for.
+    /// Other systems have no such query, and wasmtime does not ask for pages there.
     #[cfg(not(target_os = "linux"))]
     pub fn look() -> Self {
         Self::possible("this system does not tell")
     }
 
-    /// Logs it if what is `self` at the start is not so any more, once. Then an instance might have what another left.
+    /// Logs an error, once, if swap was impossible at the start and has become possible: then an instance could see
+    /// data of another one.
     pub(crate) async fn watch(self) {
         while !self.possible && !Self::look().possible {
-            sleep(LOOKED_EVERY).await;
+            sleep(CHECK_EVERY).await;
         }
         if !self.possible {
             tracing::error!(
-                "swap was added while the host runs, and what instances leave may not be cleared any more: restart the host now"
+                "swap was added while the host runs, so instance memory is not cleared reliably: restart the host now"
             );
         }
     }
 }
 
-/// What control groups allow (version 2).
+/// The swap limits of control groups (version 2).
 #[cfg(target_os = "linux")]
 mod control_groups {
     use std::fs::read_to_string;
     use std::path::Path;
 
-    /// Whether this process's own, or one above it, allows no swap.
+    /// Whether the control group of this process, or a parent of it, forbids swap.
     pub fn may_not_swap() -> bool {
         read_to_string("/proc/self/cgroup").is_ok_and(|groups| allow_none(Path::new("/sys/fs/cgroup"), &groups))
     }
 
-    /// `groups` is what `/proc/self/cgroup` says, and `root` is where groups are seen.
+    /// `groups` is the content of `/proc/self/cgroup`, `root` is where control groups are mounted.
     fn allow_none(root: &Path, groups: &str) -> bool {
         let Some(own) = groups.lines().find_map(|line| line.strip_prefix("0::/")) else { return false };
         let forbids = |group: &Path| {
             let most = read_to_string(root.join(group).join("memory.swap.max"));
             most.is_ok_and(|most| most.trim() == "0")
         };
-        // A group outside of what is seen here begins with "..", and is not seen.
+        // The path of a group outside this namespace begins with "..": it cannot be read here.
         !own.starts_with("..") && Path::new(own).ancestors().any(forbids)
     }
 
@@ -95,7 +97,7 @@ mod control_groups {
         use super::allow_none;
 
         #[test]
-        fn a_group_or_one_above_it_may_forbid_swap_and_what_cannot_be_read_forbids_nothing() {
+        fn a_group_or_its_parent_can_forbid_swap_and_an_unreadable_limit_forbids_nothing() {
             let root = TempDir::new().unwrap();
             for (group, most) in [("a", "max"), ("a/b", "0"), ("a/b/c", "max"), ("d", "4096"), ("e", "")] {
                 fs::create_dir_all(root.path().join(group)).unwrap();
@@ -118,7 +120,7 @@ mod control_groups {
                 assert_eq!(allow_none(root.path(), groups), expected, "{groups:?}");
             }
             fs::write(root.path().join("memory.swap.max"), "0").unwrap();
-            assert!(allow_none(root.path(), "0::/\n"), "of a container, which sees its own group as the root");
+            assert!(allow_none(root.path(), "0::/\n"), "a container sees its own group as the root");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Crowds of unauthenticated clients, each of which has the host keep as much as it can: the host's memory stays bounded, and an
+//! Crowds of unauthenticated clients that make the host buffer as much as possible: its memory stays bounded, and an
 //! appliance gets through.
 //!
-//! A program of its own: the host's memory is measured, and a test beside it that takes all processors has the host keep more.
+//! This is a separate program, because it measures the host's memory, which grows if another test uses all processors.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "it/open_files.rs"]
@@ -15,20 +15,20 @@ use support::{Connection, GUARDED, OPEN, Recipient, Response, numbered};
 
 const WITH_TOKEN: &str = "/events/hq?outbound_event_token=a-token-of-24-characters";
 
-/// The most bytes that the head of a request may have.
+/// The most bytes in the head of a request.
 const HEAD: usize = 32 << 10;
 
-/// The most memory that a host ever has, whatever comes.
+/// The most memory of a host in these tests.
 const MOST_MEMORY: u64 = 300 << 20;
 
-/// Threads that send for a crowd.
+/// The number of threads that send.
 const SENDERS: usize = 8;
 
 fn start(variables: &[&str]) -> Recipient {
     Recipient::start_host(variables, |host| host)
 }
 
-/// How many connections a crowd has: 4,000, or what the limit for open files allows. The host keeps 512 files for other things.
+/// The size of a crowd: 4,000 connections, or what the limit on open files allows. The host reserves 512 files.
 fn crowd() -> usize {
     let files = open_files::raise();
     let connections = files.saturating_sub(600).min(4_000);
@@ -36,11 +36,11 @@ fn crowd() -> usize {
     connections
 }
 
-/// So many connections that have sent this, or what the host took of it.
+/// Connections that have sent `request`, or as much of it as the host accepted.
 fn connections(recipient: &Recipient, count: usize, request: &[u8]) -> Vec<Connection> {
     let send = || {
         let mut connection = recipient.connect();
-        // The host may refuse a request, and close, before all of it was sent.
+        // The host can refuse a request and close before all of it was sent.
         let _ = connection.try_send(request);
         connection
     };
@@ -52,7 +52,7 @@ fn connections(recipient: &Recipient, count: usize, request: &[u8]) -> Vec<Conne
     })
 }
 
-/// What those connections are answered that are answered at all.
+/// The answers of the connections that get one.
 fn answers(connections: &mut [Connection]) -> Vec<Response> {
     connections.iter_mut().filter_map(|connection| connection.try_receive().ok()).collect()
 }
@@ -63,7 +63,7 @@ fn assert_memory_is_bounded(recipient: &Recipient, what: &str) {
     assert!(peak.is_none_or(|peak| peak <= MOST_MEMORY), "{what}: the host had {peak:?} bytes");
 }
 
-/// Waits for what must happen some time. How long it takes is nobody's promise; that it happens is.
+/// Waits until something happens. The minute is only a bound for failures.
 fn wait_until(what: &str, mut happened: impl FnMut() -> bool) {
     let started = Instant::now();
     while !happened() {
@@ -72,10 +72,10 @@ fn wait_until(what: &str, mut happened: impl FnMut() -> bool) {
     }
 }
 
-/// A head of so many bytes for a body of this length: its line, then headers.
+/// A head of `bytes` bytes for a body of this length: the request line, then headers.
 type Shape = fn(length: usize, bytes: usize) -> String;
 
-/// `before`, padding and `after`, so many bytes altogether.
+/// `before`, padding and `after`, together `bytes` bytes.
 fn padded(before: &str, after: &str, bytes: usize) -> String {
     format!("{before}{}{after}", "x".repeat(bytes - before.len() - after.len()))
 }
@@ -103,13 +103,13 @@ fn a_head_of_32_kib_is_served_and_a_longer_one_is_431_however_it_is_sent() {
             let request = head(body.len(), bytes) + &body;
             for part in [request.len(), 1_000] {
                 let mut connection = recipient.connect();
-                // A refusal may come before the last part was sent.
+                // The refusal can arrive before the last part was sent.
                 let _ = request.as_bytes().chunks(part).try_for_each(|part| connection.try_send(part));
                 let response = connection.receive();
                 assert_eq!(response.status, status, "{shape}, {bytes} bytes, {part} at a time: {response:?}");
                 if status == 431 {
                     assert_eq!(response.header("connection"), "close", "{response:?}");
-                    // The host reads on until the client is done, or for two seconds.
+                    // The host drains the connection until the client closes it, or for two seconds.
                     let _ = connection.stream().shutdown(Shutdown::Write);
                     assert!(connection.is_at_its_end());
                 } else {
@@ -121,9 +121,9 @@ fn a_head_of_32_kib_is_served_and_a_longer_one_is_431_however_it_is_sent() {
     wait_until("a line in the log", || recipient.log().contains("a request was refused unread"));
 }
 
-/// It had 1.6 GB.
+/// Without the limit, the host took 1.6 GB.
 #[test]
-fn heads_without_end_take_little_memory_and_an_appliance_gets_through() {
+fn endless_heads_take_little_memory_and_an_appliance_gets_through() {
     let _alone = open_files::alone();
     let never_ends = |bytes| padded("POST /events HTTP/1.1\r\nHost: x\r\nX-Long: ", "", bytes);
     for (what, bytes, status) in
@@ -141,12 +141,16 @@ fn heads_without_end_take_little_memory_and_an_appliance_gets_through() {
             println!("{what}: {} of {} got the answer", answers.len(), held.len());
         }
         assert_memory_is_bounded(&recipient, what);
-        assert!(!recipient.log().contains("made room"), "{what}: there was no crowd: {}", recipient.log());
+        assert!(
+            !recipient.log().contains("was closed for a new one"),
+            "{what}: there was no crowd: {}",
+            recipient.log()
+        );
     }
 }
 
 #[test]
-fn where_a_token_is_missing_a_body_is_not_waited_for_and_takes_no_memory() {
+fn without_a_token_a_body_is_not_waited_for_and_takes_no_memory() {
     let _alone = open_files::alone();
     let head = "POST /events HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n";
     let lengths = ["Content-Length: 250000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n3d090\r\n"];
@@ -167,7 +171,7 @@ fn where_a_token_is_missing_a_body_is_not_waited_for_and_takes_no_memory() {
     }
 }
 
-/// An event of so many bytes, with custom fields that make it that long.
+/// An event of `bytes` bytes, padded with custom fields.
 fn large_event(n: usize, bytes: usize) -> String {
     let fields: String = (0..20).map(|field| format!("&field{field}={}", "x".repeat(bytes / 20))).collect();
     numbered(n) + &fields

@@ -1,5 +1,5 @@
-//! The recipient as an appliance meets it: over real sockets, on a real store, in everything that runs it, and behind what stands in
-//! front of it. What is not here is told as skipped, with the reason.
+//! The recipient from the view of an appliance: over real sockets, with a real store, on every host, and behind a
+//! proxy. Tests that cannot run here are reported as skipped, with the reason.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "../../../tests/support/forms.rs"]
@@ -23,7 +23,7 @@ use proxy::{Front, Proxy, Way};
 use support::{Connection, GUARDED, Kind, OPEN, Recipient, Response, TOKEN, numbered};
 use trials::{Promise, promises};
 
-/// What an appliance sends to.
+/// A target of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Recipient(Kind),
@@ -31,39 +31,39 @@ enum End {
     Behind(Front),
 }
 
-/// What every end is held to.
+/// Tests for every target.
 const PROMISES: &[Promise<fn(End)>] = promises![
     all_seven_events_arrive_and_repeats_are_duplicates,
     events_outlive_the_recipient,
     the_token_decides,
     a_body_in_chunks_is_one_body,
-    a_sender_that_waits_to_be_asked_for_the_body_is_asked,
+    a_client_that_expects_100_continue_gets_it,
     a_large_body_is_refused_before_it_is_sent,
     seven_hundred_megabytes_of_chunks_are_refused_and_take_no_memory,
     a_body_that_breaks_off_leaves_nothing,
-    a_hundred_overlapping_repeats_leave_one_key_and_a_later_one_its_bytes_alone,
+    a_hundred_overlapping_repeats_make_one_key_that_a_later_one_does_not_change,
     every_event_that_was_answered_200_is_there_after_a_kill,
     hostile_requests_stop_nothing,
     health_and_problems_reach_the_wire,
-    health_is_told_to_get_and_to_head,
+    health_answers_get_and_head,
 ];
 
-/// What starts, or does not, is the recipient itself.
+/// Tests for every host, without a proxy.
 const OF_RECIPIENTS: &[Promise<fn(Kind)>] = promises![a_setting_that_does_not_parse_is_named];
 
 fn main() -> ExitCode {
     let recipients = Kind::ALL.into_iter().flat_map(|kind| {
         let (name, missing) = (kind.name(), kind.missing());
-        let all = trials::of(End::Recipient(kind), name, missing.clone(), PROMISES);
-        all.into_iter().chain(trials::of(kind, name, missing, OF_RECIPIENTS))
+        let all = trials::for_each_test(End::Recipient(kind), name, missing.clone(), PROMISES);
+        all.into_iter().chain(trials::for_each_test(kind, name, missing, OF_RECIPIENTS))
     });
     let behind = Front::ALL
         .into_iter()
-        .flat_map(|front| trials::of(End::Behind(front), front.name(), front.missing(), PROMISES));
+        .flat_map(|front| trials::for_each_test(End::Behind(front), front.name(), front.missing(), PROMISES));
     trials::run(recipients.chain(behind))
 }
 
-/// A recipient, and what stands in front of it.
+/// A recipient and the proxy in front of it.
 struct Reached {
     recipient: Recipient,
     front: Option<(Proxy, Way)>,
@@ -79,11 +79,11 @@ impl Reached {
 
     fn behind(front: Front, recipient: Recipient) -> Self {
         let proxy = Proxy::start(front, recipient.address);
-        let way = Way::to(&proxy);
+        let way = Way::through(&proxy);
         Self { recipient, front: Some((proxy, way)) }
     }
 
-    /// Kills the recipient. It comes back at another address, which what stands in front is told.
+    /// Kills the recipient and restarts it at another address. The proxy gets the new address.
     fn kill_and_restart(self) -> Self {
         let recipient = self.recipient.kill_and_restart();
         match self.front {
@@ -107,7 +107,7 @@ fn assert_accepted(response: &Response, result: &str) {
     assert_eq!(response.header("transfer-encoding"), "");
 }
 
-/// The answer itself. Caddy sends a 100 of its own, whatever the recipient says, and hands the recipient's on too.
+/// The final answer. Caddy sends a 100 of its own and also forwards that of the recipient.
 fn receive(end: End, connection: &mut Connection) -> Response {
     loop {
         let response = connection.receive();
@@ -172,7 +172,7 @@ fn a_body_in_chunks_is_one_body(end: End) {
     assert_accepted(&connection.post("/events", numbered(1)), "duplicate");
 }
 
-fn a_sender_that_waits_to_be_asked_for_the_body_is_asked(end: End) {
+fn a_client_that_expects_100_continue_gets_it(end: End) {
     let reached = Reached::start(end, &[OPEN]);
     let mut connection = reached.connect();
     let (body, head) = (numbered(1), "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length:");
@@ -184,7 +184,7 @@ fn a_sender_that_waits_to_be_asked_for_the_body_is_asked(end: End) {
 
 fn a_large_body_is_refused_before_it_is_sent(end: End) {
     let reached = Reached::start(end, &[OPEN]);
-    // More than 32 bits hold, too: a component's own numbers end there.
+    // Also a length of more than 32 bits, the size of the component's own numbers.
     for length in ["700000000", "5000000000"] {
         let mut connection = reached.connect();
         let head = "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length:";
@@ -225,7 +225,7 @@ fn a_body_that_breaks_off_leaves_nothing(end: End) {
         let uri = format!("/events?outbound_event_token={TOKEN}");
         connection.send(format!("POST {uri} HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n64\r\n{}", numbered(1)));
         connection.stream().shutdown(Shutdown::Write).unwrap();
-        // What is answered, if anything, no sender takes for a 200.
+        // Any answer must not be 200.
         assert!(connection.try_receive().map_or(true, |response| response.status >= 400));
     }
     let mut gone = reached.connect();
@@ -237,9 +237,9 @@ fn a_body_that_breaks_off_leaves_nothing(end: End) {
     assert_eq!(reached.recipient.stored().len(), 1);
 }
 
-fn a_hundred_overlapping_repeats_leave_one_key_and_a_later_one_its_bytes_alone(end: End) {
+fn a_hundred_overlapping_repeats_make_one_key_that_a_later_one_does_not_change(end: End) {
     let reached = Reached::start(end, &[OPEN]);
-    // The file for nginx lets an address have so many requests at once.
+    // The file for nginx limits the requests of an address to this number.
     let senders = if end == End::Behind(Front::Nginx) { 32 } else { 100 };
     let together = Barrier::new(senders);
     std::thread::scope(|scope| {
@@ -272,7 +272,7 @@ fn every_event_that_was_answered_200_is_there_after_a_kill(end: End) {
             senders.push(scope.spawn(move || {
                 for n in 0.. {
                     let Ok(response) = connection.try_post("/", numbered(n * SENDERS + sender)) else { break };
-                    // What stands in front says so.
+                    // The proxy answers while the recipient is down.
                     if matches!(end, End::Behind(_)) && response.status == 502 {
                         break;
                     }
@@ -283,7 +283,7 @@ fn every_event_that_was_answered_200_is_there_after_a_kill(end: End) {
                 assert!(killed.load(Ordering::SeqCst), "the connection ended before the kill");
             }));
         }
-        // In the middle of it, wherever that is: by count, not by time.
+        // Kills the recipient in the middle: by count, not by time.
         while count.load(Ordering::SeqCst) < 300 && !senders.iter().any(|sender| sender.is_finished()) {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -315,7 +315,7 @@ fn hostile_requests_stop_nothing(end: End) {
         let response = reached.post(&uri, body);
         assert!(statuses.contains(&response.status), "{end:?}, {what}: {response:?}");
     }
-    // What the HTTP server itself may refuse, it may: the next request is answered all the same.
+    // The HTTP server can refuse some of them. The next request must be answered.
     let heads = [
         format!("POST {uri}&q={} HTTP/1.1\r\nHost: x\r\n", "q".repeat(64 * 1024)).into_bytes(),
         [format!("POST {uri} HTTP/1.1\r\nHost: x\r\nX-Odd: ").as_bytes(), b"\xff\xfe\r\n"].concat(),
@@ -346,7 +346,7 @@ fn hostile_requests_stop_nothing(end: End) {
     assert_accepted(&reached.post(&uri, numbered(8)), "stored");
 }
 
-/// Spin 4.0.2 itself answers a header that is not UTF-8 with 500 and no body; the component never runs. No other end may answer so.
+/// Only Spin 4.0.2 can answer so: it answers a header that is not UTF-8 with 500 and no body, without the component.
 fn is_spins_own_refusal(end: End, head: &[u8], response: &Response) -> bool {
     let is_spin = end == End::Recipient(Kind::Spin);
     is_spin && std::str::from_utf8(head).is_err() && response.status == 500 && response.body.is_empty()
@@ -364,12 +364,12 @@ fn health_and_problems_reach_the_wire(end: End) {
     assert!(end == End::Recipient(Kind::Spin) || reached.recipient.stored().is_empty());
 }
 
-fn health_is_told_to_get_and_to_head(end: End) {
+fn health_answers_get_and_head(end: End) {
     let reached = Reached::start(end, &[OPEN]);
     let mut connection = reached.connect();
     connection.send("GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_eq!(connection.receive().text(), r#"{"ready":true,"ingest":"open"}"#);
-    // The length of what GET would get may be told; the body is not. The next answer shows that none came.
+    // The answer can have the length that GET would have, but no body. The next answer shows that none was sent.
     connection.send("HEAD /health HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_eq!(connection.receive_head().status, 200);
     assert_accepted(&connection.post("/", numbered(1)), "stored");
@@ -378,7 +378,7 @@ fn health_is_told_to_get_and_to_head(end: End) {
 
 fn a_setting_that_does_not_parse_is_named(kind: Kind) {
     match kind {
-        // Our host can look before it starts; others can not.
+        // Only our host can check settings before it starts.
         Kind::Host | Kind::HostWasi => {
             let mut host = support::host();
             host.args(["serve", "--variable", "ingest_open=yes"]);

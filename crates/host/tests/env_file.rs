@@ -1,6 +1,6 @@
-//! One file of settings for all who read such files: the host (`--env-file`), systemd (`EnvironmentFile=`), docker and podman (`--env-file`).
-//! Each reads the example of `docs/operate/settings.md`, and what the host takes. Where one of them is not here, its rule stands for it, as
-//! its source has it.
+//! A file of settings for all its readers: the host (`--env-file`), systemd (`EnvironmentFile=`), docker and podman
+//! (`--env-file`). Each reads the example of `docs/operate/settings.md` and files that the host accepts. If a reader is
+//! not installed, its rule, copied from its source, replaces it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "support/readers.rs"]
@@ -20,7 +20,7 @@ use readers::{Variables, docker, docker_rule, podman, systemd_finds, systemd_rul
 use support::{Recipient, TOKEN, numbered};
 use trials::{Promise, promises, skippable};
 
-/// What has to be on PATH, and what can be held with it.
+/// Tests with the programs that they need.
 type Held = (Option<&'static str>, &'static [Promise<fn()>]);
 
 const PROMISES: [Held; 4] = [
@@ -28,14 +28,14 @@ const PROMISES: [Held; 4] = [
         None,
         promises![
             the_example_is_a_file_of_settings,
-            the_rules_of_all_readers_agree_on_what_the_host_takes,
-            the_host_refuses_what_the_rules_read_differently,
-            destinations_come_from_a_file_of_their_own_too,
+            the_rules_of_all_readers_agree_on_accepted_files,
+            the_host_refuses_files_on_which_the_rules_differ,
+            destinations_can_come_from_a_separate_file,
         ],
     ),
-    (Some("systemd-analyze"), promises![systemd_reads_what_the_host_reads]),
-    (Some("docker"), promises![docker_reads_what_the_host_reads]),
-    (Some("podman"), promises![podman_reads_what_the_host_reads]),
+    (Some("systemd-analyze"), promises![systemd_reads_the_same_values]),
+    (Some("docker"), promises![docker_reads_the_same_values]),
+    (Some("podman"), promises![podman_reads_the_same_values]),
 ];
 
 fn main() -> ExitCode {
@@ -55,7 +55,7 @@ fn example() -> String {
     lines.join("\n") + "\n"
 }
 
-/// More than the example has: everything that one of the readers might take for something else.
+/// More than the example: everything that a reader could interpret.
 const ODD: &str = "\n# a comment: it's \"one\"; $HOME\n\t # another\n\
 SPIN_VARIABLE_INGEST_TOKENS=a-token-of-24-characters,another-of-24-characters\n\
 SPIN_VARIABLE_RETENTION_DAYS=365\n\
@@ -83,13 +83,13 @@ fn the_example_is_a_file_of_settings() {
     }
 }
 
-fn the_rules_of_all_readers_agree_on_what_the_host_takes() {
+fn the_rules_of_all_readers_agree_on_accepted_files() {
     for file in [example(), ODD.to_owned(), ODD.replace('\n', "\r\n")] {
         let expected = host(&file);
         assert_eq!(systemd_rule(&file), expected, "{file}");
         assert_eq!(docker_rule(&file), expected, "{file}");
     }
-    // Files of all that matters to one of them, in any order: the same ones each time.
+    // Combines everything that matters to a reader in every order; the files are the same in each run.
     let pieces = ["A=", "B=", "C", "=", "\"", "'", "\\", "#", ";", "$", " ", "\t", "\r", "\n", "\n", "x", "ë", "[{"];
     let mut state = 1_u64;
     let mut next = |below: usize| {
@@ -108,7 +108,7 @@ fn the_rules_of_all_readers_agree_on_what_the_host_takes() {
     assert!(taken > 2_000, "{taken} files had variables");
 }
 
-fn the_host_refuses_what_the_rules_read_differently() {
+fn the_host_refuses_files_on_which_the_rules_differ() {
     for line in ["A=\"x\"", "A='x'", "A=[\"\\n\"]", "A=x\\", "A= x", "A=x ", "# x\\"] {
         let file = format!("{line}\nB=y\n");
         assert_ne!(systemd_rule(&file), docker_rule(&file), "{line}");
@@ -116,12 +116,12 @@ fn the_host_refuses_what_the_rules_read_differently() {
     }
 }
 
-/// Of what it finds only whether it is what is expected can be seen.
-fn systemd_reads_what_the_host_reads() {
+/// systemd only reports whether a value is the expected one.
+fn systemd_reads_the_same_values() {
     let folder = tempfile::tempdir().unwrap();
     for (number, text) in [example(), ODD.to_owned()].into_iter().enumerate() {
         let file = written(folder.path(), number, &text);
-        // A condition does not tell an empty value from none.
+        // The condition does not distinguish an empty value from a missing one.
         for (name, value) in host(&text).into_iter().filter(|(_, value)| !value.is_empty()) {
             assert!(systemd_finds(&file, &name, &value), "{name}={value}");
             assert!(!systemd_finds(&file, &name, &format!("{value}x")), "{name}={value}");
@@ -131,15 +131,15 @@ fn systemd_reads_what_the_host_reads() {
     assert!(systemd_finds(&quoted, "A", "x") && systemd_finds(&quoted, "B", "ab"), "what its rule says");
 }
 
-fn docker_reads_what_the_host_reads() {
-    reads_what_the_host_reads(docker);
+fn docker_reads_the_same_values() {
+    assert_same_values(docker);
 }
 
-fn podman_reads_what_the_host_reads() {
-    reads_what_the_host_reads(podman);
+fn podman_reads_the_same_values() {
+    assert_same_values(podman);
 }
 
-fn reads_what_the_host_reads(read: fn(&Path) -> Variables) {
+fn assert_same_values(read: fn(&Path) -> Variables) {
     let folder = tempfile::tempdir().unwrap();
     for (number, text) in [example(), ODD.to_owned()].into_iter().enumerate() {
         let read = read(&written(folder.path(), number, &text));
@@ -157,8 +157,9 @@ fn written(folder: &Path, number: usize, text: &str) -> std::path::PathBuf {
     path
 }
 
-/// As they need a backslash, in as many lines as one likes. The file goes before the environment, and a `--variable` before the file.
-fn destinations_come_from_a_file_of_their_own_too() {
+/// A file for `--destinations` can have backslashes and several lines. It overrides the environment, and `--variable`
+/// overrides it.
+fn destinations_can_come_from_a_separate_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("destinations.json");
     let template = r#"{ "method": "POST", "content_type": "application/json", "body": "{\"text\": {{ title }}}" }"#;
@@ -177,15 +178,15 @@ fn destinations_come_from_a_file_of_their_own_too() {
         assert_eq!(recipient.post("/", numbered(1)).status, 200);
         let mut connection = recipient.connect();
         connection.send(format!("GET /api/destinations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"));
-        let told = connection.receive().text();
+        let answer = connection.receive().text();
         let expected = if in_command { "of-the-command" } else { "of-the-file" };
-        assert!(told.contains(expected) && told.matches("\"name\"").count() == 1, "{told}");
+        assert!(answer.contains(expected) && answer.matches("\"name\"").count() == 1, "{answer}");
     }
     let quoted_twice = template.replace("{{ title }}", "\\\"{{ title }}\\\"");
     let faults = [
         ("[{\"name\": \"a\"}]".to_owned(), "the setting destinations [0].url"),
         ("[".to_owned(), "is no JSON"),
-        // Found by invented events, before anything is sent.
+        // Found with made-up events before anything is sent.
         (
             format!("[{{ \"name\": \"a\", {destination}: {quoted_twice} }}]"),
             "the setting destinations [0].template.body makes no valid JSON of support_conference_begin: ",

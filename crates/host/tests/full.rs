@@ -1,4 +1,4 @@
-//! What the host promises when there is no room for an event: on a disk that is full, and in a file that may not grow.
+//! A host without room for an event: on a full disk, and with a limit on the size of files.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "support/mounts.rs"]
@@ -22,20 +22,20 @@ const READ: &str = "read_tokens=a-token-of-24-characters";
 
 const MOUNTS: &[Promise<fn()>] = promises![
     a_full_disk_is_a_503_until_there_is_room,
-    on_a_full_disk_all_that_removes_works_and_then_events_are_taken_again,
-    on_a_disk_that_others_filled_a_host_starts_and_reads_and_removes,
-    a_file_that_is_a_mount_of_its_own_is_warned_of_at_the_start,
+    removals_work_on_a_full_disk_and_events_are_stored_after_them,
+    a_host_starts_reads_and_removes_on_a_disk_that_others_filled,
+    the_start_warns_of_a_store_file_that_is_a_mount,
 ];
 
 fn main() -> ExitCode {
     let mounts = mounts::missing();
     let prlimit = (!succeeds(Command::new("prlimit").arg("--version"))).then_some("prlimit is not to be had");
-    let may_not_grow = promises![a_file_that_may_not_grow_is_a_503_until_it_may];
+    let may_not_grow = promises![events_are_answered_503_while_the_file_cannot_grow];
     let mounts = MOUNTS.iter().map(|promise| (*promise, mounts));
     trials::run_here(mounts.chain(may_not_grow.iter().map(|promise| (*promise, prlimit))))
 }
 
-/// What is in the file, by ids, if SQLite finds the file in order. A copy is looked at: that of a host that is idle is whole.
+/// The ids of the events in the file, after SQLite has checked it. Reads a copy; the copy of an idle host is complete.
 fn ids_in(folder: &Path) -> BTreeSet<String> {
     let copy = tempfile::tempdir().unwrap();
     for name in ["sqlite_key_value.db", "sqlite_key_value.db-wal"] {
@@ -58,7 +58,7 @@ fn health(recipient: &Recipient) -> Response {
     connection.receive()
 }
 
-/// Sends events until there is no room for one, and again once there is.
+/// Sends events until there is no room, and again after room was made.
 fn fill(recipient: &Recipient, more_room: impl FnOnce()) -> BTreeSet<String> {
     let mut connection = recipient.connect();
     let (mut acknowledged, refused) = until_full(recipient, 0, numbered);
@@ -68,13 +68,14 @@ fn fill(recipient: &Recipient, more_room: impl FnOnce()) -> BTreeSet<String> {
     assert_eq!((full.status, full.header("retry-after")), (503, "5"), "{full:?}");
     assert!(full.text().contains(r#""ready":false"#) && full.text().contains(r#""ingest":"open""#), "{full:?}");
     assert_eq!(connection.post("/", numbered(first_refused)).status, 503);
-    // One that was packed meanwhile is recognised by compaction only: it waits, or is stored once more where that has made room.
+    // An event that was packed in between is recognised only by compaction. It is refused, or stored again if there is
+    // room.
     for n in 0..first_refused {
         let response = connection.post("/", numbered(n));
         assert!(matches!(response.status, 200 | 503), "event {n}: {response:?}");
     }
     more_room();
-    // Nobody has sent anything since.
+    // No request was sent since.
     assert_eq!(health(recipient).status, 200, "it is ready again by itself");
     for n in first_refused..2 * first_refused {
         let response = connection.post("/", numbered(n));
@@ -85,14 +86,14 @@ fn fill(recipient: &Recipient, more_room: impl FnOnce()) -> BTreeSet<String> {
 }
 
 fn a_full_disk_is_a_503_until_there_is_room() {
-    let disk = Disk::of("1m");
+    let disk = Disk::with_size("1m");
     let recipient = disk.recipient(&[OPEN]);
     let acknowledged = fill(&recipient, || assert!(disk.resize("64m")));
     assert!(recipient.log().contains("database or disk is full"), "{}", recipient.log());
     assert_eq!(ids_in(&disk.seen_from_outside()), acknowledged);
 }
 
-/// An event of a session, of which each has 20. It is long, and hardly becomes smaller in a pack.
+/// An event of a session with 20 events. It is long and compresses badly.
 fn of_session(n: usize) -> String {
     let mut random = n as u64 + 1;
     let noise: String = std::iter::repeat_with(|| {
@@ -108,8 +109,8 @@ fn of_session(n: usize) -> String {
     )
 }
 
-/// Sends events, from a number on, until there is no room for the next. That takes some tries: what finds the disk full has compaction make
-/// room. The ids of those that were stored, and the last answer.
+/// Sends events from a number on until there is no room for the next. This takes several attempts, since compaction
+/// makes room when the disk is full. Returns the ids of the stored events and the last answer.
 fn until_full(recipient: &Recipient, from: usize, event: impl Fn(usize) -> String) -> (Vec<String>, Response) {
     let (mut connection, mut stored, mut refused) = (recipient.connect(), Vec::new(), 0);
     loop {
@@ -135,14 +136,14 @@ fn administer(recipient: &Recipient, method: &str, path: &str) -> Response {
     connection.receive()
 }
 
-/// A command on the store's file, beside the host.
+/// Runs a store command while the host runs.
 fn on_file(disk: &Disk, command: &str, arguments: &[&str]) {
     let mut run = disk.command(host().get_program());
     let output = run.args(["store", command]).arg(disk.store()).args(arguments).output().unwrap();
     assert!(output.status.success(), "store {command}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Until nothing remains.
+/// Repeats a call until `remaining` is false.
 fn administer_to_the_end(recipient: &Recipient, method: &str, path: &str) {
     for _ in 0..100 {
         let done = administer(recipient, method, path);
@@ -154,8 +155,8 @@ fn administer_to_the_end(recipient: &Recipient, method: &str, path: &str) {
     panic!("{method} {path} does not come to its end");
 }
 
-/// A disk was full, and `DELETE`, `store prune` and `store pack` failed as well: nothing could make room.
-fn on_a_full_disk_all_that_removes_works_and_then_events_are_taken_again() {
+/// Without the reserve, `DELETE`, `store prune` and `store pack` failed on a full disk, and nothing could make room.
+fn removals_work_on_a_full_disk_and_events_are_stored_after_them() {
     type Remove = fn(&Disk, &Recipient, usize, usize);
     let ways: [(&str, Remove); 3] = [
         ("sessions are erased", |_, recipient, from, to| {
@@ -175,10 +176,10 @@ fn on_a_full_disk_all_that_removes_works_and_then_events_are_taken_again() {
         ("store prune", |disk, _, _, _| on_file(disk, "prune", &["--older-than", "365d"])),
     ];
     for (way, remove) in ways {
-        let disk = Disk::of("4m");
+        let disk = Disk::with_size("4m");
         let recipient = disk.recipient(&[OPEN, ADMIN, READ]);
         let mut sent = 0;
-        // As often as one likes: the file does not become smaller, and its pages are used again.
+        // Any number of times: the file does not shrink, and its pages are reused.
         for round in 0..6 {
             let from = sent;
             sent += until_full(&recipient, sent, of_session).0.len();
@@ -192,8 +193,8 @@ fn on_a_full_disk_all_that_removes_works_and_then_events_are_taken_again() {
     }
 }
 
-fn on_a_disk_that_others_filled_a_host_starts_and_reads_and_removes() {
-    let disk = Disk::of("4m");
+fn a_host_starts_reads_and_removes_on_a_disk_that_others_filled() {
+    let disk = Disk::with_size("4m");
     let start = || disk.recipient(&[OPEN, ADMIN, READ, "loose_events=2000"]);
     let session = |n: usize| format!("/api/sessions/default/{:032x}", 0x1000 + n);
     let event = |n: usize| {
@@ -225,7 +226,7 @@ fn on_a_disk_that_others_filled_a_host_starts_and_reads_and_removes() {
     for n in 0..30 {
         assert_eq!(administer(&recipient, "GET", &session(n)).status, 404, "session {n}");
     }
-    // The disk is as full as it was, and the store's file has room.
+    // The disk is still full, but the store's file has free pages.
     for n in next..next + 100 {
         let response = recipient.post("/", event(n));
         assert_eq!(response.result(), "stored", "{response:?}: {}", recipient.log());
@@ -235,7 +236,7 @@ fn on_a_disk_that_others_filled_a_host_starts_and_reads_and_removes() {
     on_file(&disk, "check", &[]);
 }
 
-fn a_file_that_is_a_mount_of_its_own_is_warned_of_at_the_start() {
+fn the_start_warns_of_a_store_file_that_is_a_mount() {
     let folder = tempfile::tempdir().unwrap();
     let (real, mounted) = (folder.path().join("real.db"), folder.path().join("mounted.db"));
     drop(KeyValueStore::sqlite(&real).unwrap());
@@ -250,7 +251,7 @@ fn a_file_that_is_a_mount_of_its_own_is_warned_of_at_the_start() {
     assert!(says.contains("mount the folder"), "{says}");
 }
 
-fn a_file_that_may_not_grow_is_a_503_until_it_may() {
+fn events_are_answered_503_while_the_file_cannot_grow() {
     let ignored = "trap '' XFSZ; exec \"$0\" \"$@\"";
     let recipient = Recipient::start_host(&[OPEN], |host| run_by("sh", &["-c", ignored], &host));
     let limit = |bytes: &str| {

@@ -1,4 +1,5 @@
-//! What the host promises of its log: it holds up no request and no stop, whatever becomes of standard error, and says what it lost.
+//! The log of the host: it never delays a request or a stop, whatever happens to standard error, and it reports lost
+//! lines.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "support/mounts.rs"]
@@ -22,33 +23,33 @@ use support::{Connection, OPEN, Recipient, component, free_address, numbered, ru
 use trials::{Promise, promises};
 
 const WITH_PIPES: &[Promise<fn()>] = promises![
-    a_pipe_that_nobody_reads_holds_up_no_event_and_no_stop,
-    standard_output_may_be_the_same_pipe_and_full_from_the_start,
-    a_start_that_fails_ends_where_nobody_reads_why,
-    lost_lines_are_reported_first_when_somebody_reads,
+    an_unread_pipe_delays_no_event_and_no_stop,
+    standard_output_can_be_the_same_full_pipe,
+    a_failed_start_ends_although_nobody_reads_the_reason,
+    lost_lines_are_reported_first_when_a_reader_reads_again,
     lost_lines_are_counted_in_the_metrics,
-    a_pipe_whose_reader_is_gone_holds_up_no_event_and_no_stop,
-    a_panic_is_a_log_line_and_does_not_wait_for_a_reader,
-    a_hangup_without_tls_ends_nothing,
-    a_second_signal_ends_it_at_once_and_says_so,
-    a_second_signal_ends_it_where_nobody_reads_that,
+    a_closed_pipe_delays_no_event_and_no_stop,
+    a_panic_is_logged_without_waiting_for_a_reader,
+    sighup_without_tls_is_ignored,
+    a_second_signal_ends_the_host_at_once_and_is_logged,
+    a_second_signal_ends_the_host_although_nobody_reads_the_log,
 ];
 
 const WITH_DISKS: &[Promise<fn()>] = promises![
-    a_full_disk_of_the_log_holds_up_no_event_and_no_stop,
-    lost_lines_are_reported_first_when_there_is_room_again,
+    a_full_disk_of_the_log_delays_no_event_and_no_stop,
+    lost_lines_are_reported_first_when_the_disk_has_room_again,
 ];
 
-/// As many as fill a pipe and the queue, and then some.
+/// More events than fill the pipe and the queue.
 const FLOOD: usize = 3_000;
 
-/// What a pipe holds on Linux, in bytes.
+/// The size of a pipe on Linux, in bytes.
 const PIPE: usize = 65_536;
 
-/// What the queue holds, in lines.
+/// The size of the queue, in lines.
 const QUEUE: usize = 1_000;
 
-/// The argument with which this program is started to panic.
+/// With this argument, this program starts the log and panics.
 const PANICS: &str = "--panics";
 
 fn main() -> ExitCode {
@@ -63,7 +64,7 @@ fn main() -> ExitCode {
     trials::run_here(pipes.chain(WITH_DISKS.iter().map(|promise| (*promise, mounts))))
 }
 
-/// A named pipe with a reader, which does not read. It is open both ways, so opening it waits for nobody.
+/// A named pipe whose reader does not read. It is opened for both directions, so that opening it does not wait.
 fn pipe() -> (tempfile::TempDir, PathBuf, File) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pipe");
@@ -72,7 +73,7 @@ fn pipe() -> (tempfile::TempDir, PathBuf, File) {
     (folder, path, reader)
 }
 
-/// A host whose standard error is this file.
+/// A host with this file as standard error.
 fn start(standard_error: &Path, arguments: &[&str]) -> Recipient {
     Recipient::start_host(&[OPEN], |mut host| {
         host.args(arguments);
@@ -82,7 +83,7 @@ fn start(standard_error: &Path, arguments: &[&str]) -> Recipient {
     })
 }
 
-/// Sends events on one connection, each of which must be answered 200.
+/// Sends events on one connection. Each must be answered 200.
 fn send(connection: &mut Connection, path: &str, numbers: std::ops::Range<usize>) {
     for n in numbers {
         let response = connection.try_post(path, numbered(n)).unwrap_or_else(|error| panic!("event {n}: {error}"));
@@ -108,7 +109,7 @@ fn signal(child: &Child, signal: &str) {
     assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
 }
 
-/// The exit code of a process that must end by itself, or it would never.
+/// The exit code of a process that must end by itself in time.
 fn exit_code(child: &mut Child) -> Option<i32> {
     let started = Instant::now();
     loop {
@@ -125,7 +126,7 @@ fn assert_ends_well(mut recipient: Recipient) {
     assert_eq!(exit_code(&mut recipient.child), Some(0));
 }
 
-/// Reads on a thread until no process can write to it any more.
+/// Reads on a thread until all writers are closed.
 fn read_on(mut file: File) -> (Arc<Mutex<Vec<u8>>>, std::thread::JoinHandle<()>) {
     let read = Arc::<Mutex<Vec<u8>>>::default();
     let into = Arc::clone(&read);
@@ -144,14 +145,14 @@ fn contains(text: &[u8], what: &str) -> bool {
 
 const REPORT: &str = "log lines were lost";
 
-/// How many lost lines this line reports.
+/// The number of lost lines that a log line reports.
 fn reported(line: &Value) -> u64 {
     let is_report = line["fields"]["message"].as_str().is_some_and(|message| message.starts_with(REPORT));
     assert!(!is_report || line["level"] == "WARN", "{line}");
     if is_report { line["fields"]["lost"].as_u64().expect("a report without a number") } else { 0 }
 }
 
-fn a_pipe_that_nobody_reads_holds_up_no_event_and_no_stop() {
+fn an_unread_pipe_delays_no_event_and_no_stop() {
     let (_folder, path, _reader) = pipe();
     let recipient = start(&path, &[]);
     send(&mut recipient.connect(), "/", 0..FLOOD);
@@ -160,7 +161,7 @@ fn a_pipe_that_nobody_reads_holds_up_no_event_and_no_stop() {
     assert_ends_well(recipient);
 }
 
-/// A process that does not outlive a test that failed.
+/// A process that is killed if the test fails.
 struct Killed(Child);
 
 impl Drop for Killed {
@@ -170,8 +171,8 @@ impl Drop for Killed {
     }
 }
 
-/// As where one supervisor takes both.
-fn standard_output_may_be_the_same_pipe_and_full_from_the_start() {
+/// A supervisor can use one pipe for both streams.
+fn standard_output_can_be_the_same_full_pipe() {
     let (folder, path, mut reader) = pipe();
     reader.write_all(&[b'\n'; PIPE]).unwrap();
     let both = || OpenOptions::new().write(true).open(&path).unwrap();
@@ -181,13 +182,13 @@ fn standard_output_may_be_the_same_pipe_and_full_from_the_start() {
     host.arg("--store").arg(support::store_path(folder.path()));
     let mut child = Killed(host.stdin(Stdio::null()).stdout(both()).stderr(both()).spawn().unwrap());
     wait_until("it listens", || std::net::TcpStream::connect(address).is_ok());
-    // So that the queue is full when the host is told to stop.
-    send(&mut Connection::to(address), "/", 0..QUEUE + 100);
+    // Fills the queue before the host is stopped.
+    send(&mut Connection::open(address), "/", 0..QUEUE + 100);
     signal(&child.0, "-TERM");
     assert_eq!(exit_code(&mut child.0), Some(0));
 }
 
-fn a_start_that_fails_ends_where_nobody_reads_why() {
+fn a_failed_start_ends_although_nobody_reads_the_reason() {
     let (folder, path, mut reader) = pipe();
     reader.write_all(&[b'\n'; PIPE]).unwrap();
     let mut host = support::host();
@@ -197,7 +198,7 @@ fn a_start_that_fails_ends_where_nobody_reads_why() {
     assert_eq!(exit_code(&mut child.0), Some(2));
 }
 
-fn lost_lines_are_reported_first_when_somebody_reads() {
+fn lost_lines_are_reported_first_when_a_reader_reads_again() {
     let (_folder, path, reader) = pipe();
     let recipient = start(&path, &["--log-json"]);
     let mut connection = recipient.connect();
@@ -221,20 +222,20 @@ fn lost_lines_are_reported_first_when_somebody_reads() {
     assert!(lost > 0);
     assert!(requests("/") + lost as usize >= FLOOD, "{} are there, {lost} are reported as lost", requests("/"));
     assert_eq!(requests("/events/later"), 10);
-    // What the pipe held, and the line that was being written, went before it; the queue holds far more.
+    // The content of the pipe and the line being written come first; the queue has far more lines.
     let before = log.find(REPORT).unwrap();
     assert!(before < PIPE + 4_096, "{before} bytes come before the report");
-    assert!(contains(log.as_bytes(), "stopping; what was accepted is finished first"));
+    assert!(contains(log.as_bytes(), "stopping; accepted requests are finished first"));
 }
 
-/// Where the metrics are, as a line of the log says.
+/// The address of the metrics in a log line.
 fn metrics_of(line: &str) -> SocketAddr {
     line.split("http://").nth(1).unwrap().split('/').next().unwrap().parse().unwrap()
 }
 
-/// How many lines were lost, as the metrics say.
+/// The number of lost lines in the metrics.
 fn lost_lines(metrics: SocketAddr) -> usize {
-    let mut connection = Connection::to(metrics);
+    let mut connection = Connection::open(metrics);
     connection.send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
     let page = connection.receive().text();
     let value = page.lines().find_map(|line| line.strip_prefix("outbound_events_log_lines_lost_total "));
@@ -244,18 +245,18 @@ fn lost_lines(metrics: SocketAddr) -> usize {
 fn lost_lines_are_counted_in_the_metrics() {
     let (_folder, path, reader) = pipe();
     let recipient = start(&path, &["--metrics", "127.0.0.1:0"]);
-    // Where they are is logged before the host says that it listens.
+    // Their address is logged before the host prints that it listens.
     let said =
         BufReader::new(&reader).lines().map(Result::unwrap).find(|line| line.contains("metrics are at")).unwrap();
     let metrics = metrics_of(&said);
     assert_eq!(lost_lines(metrics), 0);
     send(&mut recipient.connect(), "/", 0..FLOOD);
     assert!(lost_lines(metrics) > 0);
-    // One line a request, and no more than were sent.
+    // One line per request, at most as many as were sent.
     assert!(lost_lines(metrics) < FLOOD, "{}", lost_lines(metrics));
 }
 
-fn a_pipe_whose_reader_is_gone_holds_up_no_event_and_no_stop() {
+fn a_closed_pipe_delays_no_event_and_no_stop() {
     let (_folder, path, reader) = pipe();
     let recipient = start(&path, &[]);
     drop(reader);
@@ -265,14 +266,14 @@ fn a_pipe_whose_reader_is_gone_holds_up_no_event_and_no_stop() {
     assert_ends_well(recipient);
 }
 
-/// The host has no panic on demand, so this program starts the same log.
+/// The host cannot be made to panic, so this program starts the same log and panics.
 fn panic_in_a_thread() -> ExitCode {
     let _log = log_queue::start(false);
     let ended = std::thread::spawn(|| panic!("the cause")).join();
     if ended.is_err() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn a_panic_is_a_log_line_and_does_not_wait_for_a_reader() {
+fn a_panic_is_logged_without_waiting_for_a_reader() {
     let mut panics = Command::new(std::env::current_exe().unwrap());
     panics.arg(PANICS).env_remove("RUST_LOG");
     let read = panics.output().unwrap();
@@ -286,20 +287,20 @@ fn a_panic_is_a_log_line_and_does_not_wait_for_a_reader() {
     assert_eq!(exit_code(&mut unread.0), Some(0));
 }
 
-fn a_hangup_without_tls_ends_nothing() {
+fn sighup_without_tls_is_ignored() {
     let recipient = Recipient::start_host(&[OPEN], |host| host);
     let mut connection = recipient.connect();
     for n in 1..=3 {
         signal(&recipient.child, "-HUP");
-        let ignored = || recipient.log().matches("SIGHUP ignored: there is no certificate to reload").count();
+        let ignored = || recipient.log().matches("SIGHUP ignored: the host serves http").count();
         wait_until("it is ignored", || ignored() == n);
         assert_eq!(connection.post("/", numbered(n)).result(), "stored");
     }
     assert_ends_well(recipient);
 }
 
-/// Tells a host to stop, and waits until it waits for a request that is not there yet. It ends when the request is dropped.
-fn stop_with_a_request_that_is_not_finished(recipient: &Recipient) -> Connection {
+/// Stops a host with an incomplete request. The host then waits for the request until the result is dropped.
+fn stop_with_an_incomplete_request(recipient: &Recipient) -> Connection {
     let mut half = recipient.connect();
     half.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nevent");
     // An answer on a later connection shows that the half request has been accepted too.
@@ -309,25 +310,25 @@ fn stop_with_a_request_that_is_not_finished(recipient: &Recipient) -> Connection
     half
 }
 
-fn a_second_signal_ends_it_at_once_and_says_so() {
+fn a_second_signal_ends_the_host_at_once_and_is_logged() {
     let mut recipient = Recipient::start_host(&[OPEN], |host| host);
-    let _half = stop_with_a_request_that_is_not_finished(&recipient);
+    let _half = stop_with_an_incomplete_request(&recipient);
     signal(&recipient.child, "-TERM");
     assert_eq!(exit_code(&mut recipient.child), Some(1));
-    assert!(recipient.log().contains("stopped a second time"), "{}", recipient.log());
+    assert!(recipient.log().contains("second signal to stop"), "{}", recipient.log());
 }
 
-fn a_second_signal_ends_it_where_nobody_reads_that() {
+fn a_second_signal_ends_the_host_although_nobody_reads_the_log() {
     let (_folder, path, _reader) = pipe();
     let mut recipient = start(&path, &[]);
-    // Each has a line of more than 100 bytes.
+    // Each request has a log line of more than 100 bytes.
     send(&mut recipient.connect(), "/", 0..700);
-    let _half = stop_with_a_request_that_is_not_finished(&recipient);
+    let _half = stop_with_an_incomplete_request(&recipient);
     signal(&recipient.child, "-TERM");
     assert_eq!(exit_code(&mut recipient.child), Some(1));
 }
 
-/// A host whose log is a file on a small disk that only the host has, and that file as it is seen from here.
+/// A host whose log is a file on a small disk that only the host sees. Also returns the path of the file from outside.
 fn start_on_a_small_disk(folder: &tempfile::TempDir, arguments: &[&str]) -> (Recipient, PathBuf) {
     let (unshare, _) = own_mounts();
     let disk = folder.path();
@@ -343,7 +344,7 @@ fn start_on_a_small_disk(folder: &tempfile::TempDir, arguments: &[&str]) -> (Rec
 /// Each line has more than 100 bytes, and the disk has 64 KiB.
 const FILLS_THE_DISK: usize = 700;
 
-fn a_full_disk_of_the_log_holds_up_no_event_and_no_stop() {
+fn a_full_disk_of_the_log_delays_no_event_and_no_stop() {
     let folder = tempfile::tempdir().unwrap();
     let (recipient, log) = start_on_a_small_disk(&folder, &[]);
     send(&mut recipient.connect(), "/", 0..FILLS_THE_DISK);
@@ -354,17 +355,17 @@ fn a_full_disk_of_the_log_holds_up_no_event_and_no_stop() {
     assert_ends_well(recipient);
 }
 
-/// The lines of a log. The one that did not fit on the disk is torn, and none, unless it fitted to the byte.
+/// The lines of a log, without the torn line that did not fit on the disk.
 fn parsed(log: &str) -> Vec<Option<Value>> {
     log.lines().map(|line| serde_json::from_str(line).ok()).collect()
 }
 
-/// How many lines are about a request for `/`.
+/// The number of lines for requests of `/`.
 fn requests(lines: &[Option<Value>]) -> usize {
     lines.iter().flatten().filter(|line| line["fields"]["path"] == "/").count()
 }
 
-fn lost_lines_are_reported_first_when_there_is_room_again() {
+fn lost_lines_are_reported_first_when_the_disk_has_room_again() {
     let folder = tempfile::tempdir().unwrap();
     let (recipient, log) = start_on_a_small_disk(&folder, &["--log-json", "--metrics", "127.0.0.1:0"]);
     let read = || String::from_utf8(std::fs::read(&log).unwrap()).unwrap();
@@ -374,7 +375,7 @@ fn lost_lines_are_reported_first_when_there_is_room_again() {
     wait_until("the disk is full", || std::fs::metadata(&log).unwrap().len() == 65_536);
     let sent = FILLS_THE_DISK + 10;
     send(&mut connection, "/", FILLS_THE_DISK..sent);
-    // Lines wait in the queue for a moment; one that is written after the disk has grown is not lost.
+    // Lines wait in the queue for a moment. A line written after the disk has grown is not lost.
     wait_until("no line waits", || requests(&parsed(&read())) + lost_lines(metrics) >= sent);
     assert!(resize(recipient.child.id(), folder.path(), "1m"));
     send(&mut connection, "/events/later", 10_000..10_001);

@@ -1,4 +1,4 @@
-//! Events go out to servers and through proxies of others: Node and tinyproxy.
+//! Forwards events to a Node server and through tinyproxy.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "../../appliance/tests/support/authority.rs"]
@@ -24,8 +24,8 @@ use trials::{promises, run_here};
 const READING: &str = "read_tokens=a-token-of-24-characters";
 
 fn main() -> ExitCode {
-    let node = promises![a_node_server_that_closes_idle_connections_gets_each_event_and_never_fails];
-    let proxy = promises![events_go_through_a_proxy_that_asks_for_a_password, a_proxy_that_refuses_is_the_reason];
+    let node = promises![a_node_server_that_closes_idle_connections_gets_every_event];
+    let proxy = promises![events_go_through_a_proxy_with_a_password, a_refusal_of_the_proxy_is_the_reason];
     let no_node = (!runs("node".as_ref(), "--version")).then_some("node is not on PATH");
     let no_proxy = if tinyproxy().is_none() {
         Some("tinyproxy is not on PATH, and no package of it could be unpacked")
@@ -39,13 +39,13 @@ fn runs(program: &Path, version: &str) -> bool {
     Command::new(program).arg(version).output().is_ok_and(|output| output.status.success())
 }
 
-/// The user's own, or the one that `cargo xtask test` has unpacked.
+/// The tinyproxy on PATH, or the one that `cargo xtask test` has unpacked.
 fn tinyproxy() -> Option<PathBuf> {
     let unpacked = root().join("target/debian/usr/bin/tinyproxy");
     ["tinyproxy".into(), unpacked].into_iter().find(|program| runs(program, "-v"))
 }
 
-/// An address of this machine that no proxy is left out for. Nothing is sent for that.
+/// An address of this machine that is not loopback, so that a proxy is used. Sends nothing.
 fn own_address() -> Option<IpAddr> {
     let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
     socket.connect("192.0.2.1:9").ok()?;
@@ -60,7 +60,7 @@ fn wait_until(what: &str, happened: impl Fn() -> bool) {
     }
 }
 
-/// A program of others, killed when it is dropped.
+/// A process that is killed when this is dropped.
 struct Running {
     child: Child,
     folder: TempDir,
@@ -73,7 +73,7 @@ impl Drop for Running {
     }
 }
 
-/// Says its port, then the number of each event that it takes.
+/// Prints its port, then the number of each event that it receives.
 const SERVER: &str = r#"
 const server = require("http").createServer((request, response) => {
     request.resume().on("end", () => { response.end("ok"); console.log("taken"); });
@@ -82,7 +82,7 @@ server.keepAliveTimeout = 100;
 server.listen(0, "127.0.0.1", () => console.log(server.address().port));
 "#;
 
-fn a_node_server_that_closes_idle_connections_gets_each_event_and_never_fails() {
+fn a_node_server_that_closes_idle_connections_gets_every_event() {
     const EVENTS: usize = 60;
     let child = Command::new("node").args(["-e", SERVER]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
     let mut node = Running { child, folder: tempfile::tempdir().unwrap() };
@@ -94,9 +94,9 @@ fn a_node_server_that_closes_idle_connections_gets_each_event_and_never_fails() 
     let recipient = Recipient::start_host(&[OPEN, READING, &setting], |host| host);
     for number in 0..EVENTS {
         assert_eq!(recipient.post("/", numbered(number)).result(), "stored");
-        // An event that fails is tried again after five seconds.
+        // A failed event is retried after five seconds.
         took.recv_timeout(Duration::from_secs(3)).unwrap_or_else(|_| panic!("event {number} was not delivered"));
-        // About when Node closes the connection: a little before and a little after. An event waits 25 ms in the host.
+        // Around the time when Node closes the connection. An event waits 25 ms in the host.
         std::thread::sleep(Duration::from_millis(70 + number as u64 % 20));
     }
     let log = recipient.log();
@@ -104,7 +104,7 @@ fn a_node_server_that_closes_idle_connections_gets_each_event_and_never_fails() 
     assert!(took.try_recv().is_err(), "an event was delivered twice");
 }
 
-/// A proxy that asks for a user and a password.
+/// A proxy that requires a user and a password.
 fn start_proxy() -> (Running, SocketAddr) {
     let folder = tempfile::tempdir().unwrap();
     let address = free_address();
@@ -123,7 +123,7 @@ fn start_proxy() -> (Running, SocketAddr) {
     (proxy, address)
 }
 
-/// A host whose only way out is a proxy, and an event for its destination.
+/// A host that uses a proxy, with an event for its destination.
 fn start(receiver: &Receiver, ca: &Path, proxy: &str) -> Recipient {
     let recipient = Recipient::start_host(&[OPEN, READING, &receiver.setting()], |mut host| {
         host.arg("--ca-certificate").arg(ca).env("HTTPS_PROXY", proxy);
@@ -133,7 +133,7 @@ fn start(receiver: &Receiver, ca: &Path, proxy: &str) -> Recipient {
     recipient
 }
 
-fn events_go_through_a_proxy_that_asks_for_a_password() {
+fn events_go_through_a_proxy_with_a_password() {
     let (proxy, address) = start_proxy();
     let authority = Authority::new("An authority of the test");
     let receiver = Receiver::start(own_address().unwrap(), &authority);
@@ -148,11 +148,11 @@ fn events_go_through_a_proxy_that_asks_for_a_password() {
     assert!(log.contains(&format!("CONNECT {} HTTP/1.1", receiver.address)), "{log}");
     let log = recipient.log();
     assert!(log.contains(&address.to_string()), "the log tells which proxy is used: {log}");
-    // As it is, and in base64.
+    // In plain text and in base64.
     assert!(!log.contains("s3cret") && !log.contains("dXNlcjpzM2NyZXQ="), "{log}");
 }
 
-fn a_proxy_that_refuses_is_the_reason() {
+fn a_refusal_of_the_proxy_is_the_reason() {
     let (proxy, address) = start_proxy();
     let authority = Authority::new("An authority of the test");
     let receiver = Receiver::start(own_address().unwrap(), &authority);

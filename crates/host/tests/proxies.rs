@@ -1,4 +1,4 @@
-//! The host behind Caddy and nginx, which run with the files of `deploy/`.
+//! The host behind Caddy and nginx with the files of `deploy/`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "support/proxy.rs"]
@@ -21,26 +21,27 @@ const READ: &str = "a-read-token-of-27-letters_";
 const READ_TOKENS: &str = "read_tokens=a-read-token-of-27-letters_";
 const WITH_TOKEN: &str = "/events/hq?outbound_event_token=a-token-of-24-characters";
 
-/// Not on any list of networks.
+/// An address outside the allowed networks.
 const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
-/// What holds behind both.
+/// Tests for both.
 const PROMISES: &[Promise<fn(Front)>] = promises![
     all_seven_events_arrive_on_one_connection_and_repeats_are_duplicates,
-    no_log_holds_a_token_whatever_became_of_the_request,
+    no_log_contains_a_token,
     a_request_for_another_host_is_answered_by_the_recipient_or_refused,
-    who_is_elsewhere_reaches_events_alone,
-    the_host_is_told_who_sends_whatever_the_sender_claims,
-    who_stalls_is_told_408,
+    clients_outside_the_networks_reach_only_events,
+    the_host_logs_the_real_client_address,
+    a_stalled_body_is_answered_408,
 ];
 
-/// What nginx alone can hold: Caddy as it comes limits nothing.
-const OF_NGINX: &[Promise<fn(Front)>] = promises![who_holds_many_requests_is_refused_more_and_nobody_else_is];
+/// Tests for nginx only: Caddy without modules has no limits.
+const OF_NGINX: &[Promise<fn(Front)>] = promises![the_limit_of_requests_applies_per_address];
 
 fn main() -> ExitCode {
-    let every = Front::ALL.into_iter().flat_map(|front| trials::of(front, front.name(), front.missing(), PROMISES));
+    let every =
+        Front::ALL.into_iter().flat_map(|front| trials::for_each_test(front, front.name(), front.missing(), PROMISES));
     let nginx = Front::Nginx;
-    trials::run(every.chain(trials::of(nginx, nginx.name(), nginx.missing(), OF_NGINX)))
+    trials::run(every.chain(trials::for_each_test(nginx, nginx.name(), nginx.missing(), OF_NGINX)))
 }
 
 fn assert_accepted(response: &Response, result: &str) {
@@ -52,7 +53,7 @@ fn assert_accepted(response: &Response, result: &str) {
 fn all_seven_events_arrive_on_one_connection_and_repeats_are_duplicates(front: Front) {
     let recipient = Recipient::start(Kind::Host, &[GUARDED]);
     let proxy = Proxy::start(front, recipient.address);
-    let way = Way::to(&proxy);
+    let way = Way::through(&proxy);
     let mut connection = way.connect();
     for (_, form) in forms::seven() {
         let stored = connection.post(WITH_TOKEN, &form);
@@ -64,15 +65,15 @@ fn all_seven_events_arrive_on_one_connection_and_repeats_are_duplicates(front: F
     assert_eq!(recipient.stored().len(), 7);
 }
 
-fn no_log_holds_a_token_whatever_became_of_the_request(front: Front) {
+fn no_log_contains_a_token(front: Front) {
     let recipient = Recipient::start(Kind::Host, &[GUARDED]);
     let mut proxy = Proxy::start(front, recipient.address);
-    let (way, elsewhere) = (Way::to(&proxy), Way::from(ELSEWHERE.into(), &proxy));
+    let (way, elsewhere) = (Way::through(&proxy), Way::from(ELSEWHERE.into(), &proxy));
     let mut statuses = Vec::new();
     let mut answered = |response: std::io::Result<Response>| {
         statuses.extend(response.map(|response| response.status.to_string()));
     };
-    // Taken, unknown, mistyped, too large, from elsewhere.
+    // Stored, unknown, mistyped, too large, from outside the allowed networks.
     answered(Ok(way.connect().post(WITH_TOKEN, numbered(1))));
     answered(Ok(way.connect().post(&format!("/events?outbound_event_token={TOKEN}x"), numbered(1))));
     for path in ["/events&outbound_event_token=", "/events/%20", "/events/hq%3Foutbound_event_token=", "/nothing?"] {
@@ -80,7 +81,7 @@ fn no_log_holds_a_token_whatever_became_of_the_request(front: Front) {
         answered(Ok(elsewhere.connect().post(&format!("{path}{TOKEN}"), numbered(1))));
     }
     answered(way.connect().try_post(WITH_TOKEN, vec![b'x'; 1 << 20]));
-    // In headers, and in requests that are none.
+    // In headers, and in invalid requests.
     let heads = [
         format!("POST /events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}x\r\nContent-Length: 0\r\n\r\n"),
         format!("GET / HTTP/1.1\r\nHost: x\r\nReferer: https://x{WITH_TOKEN}\r\nUser-Agent: {TOKEN}\r\n\r\n"),
@@ -103,11 +104,11 @@ fn no_log_holds_a_token_whatever_became_of_the_request(front: Front) {
         let _ = connection.try_send(head);
         answered(connection.try_receive());
     }
-    // Without TLS, where TLS is spoken.
-    let mut plain = Connection::to(proxy.address);
+    // Plain HTTP on the TLS port.
+    let mut plain = Connection::open(proxy.address);
     plain.send(format!("POST {WITH_TOKEN} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"));
     answered(plain.try_receive());
-    // A body that breaks off, and one that is malformed.
+    // A body that breaks off, and a malformed one.
     for rest in ["Content-Length: 4000\r\n\r\nevent=", "Transfer-Encoding: chunked\r\n\r\nno-length\r\n"] {
         let mut connection = way.connect();
         connection.send(format!("POST {WITH_TOKEN} HTTP/1.1\r\nHost: x\r\n{rest}"));
@@ -123,7 +124,7 @@ fn no_log_holds_a_token_whatever_became_of_the_request(front: Front) {
     for (file, text) in &logs {
         assert!(!text.contains(TOKEN), "{file} holds the token: {text}");
     }
-    // What they answered is there to be found, all the same.
+    // The requests are in the log.
     let text: String = logs.into_iter().map(|(_, text)| text).collect();
     for status in ["200", "401", "404", "413", "502"] {
         assert!(statuses.iter().any(|answered| answered == status) || status == "502", "{status}: {statuses:?}");
@@ -134,7 +135,7 @@ fn no_log_holds_a_token_whatever_became_of_the_request(front: Front) {
 fn a_request_for_another_host_is_answered_by_the_recipient_or_refused(front: Front) {
     let recipient = Recipient::start(Kind::Host, &[GUARDED]);
     let proxy = Proxy::start(front, recipient.address);
-    let way = Way::to(&proxy);
+    let way = Way::through(&proxy);
     for (n, host) in
         ["other.example.com", "127.0.0.1", "127.0.0.1:1", "", "events.example.com."].into_iter().enumerate()
     {
@@ -146,10 +147,10 @@ fn a_request_for_another_host_is_answered_by_the_recipient_or_refused(front: Fro
     }
 }
 
-fn who_is_elsewhere_reaches_events_alone(front: Front) {
+fn clients_outside_the_networks_reach_only_events(front: Front) {
     let recipient = Recipient::start(Kind::Host, &[GUARDED, READ_TOKENS]);
     let proxy = Proxy::start(front, recipient.address);
-    let (way, elsewhere) = (Way::to(&proxy), Way::from(ELSEWHERE.into(), &proxy));
+    let (way, elsewhere) = (Way::through(&proxy), Way::from(ELSEWHERE.into(), &proxy));
     let status = |way: &Way, path: &str| {
         let mut connection = way.connect();
         connection.send(format!("GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {READ}\r\n\r\n"));
@@ -158,7 +159,7 @@ fn who_is_elsewhere_reaches_events_alone(front: Front) {
     for path in ["/", "/health", "/api/sessions", "/api/stats", "/openapi.yaml"] {
         assert_eq!((status(&way, path), status(&elsewhere, path)), (200, 403), "{path}");
     }
-    // What one of the two takes for a path of events must not be another to the other.
+    // A path that the proxy counts as one of events must not be another one for the host.
     for path in [
         "//api/sessions",
         "/events/../api/sessions",
@@ -176,7 +177,7 @@ fn who_is_elsewhere_reaches_events_alone(front: Front) {
     assert_accepted(&elsewhere.connect().post(&WITH_TOKEN.replace("/hq", ""), numbered(1)), "stored");
 }
 
-fn the_host_is_told_who_sends_whatever_the_sender_claims(front: Front) {
+fn the_host_logs_the_real_client_address(front: Front) {
     let recipient = Recipient::start_host(&[GUARDED], |mut host| {
         host.args(["--trust-forwarded", "127.0.0.1"]);
         host
@@ -191,35 +192,35 @@ fn the_host_is_told_who_sends_whatever_the_sender_claims(front: Front) {
     ));
     assert_accepted(&connection.receive(), "stored");
     let log = recipient.log();
-    let told = format!("client={ELSEWHERE}");
-    assert!(log.lines().any(|line| line.contains("path=/events/hq") && line.contains(&told)), "{log}");
+    let client = format!("client={ELSEWHERE}");
+    assert!(log.lines().any(|line| line.contains("path=/events/hq") && line.contains(&client)), "{log}");
     assert!(!log.contains("192.0.2.1"), "{log}");
 }
 
-fn who_stalls_is_told_408(front: Front) {
+fn a_stalled_body_is_answered_408(front: Front) {
     let recipient = Recipient::start(Kind::Host, &[GUARDED]);
     let proxy = Proxy::start(front, recipient.address);
-    let way = Way::to(&proxy);
+    let way = Way::through(&proxy);
     let mut connection = way.connect();
     connection.send(format!("POST {WITH_TOKEN} HTTP/1.1\r\nHost: x\r\nContent-Length: 4000\r\n\r\nevent="));
     assert_eq!(connection.receive().status, 408);
     assert!(recipient.stored().is_empty());
 }
 
-fn who_holds_many_requests_is_refused_more_and_nobody_else_is(front: Front) {
+fn the_limit_of_requests_applies_per_address(front: Front) {
     let recipient = Recipient::start(Kind::Host, &[GUARDED]);
     let proxy = Proxy::start(front, recipient.address);
-    let (way, elsewhere) = (Way::to(&proxy), Way::from(ELSEWHERE.into(), &proxy));
+    let (way, elsewhere) = (Way::through(&proxy), Way::from(ELSEWHERE.into(), &proxy));
     let begin = || {
         let mut connection = elsewhere.connect();
-        // With a token, or the recipient refuses it without waiting for the body.
+        // With a token: otherwise the recipient refuses the request without waiting for the body.
         connection.send(format!(
             "POST {WITH_TOKEN} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4000\r\n\r\n"
         ));
         let status = connection.receive().status;
         (connection, status)
     };
-    // Who is asked for a body is counted.
+    // A request counts once its body is requested.
     let held: Vec<_> = (0..32).map(|_| begin()).collect();
     assert!(held.iter().all(|(_, status)| *status == 100), "{:?}", held.iter().map(|held| held.1).collect::<Vec<_>>());
     assert_eq!(begin().1, 429);

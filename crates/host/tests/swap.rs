@@ -1,7 +1,6 @@
-//! What the host promises where its memory is swapped out: an instance never has what another left, and the host lives.
+//! A host whose memory is swapped out: an instance never sees data of another one, and the host keeps running.
 //!
-//! Pages are swapped out as the kernel does it when memory is short, but for sure: `process_madvise` with `MADV_PAGEOUT`, and a swap file of the
-//! test's own. That needs root.
+//! The tests force swapping with `process_madvise`, `MADV_PAGEOUT` and a swap file. This needs root.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
@@ -16,26 +15,24 @@ use support::{OPEN, Recipient, numbered, python, root, succeeds};
 use tempfile::TempDir;
 use trials::{Promise, promises};
 
-/// How often everything is swapped out. `SWAP_ROUNDS` has it done more often.
+/// How many times everything is swapped out. `SWAP_ROUNDS` overrides it.
 const ROUNDS: usize = 30;
 
-const SWAPS: &[Promise<fn()>] = promises![
-    a_host_whose_memory_is_swapped_out_answers_and_lives,
-    no_instance_has_what_one_left_whose_memory_was_swapped_out,
-];
+const SWAPS: &[Promise<fn()>] =
+    promises![a_host_whose_memory_is_swapped_out_keeps_answering, no_instance_sees_swapped_data_of_another_one,];
 
 fn main() -> ExitCode {
     let missing = SwapFile::missing();
     trials::run_here(SWAPS.iter().map(|promise| (*promise, missing)))
 }
 
-/// Swap, as long as it is not dropped.
+/// A swap file that is used until this is dropped.
 struct SwapFile {
     folder: TempDir,
 }
 
 impl SwapFile {
-    /// On the disk that the project is on: what is in memory cannot be swapped to.
+    /// Creates it on the disk of the project: a file system in memory cannot be swapped to.
     fn new() -> Option<Self> {
         let folder = tempfile::tempdir_in(root().join("target")).ok()?;
         let swap = Self { folder };
@@ -66,7 +63,7 @@ impl Drop for SwapFile {
     }
 }
 
-/// Has the kernel swap out every page of its own that a process has. How many bytes it has in swap then.
+/// Swaps out every private page of a process. Returns its bytes in swap.
 fn page_out(process: u32) -> Option<u64> {
     let script = r#"
 import ctypes, os, sys
@@ -97,8 +94,8 @@ fn rounds() -> usize {
     std::env::var("SWAP_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(ROUNDS)
 }
 
-/// After 5 or 6 rounds the host had died, or its guests trapped.
-fn a_host_whose_memory_is_swapped_out_answers_and_lives() {
+/// With wasmtime's page scan, the host died or its guests trapped after 5 or 6 rounds.
+fn a_host_whose_memory_is_swapped_out_keeps_answering() {
     let _swap = SwapFile::new().unwrap();
     let mut recipient = Recipient::start_host(&[OPEN], |host| host);
     assert!(recipient.log().contains("possible=true"), "{}", recipient.log());
@@ -111,7 +108,7 @@ fn a_host_whose_memory_is_swapped_out_answers_and_lives() {
         }
     };
     for round in 0..rounds() {
-        // One after the other, and more at once than there are instances ready.
+        // One after the other, and more at once than there are instances made ahead.
         send(3);
         std::thread::scope(|scope| {
             for _ in 0..8 {
@@ -125,8 +122,8 @@ fn a_host_whose_memory_is_swapped_out_answers_and_lives() {
     assert!(recipient.child.try_wait().unwrap().is_none());
 }
 
-/// A guest that traps where its memory or its table have what it writes there then. It gives no response, which is a 500 too: the log tells
-/// one from the other.
+/// A guest that writes to its memory and table, and traps if they already have its data. It gives no response, which is
+/// also answered 500: only the log shows the difference.
 const LOOKS: &str = r#"(component
     (import "wasi:http/types@0.2.0" (instance $types
         (export "incoming-request" (type (sub resource)))
@@ -156,7 +153,7 @@ const LOOKS: &str = r#"(component
     (instance $handler (export "handle" (func $handle)))
     (export "wasi:http/incoming-handler@0.2.0" (instance $handler)))"#;
 
-fn no_instance_has_what_one_left_whose_memory_was_swapped_out() {
+fn no_instance_sees_swapped_data_of_another_one() {
     let _swap = SwapFile::new().unwrap();
     let folder = TempDir::new().unwrap();
     let component = folder.path().join("looks.wasm");
@@ -173,7 +170,7 @@ fn no_instance_has_what_one_left_whose_memory_was_swapped_out() {
     assert!(!log.contains("unreachable"), "an instance has what another left: {log}");
 }
 
-/// The host, with another component.
+/// The host with another component.
 fn with_component(host: &Command, component: &Path) -> Command {
     let mut command = Command::new(host.get_program());
     let mut follows = false;

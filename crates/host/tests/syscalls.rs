@@ -1,5 +1,5 @@
-//! That a 200 waits for the disk, by the order of the host's system calls. A kill proves nothing about that: the kernel keeps what a
-//! dead process wrote.
+//! A 200 waits for the disk: checked by the order of the host's system calls. Killing the host would not show it, since
+//! the kernel keeps the writes of a dead process.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
@@ -13,9 +13,9 @@ use support::{Kind, OPEN, Recipient, children, numbered};
 use trials::{Promise, promises};
 
 const PROMISES: &[Promise<fn()>] = promises![
-    no_200_leaves_before_the_fsync_that_covers_its_write,
-    what_a_killed_host_left_is_synced_before_it_makes_a_duplicate,
-    to_compare_the_stores_files_costs_no_system_call_but_statx_which_asks_for_no_times,
+    no_200_is_sent_before_the_fsync_of_its_write,
+    the_log_of_a_killed_host_is_synced_before_a_duplicate_is_answered,
+    comparing_the_files_uses_only_statx_without_times,
 ];
 
 fn main() -> ExitCode {
@@ -24,10 +24,10 @@ fn main() -> ExitCode {
     trials::run_here(PROMISES.iter().map(|promise| (*promise, missing)))
 }
 
-/// What a system call did, in the order in which strace saw it.
+/// A relevant system call, in the order of strace's output.
 #[derive(Debug, PartialEq)]
 enum Call {
-    /// As strace shows what was written.
+    /// The written data as strace shows it.
     WriteToLog(String),
     SyncBegins,
     SyncEnds,
@@ -35,7 +35,7 @@ enum Call {
     Answer(String),
 }
 
-/// The host under strace, which sees each of its system calls.
+/// The host under strace.
 struct Traced {
     trace: tempfile::NamedTempFile,
 }
@@ -49,7 +49,7 @@ impl Traced {
         self.command_for("trace=pwrite64,fsync,fdatasync,write,writev,sendto,sendmsg", host)
     }
 
-    /// The same, for other calls.
+    /// Traces these calls.
     fn command_for(&self, calls: &str, host: Command) -> Command {
         let mut command = Command::new("strace");
         command.args(["-f", "-y", "-s", "8192", "-e", calls, "-o"]).arg(self.trace.path());
@@ -57,12 +57,12 @@ impl Traced {
         command
     }
 
-    /// Lets the host end, and gives what it did.
+    /// Stops the host and returns its calls.
     fn calls(self, recipient: Recipient) -> Vec<Call> {
         self.lines(recipient).lines().flat_map(read_calls).collect()
     }
 
-    /// The same, as strace tells it.
+    /// Stops the host and returns the output of strace.
     fn lines(self, mut recipient: Recipient) -> String {
         let host = children(&recipient.child.id().to_string()).pop().expect("strace runs nothing");
         assert!(Command::new("kill").arg(host).status().unwrap().success());
@@ -71,9 +71,9 @@ impl Traced {
     }
 }
 
-/// No 200 may leave before the end of an fsync that began after its event was written to SQLite's log.
-fn no_200_leaves_before_the_fsync_that_covers_its_write() {
-    // One waits for its own commit; many share one.
+/// A 200 must not be sent before the end of an fsync that began after its event was written to SQLite's log.
+fn no_200_is_sent_before_the_fsync_of_its_write() {
+    // A single client waits for its own commit; many share one.
     for (senders, events) in [(1, 50), (16, 20)] {
         let traced = Traced::new();
         let recipient = Recipient::start_host(&[OPEN], |host| traced.command(host));
@@ -88,7 +88,7 @@ fn no_200_leaves_before_the_fsync_that_covers_its_write() {
             }
         });
         let calls = traced.calls(recipient);
-        // The ids in the log that no sync has covered, and how many of them were there when the last sync began.
+        // The ids in the log that are not synced yet, and their number when the last sync began.
         let (mut written, mut seen, mut covered, mut on_disk) = (Vec::new(), BTreeSet::new(), 0, BTreeSet::new());
         let mut answers = 0;
         for call in calls {
@@ -106,15 +106,15 @@ fn no_200_leaves_before_the_fsync_that_covers_its_write() {
     }
 }
 
-/// Whatever may be an id, in the page of a log as strace shows it: an event's stands at the end of its key.
+/// Every possible id in a page of the log as strace shows it: the id of an event is at the end of its key.
 fn ids(page: &str) -> impl Iterator<Item = String> {
     let part = |text: &str| text.get(..32).filter(|id| id.bytes().all(|b| b.is_ascii_hexdigit())).map(str::to_owned);
     page.split("begin.").filter_map(part)
 }
 
-/// A host that is killed between a write and its sync leaves a commit that only the kernel has. The next one would read it,
-/// and take the sender's repeat for a duplicate, before it is on disk.
-fn what_a_killed_host_left_is_synced_before_it_makes_a_duplicate() {
+/// A host that is killed between a write and its sync leaves a commit in the kernel's memory only. Without a sync, the
+/// next host would answer a repeat as a duplicate before the event is on disk.
+fn the_log_of_a_killed_host_is_synced_before_a_duplicate_is_answered() {
     let traced = Traced::new();
     let recipient = Recipient::start(Kind::Host, &[OPEN]);
     assert_eq!(recipient.post("/", numbered(1)).result(), "stored");
@@ -125,8 +125,8 @@ fn what_a_killed_host_left_is_synced_before_it_makes_a_duplicate() {
     assert!(calls[..answer].contains(&Call::SyncEnds), "{calls:?}");
 }
 
-/// Since Linux 6.13, a file whose times were asked for has its inode written with the next sync.
-fn to_compare_the_stores_files_costs_no_system_call_but_statx_which_asks_for_no_times() {
+/// Since Linux 6.13, reading the times of a file makes the next sync write its inode.
+fn comparing_the_files_uses_only_statx_without_times() {
     const EVENTS: usize = 100;
     let traced = Traced::new();
     let recipient =
@@ -146,11 +146,11 @@ fn to_compare_the_stores_files_costs_no_system_call_but_statx_which_asks_for_no_
             (EVENTS..2 * EVENTS).contains(&answers) && line.contains(&store)
         })
         .collect();
-    // After the brace is what the kernel gave.
+    // The part after the brace is the result.
     let asks = |line: &str| line.split('{').next().is_some_and(|asked| asked.contains("STATX_INO"));
     let compares = |line: &&&str| line.contains("statx(") && asks(line);
     let others: Vec<_> = of_files.iter().filter(|line| !compares(line)).collect();
-    // Who reads beside an event, such as a pass, may open a connection, once: some ten calls.
+    // A concurrent reader, such as compaction, can open a connection once: about ten calls.
     assert!(others.len() < EVENTS / 2, "{others:?}");
     assert!(of_files.len() >= 3 * (EVENTS - 1), "{}", of_files.len());
 }
@@ -161,7 +161,7 @@ fn read_calls(line: &str) -> Vec<Call> {
     if call.starts_with("pwrite64(") && call.contains("-wal>") {
         vec![Call::WriteToLog(call.to_owned())]
     } else if sync_of_log && call.contains("unfinished") {
-        // Another thread's call came between, so its end has a line of its own.
+        // A call of another thread came in between, so the end has a separate line.
         vec![Call::SyncBegins]
     } else if sync_of_log {
         vec![Call::SyncBegins, Call::SyncEnds]

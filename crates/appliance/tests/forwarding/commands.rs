@@ -112,7 +112,7 @@ fn receive_frames_answers_as_its_options_say() {
         ),
     ] {
         let receiver = ReceiveCommand::start(options);
-        let mut connection = Connection::to(receiver.address);
+        let mut connection = Connection::open(receiver.address);
         connection.send("POST /in HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi");
         let mut answer = vec![0; expected.len()];
         connection.stream().read_exact(&mut answer).unwrap();
@@ -123,16 +123,16 @@ fn receive_frames_answers_as_its_options_say() {
 #[test]
 fn receive_fails_on_one_text_and_closes_connections() {
     let receiver = ReceiveCommand::start(&["--refuse-containing", "Jane", "--status", "500", "--body-bytes", "3"]);
-    let mut connection = Connection::to(receiver.address);
+    let mut connection = Connection::open(receiver.address);
     let refused = connection.post("/in", "name=Jane");
     assert_eq!((refused.status, refused.text().as_str()), (500, "xxx"));
     assert_eq!(connection.post("/in", "name=John").status, 200);
     let receiver = ReceiveCommand::start(&["--close-when-asked"]);
-    let mut connection = Connection::to(receiver.address);
+    let mut connection = Connection::open(receiver.address);
     assert_eq!(connection.post("/in", "x").status, 200);
     assert!(connection.try_post("/in", "x").is_err());
     let receiver = ReceiveCommand::start(&["--close-idle-after", "50ms"]);
-    let mut connection = Connection::to(receiver.address);
+    let mut connection = Connection::open(receiver.address);
     assert_eq!(connection.post("/in", "x").status, 200);
     assert!(connection.is_at_its_end());
 }

@@ -46,7 +46,7 @@ fn nothing_is_missing_after_fifty_kills_under_load() {
                     let mut ids = Vec::new();
                     let Ok(stream) = TcpStream::connect(address) else { return ids };
                     drop(stream);
-                    let mut connection = Connection::to(address);
+                    let mut connection = Connection::open(address);
                     for number in from.. {
                         // An event that a kill leaves unanswered does not count.
                         let Ok(response) = connection.try_post("/events/hq", numbered(number)) else { break };

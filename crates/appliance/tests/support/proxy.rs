@@ -140,7 +140,7 @@ fn read_request(stream: &mut BufReader<TcpStream>) -> Option<(String, String)> {
 fn forward(onward: &mut Option<Connection>, recipient: SocketAddr, path: &str, body: &str) -> Option<String> {
     if onward.is_none() {
         TcpStream::connect(recipient).ok()?;
-        *onward = Some(Connection::to(recipient));
+        *onward = Some(Connection::open(recipient));
     }
     let answer = onward.as_mut()?.try_post(path, body).ok()?;
     let headers = answer.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect::<String>();

@@ -2,13 +2,13 @@
 //!
 //! | file | what lives there |
 //! |---|---|
-//! | `serve` | `serve`: the component over HTTP |
-//! | `limits` | what unauthenticated clients may have, and how many connections there is room for |
+//! | `serve` | `serve`: serves the component over HTTP |
+//! | `limits` | limits for unauthenticated clients, and on connections |
 //! | `variables` | the settings, from a file, the environment and the command line |
-//! | `signals` | to stop, and to read the certificate again |
-//! | `health` | `health`: asks a host that runs how it is |
+//! | `signals` | signals that stop the host or reload the certificate |
+//! | `health` | `health`: checks a running host |
 //! | `store` | `store …`: works on store files |
-//! | `progress` | the progress bar of those |
+//! | `progress` | the progress bar of `store …` |
 
 pub mod health;
 pub mod serve;

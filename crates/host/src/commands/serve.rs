@@ -1,4 +1,4 @@
-//! `outbound-events-host serve`: the component over HTTP, on a durable store.
+//! `outbound-events-host serve`: serves the component over HTTP, with a durable store.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,52 +25,54 @@ use crate::commands::signals;
 use crate::commands::variables;
 
 #[derive(Args)]
-pub struct Serve {
-    /// The address to listen on, or a name and a port. Port 0 takes any that is free.
+pub struct ServeCommand {
+    /// The address or name to listen on, and the port. Port 0 selects a free port.
     #[arg(long, default_value = "127.0.0.1:3000", value_name = "ADDRESS:PORT")]
     listen: String,
-    /// The component: without this the one beside this program, or else where `cargo xtask build` puts it.
+    /// The component. Default: the file beside this program, or the output of `cargo xtask build`.
     #[arg(long, default_value_os_t = component())]
     component: PathBuf,
-    /// The store's file, made if it is not there, or `memory` for one that is gone with the process.
+    /// The store file, created if it does not exist; `memory` keeps events only until the process ends.
     #[arg(long, default_value = ".spin/sqlite_key_value.db")]
     store: PathBuf,
-    /// Serves from a store's file that another host serves from already. Both see all events; each has its own limits.
+    /// Allows another host to serve from the same store file. Both see all events; each applies its own limits.
     #[arg(long)]
     shared: bool,
-    /// A setting, such as `ingest_open=true`. It goes before the environment's `SPIN_VARIABLE_INGEST_OPEN`, which goes
-    /// before the file's.
+    /// A setting, such as `ingest_open=true`. Overrides the environment variable `SPIN_VARIABLE_INGEST_OPEN`, which
+    /// overrides `--env-file`. Can be given several times. Other users of this machine can see it: keep tokens in
+    /// `--env-file`.
     #[arg(long = "variable", value_name = "NAME=VALUE")]
     variables: Vec<String>,
-    /// A file of lines such as `SPIN_VARIABLE_INGEST_TOKENS=…`, so that no secret stands in a command. A value is taken as it
-    /// stands, without quotes and without escapes.
+    /// A file with lines such as `SPIN_VARIABLE_INGEST_TOKENS=…`, which keeps secrets out of the command line. Write
+    /// values without quotes and backslashes.
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
-    /// A file with the setting `destinations`: a JSON array. It goes before the environment and `--env-file`.
+    /// A file with the setting `destinations`, a JSON array. Overrides the environment and `--env-file`.
     #[arg(long, value_name = "FILE")]
     destinations: Option<PathBuf>,
-    /// A proxy in front, or a network of them, such as 127.0.0.1 or 10.0.0.0/8: where its X-Forwarded-For says that a request
-    /// comes from is believed. Several are joined by commas.
-    #[arg(long, value_name = "ADDRESS", value_delimiter = ',', value_parser = client::network)]
+    /// A reverse proxy, or a network of proxies, such as 127.0.0.1 or 10.0.0.0/8, whose X-Forwarded-For header is
+    /// trusted. Separate several with commas.
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',', value_parser = client::parse_network)]
     trust_forwarded: Vec<IpNet>,
-    /// Speaks https with the certificate of this file: PEM, the server's own first, then those above it. Both files are read
-    /// again at SIGHUP, and when they change.
+    /// Serves https with the certificate in this PEM file: the server's own first, then its chain. The host reloads
+    /// both files when they change and on SIGHUP.
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
-    /// The certificate's key: PEM, in PKCS#8, PKCS#1 or SEC1.
+    /// The private key of the certificate: PEM, in PKCS#8, PKCS#1 or SEC1.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// Certificates of authorities to trust for destinations, besides this machine's: PEM. May be given several times. The
-    /// files are read once, at the start.
+    /// A PEM file of certificate authorities to trust for destinations, in addition to this machine's. Can be given
+    /// several times. Read once, at the start.
     #[arg(long, value_name = "FILE")]
     ca_certificate: Vec<PathBuf>,
     #[command(flatten)]
     limits: ClientLimits,
-    /// Clears the memory of instances as if it could be swapped out, which is slower. Without this option the host looks at
-    /// its start whether that can be. For a machine to which swap will be added while the host runs.
+    /// Assumes that memory can be swapped out, which makes clearing instance memory slower. Set it if swap will be
+    /// added while the host runs. Without it, the host checks at its start.
     #[arg(long)]
     assume_swap: bool,
-    /// An address for `/metrics`, such as 127.0.0.1:9464, for who may know them: no token is asked for there. None by default.
+    /// Serves Prometheus metrics at `/metrics` on a separate listener, such as 127.0.0.1:9464, without authentication.
+    /// Bind it to loopback or a private network. Default: no metrics.
     #[arg(long, value_name = "ADDRESS:PORT")]
     metrics: Option<String>,
     /// Writes log lines as JSON.
@@ -78,7 +80,8 @@ pub struct Serve {
     log_json: bool,
 }
 
-/// Beside the program, where it was unpacked from an archive. The folder is the program's own, also if a link leads to it.
+/// The component beside the program, as the archive has it, or the output of a build. Links to the program are
+/// followed.
 fn component() -> PathBuf {
     let beside = std::env::current_exe().map(|program| program.with_file_name("outbound-events.component.wasm"));
     match beside {
@@ -87,53 +90,53 @@ fn component() -> PathBuf {
     }
 }
 
-impl Serve {
-    /// Serves until it is told to stop.
+impl ServeCommand {
+    /// Serves until a signal stops the host.
     pub fn run(self) -> Result<()> {
-        // Dropped last: all of the below may log.
+        // Dropped last, since everything below can log.
         let _log = log_queue::start(self.log_json);
         let runtime = tokio::runtime::Runtime::new()?;
         let served = runtime.block_on(serve_until_stopped(self));
-        // What was not finished in time is hardly waited for.
+        // Work that was not finished in time is not waited for much longer.
         runtime.shutdown_timeout(LAST_WORK);
         served
     }
 }
 
-/// How long what is still under way may take at the very end: the store is closed with it.
+/// How long blocking work can take at the very end, when the store is closed.
 const LAST_WORK: Duration = Duration::from_secs(3);
 
-async fn serve_until_stopped(arguments: Serve) -> Result<()> {
-    // From the start: without a handler the signal would end the host.
+async fn serve_until_stopped(arguments: ServeCommand) -> Result<()> {
+    // First of all: without a handler, the signal would end the host.
     #[cfg(unix)]
     let hangups = signals::hangups()?;
     let variables =
-        variables::read(arguments.env_file.as_deref(), arguments.destinations.as_deref(), &arguments.variables)?;
+        variables::load(arguments.env_file.as_deref(), arguments.destinations.as_deref(), &arguments.variables)?;
     let settings = Settings::read(|name| Ok(variables.get(name).cloned()))?;
-    // Here, as the component reads its settings for each request and cannot try them each time.
+    // The component reads its settings for each request, so it cannot afford these checks.
     let faults = trial::faults(&settings.destinations);
     let faults: Vec<_> = faults.iter().map(|fault| format!("{} {}", fault.place, fault.reason)).collect();
     ensure!(faults.is_empty(), "the setting destinations {}", faults.join("; "));
-    ensure!(settings.bucket == Bucket::default(), "the setting bucket: this host has one store, default");
+    ensure!(settings.bucket == Bucket::default(), "the setting bucket must be default: this host has no other store");
     let tls = match (&arguments.tls_cert, &arguments.tls_key) {
-        (Some(certificate), Some(key)) => Some(Tls::read(certificate, key)?),
+        (Some(certificate), Some(key)) => Some(Tls::load(certificate, key)?),
         _ => None,
     };
-    let authorities = Authorities::read(&arguments.ca_certificate)?;
-    let outgoing = OutgoingOptions { authorities, proxies: ProxyRules::of_environment() };
+    let authorities = Authorities::load(&arguments.ca_certificate)?;
+    let outgoing = OutgoingOptions { authorities, proxies: ProxyRules::from_environment() };
     let mut options = Options { tls, proxies: Proxies::new(arguments.trust_forwarded.clone()), ..Options::default() };
     arguments.limits.set(&mut options, &settings.ingest)?;
     let component = std::fs::read(&arguments.component)
-        .with_context(|| format!("{} cannot be read; `cargo xtask build` makes it", arguments.component.display()))?;
+        .with_context(|| format!("{} cannot be read; `cargo xtask build` creates it", arguments.component.display()))?;
     let (store, _lock) = if arguments.store.as_os_str() == "memory" {
-        tracing::warn!("the store is in memory: no event outlives this process");
+        tracing::warn!("the store is in memory: all events are lost when this process ends");
         (KeyValueStore::memory(), None)
     } else {
-        // What is wrong with the file is told before whose it is.
+        // Opened before the lock, so that a fault of the file is reported first.
         let store = KeyValueStore::sqlite(&arguments.store)?;
         let lock = HostLock::take(&arguments.store, arguments.shared)?;
         if let Err(error) = store.keep_reserve() {
-            tracing::warn!("no room can be kept for removal on the store's disk: {error}");
+            tracing::warn!("the reserve for removal cannot be made on the store's disk: {error}");
         }
         (store, lock)
     };
@@ -145,7 +148,7 @@ async fn serve_until_stopped(arguments: Serve) -> Result<()> {
         .with_context(|| format!("{} cannot be served", arguments.component.display()))?;
     guest.instantiate().await.with_context(|| format!("{} cannot be started", arguments.component.display()))?;
     let listener = TcpListener::bind(&arguments.listen).await.with_context(|| {
-        format!("{} cannot be listened on; --listen takes an address or a name, and a port", arguments.listen)
+        format!("cannot listen on {}; --listen takes an address or a name, and a port", arguments.listen)
     })?;
     if let Some(address) = &arguments.metrics {
         options.metrics = Some(serve_metrics(address, &guest).await?);
@@ -164,23 +167,23 @@ async fn serve_until_stopped(arguments: Serve) -> Result<()> {
     server::serve(listener, guest, options, stop).await
 }
 
-/// Counts from now on, and tells it to who asks at that address.
+/// Counts from now on, and serves the metrics at `address`.
 async fn serve_metrics(address: &str, guest: &Guest) -> Result<Metrics> {
     let listener = TcpListener::bind(address).await.with_context(|| {
-        format!("{address} cannot be listened on for metrics; --metrics takes an address or a name, and a port")
+        format!("cannot listen on {address} for metrics; --metrics takes an address or a name, and a port")
     })?;
-    let metrics = Metrics::of(guest);
+    let metrics = Metrics::new(guest);
     tracing::info!("metrics are at http://{}/metrics", listener.local_addr()?);
     tokio::spawn(metrics::serve(listener, metrics.clone()));
     Ok(metrics)
 }
 
-/// Standard output says where it listens and what to try; everything after that is the log's.
+/// Prints the address and the first steps to standard output. All later output goes to the log.
 fn greet(scheme: &str, address: SocketAddr, settings: &Settings) {
     let (taking, token) = match settings.ingest {
         Ingest::Guarded(_) => (", taking events", "?outbound_event_token=YOUR-TOKEN"),
         Ingest::Open => (", taking events from anyone", ""),
-        Ingest::Shut => ("; it takes no events", ""),
+        Ingest::Shut => ("; not taking events", ""),
     };
     let mut lines = vec![format!("Listening on {scheme}://{address}{taking}.\n")];
     if settings.ingest == Ingest::Shut {
@@ -192,7 +195,7 @@ fn greet(scheme: &str, address: SocketAddr, settings: &Settings) {
         lines.push(format!("The appliance's URL:   {scheme}://{address}/events{token}"));
         lines.push(format!("Or send one yourself:  curl -i -d '{EXAMPLE}' '{scheme}://{address}/events{token}'"));
     }
-    // A supervisor that waits for this text finds what the log said before it, such as where the metrics are.
+    // A supervisor that waits for this text finds the earlier log lines written, such as the address of the metrics.
     log_queue::flush();
     write_or_give_up(std::io::stdout(), lines.join("\n") + "\n\n");
 }
@@ -200,5 +203,6 @@ fn greet(scheme: &str, address: SocketAddr, settings: &Settings) {
 const EXAMPLE: &str =
     "event=support_conference_begin&version=1&timestamp=1700000000&lsid=c69a8e10bea9428f816cfababe9815fe";
 
-const SHUT: &str = "To take events, set ingest_tokens (SPIN_VARIABLE_INGEST_TOKENS=… in the environment or in an --env-file; `openssl rand -hex 24`
-makes a token); to take them from anyone, for a trial on this machine: --variable ingest_open=true";
+const SHUT: &str = "\
+To take events, set ingest_tokens: SPIN_VARIABLE_INGEST_TOKENS=… in the environment or in --env-file.
+`openssl rand -hex 24` makes a token. To take events from anyone, for a trial: --variable ingest_open=true";

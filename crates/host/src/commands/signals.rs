@@ -1,4 +1,4 @@
-//! Signals: the first one to stop ends the host gracefully, the second at once; a hangup has the certificate read again.
+//! Signals: the first SIGTERM or Ctrl-C stops the host gracefully, the second at once; SIGHUP reloads the certificate.
 
 use anyhow::Result;
 use outbound_events_host::log_queue;
@@ -14,32 +14,32 @@ pub fn stop() -> Result<impl Future<Output = ()>> {
         signals.next().await;
         tokio::spawn(async move {
             signals.next().await;
-            tracing::warn!("stopped a second time: what was accepted is left unfinished");
-            // This line is the last: `exit` drops nothing, so nothing else waits for it.
+            tracing::warn!("second signal to stop: accepted requests are not finished");
+            // `exit` drops nothing, so nothing else would wait for this line.
             log_queue::flush();
             std::process::exit(1);
         });
     })
 }
 
-/// From now on a hangup does not end the process.
+/// Receives SIGHUP. From now on, the signal does not end the process.
 #[cfg(unix)]
 pub fn hangups() -> Result<Signal> {
     Ok(signal(SignalKind::hangup())?)
 }
 
-/// At each SIGHUP the certificate is read again, if there is one. The signal never ends the host.
+/// Reloads the certificate on SIGHUP. Without TLS, the signal is ignored.
 #[cfg(unix)]
 pub async fn renew_on_hangup(mut hangups: Signal, tls: Option<Tls>) {
     while hangups.recv().await.is_some() {
         match &tls {
             Some(tls) => tls.renew(),
-            None => tracing::info!("SIGHUP ignored: there is no certificate to reload"),
+            None => tracing::info!("SIGHUP ignored: the host serves http and has no certificate to reload"),
         }
     }
 }
 
-/// What asks a process to stop.
+/// The signals that stop the process.
 struct Signals {
     #[cfg(unix)]
     terminate: Signal,

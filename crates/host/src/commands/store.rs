@@ -1,4 +1,4 @@
-//! `outbound-events-host store …`: what can be done to a store's file, whether or not a host runs on it.
+//! `outbound-events-host store …`: works on a store file, also while a host uses it.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -24,66 +24,64 @@ use outbound_events_host::snapshot::Snapshot;
 use outbound_events_host::store::KeyValueStore;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::commands::progress::Progress;
+use crate::commands::progress::CommandProgress;
 
-/// What to do to a store's file.
 #[derive(Subcommand)]
 pub enum StoreCommand {
-    /// Makes an empty store file in WAL mode, in which Spin's own store is several times faster.
+    /// Creates an empty store file in WAL mode, which makes Spin's own store several times faster.
     Init {
-        /// The file to make.
+        /// The file to create.
         path: PathBuf,
     },
-    /// Puts loose events into packs, merges small packs, and clears what was erased; also while a host runs on the file.
+    /// Packs loose events, merges small packs and deletes erased events. Works while a host uses the file.
     ///
-    /// The newest events stay loose. Nothing is deleted before a pack that holds it was written and read back: it may be stopped at
-    /// any time, and goes on where it was.
+    /// The newest events stay loose. Events are deleted only after their pack was written and read back, so the command
+    /// can be stopped at any time. Run it again to continue.
     Pack {
-        /// The store's file.
+        /// The store file.
         path: PathBuf,
-        /// How many events stay loose: the host's setting `loose_events`.
+        /// The number of events that stay loose: the host's setting `loose_events`.
         #[arg(long, default_value_t = Policy::default().loose_events)]
         loose_events: usize,
-        /// A file with the host's setting `destinations`: what is pending for them stays loose. Without it, all that may be pending for a
-        /// destination that the store knows of does.
+        /// A file with the host's setting `destinations`: events pending for them stay loose. Without it, every event
+        /// without a receipt of a destination known to the store stays loose.
         #[arg(long, value_name = "FILE")]
         destinations: Option<PathBuf>,
     },
-    /// Removes the events that are older than so long, by their own times, and what was set aside and first seen before; also while a
-    /// host runs on the file.
+    /// Removes events older than an age, and bodies set aside that were first seen before. Works while a host uses the
+    /// file.
     ///
-    /// Removed is what is found now, not what arrives later. It disappears from all reads at once, then its bytes are deleted; if the
-    /// command is stopped, the next pass deletes the rest. Events that were recorded later than this machine's clock reads are left, and
-    /// their number is told.
+    /// An event's age counts from its own time. The command removes what it finds now, not what arrives later. Removed
+    /// events disappear from all reads at once, and their data is deleted after that; if the command is stopped,
+    /// compaction deletes the rest. Events recorded later than this machine's clock are skipped and counted.
     Prune {
-        /// The store's file.
+        /// The store file.
         path: PathBuf,
-        /// How old, such as `365d`, `18months` or `2y`.
+        /// The age, such as `365d`, `18months` or `2y`.
         #[arg(long, value_parser = age)]
         older_than: Duration,
     },
-    /// Looks at every record, pack and index, and names each that is not what its key says. Changes nothing.
+    /// Checks every record, pack and index against its key and lists the faults. Changes nothing.
     ///
-    /// Exit code 0 if all is well, 1 if something is not.
+    /// Exit code 0 without faults, 1 with faults.
     Check {
-        /// The store's file.
+        /// The store file.
         path: PathBuf,
     },
-    /// Copies a store file, also while a host runs on it: the copy holds all that was answered 200 before.
+    /// Copies a store file. Works while a host uses it: the copy has every event that was answered 200 before.
     ///
-    /// The copy is checked, and stands under its name only when it is whole and on disk. Until then it is NEW.….unfinished,
-    /// which may be deleted if this was stopped. To put a copy in place of a store, stop the host, take away the store's file
-    /// and what stands beside it (….db-wal, ….db-shm), and give the copy its name.
+    /// The copy gets its name after it was checked and synced to disk. Until then it is NEW.….unfinished, which you can
+    /// delete if the command was stopped. To restore a copy, stop the host, move the store file and the files beside it
+    /// (….db-wal, ….db-shm) away, and rename the copy.
     Backup {
         /// The file to copy.
         path: PathBuf,
-        /// The file to make.
+        /// The file to create.
         new: PathBuf,
     },
 }
 
 impl StoreCommand {
-    /// Does it, and says how it ended.
     pub fn run(self) -> Result<ExitCode> {
         match self {
             Self::Init { path } => init(&path)?,
@@ -98,30 +96,29 @@ impl StoreCommand {
 
 fn init(path: &Path) -> Result<()> {
     if path.exists() {
-        bail!("{} is there already; it was not touched", path.display());
+        bail!("{} exists and was not changed", path.display());
     }
     KeyValueStore::sqlite(path)?;
     println!("{} is an empty store in WAL mode", path.display());
     Ok(())
 }
 
-/// A pass of a command begins nothing new after so long; another one follows.
+/// The time after which one compaction or removal step of a command ends and the next begins.
 const BOUND: Bound = Bound { time: Duration::from_secs(20), ..Bound::WIDE };
 
-/// A store in a file that is there. One that is no store is left as it is.
+/// Opens the store in an existing file. A file that is not a store is not changed.
 fn open(path: &Path) -> Result<NativePlatform<NativeStore>> {
     must_be_there(path)?;
     drop(Snapshot::open(path)?);
     Ok(NativePlatform::new(NativeStore(KeyValueStore::sqlite(path)?)))
 }
 
-/// What the store's thread is waited for with.
 fn runtime() -> Result<Runtime> {
     Ok(Builder::new_current_thread().enable_all().build()?)
 }
 
-/// The destinations that events may be pending for: those of a setting; or else those that the store knows of, which may want all that
-/// they have no receipt for.
+/// The destinations for which events can be pending: those of the setting, or else those known to the store, for which
+/// every event without a receipt counts as pending.
 fn destinations(store: &NativeStore, setting: Option<&Path>) -> Result<Vec<Destination>> {
     if let Some(file) = setting {
         let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
@@ -142,9 +139,9 @@ fn pack(path: &Path, loose_events: usize, setting: Option<&Path>) -> Result<()> 
     let destinations = destinations(platform.store(), setting)?;
     let names: Vec<_> = destinations.iter().map(|destination| destination.name.to_string()).collect();
     let policy = Policy::packs(loose_events);
-    // What is kept of a destination is for the component to delete, which knows the setting.
+    // Only the component deletes keys of former destinations, since it knows the setting.
     let mut pending = Backlogs::without_setting(&destinations);
-    let progress = Progress::new(&format!("packing {}", path.display()), "events");
+    let progress = CommandProgress::new(&format!("packing {}", path.display()), "events");
     let (mut packed, mut merged, mut dropped, mut to_do) = (0, 0, 0, None);
     let unreadable = loop {
         let report = runtime()?.block_on(compaction::pass(&platform, &policy, &mut pending, &BOUND))?;
@@ -152,27 +149,27 @@ fn pack(path: &Path, loose_events: usize, setting: Option<&Path>) -> Result<()> 
         merged += report.merged;
         dropped += report.dropped;
         let to_do = *to_do.get_or_insert(report.loose.saturating_sub(loose_events));
-        progress.at(packed as u64, to_do.max(packed) as u64);
+        progress.show(packed as u64, to_do.max(packed) as u64);
         if !report.remaining {
             break report.unreadable;
         }
     };
     drop(progress);
     let listing = runtime()?.block_on(Listing::of(platform.store()))?;
-    println!("packed {packed} events, merged {merged} packs, cleared {dropped} events that were removed");
+    println!("packed {packed} events, merged {merged} packs, deleted {dropped} removed events");
     println!("{} keys: {} packs, {} loose events", listing.keys, listing.packs.len(), listing.loose.len());
     if listing.loose.len() > loose_events && !names.is_empty() {
-        println!("what may be pending for {} stays loose; --destinations FILE says what they want", names.join(", "));
+        println!("events possibly pending for {} stay loose; --destinations FILE narrows them down", names.join(", "));
     }
-    for one in &unreadable {
-        println!("left where it is: {}: {}", one.key, one.reason);
+    for value in &unreadable {
+        println!("not packed: {}: {}", value.key, value.reason);
     }
     Ok(())
 }
 
 fn age(text: &str) -> Result<Duration> {
     let age = humantime::parse_duration(text)?;
-    ensure!(!age.is_zero(), "nothing is older than no time at all; say how old, such as 365d");
+    ensure!(!age.is_zero(), "the age is zero; give one such as 365d");
     Ok(age)
 }
 
@@ -180,33 +177,31 @@ fn prune(path: &Path, older_than: Duration) -> Result<()> {
     let now = Utc::now();
     let before = TimeDelta::from_std(older_than).ok().and_then(|age| now.checked_sub_signed(age));
     let before = before.and_then(|time| u64::try_from(time.timestamp()).ok()).and_then(Timestamp::from_seconds);
-    let before = before.context("no event is as old as that: times begin in 1970")?;
+    let before = before.context("the age reaches back before 1970, and no event is older; give a lower one")?;
     let platform = open(path)?;
-    let progress = Progress::new(&format!("removing from {} what is older", path.display()), "events");
+    let progress = CommandProgress::new(&format!("removing older events from {}", path.display()), "events");
     let (mut removed, mut set_aside) = (0, 0);
     let skipped = loop {
         let part = runtime()?.block_on(removal::remove_before(&platform, before, &BOUND))?;
         removed += part.events as u64;
         set_aside += part.set_aside;
-        progress.at(removed, removed);
+        progress.show(removed, removed);
         if !part.remaining {
             break part.skipped;
         }
-        // A call that comes no further would be followed by another for ever.
+        // Without this, a step without progress would be repeated forever.
         ensure!(
             part.events + part.set_aside > 0,
-            "removed {removed} events, and there are more that could not be reached"
+            "removed {removed} events, and the others could not be removed; run `store check` to find the cause"
         );
     };
     drop(progress);
     println!("removed {removed} events before {}", before.rfc3339());
     if set_aside > 0 {
-        println!("removed {set_aside} bodies that were set aside before");
+        println!("removed {set_aside} bodies set aside before that time");
     }
     if skipped > 0 {
-        println!(
-            "left {skipped} events that were recorded later than this machine's clock reads; set the clock, and try again"
-        );
+        println!("skipped {skipped} events recorded later than this machine's clock; set the clock and try again");
     }
     Ok(())
 }
@@ -215,15 +210,15 @@ fn check(path: &Path) -> Result<ExitCode> {
     must_be_there(path)?;
     let snapshot = Snapshot::open(path)?;
     snapshot.check_pages()?;
-    let progress = Progress::new(&format!("checking {}", path.display()), "keys");
-    let checked = runtime()?.block_on(check::check(&snapshot, |done, all| progress.at(done as u64, all as u64)))?;
+    let progress = CommandProgress::new(&format!("checking {}", path.display()), "keys");
+    let checked = runtime()?.block_on(check::check(&snapshot, |done, all| progress.show(done as u64, all as u64)))?;
     drop(progress);
     for fault in &checked.faults {
         println!("{}: {}", fault.key, fault.reason);
     }
     let Checked { loose, packs, packed, indexes, faults } = &checked;
     println!(
-        "looked at {loose} loose records, {packed} records in {packs} packs, {indexes} indexes: {} faults",
+        "checked {loose} loose records, {packed} records in {packs} packs, {indexes} indexes: {} faults",
         faults.len()
     );
     Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -231,18 +226,18 @@ fn check(path: &Path) -> Result<ExitCode> {
 
 fn copy(path: &Path, new: &Path) -> Result<()> {
     must_be_there(path)?;
-    let progress = Progress::new(&format!("copying {}", path.display()), "pages");
-    backup(path, new, |done, total| progress.at(done, total))?;
+    let progress = CommandProgress::new(&format!("copying {}", path.display()), "pages");
+    backup(path, new, |done, total| progress.show(done, total))?;
     drop(progress);
     let size = DecimalBytes(std::fs::metadata(new)?.len());
-    println!("{} is a copy of {}: {size}, checked, on disk", new.display(), path.display());
+    println!("{} is a copy of {}: {size}, checked and synced to disk", new.display(), path.display());
     Ok(())
 }
 
 fn must_be_there(path: &Path) -> Result<()> {
     ensure!(
         path.exists(),
-        "there is no file {}, and none was made; `cargo xtask run` keeps its store in .spin/sqlite_key_value.db",
+        "there is no file {}; `cargo xtask run` keeps its store in .spin/sqlite_key_value.db",
         path.display()
     );
     Ok(())

@@ -1,5 +1,5 @@
-//! The body of an answer: taken from its instance before its client reads it, as far as there is room, so that slow readers cost no
-//! instances, and an instance's time is its own.
+//! The body of an answer, buffered as far as there is room before the client reads it. So slow clients occupy no
+//! instances, and the time limit of an instance does not depend on its client.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -13,26 +13,26 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime_wasi_http::{Error, WasiBody};
 
-/// How many bytes of answers are kept for clients that have not read them yet, all together: a dozen of the largest pages.
+/// The most bytes buffered for all clients together: about a dozen of the largest answers.
 pub const ROOM: usize = 64 << 20;
 
-/// An answer's body, as far as it was taken, and the rest.
-pub struct Answer {
+/// The body of an answer: the buffered part, then the rest from the instance.
+pub struct AnswerBody {
     taken: VecDeque<Bytes>,
     trailers: Option<HeaderMap>,
-    /// What is still with the instance. `None` if that is nothing.
+    /// The part that the instance still has. `None` after the end.
     rest: Option<WasiBody>,
     room: Arc<Semaphore>,
-    takes: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Answer {
-    /// One of which nothing was taken yet. `room` has a permit for each byte that may be kept.
+impl AnswerBody {
+    /// Nothing is buffered yet. `room` has a permit for each byte that can be buffered.
     pub fn new(body: WasiBody, room: &Arc<Semaphore>) -> Self {
-        Self { taken: VecDeque::new(), trailers: None, rest: Some(body), room: Arc::clone(room), takes: None }
+        Self { taken: VecDeque::new(), trailers: None, rest: Some(body), room: Arc::clone(room), permit: None }
     }
 
-    /// Takes what the instance gives, until that is all or there is no room for more. Where this is dropped, nothing is lost.
+    /// Buffers the body until its end or until there is no more room. Cancelling this loses nothing.
     pub async fn take(&mut self) -> Result<(), Error> {
         while let Some(rest) = &mut self.rest {
             let Some(frame) = rest.frame().await.transpose()? else {
@@ -53,7 +53,7 @@ impl Answer {
         Ok(())
     }
 
-    /// Whether all of it was taken.
+    /// Whether the whole body is buffered.
     pub fn is_whole(&self) -> bool {
         self.rest.is_none()
     }
@@ -61,15 +61,15 @@ impl Answer {
     fn make_room(&mut self, bytes: usize) -> bool {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let Ok(more) = Arc::clone(&self.room).try_acquire_many_owned(bytes) else { return false };
-        match &mut self.takes {
-            Some(takes) => takes.merge(more),
-            None => self.takes = Some(more),
+        match &mut self.permit {
+            Some(permit) => permit.merge(more),
+            None => self.permit = Some(more),
         }
         true
     }
 }
 
-impl Body for Answer {
+impl Body for AnswerBody {
     type Data = Bytes;
     type Error = Error;
 
@@ -110,7 +110,7 @@ mod tests {
     use tokio::sync::Semaphore;
     use wasmtime_wasi_http::Error;
 
-    use super::Answer;
+    use super::AnswerBody;
 
     type Frames = Vec<Result<Frame<Bytes>, Error>>;
 
@@ -118,13 +118,13 @@ mod tests {
         texts.iter().map(|text| Ok(Frame::data(Bytes::from(*text)))).collect()
     }
 
-    fn answer(frames: Frames, room: &Arc<Semaphore>) -> Answer {
-        Answer::new(StreamBody::new(futures_util::stream::iter(frames)).boxed_unsync(), room)
+    fn answer(frames: Frames, room: &Arc<Semaphore>) -> AnswerBody {
+        AnswerBody::new(StreamBody::new(futures_util::stream::iter(frames)).boxed_unsync(), room)
     }
 
     #[tokio::test]
-    async fn what_is_sent_is_what_the_instance_gave_however_much_of_it_was_taken_before() {
-        for (room, whole, left) in [(12, true, 0), (11, false, 4), (5, false, 5), (0, false, 0)] {
+    async fn the_client_gets_the_whole_body_however_much_of_it_was_buffered() {
+        for (room, whole, free) in [(12, true, 0), (11, false, 4), (5, false, 5), (0, false, 0)] {
             let room = Arc::new(Semaphore::new(room));
             let mut given = frames(&["It was ", "given"]);
             let mut trailers = HeaderMap::new();
@@ -132,7 +132,7 @@ mod tests {
             given.push(Ok(Frame::trailers(trailers.clone())));
             let mut answer = answer(given, &room);
             answer.take().await.unwrap();
-            assert_eq!((answer.is_whole(), room.available_permits()), (whole, left));
+            assert_eq!((answer.is_whole(), room.available_permits()), (whole, free));
             let sent = answer.collect().await.unwrap();
             assert_eq!(sent.trailers(), Some(&trailers));
             assert_eq!(sent.to_bytes(), "It was given");
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn room_is_free_again_once_the_answer_is_sent_or_dropped() {
+    async fn room_is_returned_when_the_answer_is_dropped() {
         let room = Arc::new(Semaphore::new(8));
         let mut first = answer(frames(&["1234", "5678"]), &room);
         first.take().await.unwrap();
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_that_breaks_off_is_an_error_before_any_of_it_is_sent() {
+    async fn a_body_that_breaks_off_is_an_error_before_any_of_it_is_sent() {
         let mut given = frames(&["half"]);
         given.push(Err(Error::ConnectionTerminated));
         let mut answer = answer(given, &Arc::new(Semaphore::new(100)));

@@ -1,5 +1,5 @@
-//! The component, and what it may do: a fresh instance a request, so much memory, so much time, and nothing but the
-//! store, its variables, the clock, random numbers, a log, and requests to the origins of its destinations.
+//! The component and its limits: a fresh instance per request, limited memory and time, and access to the store, its
+//! variables, the clock, random numbers, a log, and the origins of its destinations. It has no other access.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,48 +15,46 @@ use crate::guest::engine;
 use crate::guest::error::GuestError;
 use crate::guest::limits::Limits;
 use crate::guest::outgoing::{Outgoing, OutgoingOptions};
-use crate::guest::pool::Pool;
+use crate::guest::pool::InstancePool;
 use crate::guest::state::Supplies;
 use crate::guest::tick_state::TickState;
-use crate::measure::Work;
+use crate::measure::InstanceDurations;
 use crate::store::KeyValueStore;
 
 /// A component that is ready to run. Cheap to clone.
 #[derive(Clone)]
 pub struct Guest {
-    pub(super) pool: Pool,
+    pub(super) pool: InstancePool,
     pub(super) instances: Arc<Semaphore>,
-    /// Places of readers, of whom each has one of the instances too.
+    /// Permits for requests of readers, each of which also takes one of `instances`.
     pub(super) readers: Arc<Semaphore>,
-    /// The one place of who lists very many keys.
+    /// The one permit for a list of a large number of keys.
     pub(super) long_lists: Arc<Semaphore>,
-    /// Bytes of answers that may wait for their clients.
+    /// Permits for buffered bytes of answers.
     pub(super) room: Arc<Semaphore>,
     pub(crate) store: KeyValueStore,
     variables: Arc<HashMap<String, String>>,
-    /// Where it is measured how long instances are at work.
-    pub(crate) work: Work,
+    pub(crate) durations: InstanceDurations,
     pub(crate) ticks: TickState,
     pub(crate) limits: Limits,
 }
 
-/// How many instances there are.
+/// Numbers of instances.
 pub(crate) struct Instances {
-    /// At work.
     pub(crate) in_use: u64,
-    /// Made ahead.
+    /// Made ahead of their requests.
     pub(crate) ready: u64,
-    /// How many may be at work.
+    /// The most in use at once.
     pub(crate) limit: u64,
 }
 
 impl Guest {
-    /// Compiles a component, or finds it compiled in the cache.
+    /// Compiles a component, or loads it from the cache of compiled components.
     ///
-    /// `component` is a component that exports `wasi:http/incoming-handler` 0.2. `variables` are what it can read as
-    /// Spin's variables, or as WASI's configuration; any other name is undefined. The component can send requests to the origins of
-    /// the variable `destinations`. To `tick_token` a token is added that is made here, and `rounds` is `on-ticks` unless it is
-    /// given. An error says what the component wants that is not offered.
+    /// `component` must export `wasi:http/incoming-handler` 0.2. It reads `variables` as Spin's variables or as WASI's
+    /// configuration; other names are undefined. It can send requests to the origins of the variable `destinations`.
+    /// This function adds a generated token to `tick_token` and sets `rounds` to `on-ticks` if it is not set. An error
+    /// names the imports that this host does not have.
     pub fn new(
         component: &[u8],
         store: KeyValueStore,
@@ -66,7 +64,7 @@ impl Guest {
         Self::with_outgoing(component, store, variables, limits, OutgoingOptions::default())
     }
 
-    /// The same, and how destinations are reached.
+    /// Like [`Guest::new`], with options for outgoing requests.
     pub fn with_outgoing(
         component: &[u8],
         store: KeyValueStore,
@@ -75,11 +73,11 @@ impl Guest {
         outgoing: OutgoingOptions,
     ) -> wasmtime::Result<Self> {
         let pre = engine::load(component, &limits)?;
-        // What is wrong with the setting, the component says.
+        // The component reports faults of this setting.
         let destinations = variables.get("destinations").map(|text| Destination::read_all(text).unwrap_or_default());
         let destinations = destinations.unwrap_or_default();
         let outgoing = Outgoing::new(&destinations, outgoing)?;
-        // One tick does for many events, and no answer costs a look at what is pending.
+        // One tick serves many events, so that answers need no check for pending events.
         variables.entry("rounds".to_owned()).or_insert_with(|| "on-ticks".to_owned());
         let ticks = TickState::new(!destinations.is_empty())?;
         let tokens = variables.entry("tick_token".to_owned()).or_default();
@@ -89,11 +87,11 @@ impl Guest {
             store: store.clone(),
             variables: Arc::clone(&variables),
             outgoing,
-            // An eighth is for what is done with it.
+            // The rest is for the work with the list.
             list_bytes: limits.memory_bytes / 8 * 7,
         };
         Ok(Self {
-            pool: Pool::new(pre, supplies, limits.time),
+            pool: InstancePool::new(pre, supplies, limits.time),
             instances: Arc::new(Semaphore::new(limits.instances as usize)),
             readers: Arc::new(Semaphore::new(limits.readers as usize)),
             long_lists: Arc::new(Semaphore::new(1)),
@@ -101,17 +99,17 @@ impl Guest {
             store,
             variables,
             ticks,
-            work: Work::default(),
+            durations: InstanceDurations::default(),
             limits,
         })
     }
 
-    /// Makes an instance and lets it go. An error if there can be none: it traps before it has a request, say.
+    /// Makes an instance and drops it. An error if that fails, such as a trap before the first request.
     pub async fn instantiate(&self) -> Result<(), GuestError> {
         self.pool.make().await.map(drop)
     }
 
-    /// What the component is set to, if its variables are those of this one.
+    /// The settings, if the variables are those of this component.
     pub(crate) fn settings(&self) -> Option<Settings> {
         Settings::read(|name| Ok(self.variables.get(name).cloned())).ok()
     }
@@ -122,7 +120,7 @@ impl Guest {
         Instances { in_use: in_use as u64, ready: self.pool.ready() as u64, limit: limit as u64 }
     }
 
-    /// Waits until no instance is at work, as long as that may take.
+    /// Waits for at most `time` until no instance is in use. False if some still are.
     pub(crate) async fn finish(&self, time: Duration) -> bool {
         timeout(time, self.instances.acquire_many(self.limits.instances)).await.is_ok()
     }

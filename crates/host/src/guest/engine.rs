@@ -1,4 +1,4 @@
-//! wasmtime: its configuration, what it offers to a component, and the clock by which guests are interrupted.
+//! wasmtime: its configuration, the imports of the component, and the clock that interrupts guests.
 
 use std::time::Duration;
 
@@ -14,29 +14,30 @@ use wasmtime_wasi_http::{WasiHttp, WasiHttpView as _};
 use crate::guest::limits::Limits;
 use crate::guest::offer;
 use crate::guest::pool::READY;
-use crate::guest::state::State;
+use crate::guest::state::InstanceState;
 
-/// How long a guest may compute before others get a turn.
+/// How long a guest can compute before it yields.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Compiles a component, or finds it compiled in the cache. An error says what the component wants that is not offered.
-pub(super) fn load(component: &[u8], limits: &Limits) -> wasmtime::Result<ProxyPre<State>> {
+/// Compiles a component, or loads it from the cache. An error names the imports that this host does not have.
+pub(super) fn load(component: &[u8], limits: &Limits) -> wasmtime::Result<ProxyPre<InstanceState>> {
     let engine = Engine::new(&config(limits)).context("this machine cannot run components")?;
-    let component = Component::new(&engine, component).context("this is no component that can be run")?;
-    let pre = linker(&engine)?.instantiate_pre(&component).context("the component wants what is not offered")?;
-    let pre = ProxyPre::new(pre).context("the component does not take HTTP requests")?;
-    keep_time(&engine).context("no thread can be started")?;
+    let component = Component::new(&engine, component).context("this is not a component that can be run")?;
+    let pre =
+        linker(&engine)?.instantiate_pre(&component).context("the component has an import that this host lacks")?;
+    let pre = ProxyPre::new(pre).context("the component does not export wasi:http/incoming-handler")?;
+    start_clock(&engine).context("a thread cannot be started")?;
     Ok(pre)
 }
 
-/// How much of each instance's memory stays with the pool, in bytes: what an event touches, and its neighbourhood.
+/// How many bytes of each instance's memory stay with the pool: what an event touches, and some more.
 const KEPT_MEMORY: usize = 2 << 20;
 
-/// The same of each table.
+/// How many bytes of each table stay with the pool.
 const KEPT_TABLE: usize = 64 << 10;
 
 fn config(limits: &Limits) -> Config {
-    // A component is made of a few core instances: the module, its adapter, and what joins them.
+    // A component consists of a few core instances: the module, its adapter, and shims.
     const PARTS: u32 = 8;
     let instances = limits.instances.saturating_add(READY);
     let mut pool = PoolingAllocationConfig::new();
@@ -47,10 +48,10 @@ fn config(limits: &Limits) -> Config {
         .total_tables(instances.saturating_mul(PARTS))
         .total_stacks(instances)
         .max_memory_size(limits.memory_bytes);
-    // Where the kernel tells which pages were written, they stay with the pool, which clears them: to give them back and to fault them in
-    // again costs a third of an event.
+    // If the kernel reports which pages were written, they stay with the pool, which clears them. Returning them to the
+    // kernel and faulting them in again costs a third of the time of an event.
     if limits.swap.possible {
-        // A page that was swapped out is missed there. And to clear pages that were never written costs more than to give back those that were.
+        // The kernel's report misses swapped pages. Clearing all pages costs more than returning the written ones.
         pool.linear_memory_keep_resident(0).table_keep_resident(KEPT_TABLE).pagemap_scan(Enabled::No);
     } else {
         pool.linear_memory_keep_resident(KEPT_MEMORY).table_keep_resident(KEPT_TABLE).pagemap_scan(Enabled::Auto);
@@ -64,23 +65,24 @@ fn config(limits: &Limits) -> Config {
     }
     match Cache::new(CacheConfig::new()) {
         Ok(cache) => _ = config.cache(Some(cache)),
-        Err(error) => tracing::warn!("compiled components are not kept, so every start is slow: {error:#}"),
+        Err(error) => tracing::warn!("compiled components are not cached, so every start is slow: {error:#}"),
     }
     config
 }
 
-/// Offers what the component's adapter needs, and one thing that reaches out: requests. No files, no sockets.
-fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
+/// The imports of the component: WASI for its adapter, the store, the variables and outgoing requests. No files, no
+/// sockets.
+fn linker(engine: &Engine) -> wasmtime::Result<Linker<InstanceState>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_proxy_interfaces_async(&mut linker)?;
-    types::add_to_linker::<_, WasiHttp>(&mut linker, &LinkOptions::default().into(), State::http)?;
-    outgoing_handler::add_to_linker::<_, WasiHttp>(&mut linker, State::http)?;
-    offer::add_to_linker(&mut linker, State::offer)?;
+    types::add_to_linker::<_, WasiHttp>(&mut linker, &LinkOptions::default().into(), InstanceState::http)?;
+    outgoing_handler::add_to_linker::<_, WasiHttp>(&mut linker, InstanceState::http)?;
+    offer::add_to_linker(&mut linker, InstanceState::offer)?;
     Ok(linker)
 }
 
-/// Moves the engine's clock, as long as there is an engine.
-fn keep_time(engine: &Engine) -> std::io::Result<()> {
+/// Advances the engine's epoch until the engine is dropped.
+fn start_clock(engine: &Engine) -> std::io::Result<()> {
     let engine = engine.weak();
     let tick = move || {
         while let Some(engine) = engine.upgrade() {

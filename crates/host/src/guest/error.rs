@@ -1,4 +1,4 @@
-//! Why a guest gave no response.
+//! Errors of a guest.
 
 use wasmtime_wasi_http::Error;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
@@ -9,25 +9,25 @@ pub enum GuestError {
     /// No instance became free in time.
     #[error("no instance was free in time")]
     Busy,
-    /// As many read as may at once, and none of them was done in time.
-    #[error("too many read at once, and none was done in time")]
+    /// The limit of concurrent read requests is reached, and none of them ended in time.
+    #[error("too many read requests at once, and none ended in time")]
     Readers,
-    /// The request cannot be given to a guest: its `Host` is no text, say.
-    #[error("the request cannot be handed on: {0:#}")]
+    /// The request cannot be converted for a guest, for example because its `Host` is not ASCII.
+    #[error("the request cannot be given to the component: {0:#}")]
     Request(wasmtime::Error),
-    /// It trapped: it panicked, or wanted too much memory.
+    /// The guest trapped: it panicked, or needed too much memory.
     #[error("the component failed: {0:#}")]
     Trap(wasmtime::Error),
-    /// It computed or waited for too long.
+    /// The guest computed or waited for too long.
     #[error("the component took too long and was stopped")]
     Slow,
-    /// It ended without an answer.
+    /// The guest ended without a response.
     #[error("the component gave no response")]
     Silent,
-    /// It gave a response that has no end.
+    /// The guest's response has no end.
     #[error("the component's response broke off: {0}")]
     BrokenOff(Error),
-    /// It answered with an error instead of a response.
-    #[error("the component gave an error: {0:?}")]
+    /// The guest returned an error instead of a response.
+    #[error("the component returned an error: {0:?}")]
     Error(ErrorCode),
 }

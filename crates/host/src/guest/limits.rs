@@ -1,29 +1,30 @@
-//! What instances may use, and what one used.
+//! Limits of instances, and the measured use of one.
 
 use std::time::Duration;
 
 use crate::swap::Swap;
 
-/// What all instances together, each of them, and a request on its way to one, may use.
+/// Limits of a request, of an instance, and of all instances together.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// How long a request's body may take, as far as it is read before there is an instance. An appliance sends it at once.
+    /// How long the body of a request can take, as far as it is read before an instance is taken. An appliance sends it
+    /// at once.
     pub body: Duration,
-    /// How many instances there may be at once. A request beyond that waits.
+    /// The most instances at once. Further requests wait.
     pub instances: u32,
-    /// How many of them may be at the requests of readers and administrators: the others are for events.
+    /// The most instances that serve readers and administrators; the others are for events.
     pub readers: u32,
-    /// How long a request waits for one of them.
+    /// How long a request waits for an instance.
     pub wait: Duration,
-    /// How much memory an instance may have, in bytes.
+    /// The memory of an instance, in bytes.
     pub memory_bytes: usize,
-    /// How long an instance may take for a request.
+    /// How long an instance can take for a request.
     pub time: Duration,
-    /// Whether to count what an instance uses, which makes it slower. Then [`Used`] is among the response's extensions.
+    /// Whether to measure what an instance uses, which makes it slower. The response's extensions then have [`Used`].
     pub measure: bool,
-    /// Whether `perf` is told where each function of the component is, in a file of its own.
+    /// Whether to write a file that tells `perf` where the component's functions are.
     pub perf_map: bool,
-    /// Whether this process's memory can be swapped out: then what instances leave is cleared in a way that costs more.
+    /// Whether this process's memory can be swapped out: then clearing the memory of instances costs more.
     pub swap: Swap,
 }
 
@@ -35,7 +36,7 @@ impl Default for Limits {
             readers: 4,
             wait: Duration::from_secs(5),
             memory_bytes: 128 << 20,
-            // What both clouds give; and with a delivery run's ten seconds and its last request's fifteen there is room left.
+            // The limit of both clouds. It leaves room for a delivery run (10 s) and its last request (15 s).
             time: Duration::from_secs(30),
             measure: false,
             perf_map: false,
@@ -44,11 +45,11 @@ impl Default for Limits {
     }
 }
 
-/// What an instance used for a request that it had done with when its response was there.
+/// What an instance used for a request, if it ended together with its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Used {
-    /// Instructions, as wasmtime's fuel counts them.
+    /// Instructions, counted as wasmtime's fuel.
     pub fuel: u64,
-    /// The most linear memory that it had, in bytes.
+    /// The peak of linear memory, in bytes.
     pub memory_bytes: usize,
 }

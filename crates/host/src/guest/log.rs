@@ -1,4 +1,4 @@
-//! What a guest writes on standard output and standard error becomes log lines.
+//! Logs the standard output and standard error of a guest.
 
 use std::io;
 use std::pin::Pin;
@@ -9,10 +9,10 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 
-/// A longer line is logged in parts: a guest must not fill the host's memory.
+/// The most bytes of a line. A longer line is logged in parts, so that a guest cannot fill the host's memory.
 const MAX_LINE: usize = 8 * 1024;
 
-/// Collects what one guest writes, and logs it line by line; the rest when it is dropped.
+/// Collects the output of one guest and logs it line by line; an incomplete line when this is dropped.
 #[derive(Clone, Default)]
 pub struct GuestLog(Arc<Mutex<Line>>);
 

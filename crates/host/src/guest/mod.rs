@@ -1,20 +1,20 @@
-//! The component in wasmtime: one fresh instance per request, its limits, and what it may call.
+//! The component in wasmtime: a fresh instance per request, its limits and its imports.
 //!
 //! | file | what lives there |
 //! |---|---|
-//! | `component` | [`Guest`]: the component, ready to run, and how many instances it may have |
-//! | `request` | the life of a request: a place, an instance, its answer, and what happens after it |
+//! | `component` | [`Guest`]: the compiled component and its instances |
+//! | `request` | the life of a request: a permit, an instance, its answer, and the work after it |
 //! | `pool` | instances, some of them made ahead of their requests |
-//! | `engine` | wasmtime: its configuration, what it offers to a component, and the clock that interrupts guests |
-//! | `state` | what belongs to one instance: WASI's side of it |
-//! | `limits` | [`Limits`]: time, memory and number of instances; [`Used`]: what one used |
+//! | `engine` | wasmtime: its configuration, the imports of the component, and the clock that interrupts guests |
+//! | `state` | the data of one instance: WASI's contexts |
+//! | `limits` | [`Limits`]: time, memory and number of instances; [`Used`]: what one instance used |
 //! | `error` | [`GuestError`]: why there is no response |
-//! | `answer` | a response's body, taken from its instance before the client reads it |
-//! | `offer` | the store and the settings, behind Spin's interfaces and behind WASI's |
-//! | `outgoing/` | requests of the component: to the origins of destinations, and nowhere else |
-//! | `tick_state` | what ticks and the guest share: token, notifications, the last report |
-//! | `ticks` | has the component do what is due, also where no event comes |
-//! | `log` | what an instance writes to standard error becomes log lines |
+//! | `answer` | the body of an answer, buffered before the client reads it |
+//! | `offer` | the store and the settings, behind Spin's and WASI's interfaces |
+//! | `outgoing/` | requests of the component to the origins of destinations |
+//! | `tick_state` | state shared by ticks and the guest: token, notifications, the last report |
+//! | `ticks` | calls `/tick` regularly, also without events |
+//! | `log` | logs the output of an instance |
 
 mod answer;
 mod component;

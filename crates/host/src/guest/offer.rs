@@ -1,5 +1,5 @@
-//! What a guest is offered besides WASI's proxy world: a store and settings, behind Spin's interfaces and behind WASI's, which are
-//! one thing under two names. So either component runs here, and each finds what the other stored.
+//! The imports beyond WASI's proxy world: the store and the settings, behind Spin's and WASI's interfaces. Both reach
+//! the same data, so each of the two components runs here and finds what the other stored.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use self::bindings::fermyon::spin::{key_value, variables};
 use self::bindings::wasi::config::store as config;
 use self::bindings::wasi::keyvalue::store as keyvalue;
-use crate::store::{KeyValueStore, StoreError};
+use crate::store::{HostStoreError, KeyValueStore};
 
-/// The interfaces, as `wit/world.wit` has them.
+/// The interfaces in `wit/world.wit`.
 mod bindings {
     wasmtime::component::bindgen!({
         path: "../../wit",
         world: "host",
-        // What only looks answers at once, and need not be made a future.
+        // Reads return at once and need no future.
         imports: {
             "fermyon:spin/key-value.[method]store.set": async | trappable,
             "fermyon:spin/key-value.[method]store.delete": async | trappable,
@@ -36,45 +36,46 @@ mod bindings {
     });
 }
 
-/// The one store that there is.
+/// The name of the only store.
 pub const BUCKET: &str = "default";
 
-/// What a key costs a guest beside its own bytes: where it is, how long it is, and what its allocator adds.
+/// The memory that a key needs in a guest besides its bytes: pointer, length, and overhead of the allocator.
 const KEY_COST: usize = 28;
 
 /// The store and the settings of one instance.
 pub struct Offer {
     pub store: KeyValueStore,
     pub variables: Arc<HashMap<String, String>>,
-    /// The most memory that a list of all keys may take in the guest.
+    /// The most memory in bytes that a list of all keys can take in the guest.
     pub list_bytes: usize,
-    /// Whether it has to wait before it lists very many keys.
-    pub turn: Turn,
+    pub turn: ListTurn,
 }
 
-/// To list very many keys takes as much memory as all else together, here and in the guest. So it is done one after the other.
-pub enum Turn {
-    /// It takes no turn, and nobody waits until it is gone: only for the list itself, if that was asked for first.
-    Nobodys,
-    /// It waits for its turn.
-    Waits(Arc<Semaphore>),
-    /// It is its turn until it is gone.
-    Its(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit),
+/// Whether an instance waits before it lists a large number of keys. Such a list takes as much memory as everything
+/// else together, in the host and in the guest, so only one instance at a time has one.
+pub enum ListTurn {
+    /// The instance does not wait for others, and others do not wait for it.
+    Exempt,
+    /// The instance waits for the permit when it lists.
+    Waiting(Arc<Semaphore>),
+    /// The instance holds the permit until it is dropped.
+    Held(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit),
 }
 
-/// How many keys are very many: a few megabytes.
+/// From this number of keys on, a list is made in turn. It takes a few megabytes.
 const VERY_MANY: u64 = 20_000;
 
-/// How long an instance waits for its turn: with the list itself and what is made of it, less than its time.
+/// How long an instance waits for its turn. With the list and the work on it, this is less than the instance's time
+/// limit.
 const TURN_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// An instance's offer, and what it has open of it.
+/// The offer of an instance, and the table of its open handles.
 pub struct OfferView<'a> {
     pub offer: &'a mut Offer,
     pub table: &'a mut ResourceTable,
 }
 
-/// A guest's handle on the store.
+/// A guest's handle of the store.
 pub struct OpenStore;
 
 struct HasOffer;
@@ -83,7 +84,7 @@ impl HasData for HasOffer {
     type Data<'a> = OfferView<'a>;
 }
 
-/// Offers it to all instances that are made with `linker`.
+/// Adds the imports to `linker`.
 pub fn add_to_linker<T: Send>(linker: &mut Linker<T>, view: fn(&mut T) -> OfferView<'_>) -> wasmtime::Result<()> {
     key_value::add_to_linker::<_, HasOffer>(linker, view)?;
     variables::add_to_linker::<_, HasOffer>(linker, view)?;
@@ -92,34 +93,34 @@ pub fn add_to_linker<T: Send>(linker: &mut Linker<T>, view: fn(&mut T) -> OfferV
 }
 
 impl Offer {
-    /// A list of all keys, unless it is more than fits: that would trap the guest before it could say so.
+    /// A list of all keys. An error if the list exceeds the guest's memory: it would trap before it could report that.
     async fn keys(&mut self) -> Result<Vec<String>, String> {
-        self.wait_for_its_turn().await?;
+        self.wait_for_turn().await?;
         let keys = self.store.get_keys().await.map_err(|error| error.to_string())?;
         let bytes: usize = keys.iter().map(|key| key.len() + KEY_COST).sum();
         if bytes > self.list_bytes {
-            return Err(format!("its {} keys are more than an instance's memory holds", keys.len()));
+            return Err(format!("the list of its {} keys exceeds the memory of an instance", keys.len()));
         }
         Ok(keys)
     }
 
-    async fn wait_for_its_turn(&mut self) -> Result<(), String> {
-        let Turn::Waits(turns) = &self.turn else { return Ok(()) };
+    async fn wait_for_turn(&mut self) -> Result<(), String> {
+        let ListTurn::Waiting(turns) = &self.turn else { return Ok(()) };
         let keys = self.store.count_between("", LAST, VERY_MANY).map_err(|error| error.to_string())?;
         if keys >= VERY_MANY {
-            let its = timeout(TURN_TIMEOUT, Arc::clone(turns).acquire_owned()).await;
-            let its =
-                its.ok().and_then(Result::ok).ok_or("others list its very many keys, and none was done in time")?;
-            self.turn = Turn::Its(its);
+            let permit = timeout(TURN_TIMEOUT, Arc::clone(turns).acquire_owned()).await;
+            let permit = permit.ok().and_then(Result::ok);
+            let permit = permit.ok_or("timed out waiting for other listings of this store to finish")?;
+            self.turn = ListTurn::Held(permit);
         }
         Ok(())
     }
 }
 
-/// After every key.
+/// Sorts after every key.
 const LAST: &str = "\u{10ffff}";
 
-/// What both interfaces ask of an open store, word for word the same. `$error` is the interface's own.
+/// The functions of an open store, which are identical in both interfaces. `$error` is the interface's error type.
 macro_rules! open_store {
     ($error:ty) => {
         fn get(&mut self, _: Resource<OpenStore>, key: String) -> wasmtime::Result<Result<Option<Vec<u8>>, $error>> {
@@ -151,7 +152,7 @@ macro_rules! open_store {
 }
 
 impl OfferView<'_> {
-    /// The one store, or `no_such_store` under any other name.
+    /// Opens the only store; `no_such_store` for any other name.
     fn open_by_name<E>(&mut self, name: &str, no_such_store: E) -> wasmtime::Result<Result<Resource<OpenStore>, E>> {
         if name != BUCKET {
             return Ok(Err(no_such_store));
@@ -174,8 +175,8 @@ impl key_value::HostStore for OfferView<'_> {
     open_store!(key_value::Error);
 }
 
-impl From<StoreError> for key_value::Error {
-    fn from(error: StoreError) -> Self {
+impl From<HostStoreError> for key_value::Error {
+    fn from(error: HostStoreError) -> Self {
         Self::Other(error.to_string())
     }
 }
@@ -194,7 +195,7 @@ impl keyvalue::Host for OfferView<'_> {
 }
 
 impl keyvalue::HostBucket for OfferView<'_> {
-    /// All of them on one page, as Spin's interface tells them.
+    /// All keys on one page, as in Spin's interface.
     async fn list_keys(
         &mut self,
         _: Resource<OpenStore>,
@@ -207,8 +208,8 @@ impl keyvalue::HostBucket for OfferView<'_> {
     open_store!(keyvalue::Error);
 }
 
-impl From<StoreError> for keyvalue::Error {
-    fn from(error: StoreError) -> Self {
+impl From<HostStoreError> for keyvalue::Error {
+    fn from(error: HostStoreError) -> Self {
         Self::Other(error.to_string())
     }
 }

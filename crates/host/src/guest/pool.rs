@@ -1,4 +1,4 @@
-//! Instances: a fresh one for each request, some of them made ahead.
+//! Instances: a fresh one for each request, some of them made ahead of it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,47 +10,46 @@ use wasmtime::Store;
 use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
 
 use crate::guest::error::GuestError;
-use crate::guest::state::{State, Supplies};
+use crate::guest::state::{InstanceState, Supplies};
 
-/// How many instances are made ahead of their requests, at most.
+/// The most instances made ahead of their requests.
 pub(super) const READY: u32 = 4;
 
 /// An instance that no request has seen.
 pub(super) struct Instance {
-    pub(super) store: Store<State>,
+    pub(super) store: Store<InstanceState>,
     pub(super) proxy: Proxy,
 }
 
-/// One that was made ahead, in a place of its own until a request takes it.
+/// An instance made ahead, with its permit until a request takes it.
 type Ready = (Instance, OwnedSemaphorePermit);
 
-/// Makes instances. Cheap to clone; all clones are one.
+/// Makes instances. Cheap to clone; all clones share the instances made ahead.
 #[derive(Clone)]
-pub(super) struct Pool {
-    pre: ProxyPre<State>,
+pub(super) struct InstancePool {
+    pre: ProxyPre<InstanceState>,
     supplies: Supplies,
-    /// How long it may take to make one.
+    /// How long making an instance can take.
     time: Duration,
     ready: Arc<Mutex<Vec<Ready>>>,
-    /// The places of those that are ready or being made: beside those of requests, so that no request goes without.
+    /// Permits for instances made ahead. They are separate from those of requests, so that no request waits for them.
     ahead: Arc<Semaphore>,
 }
 
-impl Pool {
-    pub(super) fn new(pre: ProxyPre<State>, supplies: Supplies, time: Duration) -> Self {
+impl InstancePool {
+    pub(super) fn new(pre: ProxyPre<InstanceState>, supplies: Supplies, time: Duration) -> Self {
         Self { pre, supplies, time, ready: Arc::default(), ahead: Arc::new(Semaphore::new(READY as usize)) }
     }
 
-    /// How many are ready.
     pub(super) fn ready(&self) -> usize {
         self.ready.lock().len()
     }
 
-    /// One that was made ahead, or else a new one.
+    /// Takes an instance made ahead, or makes one.
     pub(super) async fn take(&self) -> Result<Instance, GuestError> {
         let ready = self.ready.lock().pop();
         match ready {
-            Some((mut instance, _place)) => {
+            Some((mut instance, _permit)) => {
                 instance.store.set_epoch_deadline(1);
                 Ok(instance)
             }
@@ -58,7 +57,7 @@ impl Pool {
         }
     }
 
-    /// A new one. An error if it traps before it has a request, say.
+    /// Makes an instance. An error if that fails, such as a trap before the first request.
     pub(super) async fn make(&self) -> Result<Instance, GuestError> {
         let mut store = self.instance_store();
         match timeout(self.time, self.pre.instantiate_async(&mut store)).await {
@@ -67,17 +66,17 @@ impl Pool {
         }
     }
 
-    /// Makes one for a request to come, unless as many are ready as may be. Not on the way of a request: to make one takes as long
-    /// as its work.
+    /// Makes an instance for a future request, unless enough are ready. Called outside the path of a request: making an
+    /// instance takes as long as serving an event.
     pub(super) async fn make_ahead(&self) {
-        let Ok(place) = Arc::clone(&self.ahead).try_acquire_owned() else { return };
-        // If it cannot be made, the request that needs it is told why.
+        let Ok(permit) = Arc::clone(&self.ahead).try_acquire_owned() else { return };
+        // If this fails, the next request that makes an instance reports the error.
         if let Ok(instance) = self.make().await {
-            self.ready.lock().push((instance, place));
+            self.ready.lock().push((instance, permit));
         }
     }
 
-    pub(super) fn instance_store(&self) -> Store<State> {
+    pub(super) fn instance_store(&self) -> Store<InstanceState> {
         self.supplies.instance_store(self.pre.engine())
     }
 }

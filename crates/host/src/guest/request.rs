@@ -1,4 +1,5 @@
-//! The life of a request: a place, a fresh instance, its answer, and the next instance made when this one is gone.
+//! The life of a request: a permit, a fresh instance, its answer, and the next instance, made after this one is
+//! dropped.
 
 use std::future::{poll_fn, ready};
 use std::pin::Pin;
@@ -19,97 +20,99 @@ use wasmtime::Store;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 use wasmtime_wasi_http::{WasiBody, WasiHttpView as _};
 
-use crate::guest::answer::Answer;
+use crate::guest::answer::AnswerBody;
 use crate::guest::component::Guest;
 use crate::guest::error::GuestError;
-use crate::guest::offer::Turn;
-use crate::guest::pool::{Instance, Pool};
-use crate::guest::state::{State, used};
+use crate::guest::offer::ListTurn;
+use crate::guest::pool::{Instance, InstancePool};
+use crate::guest::state::{InstanceState, used};
 use crate::guest::tick_state;
 use crate::measure::AtWork;
 
-/// An instance that a request has taken. Its place is free only once it is gone: so they are dropped in this order.
+/// An instance in use by a request. The fields are dropped in this order: the permit is free only after the instance is
+/// gone.
 struct InUse {
-    store: Store<State>,
+    store: Store<InstanceState>,
     #[expect(dead_code, reason = "held, not read")]
     permit: OwnedSemaphorePermit,
-    whose: Whose,
+    instance_use: InstanceUse,
     #[expect(dead_code, reason = "held, not read")]
     at_work: AtWork,
 }
 
 impl InUse {
-    /// Whether it was an event's, or an unauthenticated client's, and no list of very many keys was made in it.
-    fn is_an_events(&self) -> bool {
-        matches!(self.whose, Whose::Events) && matches!(self.store.data().offer.turn, Turn::Waits(_))
+    /// Whether the instance served an ingest request and listed no large number of keys, so that clearing it is quick.
+    fn is_quick_to_clear(&self) -> bool {
+        matches!(self.instance_use, InstanceUse::Events) && matches!(self.store.data().offer.turn, ListTurn::Waiting(_))
     }
 }
 
-/// Whose request an instance is at.
-enum Whose {
-    /// An appliance's, or an unauthenticated client's.
+/// The kind of request that an instance serves.
+enum InstanceUse {
+    /// A request of an appliance or an unauthenticated client.
     Events,
-    /// A reader's or an administrator's, of whom few have a place.
+    /// A request of a reader or an administrator. The number of these is limited.
     Readers(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit),
-    /// Nobody's: what is due is done.
+    /// A tick.
     Ticks,
 }
 
 impl Guest {
-    /// Answers a request with an instance that no other request sees. `request` has a `Host` header or an authority in its
-    /// URI.
+    /// Answers a request with an instance that serves no other request. `request` has a `Host` header or an authority
+    /// in its URI.
     ///
-    /// The instance may go on for a while after its response is there. Few readers have one at a time, and they compute on threads of
-    /// their own: to list very many keys takes long, and events do not wait for it.
+    /// The instance can go on after its response. Requests of readers are limited in number and run on separate
+    /// threads, so that events do not wait for long lists of keys.
     pub async fn handle(&self, request: Request<WasiBody>) -> Result<Response<WasiBody>, GuestError> {
-        let turn = Turn::Waits(Arc::clone(&self.long_lists));
+        let turn = ListTurn::Waiting(Arc::clone(&self.long_lists));
         let path = request.uri().path();
         if !service::is_for_readers(path) {
-            let whose = if path == tick_state::PATH { Whose::Ticks } else { Whose::Events };
-            return self.answer(request, whose, turn).await;
+            let instance_use = if path == tick_state::PATH { InstanceUse::Ticks } else { InstanceUse::Events };
+            return self.answer(request, instance_use, turn).await;
         }
-        let place = free(&self.readers, self.limits.wait).await.ok_or(GuestError::Readers)?;
+        let permit = acquire(&self.readers, self.limits.wait).await.ok_or(GuestError::Readers)?;
         let (mut sender, answer) = oneshot::channel();
         let guest = self.clone();
-        beside(async move {
+        spawn_on_own_thread(async move {
             tokio::select! {
-                answer = guest.answer(request, Whose::Readers(place), turn) => {
+                answer = guest.answer(request, InstanceUse::Readers(permit), turn) => {
                     let _ = sender.send(answer);
                 }
-                // Nobody waits for it any more.
+                // The client is gone.
                 () = sender.closed() => {}
             }
         });
         answer.await.unwrap_or(Err(GuestError::Silent))
     }
 
-    /// Has the component do what is due. It may do so for as long as a destination hangs: nobody waits for that to list very many keys.
+    /// Runs a tick. It can take as long as a destination hangs, so requests that list keys do not wait for it.
     pub(crate) async fn tick(&self, request: Request<WasiBody>) -> Result<Response<WasiBody>, GuestError> {
-        self.answer(request, Whose::Ticks, Turn::Nobodys).await
+        self.answer(request, InstanceUse::Ticks, ListTurn::Exempt).await
     }
 
     async fn answer(
         &self,
         request: Request<WasiBody>,
-        whose: Whose,
-        turn: Turn,
+        instance_use: InstanceUse,
+        turn: ListTurn,
     ) -> Result<Response<WasiBody>, GuestError> {
-        let permit = free(&self.instances, self.limits.wait).await.ok_or(GuestError::Busy)?;
+        let permit = acquire(&self.instances, self.limits.wait).await.ok_or(GuestError::Busy)?;
         let Instance { mut store, proxy } = self.pool.take().await?;
         store.data_mut().offer.turn = turn;
-        let mut in_use = InUse { store, permit, whose, at_work: AtWork::new(&self.work) };
+        let mut in_use = InUse { store, permit, instance_use, at_work: AtWork::new(&self.durations) };
         let (sender, mut response) = oneshot::channel();
         let mut http = in_use.store.data_mut().http();
         let request = http.new_incoming_request(Scheme::Http, request).map_err(GuestError::Request)?;
         let out = http.new_response_outparam(sender).map_err(GuestError::Trap)?;
         let time = self.limits.time;
-        let mut run: Run = Box::pin(async move {
+        let mut run: GuestRun = Box::pin(async move {
             let call = proxy.wasi_http_incoming_handler().call_handle(&mut in_use.store, request, out);
             let ended = timeout(time, call).await;
             (Ended(ended), in_use)
         });
-        // The guest runs in the connection's own task: no other thread is woken on the way of a small answer. Nobody but the guest
-        // gives its response: to look for it when it has run is enough, and to be woken for it would be to run again for nothing.
+        // The guest runs in the task of the connection, so that a small answer wakes no other thread. Only the guest
+        // sends its response: checking for it after each run is enough, and a wake-up for it would poll once more for
+        // nothing.
         let ran = poll_fn(|context| match run.as_mut().poll(context) {
             Poll::Ready(ended) => Poll::Ready(Ok(ended)),
             Poll::Pending => match response.try_recv() {
@@ -119,7 +122,7 @@ impl Guest {
         });
         let (ended, in_use) = match ran.await {
             Ok(ended) => ended,
-            // The guest is not done: it gives the response's body, or goes on after it.
+            // The guest still runs: it writes the body of the response, or works after it.
             Err(response) => {
                 let response = response.map_err(|_| GuestError::Silent)?.map_err(GuestError::Error)?;
                 return self.take(response, run).await;
@@ -132,7 +135,7 @@ impl Guest {
             return self.take(response.map_err(GuestError::Error)?, Box::pin(ready((ended, in_use)))).await;
         }
         let used = used(&in_use.store);
-        self.renew_beside(in_use);
+        self.renew_later(in_use);
         let Ok(response) = response else { return Err(ended.failure().unwrap_or(GuestError::Silent)) };
         let mut response = response.map_err(GuestError::Error)?;
         if let Some(used) = used {
@@ -141,11 +144,11 @@ impl Guest {
         Ok(response)
     }
 
-    /// Takes a response's body from a guest that is not done with it, so that it waits for no client. What goes wrong once all of the
-    /// body is there does not take it back.
-    async fn take(&self, response: Response<WasiBody>, mut run: Run) -> Result<Response<WasiBody>, GuestError> {
+    /// Buffers the body of a response from a guest that still runs, so that the guest waits for no client. A failure
+    /// after the end of the body does not revoke the response.
+    async fn take(&self, response: Response<WasiBody>, mut run: GuestRun) -> Result<Response<WasiBody>, GuestError> {
         let (head, body) = response.into_parts();
-        let mut answer = Answer::new(body, &self.room);
+        let mut answer = AnswerBody::new(body, &self.room);
         tokio::select! {
             biased;
             taken = answer.take() => {
@@ -154,7 +157,7 @@ impl Guest {
                     return Err(ended.failure().unwrap_or(GuestError::BrokenOff(error)));
                 }
                 let (guest, is_whole) = (self.clone(), answer.is_whole());
-                beside(async move {
+                spawn_on_own_thread(async move {
                     tokio::select! {
                         (ended, in_use) = run => {
                             ended.note(is_whole);
@@ -166,18 +169,18 @@ impl Guest {
             }
             (ended, in_use) = &mut run => {
                 if ended.is_failure() {
-                    // Once the instance is gone, a body that it did not end seems to have ended.
+                    // After the instance is dropped, an incomplete body looks complete.
                     tokio::select! {
                         biased;
                         _ = answer.take() => {}
                         () = ready(()) => {}
                     }
                     if !answer.is_whole() {
-                        self.renew_beside(in_use);
+                        self.renew_later(in_use);
                         return Err(ended.failure().unwrap_or(GuestError::Silent));
                     }
                 }
-                self.renew_beside(in_use);
+                self.renew_later(in_use);
                 answer.take().await.map_err(GuestError::BrokenOff)?;
                 ended.note(answer.is_whole());
             }
@@ -185,38 +188,39 @@ impl Guest {
         Ok(Response::from_parts(head, answer.boxed_unsync()))
     }
 
-    /// Lets an instance go, and makes one for a request to come. Not on the way of a request: to make an instance and to clear what
-    /// this one leaves take as long as its work. What a reader or a tick has used may be large: that takes a thread of its own.
-    fn renew_beside(&self, in_use: InUse) {
-        let (pool, is_an_events) = (self.pool.clone(), in_use.is_an_events());
+    /// Drops an instance and makes one for a future request, outside the path of this one: clearing an instance and
+    /// making one take as long as serving an event. The memory of a reader or a tick can be large, so it is cleared on
+    /// another thread.
+    fn renew_later(&self, in_use: InUse) {
+        let (pool, is_quick) = (self.pool.clone(), in_use.is_quick_to_clear());
         let renew = async move { renew(&pool, in_use).await };
-        if is_an_events {
+        if is_quick {
             tokio::spawn(renew);
         } else {
-            beside(renew);
+            spawn_on_own_thread(renew);
         }
     }
 }
 
-async fn renew(pool: &Pool, in_use: InUse) {
+async fn renew(pool: &InstancePool, in_use: InUse) {
     drop(in_use);
     pool.make_ahead().await;
 }
 
-/// A place, if one is free in time.
-async fn free(places: &Arc<Semaphore>, time: Duration) -> Option<OwnedSemaphorePermit> {
-    timeout(time, Arc::clone(places).acquire_owned()).await.ok()?.ok()
+/// A permit. `None` if none is free within `time`.
+async fn acquire(permits: &Arc<Semaphore>, time: Duration) -> Option<OwnedSemaphorePermit> {
+    timeout(time, Arc::clone(permits).acquire_owned()).await.ok()?.ok()
 }
 
-/// Has `work` done on a thread of its own, beside those that take events.
-fn beside(work: impl Future<Output = ()> + Send + 'static) {
+/// Runs `work` on its own thread, apart from those that serve events.
+fn spawn_on_own_thread(work: impl Future<Output = ()> + Send + 'static) {
     spawn_blocking(move || Handle::current().block_on(work));
 }
 
-/// A guest under way.
-type Run = Pin<Box<dyn Future<Output = (Ended, InUse)> + Send>>;
+/// A running guest.
+type GuestRun = Pin<Box<dyn Future<Output = (Ended, InUse)> + Send>>;
 
-/// How a guest ended: by itself, by a trap, or because its time was over.
+/// How a guest ended: by itself, by a trap, or by its time limit.
 struct Ended(Result<wasmtime::Result<()>, Elapsed>);
 
 impl Ended {
@@ -232,16 +236,14 @@ impl Ended {
         }
     }
 
-    /// Logs what went wrong after the response, of which the guest had given all, or not.
+    /// Logs a failure after the response. `is_whole`: the guest had written the whole body.
     fn note(&self, is_whole: bool) {
         match &self.0 {
             Ok(Ok(())) => {}
             Ok(Err(trap)) => tracing::error!("the component failed after its response: {trap:#}"),
             Err(_) if is_whole => tracing::error!("the component took too long after its response"),
-            // Where there was no room for its answer, it could not go on before its client did.
-            Err(_) => tracing::warn!(
-                "an answer was cut off: clients that read slowly have left no room to keep it for its own"
-            ),
+            // Without room in the buffer, the guest had to wait for its client.
+            Err(_) => tracing::warn!("an answer was cut off: answers for slow clients have filled the buffer"),
         }
     }
 }
@@ -260,11 +262,11 @@ mod tests {
     use tokio::task::yield_now;
     use wasmtime_wasi_http::WasiBody;
 
-    use super::{AtWork, Ended, Guest, GuestError, InUse, Turn, Whose, free};
+    use super::{AtWork, Ended, Guest, GuestError, InUse, InstanceUse, ListTurn, acquire};
     use crate::guest::limits::Limits;
     use crate::store::KeyValueStore;
 
-    /// One that nobody calls.
+    /// A component that is never called.
     const IDLE: &str = r#"(component
         (import "wasi:http/types@0.2.0" (instance $types
             (export "incoming-request" (type (sub resource)))
@@ -279,15 +281,15 @@ mod tests {
         (export "wasi:http/incoming-handler@0.2.0" (instance $handler)))"#;
 
     async fn in_use(guest: &Guest) -> InUse {
-        let permit = free(&guest.instances, guest.limits.wait).await.unwrap();
+        let permit = acquire(&guest.instances, guest.limits.wait).await.unwrap();
         let mut store = guest.pool.instance_store();
-        store.data_mut().offer.turn = Turn::Waits(Arc::clone(&guest.long_lists));
-        InUse { store, permit, whose: Whose::Events, at_work: AtWork::new(&guest.work) }
+        store.data_mut().offer.turn = ListTurn::Waiting(Arc::clone(&guest.long_lists));
+        InUse { store, permit, instance_use: InstanceUse::Events, at_work: AtWork::new(&guest.durations) }
     }
 
-    /// A body of which this is there. Whether it goes on, nobody knows; or that is all.
-    fn body(there: &'static str, ended: bool) -> WasiBody {
-        let frames = iter([Ok(Frame::data(Bytes::from(there)))]);
+    /// A body that begins with `first`, and ends after it or never.
+    fn body(first: &'static str, ended: bool) -> WasiBody {
+        let frames = iter([Ok(Frame::data(Bytes::from(first)))]);
         if ended {
             StreamBody::new(frames).boxed_unsync()
         } else {
@@ -295,9 +297,9 @@ mod tests {
         }
     }
 
-    /// It was a 200 of half a page, which breaks off, or seems to be all of it.
+    /// Without this rule, the client would get 200 with half a page that looks complete.
     #[tokio::test]
-    async fn a_component_that_fails_before_its_response_is_whole_has_failed_and_after_that_it_has_answered() {
+    async fn a_component_that_fails_before_the_end_of_its_response_has_failed() {
         let guest = idle();
         for ended in [false, true] {
             let trap = || Ended(Ok(Err(wasmtime::Error::msg("a trap"))));
@@ -310,7 +312,7 @@ mod tests {
                 Err(error) => assert!(!ended && matches!(error, GuestError::Trap(_)), "{error}"),
             }
         }
-        // Their places are free once they are gone.
+        // Dropped instances return their permits.
         let all = Arc::clone(&guest.instances).acquire_many_owned(guest.limits.instances).await;
         assert!(all.is_ok());
     }
@@ -320,35 +322,35 @@ mod tests {
         Guest::new(&component, KeyValueStore::memory(), [].into(), Limits::default()).unwrap()
     }
 
-    /// What it wrote may be as much as an instance can have. And the lists of others wait until it is gone.
+    /// Such an instance can have written all of its memory, and other lists wait until it is dropped.
     #[tokio::test]
-    async fn what_a_reader_or_a_tick_leaves_or_who_made_a_long_list_is_cleared_on_a_thread_of_its_own() {
+    async fn instances_of_readers_ticks_and_long_lists_are_cleared_on_another_thread() {
         let guest = idle();
         let reader = Arc::clone(&guest.readers).acquire_owned().await.unwrap();
         let turn = Arc::clone(&guest.long_lists).acquire_owned().await.unwrap();
-        type Become = Box<dyn FnOnce(&mut InUse)>;
-        let which: [Become; 3] = [
-            Box::new(|in_use| in_use.whose = Whose::Readers(reader)),
-            Box::new(|in_use| in_use.whose = Whose::Ticks),
-            Box::new(|in_use| in_use.store.data_mut().offer.turn = Turn::Its(turn)),
+        type MakeSlow = Box<dyn FnOnce(&mut InUse)>;
+        let cases: [MakeSlow; 3] = [
+            Box::new(|in_use| in_use.instance_use = InstanceUse::Readers(reader)),
+            Box::new(|in_use| in_use.instance_use = InstanceUse::Ticks),
+            Box::new(|in_use| in_use.store.data_mut().offer.turn = ListTurn::Held(turn)),
         ];
-        assert!(in_use(&guest).await.is_an_events());
-        for make in which {
+        assert!(in_use(&guest).await.is_quick_to_clear());
+        for make_slow in cases {
             let mut in_use = in_use(&guest).await;
-            make(&mut in_use);
-            assert!(!in_use.is_an_events());
-            guest.renew_beside(in_use);
+            make_slow(&mut in_use);
+            assert!(!in_use.is_quick_to_clear());
+            guest.renew_later(in_use);
         }
         let (readers, turn) = (guest.readers.acquire_many(guest.limits.readers), guest.long_lists.acquire());
         assert!(readers.await.is_ok() && turn.await.is_ok());
     }
 
     #[tokio::test]
-    async fn when_an_instance_is_gone_its_place_is_free_and_the_next_one_is_made() {
+    async fn dropping_an_instance_returns_its_permit_and_makes_the_next_one() {
         let guest = idle();
         assert_eq!(guest.pool.ready(), 0);
-        guest.renew_beside(in_use(&guest).await);
-        // The one task that waits here.
+        guest.renew_later(in_use(&guest).await);
+        // Runs the spawned task.
         yield_now().await;
         assert_eq!((guest.pool.ready(), guest.instances().in_use), (1, 0));
     }

@@ -1,4 +1,4 @@
-//! What belongs to one instance: WASI's side of it, and what it is offered besides.
+//! The data of one instance: WASI's contexts and its other imports.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -12,73 +12,71 @@ use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView,
 
 use crate::guest::limits::Used;
 use crate::guest::log::GuestLog;
-use crate::guest::offer::{Offer, OfferView, Turn};
+use crate::guest::offer::{ListTurn, Offer, OfferView};
 use crate::guest::outgoing::Outgoing;
 use crate::store::KeyValueStore;
 
-/// What every instance is given. Cheap to clone.
+/// Shared by all instances. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Supplies {
     pub(super) store: KeyValueStore,
-    /// The settings.
     pub(super) variables: Arc<HashMap<String, String>>,
     pub(super) outgoing: Outgoing,
-    /// The most memory that a list of all keys may take in the guest, in bytes.
+    /// The most memory in bytes that a list of all keys can take in the guest.
     pub(super) list_bytes: usize,
 }
 
 impl Supplies {
-    /// What wasmtime keeps of one instance, in which no request was seen.
-    pub(super) fn instance_store(&self, engine: &Engine) -> Store<State> {
+    /// The wasmtime store of a new instance.
+    pub(super) fn instance_store(&self, engine: &Engine) -> Store<InstanceState> {
         let log = GuestLog::default();
-        let state = State {
+        let state = InstanceState {
             table: ResourceTable::new(),
             wasi: WasiCtx::builder().stdout(log.clone()).stderr(log).build(),
             http: WasiHttpCtx::new(),
-            hooks: WayOut(self.outgoing.clone()),
+            hooks: OutgoingHooks(self.outgoing.clone()),
             offer: Offer {
                 store: self.store.clone(),
                 variables: Arc::clone(&self.variables),
                 list_bytes: self.list_bytes,
-                turn: Turn::Nobodys,
+                turn: ListTurn::Exempt,
             },
             most_memory: MostMemory(0),
         };
         let mut store = Store::new(engine, state);
-        // Without fuel to measure with, this is refused, and nothing is counted.
+        // Fails unless fuel is enabled for measuring; then nothing is measured.
         if store.set_fuel(u64::MAX).is_ok() {
             store.limiter(|state| &mut state.most_memory);
         }
-        // A guest that computes lets others run at every tick; when its time is up, it is not resumed.
+        // A computing guest yields at every tick of the epoch; after its time limit it is not resumed.
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
         store
     }
 }
 
-/// `None` where it is not counted.
-pub(super) fn used(store: &Store<State>) -> Option<Used> {
-    let left = store.get_fuel().ok()?;
-    Some(Used { fuel: u64::MAX - left, memory_bytes: store.data().most_memory.0 })
+/// `None` if it is not measured.
+pub(super) fn used(store: &Store<InstanceState>) -> Option<Used> {
+    let remaining = store.get_fuel().ok()?;
+    Some(Used { fuel: u64::MAX - remaining, memory_bytes: store.data().most_memory.0 })
 }
 
-/// What belongs to one instance.
-pub(super) struct State {
+pub(super) struct InstanceState {
     table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    hooks: WayOut,
+    hooks: OutgoingHooks,
     pub(super) offer: Offer,
     most_memory: MostMemory,
 }
 
-impl State {
+impl InstanceState {
     pub(super) fn offer(&mut self) -> OfferView<'_> {
         OfferView { offer: &mut self.offer, table: &mut self.table }
     }
 }
 
-/// The most linear memory that an instance has had, in bytes. It watches and refuses nothing: the pool does.
+/// The peak of an instance's linear memory, in bytes. This limiter only measures: the pool enforces the limit.
 struct MostMemory(usize);
 
 impl ResourceLimiter for MostMemory {
@@ -94,18 +92,18 @@ impl ResourceLimiter for MostMemory {
     }
 }
 
-/// What a component can send requests through.
-struct WayOut(Outgoing);
+/// Sends the component's requests.
+struct OutgoingHooks(Outgoing);
 
-type Sent = (Response<WasiBody>, Box<dyn Future<Output = wasmtime_wasi_http::Result<()>> + Send>);
+type HookResponse = (Response<WasiBody>, Box<dyn Future<Output = wasmtime_wasi_http::Result<()>> + Send>);
 
-impl WasiHttpHooks for WayOut {
+impl WasiHttpHooks for OutgoingHooks {
     fn send_request(
         &mut self,
         request: Request<WasiBody>,
         _: Option<RequestOptions>,
         _: Box<dyn Future<Output = wasmtime_wasi_http::Result<()>> + Send>,
-    ) -> Box<dyn Future<Output = wasmtime_wasi_http::Result<Sent>> + Send> {
+    ) -> Box<dyn Future<Output = wasmtime_wasi_http::Result<HookResponse>> + Send> {
         let outgoing = self.0.clone();
         Box::new(async move {
             let response = outgoing.send(request).await?;
@@ -115,13 +113,13 @@ impl WasiHttpHooks for WayOut {
     }
 }
 
-impl WasiView for State {
+impl WasiView for InstanceState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
 }
 
-impl WasiHttpView for State {
+impl WasiHttpView for InstanceState {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.hooks }
     }

@@ -1,4 +1,4 @@
-//! What ticks and the guest share: the path and the token that a tick has, who is told of new events, and what the last tick reported.
+//! State shared by ticks and the guest: the path and token of a tick, notifications of events, and the last report.
 
 use std::sync::Arc;
 
@@ -6,28 +6,27 @@ use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
 use tokio::sync::Notify;
 
-/// Where the component does what is due.
+/// The component does the work that is due when this path is requested.
 pub(crate) const PATH: &str = "/tick";
 
-/// What the last tick reported, for the metrics.
+/// The report of the last tick, for the metrics.
 #[derive(Debug, Default)]
 pub(crate) struct TickReport {
-    /// How destinations do: a name and figures each.
+    /// The name, state and numbers of each destination.
     pub(crate) destinations: Vec<Value>,
-    /// Clocks that were seen to be wrong within a day.
+    /// Clocks seen to be wrong within a day.
     pub(crate) clock_faults: Vec<Value>,
 }
 
-/// Cheap to clone; all clones are one.
+/// Cheap to clone; all clones share the state.
 #[derive(Clone)]
 pub(crate) struct TickState {
-    /// What `/tick` is asked with.
     pub(super) token: Arc<str>,
-    /// Notified when an event was taken: the tick soon after events.
+    /// Notified of each stored event, for the tick soon after it.
     pub(super) after_events: Arc<Notify>,
-    /// The same, for the ticks at fixed times.
-    pub(super) in_time: Arc<Notify>,
-    /// Notified when what goes on after answers, and ticks that are under way, are to end at once.
+    /// Notified of each stored event, for the periodic ticks.
+    pub(super) periodic: Arc<Notify>,
+    /// Notified when running ticks and work after answers must end at once.
     pub(super) cut: Arc<Notify>,
     /// Whether there are destinations.
     forwards: bool,
@@ -35,27 +34,26 @@ pub(crate) struct TickState {
 }
 
 impl TickState {
-    /// With a token that nobody else knows.
+    /// Generates the token.
     pub(super) fn new(forwards: bool) -> Result<Self, getrandom::Error> {
         Ok(Self {
             token: token()?.into(),
             after_events: Arc::default(),
-            in_time: Arc::default(),
+            periodic: Arc::default(),
             cut: Arc::default(),
             forwards,
             report: Arc::default(),
         })
     }
 
-    /// An event was taken: it may be pending for a destination.
-    pub(crate) fn took(&self) {
+    /// An event was stored, which can be pending for a destination.
+    pub(crate) fn event_stored(&self) {
         if self.forwards {
             self.after_events.notify_one();
-            self.in_time.notify_one();
+            self.periodic.notify_one();
         }
     }
 
-    /// What the last tick reported.
     pub(crate) fn report(&self) -> MutexGuard<'_, TickReport> {
         self.report.lock()
     }

@@ -1,4 +1,4 @@
-//! Ticks: the host has the component do what is due, also where no event comes. What is due, the component decides.
+//! Ticks: the host calls `/tick` of the component, also when no events arrive. The component decides what is due.
 
 use std::time::Duration;
 
@@ -15,21 +15,22 @@ use crate::guest::component::Guest;
 use crate::guest::tick_state::{PATH, TickReport};
 use crate::store::port::NativeStore;
 
-/// How often while something can be sent.
+/// The interval between ticks while something can be sent.
 const BUSY: Duration = Duration::from_secs(1);
 
-/// How often otherwise.
+/// The interval between ticks otherwise.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// How soon after an event the next tick is: what comes in that time comes with it.
+/// The time between an event and its tick, in which further events arrive for the same tick.
 const SOON: Duration = Duration::from_millis(25);
 
-/// Ticks, for ever.
+/// Ticks. Never returns.
 pub(crate) async fn tick(guest: Guest) {
-    tokio::join!(tick_after_events(&guest), tick_in_time(&guest));
+    tokio::join!(tick_after_events(&guest), tick_periodically(&guest));
 }
 
-/// A moment after an event was taken. It is not waited for: where one destination hangs, the next tick serves the others.
+/// Ticks soon after events. It does not wait for a tick to end: while one destination hangs, the next tick serves the
+/// others.
 async fn tick_after_events(guest: &Guest) {
     loop {
         guest.ticks.after_events.notified().await;
@@ -39,38 +40,39 @@ async fn tick_after_events(guest: &Guest) {
     }
 }
 
-/// Each second while something can be sent, each minute otherwise: each of these ticks lists all keys.
-async fn tick_in_time(guest: &Guest) {
-    // What was pending when the last process ended.
-    let mut next = Next::Busy;
+/// Ticks each second while something can be sent, each minute otherwise: each of these ticks lists all keys.
+async fn tick_periodically(guest: &Guest) {
+    // Events can be pending since the last process ended.
+    let mut next = NextTick::Busy;
     loop {
         match next {
-            Next::Busy => sleep(BUSY).await,
-            // Where every destination waits, an event changes nothing.
-            Next::Resting(rest) => sleep(rest).await,
-            Next::Idle => {
-                if timeout(IDLE, guest.ticks.in_time.notified()).await.is_ok() {
+            NextTick::Busy => sleep(BUSY).await,
+            // If every destination waits, an event changes nothing.
+            NextTick::Resting(rest) => sleep(rest).await,
+            NextTick::Idle => {
+                if timeout(IDLE, guest.ticks.periodic.notified()).await.is_ok() {
                     sleep(BUSY).await;
                 }
             }
         }
-        next = tick_once(guest).await.unwrap_or(Next::Idle);
+        next = tick_once(guest).await.unwrap_or(NextTick::Idle);
     }
 }
 
 /// When the next tick is due.
 #[derive(Debug, PartialEq, Eq)]
-enum Next {
-    /// Something is pending.
+enum NextTick {
+    /// Events are pending.
     Busy,
-    /// Something is pending, and no destination may be sent to for so long. A minute at most: an administrator may resume one.
+    /// Events are pending, and every destination waits for this long. At most a minute, since an administrator can
+    /// resume a destination.
     Resting(Duration),
-    /// Nothing is pending.
+    /// No events are pending.
     Idle,
 }
 
-impl Next {
-    /// As the answer to a tick says; `None` if it does not.
+impl NextTick {
+    /// Derived from the answer to a tick; `None` if fields are missing.
     fn after(ticked: &Value) -> Option<Self> {
         let figure = |name| ticked.get(name)?.as_u64();
         Some(match (figure("pending")?, figure("resting_seconds")?) {
@@ -81,8 +83,8 @@ impl Next {
     }
 }
 
-/// Ticks, and tells when to tick again; `None` if the component did not say.
-async fn tick_once(guest: &Guest) -> Option<Next> {
+/// Ticks, and returns when to tick again; `None` if the component did not say.
+async fn tick_once(guest: &Guest) -> Option<NextTick> {
     let body = ask(guest, Method::GET).await?.into_body().collect().await.ok()?.to_bytes();
     let mut ticked: Value = serde_json::from_slice(&body).ok()?;
     let mut list = |name| match ticked.get_mut(name).map(Value::take) {
@@ -90,7 +92,7 @@ async fn tick_once(guest: &Guest) -> Option<Next> {
         _ => Vec::new(),
     };
     *guest.ticks.report() = TickReport { destinations: list("destinations"), clock_faults: list("clock_faults") };
-    Next::after(&ticked)
+    NextTick::after(&ticked)
 }
 
 async fn ask(guest: &Guest, method: Method) -> Option<Response<WasiBody>> {
@@ -102,7 +104,7 @@ async fn ask(guest: &Guest, method: Method) -> Option<Response<WasiBody>> {
         .header(header::AUTHORIZATION, format!("Bearer {}", guest.ticks.token))
         .body(body)
         .ok()?;
-    // What is under way goes on to its end where nobody ticks any more, since the host is to stop.
+    // When the host is stopping, this future is dropped, and the spawned tick still runs to its end.
     let ticking = guest.clone();
     let ticked = tokio::spawn(async move {
         tokio::select! {
@@ -119,10 +121,10 @@ async fn ask(guest: &Guest, method: Method) -> Option<Response<WasiBody>> {
     }
 }
 
-/// How long it is waited whether a lease is renewed: then it is another host's.
+/// How long to wait for the renewal of a lease. A renewed lease belongs to another host.
 const RENEWED: Duration = Duration::from_millis(1_500);
 
-/// Ends what is under way at once, and gives back the leases of its delivery runs, which would be renewed until then.
+/// Ends running ticks at once and releases the leases of their delivery runs.
 pub(crate) async fn cut_short(guest: &Guest) {
     guest.ticks.cut.notify_waiters();
     if !guest.finish(BUSY).await {
@@ -137,7 +139,7 @@ pub(crate) async fn cut_short(guest: &Guest) {
         forward::give_back(&store, leases).await
     };
     if let Err(error) = give_back.await {
-        tracing::warn!("forwarding rests for some seconds after the next start: {error}");
+        tracing::warn!("leases were not released, so forwarding waits some seconds after the next start: {error}");
     }
 }
 
@@ -147,18 +149,18 @@ mod tests {
 
     use super::*;
 
-    /// All keys were listed every second while a destination failed.
+    /// Otherwise all keys would be listed every second while a destination fails.
     #[test]
-    fn while_every_destination_waits_no_tick_looks_for_what_is_pending() {
+    fn no_tick_is_due_while_every_destination_waits() {
         let cases = [
-            (json!({ "pending": 0, "resting_seconds": 0 }), Some(Next::Idle)),
-            (json!({ "pending": 5, "resting_seconds": 0 }), Some(Next::Busy)),
-            (json!({ "pending": 5, "resting_seconds": 30 }), Some(Next::Resting(Duration::from_secs(30)))),
-            (json!({ "pending": 5, "resting_seconds": 3_600 }), Some(Next::Resting(IDLE))),
+            (json!({ "pending": 0, "resting_seconds": 0 }), Some(NextTick::Idle)),
+            (json!({ "pending": 5, "resting_seconds": 0 }), Some(NextTick::Busy)),
+            (json!({ "pending": 5, "resting_seconds": 30 }), Some(NextTick::Resting(Duration::from_secs(30)))),
+            (json!({ "pending": 5, "resting_seconds": 3_600 }), Some(NextTick::Resting(IDLE))),
             (json!({}), None),
         ];
         for (ticked, next) in cases {
-            assert_eq!(Next::after(&ticked), next, "{ticked}");
+            assert_eq!(NextTick::after(&ticked), next, "{ticked}");
         }
     }
 }

@@ -1,25 +1,25 @@
-//! What counts as one address, and how much of something each may have.
+//! Limits per client address, and what counts as one address.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 
-/// What each address may have.
+/// A limit for each client address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PerAddress {
-    /// How much of it.
+    /// The limit.
     pub most: NonZeroU32,
-    /// Whether loopback addresses are limited too: whoever tries this out, or what stands in front and hides who is behind it.
+    /// Whether it applies to loopback addresses: to local trials, and to a proxy that is not trusted and hides its
+    /// clients.
     pub loopback: bool,
 }
 
 impl PerAddress {
-    /// Whether this address is limited.
     pub(crate) fn limits(&self, address: IpAddr) -> bool {
         self.loopback || !address.to_canonical().is_loopback()
     }
 }
 
-/// What counts as one address.
+/// What counts as one address: an IPv4 address, or the /64 of an IPv6 address, which is what one subscriber has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Network(IpAddr);
 
@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_of_ipv6_is_its_64_bits_and_one_of_ipv4_is_itself_however_it_is_written() {
+    fn ipv6_addresses_count_by_their_64_and_ipv4_addresses_one_by_one() {
         for (one, other, same) in [
             ("2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff", true),
             ("2001:db8::1", "2001:db8:0:1::1", false),
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_limited_only_where_that_is_asked_for() {
+    fn loopback_is_limited_only_if_asked_for() {
         let limit = |loopback| PerAddress { most: NonZeroU32::MIN, loopback };
         for address in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
             let address = address.parse().unwrap();

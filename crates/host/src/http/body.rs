@@ -1,5 +1,5 @@
-//! The body of a request: read before an instance is taken, as far as a limit, so that slow senders cost no instances. Bodies of
-//! unauthenticated clients share a limited amount of memory.
+//! The body of a request, read up to a limit before an instance is taken, so that slow clients occupy no instances.
+//! Bodies of unauthenticated clients share a limited amount of memory.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,26 +13,26 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use wasmtime_wasi_http::{Error, WasiBody};
 
-/// How much is read ahead. A larger body is handed on as it arrives; a guest may refuse it by then.
+/// How many bytes are read ahead. The rest of a larger body is handed on as it arrives.
 pub const READ_AHEAD: usize = 256 * 1024;
 
-/// How many bytes of bodies are kept for unauthenticated clients, all together. A buffer grows by doubling, so they may take twice
+/// The most bytes buffered for all unauthenticated clients together. Buffers grow by doubling, so they can take twice
 /// that.
 pub const ROOM: usize = 64 << 20;
 
-/// How long a sender may take for the next part of a body.
+/// How long a client can take for the next part of a body.
 pub const PROGRESS_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why a body is not to be had.
+/// Why a body cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum Unread {
-    /// Nothing came for [`PROGRESS_TIMEOUT`].
+pub enum BodyError {
+    /// Nothing arrived for [`PROGRESS_TIMEOUT`].
     #[error("the body stalled")]
     Stalled,
-    /// It came, but too slowly.
+    /// It arrived too slowly.
     #[error("the body took too long")]
     Slow,
-    /// The connection broke, or what came was no HTTP.
+    /// The connection was closed, or the body is not valid HTTP.
     #[error("the body broke off: {0}")]
     BrokenOff(hyper::Error),
     /// Bodies of unauthenticated clients have used up [`ROOM`].
@@ -42,58 +42,58 @@ pub enum Unread {
 
 /// How far a body is read before an instance is taken.
 #[derive(Clone, Debug)]
-pub enum Ahead {
-    /// Not at all: the guest refuses the request by its head.
+pub enum ReadAhead {
+    /// Not at all: the guest will refuse the request by its head.
     Nothing,
-    /// Up to [`READ_AHEAD`], while a permit is available for each byte.
+    /// Up to [`READ_AHEAD`], as long as a permit is available for each byte.
     Shared(Arc<Semaphore>),
     /// Up to [`READ_AHEAD`].
     Unlimited,
 }
 
-/// Reads a body as far as `ahead` says. This may take `time`: a client that sends a byte now and then never stalls.
-pub async fn read(incoming: Incoming, ahead: Ahead, time: Duration) -> Result<WasiBody, Unread> {
-    timeout(time, read_ahead(incoming, ahead)).await.unwrap_or(Err(Unread::Slow))
+/// Reads a body as far as `ahead` says, within `time`. Without `time`, a client that sends a byte every few seconds
+/// could go on forever.
+pub async fn read_body(incoming: Incoming, ahead: ReadAhead, time: Duration) -> Result<WasiBody, BodyError> {
+    timeout(time, read_ahead(incoming, ahead)).await.unwrap_or(Err(BodyError::Slow))
 }
 
-/// A body that announces more than [`READ_AHEAD`] is not touched: the guest may well refuse it for that.
-async fn read_ahead<B>(mut incoming: B, ahead: Ahead) -> Result<WasiBody, Unread>
+/// Does not touch a body that announces more than [`READ_AHEAD`]: the guest will probably refuse it by its length.
+async fn read_ahead<B>(mut incoming: B, ahead: ReadAhead) -> Result<WasiBody, BodyError>
 where
     B: Body<Data = Bytes, Error = hyper::Error> + Send + Unpin + 'static,
 {
     let mut buffer = match ahead {
-        _ if incoming.is_end_stream() => return Ok(Buffer::default().whole()),
-        Ahead::Nothing => return Ok(Buffer::default().before(incoming)),
-        Ahead::Shared(room) => Buffer { room: Some(room), ..Buffer::default() },
-        Ahead::Unlimited => Buffer::default(),
+        _ if incoming.is_end_stream() => return Ok(ReadAheadBuffer::default().whole()),
+        ReadAhead::Nothing => return Ok(ReadAheadBuffer::default().before(incoming)),
+        ReadAhead::Shared(room) => ReadAheadBuffer { room: Some(room), ..ReadAheadBuffer::default() },
+        ReadAhead::Unlimited => ReadAheadBuffer::default(),
     };
     if incoming.size_hint().lower() > READ_AHEAD as u64 {
         return Ok(buffer.before(incoming));
     }
     while buffer.bytes.len() <= READ_AHEAD {
-        match timeout(PROGRESS_TIMEOUT, incoming.frame()).await.map_err(|_| Unread::Stalled)? {
+        match timeout(PROGRESS_TIMEOUT, incoming.frame()).await.map_err(|_| BodyError::Stalled)? {
             None => return Ok(buffer.whole()),
-            Some(Err(error)) => return Err(Unread::BrokenOff(error)),
+            Some(Err(error)) => return Err(BodyError::BrokenOff(error)),
             Some(Ok(frame)) => buffer.add(frame.data_ref().unwrap_or(&Bytes::new()))?,
         }
     }
     Ok(buffer.before(incoming))
 }
 
-/// What was read ahead so far.
 #[derive(Default)]
-struct Buffer {
+struct ReadAheadBuffer {
     bytes: BytesMut,
-    /// Has a permit for each byte that may be kept. `None` without a limit.
+    /// Has a permit for each byte that can be buffered. `None`: no limit.
     room: Option<Arc<Semaphore>>,
     permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Buffer {
-    fn add(&mut self, bytes: &[u8]) -> Result<(), Unread> {
+impl ReadAheadBuffer {
+    fn add(&mut self, bytes: &[u8]) -> Result<(), BodyError> {
         if let Some(room) = &self.room {
             let count = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-            let more = Arc::clone(room).try_acquire_many_owned(count).map_err(|_| Unread::NoRoom)?;
+            let more = Arc::clone(room).try_acquire_many_owned(count).map_err(|_| BodyError::NoRoom)?;
             match &mut self.permit {
                 Some(permit) => permit.merge(more),
                 None => self.permit = Some(more),
@@ -103,12 +103,12 @@ impl Buffer {
         Ok(())
     }
 
-    /// There is no more of the body.
+    /// The body has ended.
     fn whole(self) -> WasiBody {
         self.body(None::<Incoming>)
     }
 
-    /// The rest of the body is still to come.
+    /// The rest of the body has not arrived yet.
     fn before<B>(self, incoming: B) -> WasiBody
     where
         B: Body<Data = Bytes, Error = hyper::Error> + Send + Unpin + 'static,
@@ -125,11 +125,11 @@ impl Buffer {
     }
 }
 
-/// What was read ahead, then the rest as it arrives, unless it stalls.
+/// The buffered part, then the rest as it arrives, unless it stalls.
 struct BufferedBody<B> {
     ahead: Bytes,
     rest: Option<(B, Pin<Box<Sleep>>)>,
-    /// The room is free again when this is dropped.
+    /// Returned when this is dropped.
     _permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -174,9 +174,9 @@ mod tests {
     use hyper::body::{Body, Frame};
     use tokio::sync::Semaphore;
 
-    use super::{Ahead, READ_AHEAD, Unread, read_ahead};
+    use super::{BodyError, READ_AHEAD, ReadAhead, read_ahead};
 
-    /// A body of parts, after which it ends, or waits for more for ever.
+    /// A body of these parts. Then it ends, or waits forever.
     fn body(parts: &[&str], ends: bool) -> impl Body<Data = Bytes, Error = hyper::Error> + Send + Unpin + use<> {
         let parts: Vec<_> = parts.iter().map(|part| Ok(Frame::data(Bytes::copy_from_slice(part.as_bytes())))).collect();
         let waits = usize::from(!ends);
@@ -185,17 +185,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn bodies_share_room_until_they_are_dropped_and_one_that_does_not_fit_is_refused() {
+    async fn bodies_share_room_until_they_are_dropped_and_a_body_without_room_is_refused() {
         let room = Arc::new(Semaphore::new(10));
-        let shared = || Ahead::Shared(Arc::clone(&room));
+        let shared = || ReadAhead::Shared(Arc::clone(&room));
         let first = read_ahead(body(&["123", "456"], true), shared()).await.unwrap();
         assert_eq!((room.available_permits(), first.size_hint().exact()), (4, Some(6)));
         let refused = read_ahead(body(&["123", "45"], false), shared()).await;
-        assert!(matches!(refused, Err(Unread::NoRoom)));
+        assert!(matches!(refused, Err(BodyError::NoRoom)));
         assert_eq!(room.available_permits(), 4);
         let second = read_ahead(body(&["1234"], true), shared()).await.unwrap();
-        // Senders with a token need no room.
-        let third = read_ahead(body(&["123456"], true), Ahead::Unlimited).await.unwrap();
+        // Authenticated clients need no room.
+        let third = read_ahead(body(&["123456"], true), ReadAhead::Unlimited).await.unwrap();
         for (body, expected) in [(first, "123456"), (second, "1234"), (third, "123456")] {
             assert_eq!(body.collect().await.unwrap().to_bytes(), expected);
         }
@@ -203,12 +203,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_that_is_larger_than_is_read_ahead_keeps_its_room_while_the_rest_is_handed_on() {
+    async fn a_body_beyond_the_read_ahead_limit_keeps_its_room_while_the_rest_is_handed_on() {
         let room = Arc::new(Semaphore::new(READ_AHEAD + 100));
         let large = "x".repeat(READ_AHEAD + 10);
         let body = read_ahead(
-            body(&[&large, "more than there is room for: it is not kept"], true),
-            Ahead::Shared(Arc::clone(&room)),
+            body(&[&large, "there is no room for this: it is not kept"], true),
+            ReadAhead::Shared(Arc::clone(&room)),
         );
         let body = body.await.unwrap();
         assert_eq!((room.available_permits(), body.size_hint().exact()), (90, None));
@@ -217,8 +217,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn where_nothing_is_read_ahead_a_body_is_not_waited_for() {
-        let mut body = read_ahead(body(&["first"], false), Ahead::Nothing).await.unwrap();
+    async fn without_read_ahead_nothing_waits_for_the_body() {
+        let mut body = read_ahead(body(&["first"], false), ReadAhead::Nothing).await.unwrap();
         let first = body.frame().await.unwrap().unwrap();
         assert_eq!(first.into_data().unwrap(), "first");
     }

@@ -1,4 +1,4 @@
-//! What a connection is read from and written to.
+//! The stream of a connection, which drains unread input before it is closed.
 
 use std::future::Future as _;
 use std::io;
@@ -11,58 +11,58 @@ use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 use tokio_io_timeout::TimeoutWriter;
 
-/// Is told once.
-type Told = Box<dyn FnOnce() + Send>;
+/// Called once, when a client begins a TLS handshake on a plain HTTP port.
+type OnTlsHello = Box<dyn FnOnce() + Send>;
 
-/// How a TLS handshake begins: a handshake's record, of whatever version 3.
+/// The first two bytes of a TLS handshake: a handshake record, major version 3.
 const HELLO: [u8; 2] = [0x16, 0x03];
 
-/// How long a client may read so little that nothing more can be sent to it: the kernel says that there is room again when a part of what it
-/// keeps was read, a megabyte at most. A page that is kept for it takes memory.
+/// How long a client can read too little for any further write. The answer that waits for it takes memory. The kernel
+/// reports room again once the client has read a part of the socket buffer, at most a megabyte.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A connection that reads on for a moment when it is shut down.
+/// A TCP stream that keeps reading for a moment when it is shut down.
 ///
-/// A body that is refused without being read is still on its way. To close at once would reset the connection, and the
-/// sender might never see why. So what it still sends is dropped, within bounds.
-pub struct Draining {
+/// A refused request's body is still arriving. Closing at once would reset the connection, and the client might never
+/// see the answer. So further input is read and dropped, within limits.
+pub struct DrainingStream {
     stream: Pin<Box<TimeoutWriter<TcpStream>>>,
-    hello: Option<Told>,
+    hello: Option<OnTlsHello>,
     until: Option<Pin<Box<Sleep>>>,
-    left: usize,
+    remaining: usize,
 }
 
-impl Draining {
+impl DrainingStream {
     const TIME: Duration = Duration::from_secs(2);
     const BYTES: usize = 4 << 20;
 
     pub fn new(stream: TcpStream) -> Self {
         let mut stream = TimeoutWriter::new(stream);
         stream.set_timeout(Some(UNREAD_TIMEOUT));
-        Self { stream: Box::pin(stream), hello: None, until: None, left: Self::BYTES }
+        Self { stream: Box::pin(stream), hello: None, until: None, remaining: Self::BYTES }
     }
 
-    /// The same. `told` is told if it begins with a TLS handshake, which here nobody answers.
-    pub fn plain(stream: TcpStream, told: impl FnOnce() + Send + 'static) -> Self {
-        Self { hello: Some(Box::new(told)), ..Self::new(stream) }
+    /// The same for plain HTTP. Calls `on_hello` if the client begins a TLS handshake, which nothing answers here.
+    pub fn plain(stream: TcpStream, on_hello: impl FnOnce() + Send + 'static) -> Self {
+        Self { hello: Some(Box::new(on_hello)), ..Self::new(stream) }
     }
 }
 
-impl AsyncRead for Draining {
+impl AsyncRead for DrainingStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = ready!(self.stream.as_mut().poll_read(cx, buffer));
-        // Scraped at as it is read: nobody waits for it.
-        if let Some(told) = self.hello.take()
+        // Inspects the first read: peeking would be one more call to the kernel.
+        if let Some(on_hello) = self.hello.take()
             && buffer.filled().get(before..).is_some_and(|first| first.starts_with(&HELLO))
         {
-            told();
+            on_hello();
         }
         Poll::Ready(read)
     }
 }
 
-impl AsyncWrite for Draining {
+impl AsyncWrite for DrainingStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.stream.as_mut().poll_write(cx, bytes)
     }
@@ -90,14 +90,14 @@ impl AsyncWrite for Draining {
         }
         let until = this.until.get_or_insert_with(|| Box::pin(sleep(Self::TIME)));
         let mut dropped = [0; 16 * 1024];
-        while this.left > 0 && until.as_mut().poll(cx).is_pending() {
+        while this.remaining > 0 && until.as_mut().poll(cx).is_pending() {
             let mut buffer = ReadBuf::new(&mut dropped);
             match this.stream.as_mut().poll_read(cx, &mut buffer) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
-                    this.left = this.left.saturating_sub(buffer.filled().len());
+                    this.remaining = this.remaining.saturating_sub(buffer.filled().len());
                 }
-                // The sender is done, or gone.
+                // The client has finished or closed the connection.
                 Poll::Ready(_) => break,
             }
         }

@@ -1,4 +1,4 @@
-//! The answers that the host gives instead of its guest.
+//! The answers that the host gives instead of the guest.
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -7,30 +7,30 @@ use http_body_util::{BodyExt as _, Full};
 use wasmtime_wasi_http::WasiBody;
 
 use crate::guest::GuestError;
-use crate::http::body::Unread;
+use crate::http::body::BodyError;
 use crate::http::unauthenticated::TooManyRequests;
 
-/// Why the host answers instead of its guest.
+/// Why the host answers instead of the guest.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
+pub(super) enum RequestFailure {
     #[error(transparent)]
-    Head(#[from] Odd),
+    Head(#[from] HeadError),
     #[error(transparent)]
-    Body(#[from] Unread),
+    Body(#[from] BodyError),
     #[error(transparent)]
     Guest(#[from] GuestError),
     #[error(transparent)]
     TooManyRequests(#[from] TooManyRequests),
 }
 
-impl Failure {
+impl RequestFailure {
     fn status(&self) -> StatusCode {
         match self {
-            Self::Head(Odd::NoHost | Odd::Hosts) => StatusCode::BAD_REQUEST,
-            Self::Head(Odd::Coding) => StatusCode::NOT_IMPLEMENTED,
-            Self::Body(Unread::Stalled | Unread::Slow) => StatusCode::REQUEST_TIMEOUT,
-            Self::Body(Unread::BrokenOff(_)) | Self::Guest(GuestError::Request(_)) => StatusCode::BAD_REQUEST,
-            Self::Body(Unread::NoRoom) | Self::Guest(GuestError::Busy | GuestError::Readers | GuestError::Slow) => {
+            Self::Head(HeadError::NoHost | HeadError::Hosts) => StatusCode::BAD_REQUEST,
+            Self::Head(HeadError::Coding) => StatusCode::NOT_IMPLEMENTED,
+            Self::Body(BodyError::Stalled | BodyError::Slow) => StatusCode::REQUEST_TIMEOUT,
+            Self::Body(BodyError::BrokenOff(_)) | Self::Guest(GuestError::Request(_)) => StatusCode::BAD_REQUEST,
+            Self::Body(BodyError::NoRoom) | Self::Guest(GuestError::Busy | GuestError::Readers | GuestError::Slow) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Guest(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -38,17 +38,18 @@ impl Failure {
         }
     }
 
-    /// What the sender is told: what it can mend, or that it should try again. The rest is for the log.
+    /// The reason for the client: the fault in its request, or the advice to repeat it. Other details go to the log
+    /// only.
     fn detail(&self) -> String {
         match self.status() {
             _ if matches!(self, Self::Body(_)) => self.to_string(),
             StatusCode::SERVICE_UNAVAILABLE => "the recipient is busy; send it again".to_owned(),
-            StatusCode::INTERNAL_SERVER_ERROR => "the component failed; the recipient's log says how".to_owned(),
+            StatusCode::INTERNAL_SERVER_ERROR => "the component failed; see the recipient's log".to_owned(),
             _ => self.to_string(),
         }
     }
 
-    /// RFC 9457, as the guest's own.
+    /// A problem document (RFC 9457), like the guest's own.
     pub(super) fn response(&self) -> Response<WasiBody> {
         let status = self.status();
         if matches!(self, Self::Guest(_)) && status.is_server_error() {
@@ -71,32 +72,32 @@ impl Failure {
         };
         headers.extend(retry_after.map(|seconds| (header::RETRY_AFTER, HeaderValue::from_static(seconds))));
         if matches!(self, Self::Head(_) | Self::Body(_)) {
-            // What the sender still owes cannot be told from a next request.
+            // The rest of the body would be read as the next request.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
 }
 
-/// A head by which it is not clear whom a request is for, or what its body is.
+/// Why the head of a request is refused: its host or the form of its body is ambiguous.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Odd {
-    #[error("a request of HTTP/1.1 has one Host, and this one has none")]
+pub(super) enum HeadError {
+    #[error("the request has no Host header, which HTTP/1.1 requires")]
     NoHost,
-    #[error("a request has one Host, and this one has several")]
+    #[error("the request has several Host headers; send one")]
     Hosts,
-    #[error("a body may be sent in chunks, and in no other transfer coding")]
+    #[error("the request has a transfer coding other than chunked")]
     Coding,
 }
 
-/// What hyper leaves to who is called (RFC 9112, 3.2 and 6.1).
-pub(super) fn as_it_should_be(head: &Parts) -> Result<(), Odd> {
+/// The checks that hyper leaves to the service (RFC 9112, 3.2 and 6.1).
+pub(super) fn check_head(head: &Parts) -> Result<(), HeadError> {
     match head.headers.get_all(header::HOST).iter().count() {
-        0 if head.version == Version::HTTP_11 => return Err(Odd::NoHost),
+        0 if head.version == Version::HTTP_11 => return Err(HeadError::NoHost),
         0 | 1 => {}
-        _ => return Err(Odd::Hosts),
+        _ => return Err(HeadError::Hosts),
     }
     let mut codings = head.headers.get_all(header::TRANSFER_ENCODING).iter();
     let chunked = codings.all(|coding| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"));
-    if chunked { Ok(()) } else { Err(Odd::Coding) }
+    if chunked { Ok(()) } else { Err(HeadError::Coding) }
 }

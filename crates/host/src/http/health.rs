@@ -1,5 +1,5 @@
-//! What the host adds to `/health`: whether its store takes writes. The component asks the store for a value, and a store that is
-//! full, or whose files were moved, still has those.
+//! The host's part of `/health`: whether its store accepts writes. The component only reads from the store, and a store
+//! that is full, or whose files were moved, can still be read.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -7,13 +7,12 @@ use http_body_util::{BodyExt as _, Full};
 use serde_json::{Map, Value};
 use wasmtime_wasi_http::WasiBody;
 
-use crate::store::{KeyValueStore, StoreError};
+use crate::store::{HostStoreError, KeyValueStore};
 
-/// The path that this is about.
 pub(crate) const PATH: &str = "/health";
 
-/// The component's answer, unless that is that it is ready and the next event would be refused all the same, or the store's files are
-/// wrong, of which it knows nothing. The first is so while a commit has failed and what is tried since then fails too.
+/// The component's answer, or 503 if the store has a fault that the component does not see. A store that refuses writes
+/// replaces an answer of 200; a fault of the store's files replaces any answer.
 pub(crate) async fn answer(store: &KeyValueStore, response: Response<WasiBody>) -> Response<WasiBody> {
     match store.check().await {
         Err(error) if response.status() == StatusCode::OK || is_of_files(&error) => not_ready(response, &error).await,
@@ -21,22 +20,22 @@ pub(crate) async fn answer(store: &KeyValueStore, response: Response<WasiBody>) 
     }
 }
 
-fn is_of_files(error: &StoreError) -> bool {
-    matches!(error, StoreError::Moved(_) | StoreError::Damaged(_))
+fn is_of_files(error: &HostStoreError) -> bool {
+    matches!(error, HostStoreError::Moved(_) | HostStoreError::Damaged(_))
 }
 
-/// The same body, but for what it says of the store. What else is wrong with it is for the log.
-async fn not_ready(response: Response<WasiBody>, error: &StoreError) -> Response<WasiBody> {
+/// The same body with `ready` and `detail` replaced. The full error goes to the log only.
+async fn not_ready(response: Response<WasiBody>, error: &HostStoreError) -> Response<WasiBody> {
     tracing::error!("not ready: {error}");
     let body = response.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let mut health: Map<String, Value> = serde_json::from_slice(&body).unwrap_or_default();
     let detail = match error {
-        StoreError::Full => "the store's disk is full; events are refused until there is room",
-        StoreError::Moved(_) => {
-            "the store's files were moved, deleted or replaced; put them back, or start the recipient again"
+        HostStoreError::Full => "the store's disk is full; events are refused until there is room",
+        HostStoreError::Moved(_) => {
+            "the store's files were moved, deleted or replaced; put them back, or restart the recipient"
         }
-        StoreError::Damaged(_) => "the store's file is damaged; keep it, and see the recipient's log for what to do",
-        _ => "the store takes no writes; the recipient's log says why",
+        HostStoreError::Damaged(_) => "the store's file is damaged; keep it and see the recipient's log",
+        _ => "the store accepts no writes; see the recipient's log",
     };
     health.insert("ready".to_owned(), Value::from(false));
     health.insert("detail".to_owned(), Value::from(detail));

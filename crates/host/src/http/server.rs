@@ -1,4 +1,4 @@
-//! Sockets, TLS and HTTP/1.1: what stands between a sender and the guest.
+//! Accepts connections, answers requests over HTTP/1.1, and stops gracefully.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -26,11 +26,11 @@ use wasmtime_wasi_http::WasiBody;
 use crate::guest::Guest;
 use crate::guest::ticks;
 pub use crate::http::address::PerAddress;
-use crate::http::body::{self, Ahead, Unread};
+use crate::http::body::{self, BodyError, ReadAhead};
 use crate::http::client_address::Proxies;
-use crate::http::connections::{Connections, Place};
-use crate::http::draining::Draining;
-use crate::http::failure::{Failure, as_it_should_be};
+use crate::http::connections::{ConnectionSlot, Connections};
+use crate::http::draining::DrainingStream;
+use crate::http::failure::{RequestFailure, check_head};
 use crate::http::health;
 use crate::http::threads::Threads;
 use crate::http::tls::Tls;
@@ -38,49 +38,49 @@ use crate::http::unauthenticated::Unauthenticated;
 use crate::metrics::figures::{Limit, Metrics};
 use crate::rate_limited_log::RateLimitedLog;
 
-/// How long a connection is kept that sends no request, or sends its head slowly.
+/// How long a connection can stay without a request, or with an incomplete head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 
-/// How many bytes the head of a request may have; a longer one is answered 431. A head that never ends is kept until
-/// [`HEAD_TIMEOUT`], and any client may send one on each of its connections.
+/// The most bytes in the head of a request; a longer head is answered 431. An incomplete head is kept until
+/// [`HEAD_TIMEOUT`], and any client can send one on each of its connections.
 ///
-/// Together with what else has a limit, this bounds what a connection can make the host keep:
+/// With the other limits, this bounds the memory that a connection can occupy:
 ///
 /// | what | limit |
 /// |---|---|
 /// | a head | 32 KiB in a buffer that grows by doubling; 100 headers (hyper's default, also 431) |
-/// | what is read at once, with requests that the client sends before it has its answer | 32 KiB in that buffer |
-/// | trailers of a body in chunks | 32 KiB, 100 of them; chunk extensions are skipped, at most 16 KiB of them |
-/// | what is written at once | 32 KiB and one part of an answer; the next request waits until that has left |
-/// | a TLS handshake | 64 KiB (rustls) until the handshake's timeout, then 18 KiB for a record that is not whole |
+/// | one read, including pipelined requests | 32 KiB in that buffer |
+/// | trailers of a chunked body | 32 KiB, 100 of them; chunk extensions are skipped, at most 16 KiB of them |
+/// | one write | 32 KiB and one part of an answer; the next request waits until it is sent |
+/// | a TLS handshake | 64 KiB (rustls) until the handshake's timeout, then 18 KiB for an incomplete record |
 /// | a body | [`crate::http::body`] |
 /// | an answer | [`crate::guest::answer`] |
 const HEAD_BYTES: usize = 32 << 10;
 
-/// How long those who were accepted may take to finish once the host is told to stop.
+/// How long accepted requests can take once the host is stopping.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long what goes on after answers may take then.
-const ROUND_TIMEOUT: Duration = Duration::from_secs(12);
+/// How long delivery runs and compaction can take after that.
+const AFTER_ANSWERS_TIMEOUT: Duration = Duration::from_secs(12);
 
-/// How it serves, beside what. By default: http, for anyone, without limits.
+/// Options of the server. Default: http, without limits.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Speaks https with this, and nothing else. Its files are read again when they change.
+    /// Serves https only, with this certificate. Its files are reloaded when they change.
     pub tls: Option<Tls>,
-    /// The proxies whose word is taken for where requests come from. No limit for an address is for them.
+    /// The proxies whose `X-Forwarded-For` is trusted. Limits per address do not apply to them.
     pub proxies: Proxies,
-    /// How many connections there may be. Those on which no valid token was shown make room for who comes.
+    /// The most connections. Unauthenticated ones are closed to make room for new ones.
     pub max_connections: Option<NonZeroU32>,
-    /// How many connections an address may have on which no valid token was shown.
+    /// The most unauthenticated connections of one address.
     pub max_connections_per_address: Option<PerAddress>,
-    /// How many requests without a valid token an address may send in a second.
-    pub stranger_requests_per_second: Option<PerAddress>,
-    /// Where requests and connections are counted.
+    /// The most requests per second of one address without a valid token.
+    pub unauthenticated_requests_per_second: Option<PerAddress>,
+    /// Counts requests and connections.
     pub metrics: Option<Metrics>,
 }
 
-/// Serves until `stop` is ready, then finishes what was accepted. An error if that took too long.
+/// Serves until `stop` is ready, then finishes accepted requests. An error if they take too long.
 pub fn serve(
     listener: TcpListener,
     guest: Guest,
@@ -90,7 +90,7 @@ pub fn serve(
     serve_boxed(listener, guest, options, Box::pin(stop))
 }
 
-/// What needs not be compiled again with each program that uses it.
+/// A boxed future, so that programs that use this crate do not compile the server again.
 pub type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 fn serve_boxed(listener: TcpListener, guest: Guest, options: Options, stop: Boxed<()>) -> Boxed<anyhow::Result<()>> {
@@ -99,19 +99,19 @@ fn serve_boxed(listener: TcpListener, guest: Guest, options: Options, stop: Boxe
 
 async fn serve_until(mut stop: Boxed<()>, listener: TcpListener, guest: Guest, options: Options) -> anyhow::Result<()> {
     let (stopping, stopped) = watch::channel(());
-    let server = Arc::new(Server::new(guest, options, stopped));
+    let server = Arc::new(HttpServer::new(guest, options, stopped));
     let graceful = GracefulShutdown::new();
     let threads = Threads::start().context("no threads can be started")?;
-    let beside = tokio::spawn(Arc::clone(&server).see_to_the_rest());
+    let background = tokio::spawn(Arc::clone(&server).run_background_tasks());
     loop {
         tokio::select! {
             accepted = server.accept(&listener) => {
-                let given = accepted.and_then(|(stream, peer, place)| {
+                let started = accepted.and_then(|(stream, peer, slot)| {
                     let (server, watcher) = (Arc::clone(&server), graceful.watcher());
-                    threads.give(stream, move |stream| server.connection(stream, peer, place, watcher))
+                    threads.serve(stream, move |stream| server.connection(stream, peer, slot, watcher))
                 });
-                if let Err(error) = given {
-                    // Out of file descriptors, most likely: those in use will be given back.
+                if let Err(error) = started {
+                    // Probably out of file descriptors: open connections will return theirs.
                     tracing::error!("a connection was not accepted: {error}");
                     sleep(Duration::from_millis(50)).await;
                 }
@@ -120,12 +120,12 @@ async fn serve_until(mut stop: Boxed<()>, listener: TcpListener, guest: Guest, o
         }
     }
     drop((listener, stopping));
-    beside.abort();
-    tracing::info!(connections = graceful.count(), "stopping; what was accepted is finished first");
+    background.abort();
+    tracing::info!(connections = graceful.count(), "stopping; accepted requests are finished first");
     let finished = timeout(SHUTDOWN_TIMEOUT, graceful.shutdown()).await;
-    // A delivery run that is cut short sends again what it had not written down.
-    if !server.guest.finish(ROUND_TIMEOUT).await {
-        tracing::warn!("a delivery run was cut short: what it had just sent may be sent again");
+    // An interrupted delivery run sends events again if their receipts were not stored.
+    if !server.guest.finish(AFTER_ANSWERS_TIMEOUT).await {
+        tracing::warn!("a delivery run was interrupted: its last events can be sent a second time");
         ticks::cut_short(&server.guest).await;
     }
     threads.end().await;
@@ -133,37 +133,36 @@ async fn serve_until(mut stop: Boxed<()>, listener: TcpListener, guest: Guest, o
         .map_err(|_| anyhow::anyhow!("some requests were not finished within {} seconds", SHUTDOWN_TIMEOUT.as_secs()))
 }
 
-/// What all connections share.
-struct Server {
+struct HttpServer {
     guest: Guest,
     options: Options,
     connections: Arc<Connections>,
     unauthenticated: Unauthenticated,
-    no_http: RateLimitedLog,
-    odd: RateLimitedLog,
+    tls_on_plain_port: RateLimitedLog,
+    refused_heads: RateLimitedLog,
     no_room: RateLimitedLog,
-    /// Its other end is dropped when the host is told to stop.
+    /// Its sender is dropped when the host is stopping.
     stopped: watch::Receiver<()>,
 }
 
-impl Server {
+impl HttpServer {
     fn new(guest: Guest, options: Options, stopped: watch::Receiver<()>) -> Self {
         let connections = Connections::new(options.max_connections, options.max_connections_per_address);
-        let unauthenticated = Unauthenticated::new(guest.settings(), options.stranger_requests_per_second);
+        let unauthenticated = Unauthenticated::new(guest.settings(), options.unauthenticated_requests_per_second);
         Self {
             guest,
             options,
             connections: Arc::new(connections),
             unauthenticated,
-            no_http: RateLimitedLog::default(),
-            odd: RateLimitedLog::default(),
+            tls_on_plain_port: RateLimitedLog::default(),
+            refused_heads: RateLimitedLog::default(),
             no_room: RateLimitedLog::default(),
             stopped,
         }
     }
 
-    /// What is done beside serving, for ever.
-    async fn see_to_the_rest(self: Arc<Self>) {
+    /// Ticks, limits, certificate renewal and the swap check. Never returns.
+    async fn run_background_tasks(self: Arc<Self>) {
         let follow = async {
             if let Some(tls) = &self.options.tls {
                 tls.follow().await;
@@ -173,85 +172,84 @@ impl Server {
         tokio::join!(ticks::tick(self.guest.clone()), self.connections.enforce(), follow, swap);
     }
 
-    /// Who comes, with a place: at once, while an unauthenticated client holds one.
-    async fn accept(&self, listener: &TcpListener) -> io::Result<(TcpStream, IpAddr, Place)> {
+    /// Accepts a connection. Waits for a slot only if authenticated clients hold all of them.
+    async fn accept(&self, listener: &TcpListener) -> io::Result<(TcpStream, IpAddr, ConnectionSlot)> {
         let (stream, peer) = listener.accept().await?;
         let peer = peer.ip().to_canonical();
         self.connections.room().await;
-        let place = self.connections.enter(peer, self.options.proxies.trusts(peer));
-        Ok((stream, peer, place))
+        let slot = self.connections.enter(peer, self.options.proxies.trusts(peer));
+        Ok((stream, peer, slot))
     }
 
-    async fn connection(self: Arc<Self>, stream: TcpStream, peer: IpAddr, place: Place, watcher: Watcher) {
+    async fn connection(self: Arc<Self>, stream: TcpStream, peer: IpAddr, slot: ConnectionSlot, watcher: Watcher) {
         let _open = self.options.metrics.as_ref().map(Metrics::connection);
-        // The answer leaves at once, whatever the last one's acknowledgement does.
+        // An answer must not wait for the acknowledgement of the previous one.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!("TCP_NODELAY: {error}");
         }
         tokio::select! {
-            () = self.converse(stream, peer, &place, watcher) => {}
-            () = place.must_go() => self.limited(Limit::Connections),
+            () = self.serve_stream(stream, peer, &slot, watcher) => {}
+            () = slot.must_close() => self.limited(Limit::Connections),
         }
     }
 
-    async fn converse(self: &Arc<Self>, stream: TcpStream, peer: IpAddr, place: &Place, watcher: Watcher) {
+    async fn serve_stream(self: &Arc<Self>, stream: TcpStream, peer: IpAddr, slot: &ConnectionSlot, watcher: Watcher) {
         let Some(tls) = &self.options.tls else {
             let server = Arc::clone(self);
-            let stream = Draining::plain(stream, move || server.hears_tls(peer));
-            return self.speak(stream, peer, place, watcher).await;
+            let stream = DrainingStream::plain(stream, move || server.warn_of_tls(peer));
+            return self.serve_http(stream, peer, slot, watcher).await;
         };
         let mut stopped = self.stopped.clone();
-        let shaken = tokio::select! {
-            shaken = tls.accept(stream, peer) => shaken,
-            // Who has not shaken hands has asked for nothing.
+        let accepted = tokio::select! {
+            accepted = tls.accept(stream, peer) => accepted,
+            // A client in the handshake has not sent a request.
             _ = stopped.changed() => None,
         };
-        if let Some(stream) = shaken {
-            self.speak(stream, peer, place, watcher).await;
+        if let Some(stream) = accepted {
+            self.serve_http(stream, peer, slot, watcher).await;
         }
     }
 
-    async fn speak(
+    async fn serve_http(
         &self,
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
         peer: IpAddr,
-        place: &Place,
+        slot: &ConnectionSlot,
         watcher: Watcher,
     ) {
-        let service = service_fn(async |request| Ok::<_, Infallible>(self.answer(peer, place, request).await));
+        let service = service_fn(async |request| Ok::<_, Infallible>(self.answer(peer, slot, request).await));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
             .max_header_size(HEAD_BYTES)
-            // The head's limit alone leaves a buffer of 400 KiB, which fast senders fill.
+            // Without this, the buffer grows to 400 KiB, and fast clients fill it.
             .max_buf_size(HEAD_BYTES)
-            // A sender that closes its half after the request still gets its answer.
+            // A client that closes its half after the request still gets its answer.
             .half_close(true)
             .serve_connection(TokioIo::new(stream), service);
         match watcher.watch(connection).await {
-            Err(error) if error.is_parse() => self.odd(peer, &error),
+            Err(error) if error.is_parse() => self.warn_of_head(peer, &error),
             Err(error) => tracing::debug!("a connection ended early: {error}"),
             Ok(()) => {}
         }
     }
 
-    /// Says that what came was no request, or one that cannot be taken for sure. There may be very many of them.
-    fn odd(&self, client: IpAddr, reason: &dyn std::error::Error) {
-        self.odd.say(|unsaid| tracing::warn!(%client, unsaid, "a request was refused unread: {reason}"));
+    fn warn_of_head(&self, client: IpAddr, reason: &dyn std::error::Error) {
+        self.refused_heads.say(|unsaid| tracing::warn!(%client, unsaid, "a request was refused unread: {reason}"));
     }
 
-    fn hears_tls(&self, peer: IpAddr) {
-        self.no_http.say(|unsaid| {
+    fn warn_of_tls(&self, peer: IpAddr) {
+        self.tls_on_plain_port.say(|unsaid| {
             tracing::warn!(
                 client = %peer,
                 unsaid,
-                "a sender speaks https, and this is http: its URL must begin with http:, or this needs --tls-cert and --tls-key"
+                "a client sent https to the http port: change its URL to http:, or set --tls-cert and --tls-key"
             );
         });
     }
 
-    fn warn_of_no_room(&self, client: IpAddr, failure: &Failure) {
-        if matches!(failure, Failure::Body(Unread::NoRoom)) {
+    fn warn_of_no_room(&self, client: IpAddr, failure: &RequestFailure) {
+        if matches!(failure, RequestFailure::Body(BodyError::NoRoom)) {
             self.no_room.say(|unsaid| tracing::warn!(%client, unsaid, "503: {failure}"));
         }
     }
@@ -262,24 +260,24 @@ impl Server {
         }
     }
 
-    /// Answers one request, and logs one line: no query, no token, no body. What is one too many is not logged here: there may be
-    /// very many of them.
-    async fn answer(&self, peer: IpAddr, place: &Place, request: Request<Incoming>) -> Response<WasiBody> {
+    /// Answers a request and logs one line without query, token and body. Requests above the limit get no line: a
+    /// client can send any number of them.
+    async fn answer(&self, peer: IpAddr, slot: &ConnectionSlot, request: Request<Incoming>) -> Response<WasiBody> {
         let started = Instant::now();
         let client = self.options.proxies.client(peer, request.headers());
         let (head, body) = request.into_parts();
-        if let Err(odd) = as_it_should_be(&head) {
-            self.odd(client, &odd);
-            return Failure::from(odd).response();
+        if let Err(error) = check_head(&head) {
+            self.warn_of_head(client, &error);
+            return RequestFailure::from(error).response();
         }
         let shows_a_token = match self.unauthenticated.admit(&head, client) {
             Ok(shows_a_token) => shows_a_token,
             Err(too_many) => {
                 self.limited(Limit::Requests);
-                return Failure::from(too_many).response();
+                return RequestFailure::from(too_many).response();
             }
         };
-        place.begins(shows_a_token);
+        slot.request_began(shows_a_token);
         let method = head.method.clone();
         let path = head.uri.path().to_owned();
         let ahead = self.unauthenticated.ahead(shows_a_token);
@@ -290,9 +288,9 @@ impl Server {
                 failure.response()
             }
         };
-        place.ended();
+        slot.request_ended();
         if method == Method::POST && response.status().is_success() {
-            self.guest.ticks.took();
+            self.guest.ticks.event_stored();
         }
         let time = started.elapsed();
         if let Some(metrics) = &self.options.metrics {
@@ -301,11 +299,11 @@ impl Server {
         tracing::info!(
             %client,
             %method,
-            path = %shown(&path),
+            path = %loggable(&path),
             status = response.status().as_u16(),
             event = text(response.headers(), "event-id"),
             result = text(response.headers(), "event-result"),
-            // Of 128 bits it would be text in JSON.
+            // The JSON log would write 128 bits as text.
             microseconds = u64::try_from(time.as_micros()).unwrap_or(u64::MAX),
             "request"
         );
@@ -313,11 +311,11 @@ impl Server {
     }
 }
 
-/// The path for the log, as far as it is made of what the paths here are made of. A mistyped URL such as
+/// The path for the log, up to the first character that no path here contains. A mistyped URL such as
 /// `/events&outbound_event_token=…` has its token in the path.
-fn shown(path: &str) -> &str {
-    let odd = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-'));
-    let plain = path.split(odd).next().unwrap_or_default();
+fn loggable(path: &str) -> &str {
+    let unexpected = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-'));
+    let plain = path.split(unexpected).next().unwrap_or_default();
     plain.get(..128).unwrap_or(plain)
 }
 
@@ -325,13 +323,18 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-async fn handle(guest: &Guest, mut head: Parts, body: Incoming, ahead: Ahead) -> Result<Response<WasiBody>, Failure> {
-    // HTTP/1.0 knows no Host; a guest is always given one.
+async fn handle(
+    guest: &Guest,
+    mut head: Parts,
+    body: Incoming,
+    ahead: ReadAhead,
+) -> Result<Response<WasiBody>, RequestFailure> {
+    // HTTP/1.0 has no Host, but the guest requires one.
     if head.uri.authority().is_none() {
         head.headers.entry(header::HOST).or_insert(HeaderValue::from_static("localhost"));
     }
     let asks_for_health = head.uri.path() == health::PATH;
-    let body = body::read(body, ahead, guest.limits.body).await?;
+    let body = body::read_body(body, ahead, guest.limits.body).await?;
     let response = guest.handle(Request::from_parts(head, body)).await?;
     Ok(if asks_for_health { health::answer(&guest.store, response).await } else { response })
 }

@@ -1,8 +1,8 @@
-//! Threads that connections are dealt out to, one for each processor. A connection stays where it is.
+//! The threads that serve connections, one per processor. A connection stays on its thread.
 //!
-//! Where threads share what is to be done, each wakes another for most of what happens, and it finds nothing: for one sender alone
-//! that was more than half of all calls to the kernel. So each has its own. A guest that computes for long lets others run again and
-//! again, and what is known to take long has other threads.
+//! With a work-stealing scheduler, threads wake each other for most events and find nothing to do: for a single client,
+//! that was more than half of all calls to the kernel. So each thread has its own scheduler. A guest that computes for
+//! long yields regularly, and work that is known to take long runs on other threads.
 
 use std::future::Future;
 use std::io;
@@ -16,15 +16,15 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
-/// How long what still blocks on one may take once it is to end.
+/// How long blocking work of a thread can take once the thread must end.
 const LAST_WORK: Duration = Duration::from_secs(3);
 
-/// Ended by being dropped.
+/// The threads end when this is dropped.
 pub struct Threads(Vec<Thread>);
 
 struct Thread {
     runtime: Handle,
-    /// Held by each connection that it has.
+    /// Each connection of the thread holds a clone.
     connections: Arc<()>,
     #[expect(dead_code, reason = "held, not read")]
     stop: oneshot::Sender<()>,
@@ -32,18 +32,17 @@ struct Thread {
 }
 
 impl Threads {
-    /// Starts them.
     pub fn start() -> io::Result<Self> {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         (0..processors).map(|_| Thread::start()).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Has a connection served by the one that has the fewest.
-    pub fn give<S>(&self, stream: TcpStream, serve: impl FnOnce(TcpStream) -> S + Send + 'static) -> io::Result<()>
+    /// Serves a connection on the thread with the fewest connections.
+    pub fn serve<S>(&self, stream: TcpStream, serve: impl FnOnce(TcpStream) -> S + Send + 'static) -> io::Result<()>
     where
         S: Future<Output = ()> + Send + 'static,
     {
-        // One thread's sockets are not another's.
+        // A socket is registered with one thread: register it with the other.
         let stream = stream.into_std()?;
         let alive = self.0.iter().filter(|thread| !thread.ended.is_finished());
         let thread = alive.min_by_key(|thread| Arc::strong_count(&thread.connections));
@@ -59,10 +58,10 @@ impl Threads {
         Ok(())
     }
 
-    /// Ends them, with the connections that are left, and waits until they have ended, but not for one that hangs with its disk.
+    /// Ends the threads with their connections and waits for them, but not for a thread that is blocked by its disk.
     pub async fn end(self) {
         let threads: Vec<_> = self.0.into_iter().map(|Thread { ended, .. }| ended).collect();
-        // One that panicked has ended too.
+        // An error means that the thread panicked, so it has ended too.
         let all = spawn_blocking(move || threads.into_iter().for_each(|thread| _ = thread.join()));
         let _ = timeout(LAST_WORK + Duration::from_secs(1), all).await;
     }
@@ -72,7 +71,7 @@ impl Thread {
     fn start() -> io::Result<Self> {
         let (stop, stopped) = oneshot::channel();
         let (started, starts) = mpsc::channel();
-        // The scheduler is made there: if there can be no thread, none is let go here, where it could not wait for its own.
+        // The scheduler is made on the thread: dropping one here, if the thread cannot start, would block this runtime.
         let serve = move || match scheduler() {
             Ok(runtime) => {
                 let _ = started.send(Ok(runtime.handle().clone()));
@@ -92,13 +91,13 @@ impl Thread {
     }
 }
 
-/// Between any two steps of one that computes, what other threads have sent is taken up, and each second time what sockets have.
+/// Between two steps of a computing guest, tasks from other threads are polled each time, sockets every second time.
 fn scheduler() -> io::Result<Runtime> {
     Builder::new_current_thread().global_queue_interval(1).event_interval(2).enable_all().build()
 }
 
-/// A limit of time that begins wakes who waits for sockets, unless another timer is due before it is over. Every request has a few
-/// such limits, all of them longer than this.
+/// Keeps a timer pending that is due before any other. A new timer wakes the thread that waits for sockets, unless an
+/// earlier one is pending; and every request starts a few timers, all longer than this one.
 async fn keep_a_timer() {
     loop {
         sleep(Duration::from_secs(1)).await;
@@ -118,28 +117,28 @@ mod tests {
     use super::Threads;
 
     #[tokio::test]
-    async fn connections_are_dealt_out_evenly_and_end_with_their_threads() {
+    async fn connections_are_distributed_evenly_and_end_with_their_threads() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let threads = Threads::start().unwrap();
-        let (told, mut tells) = unbounded_channel();
+        let (report, mut reports) = unbounded_channel();
         let mut clients = Vec::new();
         for _ in 0..threads.0.len() * 3 {
             clients.push(TcpStream::connect(listener.local_addr().unwrap()).await.unwrap());
             let (stream, _) = listener.accept().await.unwrap();
-            let told = told.clone();
+            let report = report.clone();
             let serve = async move |stream: TcpStream| {
-                told.send(thread::current().id()).unwrap();
+                report.send(thread::current().id()).unwrap();
                 pending::<()>().await;
                 drop(stream);
             };
-            threads.give(stream, serve).unwrap();
+            threads.serve(stream, serve).unwrap();
         }
-        let mut of_each = HashMap::new();
+        let mut counts = HashMap::new();
         for _ in &clients {
-            *of_each.entry(tells.recv().await.unwrap()).or_insert(0) += 1;
+            *counts.entry(reports.recv().await.unwrap()).or_insert(0) += 1;
         }
-        assert_eq!(of_each.len(), threads.0.len());
-        assert!(of_each.values().all(|&connections| connections == 3), "{of_each:?}");
+        assert_eq!(counts.len(), threads.0.len());
+        assert!(counts.values().all(|&connections| connections == 3), "{counts:?}");
         threads.end().await;
         for mut client in clients {
             assert_eq!(client.read(&mut [0]).await.unwrap(), 0);

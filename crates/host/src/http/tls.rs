@@ -1,9 +1,9 @@
-//! TLS: a certificate and its key from files, read again when these change, and the handshake.
+//! TLS: the certificate and its key from files, reloaded when the files change, and the handshake.
 //!
-//! A pair that cannot be used is never served: at the start it is an error, later the one before it stays. The files are looked
-//! at every `LOOK_EVERY`, by what is in them: whoever renews them may write them anew, rename others over them or turn a link
-//! (certbot, Kubernetes), on whatever file system. What is found changed is used when it is found the same twice, so that a
-//! certificate is not taken for wrong because its key is written a moment later.
+//! An unusable pair is never served: at the start it is an error, later the previous pair stays in use. The host
+//! compares the content of the files every `CHECK_EVERY`. So every kind of renewal works on every file system:
+//! overwritten files, renamed files, changed links (certbot, Kubernetes). A change is used once two checks in a row
+//! find the same content: a certificate whose key is written a moment later is not reported as wrong.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -26,93 +26,100 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::http::draining::Draining;
+use crate::http::draining::DrainingStream;
+use crate::pem_file;
 use crate::rate_limited_log::RateLimitedLog;
 
-/// How long a handshake may take.
+/// How long a handshake can take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often the files are looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// The interval between two checks of the files.
+const CHECK_EVERY: Duration = Duration::from_secs(2);
 
-/// Why there is no TLS with these files.
+/// Why TLS cannot use these files.
 #[derive(Debug, thiserror::Error)]
-pub enum TlsError {
+pub enum ServerTlsError {
     /// A file cannot be read.
     #[error("{} cannot be read: {source}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// What should be PEM is none.
-    #[error("{} is no PEM: {source}", path.display())]
+    /// A file is saved as UTF-16.
+    #[error("{} is encoded as UTF-16; save it as UTF-8 or ASCII", .0.display())]
+    Utf16(PathBuf),
+    /// A file is not valid PEM.
+    #[error("{} is not valid PEM: {source}", path.display())]
     Pem {
         /// The file.
         path: PathBuf,
-        /// Where it is none.
+        /// The cause.
         source: pem::Error,
     },
-    /// The certificate's file has none.
-    #[error("{} holds no certificate in PEM (-----BEGIN CERTIFICATE-----)", .0.display())]
+    /// The certificate file has no certificate.
+    #[error("{} contains no certificate in PEM (-----BEGIN CERTIFICATE-----)", .0.display())]
     NoCertificate(PathBuf),
-    /// What is marked as a certificate is none.
-    #[error("{}: certificate {number} of {of} is none: {source}", path.display())]
+    /// A PEM section is labelled as a certificate and is not one.
+    #[error("{}: certificate {number} of {of} is not valid: {source}", path.display())]
     Certificate {
         /// The file.
         path: PathBuf,
-        /// Which one, from 1.
+        /// Its position, from 1.
         number: usize,
-        /// How many there are.
+        /// The number of certificates in the file.
         of: usize,
-        /// Why.
+        /// The cause.
         source: Error,
     },
-    /// The key's file has none.
-    #[error("{} holds no private key in PEM (PKCS#8, PKCS#1 or SEC1)", .0.display())]
+    /// The key file has no private key.
+    #[error("{} contains no private key in PEM (PKCS#8, PKCS#1 or SEC1)", .0.display())]
     NoKey(PathBuf),
-    /// The key needs a passphrase, for which there is nobody to ask.
-    #[error("the key in {path} is encrypted; `openssl pkey -in {path} -out NEW-FILE` takes the passphrase away", path = .0.display())]
+    /// The key needs a passphrase, and nobody can enter one.
+    #[error(
+        "the key in {path} is encrypted; remove the passphrase with `openssl pkey -in {path} -out NEW-FILE`",
+        path = .0.display()
+    )]
     Encrypted(PathBuf),
-    /// The key is of no kind that is known.
-    #[error("{} holds no key that can be used: {source}", path.display())]
+    /// The key has an unsupported type.
+    #[error("the key in {} cannot be used: {source}", path.display())]
     Key {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: Error,
     },
-    /// They do not belong together.
+    /// Key and certificate do not belong together.
     #[error(
-        "the key in {} is not that of the first certificate in {}, which must be the server's own",
+        "the key in {} does not match the first certificate in {}; put the server's own certificate first",
         key.display(), certificate.display()
     )]
     Mismatch {
-        /// The certificate's file.
+        /// The certificate file.
         certificate: PathBuf,
-        /// The key's.
+        /// The key file.
         key: PathBuf,
     },
-    /// TLS itself is not to be had.
+    /// The TLS library cannot be set up.
     #[error("TLS cannot be set up: {0}")]
     Setup(#[from] Error),
 }
 
-/// A certificate and its key, to be served. Cheap to clone; all clones are one, and change together.
+/// The certificate and key that the server uses. Cheap to clone; all clones share them and change together.
 #[derive(Clone)]
 pub struct Tls {
-    files: Arc<Files>,
+    files: Arc<PairFiles>,
     pair: Arc<Pair>,
     config: Arc<ServerConfig>,
-    mishaps: Arc<RateLimitedLog>,
+    failed_handshakes: Arc<RateLimitedLog>,
 }
 
 impl Tls {
-    /// Reads a certificate, with the chain above it, and its key. Both are PEM.
-    pub fn read(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<Self, TlsError> {
-        let files = Files { certificate: certificate.into(), key: key.into() };
-        let contents = files.read();
+    /// Loads a certificate with its chain, and its key. Both files are PEM.
+    pub fn load(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<Self, ServerTlsError> {
+        let files = PairFiles { certificate: certificate.into(), key: key.into() };
+        let contents = files.load();
         let tried = contents.fingerprint();
         let pair = Arc::new(Pair(RwLock::new(Served { certified: Arc::new(contents.certified()?), tried })));
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -120,29 +127,29 @@ impl Tls {
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&pair) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { files: Arc::new(files), pair, config: Arc::new(config), mishaps: Arc::default() })
+        Ok(Self { files: Arc::new(files), pair, config: Arc::new(config), failed_handshakes: Arc::default() })
     }
 
-    /// Reads both files again, and logs how that went. New connections get what is new; a pair that cannot be used changes nothing.
+    /// Reloads both files and logs the result. New connections use the new pair; an unusable pair changes nothing.
     pub fn renew(&self) {
-        let contents = self.files.read();
+        let contents = self.files.load();
         let tried = contents.fingerprint();
         let read = contents.certified();
         let certificate = self.files.certificate.display();
         match &read {
-            Ok(_) => tracing::info!(%certificate, "the certificate was read again; new connections get it"),
+            Ok(_) => tracing::info!(%certificate, "the certificate was reloaded; new connections use it"),
             Err(error) => tracing::error!("the certificate in use stays in use: {error}"),
         }
         self.pair.replace(tried, read.ok());
     }
 
-    /// Reads the files again when they have changed, for ever.
+    /// Reloads the files whenever they change. Never returns.
     pub(crate) async fn follow(&self) {
         let mut before = self.pair.tried();
         loop {
-            sleep(LOOK_EVERY).await;
+            sleep(CHECK_EVERY).await;
             let files = Arc::clone(&self.files);
-            let look = tokio::task::spawn_blocking(move || files.read().fingerprint()).await;
+            let look = tokio::task::spawn_blocking(move || files.load().fingerprint()).await;
             let Ok(now) = look else { continue };
             if now != self.pair.tried() && now == before {
                 self.renew();
@@ -151,37 +158,37 @@ impl Tls {
         }
     }
 
-    /// Shakes hands. `None` if that came to nothing, which it has logged by then.
-    pub(crate) async fn accept(&self, stream: TcpStream, peer: IpAddr) -> Option<TlsStream<Draining>> {
+    /// Performs the handshake. `None` if it failed, after logging why.
+    pub(crate) async fn accept(&self, stream: TcpStream, peer: IpAddr) -> Option<TlsStream<DrainingStream>> {
         let shaken = match timeout(HANDSHAKE_TIMEOUT, self.shake_hands(stream)).await {
             Ok(shaken) => shaken,
-            Err(_) => Err(Mishap::Slow),
+            Err(_) => Err(HandshakeError::Slow),
         };
         match shaken {
             Ok(stream) => Some(stream),
-            // Who looks whether the port is open.
-            Err(Mishap::Gone) => None,
-            Err(mishap) => {
-                self.mishaps.say(|unsaid| tracing::info!(client = %peer, unsaid, "no TLS: {mishap}"));
+            // A port check, not worth a line.
+            Err(HandshakeError::Gone) => None,
+            Err(error) => {
+                self.failed_handshakes.say(|unsaid| tracing::info!(client = %peer, unsaid, "TLS handshake: {error}"));
                 None
             }
         }
     }
 
-    async fn shake_hands(&self, stream: TcpStream) -> Result<TlsStream<Draining>, Mishap> {
+    async fn shake_hands(&self, stream: TcpStream) -> Result<TlsStream<DrainingStream>, HandshakeError> {
         let mut first = 0;
         match stream.peek(std::slice::from_mut(&mut first)).await {
-            Ok(0) | Err(_) => return Err(Mishap::Gone),
+            Ok(0) | Err(_) => return Err(HandshakeError::Gone),
             Ok(_) => {}
         }
-        let mut stream = Draining::new(stream);
+        let mut stream = DrainingStream::new(stream);
         if first.is_ascii_alphabetic() {
-            // Whether it arrives is the sender's to see.
+            // Whether this arrives does not matter here.
             let _ = stream.write_all(speak_https().as_bytes()).await;
             let _ = stream.shutdown().await;
-            return Err(Mishap::PlainHttp);
+            return Err(HandshakeError::PlainHttp);
         }
-        TlsAcceptor::from(Arc::clone(&self.config)).accept(stream).await.map_err(Mishap::Failed)
+        TlsAcceptor::from(Arc::clone(&self.config)).accept(stream).await.map_err(HandshakeError::Failed)
     }
 }
 
@@ -191,25 +198,25 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// Why there was no handshake.
+/// Why a handshake failed.
 #[derive(Debug, thiserror::Error)]
-enum Mishap {
-    #[error("the sender was gone before it said anything")]
+enum HandshakeError {
+    #[error("the client closed the connection without sending anything")]
     Gone,
-    #[error("the sender did not end the handshake within {} seconds", HANDSHAKE_TIMEOUT.as_secs())]
+    #[error("the client did not finish the handshake within {} seconds", HANDSHAKE_TIMEOUT.as_secs())]
     Slow,
-    #[error("the sender speaks http, and was told that this is https; the URL must begin with https:")]
+    #[error("the client sent http to the https port and was answered 400; its URL must begin with https:")]
     PlainHttp,
     #[error("the handshake failed: {0}")]
     Failed(io::Error),
 }
 
-/// What is answered to who speaks plain HTTP.
+/// The answer to a client that sends plain HTTP.
 fn speak_https() -> String {
     let problem = serde_json::json!({
         "title": "Bad Request",
         "status": 400,
-        "detail": "this is https, and you speak http: the URL must begin with https:",
+        "detail": "this port serves https, and the request is http: the URL must begin with https:",
     });
     let problem = problem.to_string();
     let head = "HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\nconnection: close";
@@ -217,57 +224,58 @@ fn speak_https() -> String {
 }
 
 #[derive(Debug)]
-struct Files {
+struct PairFiles {
     certificate: PathBuf,
     key: PathBuf,
 }
 
-impl Files {
-    fn read(&self) -> Contents<'_> {
-        Contents { files: self, certificate: std::fs::read(&self.certificate), key: std::fs::read(&self.key) }
+impl PairFiles {
+    fn load(&self) -> PairContents<'_> {
+        PairContents { files: self, certificate: std::fs::read(&self.certificate), key: std::fs::read(&self.key) }
     }
 }
 
-/// What is in the files, or why that cannot be told.
-struct Contents<'a> {
-    files: &'a Files,
+/// The content of the two files, or why they cannot be read.
+struct PairContents<'a> {
+    files: &'a PairFiles,
     certificate: io::Result<Vec<u8>>,
     key: io::Result<Vec<u8>>,
 }
 
-impl Contents<'_> {
-    /// By which a change is seen.
+impl PairContents<'_> {
+    /// Equal as long as the content of both files is.
     fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         (self.certificate.as_ref().ok(), self.key.as_ref().ok()).hash(&mut hasher);
         hasher.finish()
     }
 
-    fn certified(self) -> Result<CertifiedKey, TlsError> {
-        let Files { certificate, key } = self.files;
+    fn certified(self) -> Result<CertifiedKey, ServerTlsError> {
+        let PairFiles { certificate, key } = self.files;
         let unreadable = |path: &Path| {
             let path = path.to_owned();
-            |source| TlsError::Unreadable { path, source }
+            |source| ServerTlsError::Unreadable { path, source }
         };
         let chain = chain(certificate, &self.certificate.map_err(unreadable(certificate))?)?;
         let signing = signing_key(key, &self.key.map_err(unreadable(key))?)?;
         let certified = CertifiedKey::new(chain, signing);
         match certified.keys_match() {
-            // Of some kinds of keys it cannot be told.
+            // For some key types the library cannot compare them.
             Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(certified),
-            Err(_) => Err(TlsError::Mismatch { certificate: certificate.clone(), key: key.clone() }),
+            Err(_) => Err(ServerTlsError::Mismatch { certificate: certificate.clone(), key: key.clone() }),
         }
     }
 }
 
-fn chain(path: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    let chain = read.map_err(|source| TlsError::Pem { path: path.to_owned(), source })?;
+fn chain(path: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, ServerTlsError> {
+    let pem = pem_file::text(pem).map_err(|_| ServerTlsError::Utf16(path.to_owned()))?;
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let chain = read.map_err(|source| ServerTlsError::Pem { path: path.to_owned(), source })?;
     if chain.is_empty() {
-        return Err(TlsError::NoCertificate(path.to_owned()));
+        return Err(ServerTlsError::NoCertificate(path.to_owned()));
     }
     for (index, certificate) in chain.iter().enumerate() {
-        ParsedCertificate::try_from(certificate).map_err(|source| TlsError::Certificate {
+        ParsedCertificate::try_from(certificate).map_err(|source| ServerTlsError::Certificate {
             path: path.to_owned(),
             number: index + 1,
             of: chain.len(),
@@ -277,29 +285,29 @@ fn chain(path: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsErr
     Ok(chain)
 }
 
-fn signing_key(path: &Path, pem: &[u8]) -> Result<Arc<dyn SigningKey>, TlsError> {
+fn signing_key(path: &Path, pem: &[u8]) -> Result<Arc<dyn SigningKey>, ServerTlsError> {
+    let pem = pem_file::text(pem).map_err(|_| ServerTlsError::Utf16(path.to_owned()))?;
     if pem.windows(ENCRYPTED.len()).any(|part| part == ENCRYPTED) {
-        return Err(TlsError::Encrypted(path.to_owned()));
+        return Err(ServerTlsError::Encrypted(path.to_owned()));
     }
-    let key = match PrivateKeyDer::from_pem_slice(pem) {
+    let key = match PrivateKeyDer::from_pem_slice(&pem) {
         Ok(key) => key,
-        Err(pem::Error::NoItemsFound) => return Err(TlsError::NoKey(path.to_owned())),
-        Err(source) => return Err(TlsError::Pem { path: path.to_owned(), source }),
+        Err(pem::Error::NoItemsFound) => return Err(ServerTlsError::NoKey(path.to_owned())),
+        Err(source) => return Err(ServerTlsError::Pem { path: path.to_owned(), source }),
     };
-    any_supported_type(&key).map_err(|source| TlsError::Key { path: path.to_owned(), source })
+    any_supported_type(&key).map_err(|source| ServerTlsError::Key { path: path.to_owned(), source })
 }
 
-/// What a key's PEM says of it if it needs a passphrase, in the form of today or of old.
+/// Occurs in the PEM of every key with a passphrase: in the label (PKCS#8) or in `Proc-Type` (RFC 1421).
 const ENCRYPTED: &[u8] = b"ENCRYPTED";
 
-/// The pair that is served.
 #[derive(Debug)]
 struct Pair(RwLock<Served>);
 
 #[derive(Debug)]
 struct Served {
     certified: Arc<CertifiedKey>,
-    /// The fingerprint of what was read last, whether or not it could be used.
+    /// The fingerprint of the last content read, usable or not.
     tried: u64,
 }
 

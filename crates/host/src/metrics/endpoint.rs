@@ -1,4 +1,4 @@
-//! `GET /metrics`, on a listener of its own: what it tells is not for who sends events.
+//! `GET /metrics` on a separate listener: clients that send events must not see it.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -18,12 +18,12 @@ use tokio::time::sleep;
 
 use crate::metrics::figures::Metrics;
 
-/// How long a connection is kept on which nothing is asked.
+/// How long a connection can stay without a request.
 const IDLE: Duration = Duration::from_secs(120);
 
-/// Serves `/metrics`, for ever.
+/// Serves `/metrics`. Never returns.
 pub async fn serve(listener: TcpListener, metrics: Metrics) {
-    // One after the other: where the disk hangs, those who ask again and again hold one thread and no more.
+    // One page at a time: if the disk hangs, repeated requests block one thread and no more.
     let turn = Arc::new(Mutex::new(()));
     loop {
         let stream = match listener.accept().await {
@@ -59,14 +59,14 @@ async fn answer(metrics: Metrics, turn: Arc<Mutex<()>>, request: &Request<Incomi
         return response;
     }
     let turn = turn.lock_owned().await;
-    // Files and the store are looked at.
+    // Reads files and the store.
     let page = tokio::task::spawn_blocking(move || {
         let _turn = turn;
         metrics.page()
     });
     match page.await {
         Ok(Ok(page)) => plain(StatusCode::OK, page),
-        _ => plain(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be told\n".to_owned()),
+        _ => plain(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be collected\n".to_owned()),
     }
 }
 

@@ -1,10 +1,10 @@
-//! What is counted and measured of one host.
+//! The metrics that are counted as things happen.
 //!
-//! | what | where it is noted |
+//! | what | where it is counted |
 //! |---|---|
-//! | requests, what became of events, connections | [`crate::http::server`] tells this file |
-//! | how long instances are at work, commits | [`crate::measure`], which the guest and the store look into |
-//! | log lines that were lost | [`crate::log_queue`] |
+//! | requests, results of events, connections | [`crate::http::server`] calls this file |
+//! | durations of instances, commits | [`crate::measure`], which the guest and the store call |
+//! | lost log lines | [`crate::log_queue`] |
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,15 +28,15 @@ use crate::measure::Commits;
 use crate::metrics::scraped::Scraped;
 use crate::metrics::sites::Sites;
 
-/// What all names begin with.
+/// The prefix of all metric names.
 const PREFIX: &str = "outbound_events";
 
-/// What is counted and measured of one host. Cheap to clone; all clones are one.
+/// The metrics of one host. Cheap to clone; all clones share them.
 #[derive(Clone, Debug)]
-pub struct Metrics(Arc<Figures>);
+pub struct Metrics(Arc<MetricFamilies>);
 
 #[derive(Debug)]
-struct Figures {
+struct MetricFamilies {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
     durations: Family<RouteLabels, Histogram, Durations>,
@@ -63,12 +63,12 @@ struct LimitLabels {
     limit: &'static str,
 }
 
-/// What unauthenticated clients can have too much of.
+/// The limits for unauthenticated clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Limit {
-    /// Connections: one was closed to make room.
+    /// A connection was closed to make room.
     Connections,
-    /// Requests: one was answered 429.
+    /// A request was answered 429.
     Requests,
 }
 
@@ -87,14 +87,13 @@ struct EventLabels {
     result: &'static str,
 }
 
-/// Where durations are told apart, in seconds: from an instance's work to the longest that anything may take here.
+/// Bucket limits of durations in seconds: from the work of an instance to the longest timeout.
 const SECONDS: [f64; 16] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 
-/// Where the sizes of commits are told apart. No more writes than the last wait for one.
+/// Bucket limits of commit sizes. A commit has at most as many writes as the last one.
 const WRITES: [f64; 11] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
 
-/// Makes a histogram of durations.
 #[derive(Clone, Copy, Debug)]
 struct Durations;
 
@@ -105,8 +104,8 @@ impl MetricConstructor<Histogram> for Durations {
 }
 
 impl Metrics {
-    /// Counts and measures from now on. Of what happened before, the store tells when each site last sent.
-    pub fn of(guest: &Guest) -> Self {
+    /// Counts from now on. The time of each site's last event is read from the store.
+    pub fn new(guest: &Guest) -> Self {
         let mut registry = Registry::with_prefix(PREFIX);
         let requests = expected_requests();
         let durations = Family::new_with_constructor(Durations);
@@ -116,32 +115,32 @@ impl Metrics {
         registry.register("build", "The host's version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         registry.register(
             "requests",
-            "Requests answered, by method, the name of their route, or none where nothing is, and status",
+            "Answered requests, by method, route (none for an unknown path) and status",
             requests.clone(),
         );
         registry.register_with_unit(
             "request_duration",
-            "From a request's head to its answer's, by route",
+            "Time from the head of a request to the head of its answer, by route",
             Unit::Seconds,
             durations.clone(),
         );
         registry.register(
             "received",
-            "Events answered 200, by site and by what became of them: stored, duplicate or set-aside",
+            "Events answered 200, by site and result: stored, duplicate or set-aside",
             received.clone(),
         );
         registry.register(
             "limited",
-            "Strangers' requests that were answered 429, and connections that were closed, for a limit's sake",
+            "Limits reached by unauthenticated clients: requests answered 429, and connections closed",
             limited.clone(),
         );
-        registry.register("connections", "Connections that are open", connections.clone());
+        registry.register("connections", "Open connections", connections.clone());
         watch_instances(guest, &mut registry);
         watch_commits(guest, &mut registry);
         registry.register_collector(Box::new(LostLogLines));
-        let sites = Arc::new(Sites::of(&guest.store));
+        let sites = Arc::new(Sites::load(&guest.store));
         registry.register_collector(Box::new(Scraped { guest: guest.clone(), sites: Arc::clone(&sites) }));
-        Self(Arc::new(Figures { registry, requests, durations, received, limited, connections, sites }))
+        Self(Arc::new(MetricFamilies { registry, requests, durations, received, limited, connections, sites }))
     }
 
     /// A request was answered.
@@ -160,19 +159,18 @@ impl Metrics {
         self.0.received.get_or_create(&labels).inc();
     }
 
-    /// All figures, in Prometheus' text format.
+    /// All metrics in Prometheus' text format.
     pub(super) fn page(&self) -> Result<String, fmt::Error> {
         let mut page = String::new();
         prometheus_text::encode(&mut page, &self.0.registry)?;
         Ok(page)
     }
 
-    /// A limit was met.
     pub(crate) fn limited(&self, limit: Limit) {
         self.0.limited.get_or_create(&LimitLabels { limit: limit.name() }).inc();
     }
 
-    /// A connection that is open until this is dropped.
+    /// Counts a connection as open until the result is dropped.
     pub(crate) fn connection(&self) -> Open {
         self.0.connections.inc();
         Open(self.0.connections.clone())
@@ -188,7 +186,7 @@ impl Drop for Open {
     }
 }
 
-/// What alert rules look for is told before it happens: of a figure that was never 0, nobody sees the first step.
+/// Series that alert rules use start at 0: `increase()` does not see the first step of a series that starts at 1.
 fn expected_requests() -> Family<RequestLabels, Counter> {
     let requests = Family::default();
     for (route, status) in
@@ -208,44 +206,44 @@ fn expected_limits() -> Family<LimitLabels, Counter> {
 }
 
 fn watch_instances(guest: &Guest, registry: &mut Registry) {
-    let work = Durations.new_metric();
+    let durations = Durations.new_metric();
     registry.register_with_unit(
         "guest_duration",
-        "How long an instance was at work for a request or a tick, with what it did after its answer",
+        "How long an instance was in use for a request or a tick, including work after its answer",
         Unit::Seconds,
-        work.clone(),
+        durations.clone(),
     );
-    guest.work.set(work);
+    guest.durations.set(durations);
 }
 
-/// A store in memory commits nothing.
+/// A store in memory has no commits.
 fn watch_commits(guest: &Guest, registry: &mut Registry) {
     let Some(watch) = guest.store.commits() else { return };
     let (durations, writes, failures) = (Durations.new_metric(), Histogram::new(WRITES), Counter::default());
     registry.register_with_unit(
         "commit_duration",
-        "How long the store took to have what waited on disk",
+        "How long a commit of the store took, including its sync to disk",
         Unit::Seconds,
         durations.clone(),
     );
-    registry.register("commit_writes", "How many writes a commit held", writes.clone());
-    registry.register("commit_failures", "Commits that failed, and of which nothing was kept", failures.clone());
+    registry.register("commit_writes", "Number of writes in a commit", writes.clone());
+    registry.register("commit_failures", "Failed commits, of which nothing was stored", failures.clone());
     watch.set(Commits { durations, writes, failures });
 }
 
-/// The log counts them for the whole process, measured or not.
+/// The log counts lost lines for the whole process, with or without metrics.
 #[derive(Debug)]
 struct LostLogLines;
 
 impl Collector for LostLogLines {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let lost = ConstCounter::new(log_queue::lost());
-        let help = "Log lines that were lost, because standard error was full, closed or not read";
+        let help = "Log lines lost because standard error was full, closed or not read";
         lost.encode(encoder.encode_descriptor("log_lines_lost", help, None, lost.metric_type())?)
     }
 }
 
-/// A method's name, of those that there are routes for.
+/// The name of a method that routes have, or `other`, so that clients cannot create series.
 fn known(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -256,7 +254,7 @@ fn known(method: &Method) -> &'static str {
     }
 }
 
-/// What became of an event that was answered 200.
+/// The result of an event that was answered 200.
 fn result<B>(response: &Response<B>) -> Option<&'static str> {
     let result = response.headers().get("event-result").filter(|_| response.status() == StatusCode::OK)?;
     ["stored", "duplicate", "set-aside"].into_iter().find(|known| result == known)

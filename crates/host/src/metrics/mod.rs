@@ -1,18 +1,18 @@
-//! What the host counts and measures, as Prometheus reads it, where `--metrics` asks for it.
+//! Prometheus metrics, enabled by `--metrics`.
 //!
 //! | file | what lives there |
 //! |---|---|
-//! | `figures` | [`Metrics`]: requests, events, connections, commits: counted as they happen, with their names |
-//! | `scraped` | instances, the store's files, the disk, destinations: read when the page is scraped, with their names |
-//! | `sites` | the sites that have figures of their own, and when each last sent |
+//! | `figures` | [`Metrics`]: requests, events, connections and commits, counted as they happen |
+//! | `scraped` | instances, the store's files, the disk and destinations, read at each scrape |
+//! | `sites` | the sites with series of their own, and the time of each site's last event |
 //! | `endpoint` | `GET /metrics` |
 //!
-//! No label holds what an unauthenticated client wrote: routes go by their names, and a site has figures only where its event was
-//! answered 2xx.
+//! No label contains text from an unauthenticated client: labels have route names instead of paths, and a site gets
+//! series only after one of its events was answered 2xx.
 //!
-//! To add a metric: count it in `figures`, with a field that is registered there, or read it in `scraped`. Then have `everything` in
-//! `tests/it/documented_metrics.rs` make it appear. That test fails until `docs/operate/metrics.md` has the metric; it rewrites the page when
-//! it is run with `UPDATE_DOCS=1 cargo test -p outbound-events-host --test it documented_metrics`.
+//! To add a metric, register and count it in `figures`, or read it in `scraped`. Then make it appear in `everything` of
+//! `tests/it/documented_metrics.rs`. That test fails until `docs/operate/metrics.md` has the metric. To rewrite the
+//! page, run `UPDATE_DOCS=1 cargo test -p outbound-events-host --test it documented_metrics`.
 
 mod endpoint;
 pub(crate) mod figures;

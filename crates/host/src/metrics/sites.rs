@@ -1,4 +1,4 @@
-//! The sites that have figures of their own, and when each last sent.
+//! The sites with series of their own, and the time of each site's last event.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -7,37 +7,37 @@ use outbound_events::archive::pack::{Entry, Pack};
 use outbound_events::keys::{KeyParts, PackKey};
 use parking_lot::Mutex;
 
-use crate::store::{KeyValueStore, StoreError};
+use crate::store::{HostStoreError, KeyValueStore};
 
-/// How many there are at most. A site is whatever a sender with a token calls itself.
+/// The most sites with series of their own. An authenticated client can invent site names.
 const MOST: usize = 256;
 
-/// The name of all others. No site is called so.
+/// The label of all other sites. It is not a valid site name.
 const OTHERS: &str = "_other";
 
-/// When an event of each site was last taken. How long that is ago is kept by the monotonic clock: a wall clock that was ahead for a moment
-/// would make a site look alive for as long as it was ahead.
+/// The age of each site's last event, by the monotonic clock: a wall clock that was ahead for a moment would make a
+/// site look alive for as long as it was ahead.
 #[derive(Debug, Default)]
-pub(super) struct Sites(Mutex<HashMap<String, Taken>>);
+pub(super) struct Sites(Mutex<HashMap<String, LastTaken>>);
 
-/// An event was taken so long before a moment of this process.
+/// An event was received `before` a moment of this process.
 #[derive(Clone, Copy, Debug)]
-struct Taken {
+struct LastTaken {
     before: Duration,
     moment: Instant,
 }
 
-impl Taken {
+impl LastTaken {
     fn age(self) -> Duration {
         self.before + self.moment.elapsed()
     }
 }
 
 impl Sites {
-    /// The sites that a store knows: of what was taken by an earlier process, its records' times of recording tell.
-    pub(super) fn of(store: &KeyValueStore) -> Self {
+    /// The sites in a store, with the recording times of the records that earlier processes wrote.
+    pub(super) fn load(store: &KeyValueStore) -> Self {
         let known = last_taken(store).unwrap_or_else(|error| {
-            tracing::warn!("when each site last sent is not known until it sends again: {error}");
+            tracing::warn!("the time of each site's last event is unknown until it sends again: {error}");
             Vec::new()
         });
         let (sites, now) = (Self::default(), now());
@@ -47,12 +47,12 @@ impl Sites {
         sites
     }
 
-    /// An event of a site was taken now. Gives the name that its figures have.
+    /// Notes an event of a site, received now. Returns the label of the site.
     pub(super) fn took(&self, site: &str) -> String {
         self.note(site, Duration::ZERO)
     }
 
-    /// When each last sent, in Unix seconds.
+    /// The time of each site's last event, in Unix seconds.
     pub(super) fn last(&self) -> Vec<(String, u64)> {
         let now = now();
         self.0.lock().iter().map(|(site, taken)| (site.clone(), now.saturating_sub(taken.age()).as_secs())).collect()
@@ -61,7 +61,7 @@ impl Sites {
     fn note(&self, site: &str, before: Duration) -> String {
         let mut sites = self.0.lock();
         let name = if sites.contains_key(site) || sites.len() < MOST { site } else { OTHERS };
-        let taken = Taken { before, moment: Instant::now() };
+        let taken = LastTaken { before, moment: Instant::now() };
         let last = sites.entry(name.to_owned()).or_insert(taken);
         if taken.age() < last.age() {
             *last = taken;
@@ -70,18 +70,18 @@ impl Sites {
     }
 }
 
-/// Since 1970, by the wall clock.
+/// The time since 1970 by the wall clock.
 fn now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// How many of a site's records are read, of all and of those not after now, to find the one that was taken last, as the library does
+/// How many of a site's latest records are read to find the last one received, as the library does
 /// (`archive/stats.rs`), but without a list of all keys.
 const LATEST: usize = 4;
 
-/// The latest time of recording of each site that is not later than now, in Unix milliseconds, as the records with the latest times tell.
-/// The appliance's clock may be ahead, or have been: those with the latest times that are not after now are asked too.
-fn last_taken(store: &KeyValueStore) -> Result<Vec<(String, u64)>, StoreError> {
+/// The latest recording time of each site that is not in the future, in Unix milliseconds. Reads the records with the
+/// latest event times, and those with the latest event times up to now, since an appliance's clock can be ahead.
+fn last_taken(store: &KeyValueStore) -> Result<Vec<(String, u64)>, HostStoreError> {
     let now = now();
     let mut packs: HashMap<String, PackKey> = HashMap::new();
     for key in store.keys_between("pack.", &after("pack."))?.iter().filter_map(|key| key.parse::<PackKey>().ok()) {
@@ -108,8 +108,8 @@ fn last_taken(store: &KeyValueStore) -> Result<Vec<(String, u64)>, StoreError> {
     Ok(taken)
 }
 
-/// The sites of loose records. For each one look: their keys are sorted.
-fn sites_of_loose(store: &KeyValueStore) -> Result<Vec<String>, StoreError> {
+/// The sites of loose records, found with one lookup each, since keys are sorted.
+fn sites_of_loose(store: &KeyValueStore) -> Result<Vec<String>, HostStoreError> {
     let (mut sites, mut before) = (Vec::new(), after("event."));
     while let Some(key) = store.last_key("event.", &before)? {
         before = match KeyParts::split(&key) {
@@ -123,8 +123,8 @@ fn sites_of_loose(store: &KeyValueStore) -> Result<Vec<String>, StoreError> {
     Ok(sites)
 }
 
-/// When the last few of the records between two keys were recorded, in Unix milliseconds.
-fn recorded_before(store: &KeyValueStore, first: &str, end: &str) -> Result<Vec<u64>, StoreError> {
+/// The recording times of the last few records between two keys, in Unix milliseconds.
+fn recorded_before(store: &KeyValueStore, first: &str, end: &str) -> Result<Vec<u64>, HostStoreError> {
     let (mut times, mut before) = (Vec::new(), end.to_owned());
     for _ in 0..LATEST {
         let Some(key) = store.last_key(first, &before)? else { break };
@@ -135,10 +135,10 @@ fn recorded_before(store: &KeyValueStore, first: &str, end: &str) -> Result<Vec<
     Ok(times)
 }
 
-/// What stands behind all keys of a kind.
+/// The first key after all keys with the prefix `kind`, which ends with a dot.
 pub(super) fn after(kind: &str) -> String {
     let mut after = kind.to_owned();
-    // What comes after a dot.
+    // The slash follows the dot in ASCII.
     after.pop();
     after + "/"
 }
@@ -148,13 +148,13 @@ mod tests {
     use super::{MOST, OTHERS, Sites};
 
     #[test]
-    fn so_many_sites_have_names_and_whoever_comes_then_is_one_of_the_others() {
+    fn sites_beyond_the_limit_share_one_label() {
         let sites = Sites::default();
         for n in 0..2 * MOST {
             let expected = if n < MOST { format!("site-{n}") } else { OTHERS.to_owned() };
             assert_eq!(sites.took(&format!("site-{n}")), expected);
         }
-        assert_eq!(sites.took("site-0"), "site-0", "who has a name keeps it");
+        assert_eq!(sites.took("site-0"), "site-0", "a known site keeps its label");
         assert_eq!(sites.last().len(), MOST + 1);
     }
 }

@@ -1,4 +1,4 @@
-//! A copy of a store's file, made while others work on it.
+//! Copies a store file while others use it.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -10,31 +10,32 @@ use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 use tempfile::NamedTempFile;
 
-use crate::store::error::{StoreError, told};
+use crate::store::error::{HostStoreError, with_causes};
 use crate::store::layout::log_of;
 use crate::store::snapshot::Snapshot;
 
-/// How many pages are copied at once: 4 MiB of a store.
+/// How many pages are copied at once: 4 MiB with the default page size.
 const PAGES: i32 = 1024;
 
-/// How long the disk is left to others after that.
+/// The pause after that, in which others use the disk.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Copies a store's file to a new one, which holds all that was stored when this began, and which is there only once it is whole,
-/// looked at and on disk. It is its owner's alone, whoever may read the store. `progress` is told how many pages are copied, of how many.
-pub fn backup(from: &Path, new: &Path, progress: impl FnMut(u64, u64)) -> Result<(), StoreError> {
+/// Copies a store file to a new file with everything that was stored when this began. The new file appears only when it
+/// is complete, checked and synced to disk. Only its owner can read it, whatever the permissions of the store.
+/// `progress` gets the number of copied pages and the total.
+pub fn backup(from: &Path, new: &Path, progress: impl FnMut(u64, u64)) -> Result<(), HostStoreError> {
     let snapshot = Snapshot::open(from)?;
     make(&snapshot, new, progress)
-        .map_err(|error| StoreError::Backup { path: new.display().to_string(), reason: told(&error) })
+        .map_err(|error| HostStoreError::Backup { path: new.display().to_string(), reason: with_causes(&error) })
 }
 
 fn make(snapshot: &Snapshot, new: &Path, progress: impl FnMut(u64, u64)) -> anyhow::Result<()> {
-    ensure!(!new.try_exists()?, "it is there already, and was not touched");
-    // SQLite would take it for the copy's own.
+    ensure!(!new.try_exists()?, "it exists and was not changed");
+    // SQLite would use it as the log of the copy.
     let log = log_of(new);
-    ensure!(!log.try_exists()?, "the log of a file that it once was, {}, is still there", log.display());
+    ensure!(!log.try_exists()?, "the log of an earlier file, {}, exists; move it away", log.display());
     let folder = new.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let unfinished = beside(new, folder).with_context(|| format!("nothing can be made in {}", folder.display()))?;
+    let unfinished = beside(new, folder).with_context(|| format!("no file can be created in {}", folder.display()))?;
     copy(snapshot, unfinished.path(), unfinished.as_file(), progress)?;
     Snapshot::open(unfinished.path())?.check_pages()?;
     unfinished.as_file().sync_all()?;
@@ -49,11 +50,11 @@ fn beside(new: &Path, folder: &Path) -> std::io::Result<NamedTempFile> {
     tempfile::Builder::new().prefix(&prefix).suffix(".unfinished").tempfile_in(folder)
 }
 
-/// Copies what the snapshot sees: what others write meanwhile would otherwise have SQLite begin again, each time.
+/// Copies the snapshot. Without a snapshot, SQLite would restart the copy after every write of others.
 fn copy(snapshot: &Snapshot, to: &Path, file: &File, mut progress: impl FnMut(u64, u64)) -> anyhow::Result<()> {
     let mut connection = Connection::open(to)?;
-    // A file that is not whole is never used. It is synced by hand, a step at a time: one sync of everything would hold up the
-    // host's own.
+    // An incomplete file is never used, so it needs no journal. It is synced step by step: a single sync of the whole
+    // file would delay the host's own.
     connection.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")?;
     let pause = if snapshot.holds_up_writers()? { Duration::ZERO } else { PAUSE };
     let backup = Backup::new(snapshot.connection(), &mut connection)?;
@@ -73,13 +74,13 @@ fn copy(snapshot: &Snapshot, to: &Path, file: &File, mut progress: impl FnMut(u6
     Ok(())
 }
 
-/// A name is on disk only when its folder is.
+/// A new name is on disk only after its folder was synced.
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> std::io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Where folders cannot be synced, their system does it by itself.
+/// Other systems sync folders by themselves.
 #[cfg(not(unix))]
 fn sync_folder(_folder: &Path) -> std::io::Result<()> {
     Ok(())

@@ -1,50 +1,51 @@
-//! What can be wrong with a store, for all that work on one.
+//! Errors of a store.
 
 use std::path::Path;
 
 use rusqlite::ErrorCode;
 
-/// A store that did not do as asked.
+/// Why a store operation failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StoreError {
-    /// The file cannot be a store.
+pub enum HostStoreError {
+    /// The file cannot be used as a store.
     #[error("{path} cannot be used as a store: {reason}")]
     Open {
         /// The file.
         path: String,
-        /// What SQLite or the file system says.
+        /// The cause.
         reason: String,
     },
-    /// No copy can be made.
-    #[error("{path} cannot be made a copy of the store: {reason}")]
+    /// The store cannot be copied.
+    #[error("the store cannot be copied to {path}: {reason}")]
     Backup {
-        /// The file to be.
+        /// The file to create.
         path: String,
-        /// What is in the way.
+        /// The cause.
         reason: String,
     },
-    /// There is no room for it. The component has only this text: the library recognises it by the words "database or disk is full"
-    /// (`StoreError::of_words` in `src/store.rs`).
+    /// The disk is full. The component gets only this text: the library recognises it by the words "database or disk is
+    /// full" (`StoreError::of_words` in `src/store.rs`).
     #[error("the store's file: database or disk is full")]
     Full,
-    /// A path of the store leads to another file than the one that was opened, or to none: what is written is not where it will be looked for.
-    #[error("the store's file: {0}; nothing is taken until it is back, or the host is started again")]
+    /// A path of the store names another file than the one that was opened, or none: a write would be lost. The library
+    /// recognises the words "nothing is taken until it is back".
+    #[error("the store's file: {0}; nothing is taken until it is back, or the host is restarted")]
     Moved(String),
-    /// SQLite finds it damaged.
+    /// SQLite reports damage.
     #[error("the store's file is damaged: {0}")]
     Damaged(String),
-    /// SQLite says so: the file is locked by another process, or worse.
+    /// Another error of SQLite, for example because another process locks the file.
     #[error("the store's file: {0}")]
     Sqlite(String),
-    /// The disk did not answer in time. The write may or may not be kept.
+    /// The disk did not answer in time. The write may have been stored.
     #[error("the store did not answer within {0} seconds")]
     Slow(u64),
-    /// The store's thread is gone.
+    /// The store's thread has ended.
     #[error("the store is closed")]
     Closed,
 }
 
-impl From<rusqlite::Error> for StoreError {
+impl From<rusqlite::Error> for HostStoreError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full,
@@ -53,41 +54,41 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-/// Why a file cannot be a store, and what to do about it where SQLite finds it damaged.
+/// Why a file cannot be used as a store, and what to do about it.
 pub fn explain(path: &Path, error: &anyhow::Error) -> String {
-    let told = told(error);
+    let reason = with_causes(error);
     match error.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code) {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => format!(
-            "{told}. Keep the file: `sqlite3 {} .recover | sqlite3 NEW-FILE` may save what it holds. Or put back a copy",
+            "{reason}. Keep the file: `sqlite3 {} .recover | sqlite3 NEW-FILE` can save events. Or restore a copy",
             path.display()
         ),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            format!("{told}: another process holds it. Try again when that has let go")
+            format!("{reason}: another process locks it. Stop that process, or try again later")
         }
-        Some(ErrorCode::ReadOnly) => "its folder cannot be written, where SQLite's log stands beside it".to_owned(),
-        _ => told,
+        Some(ErrorCode::ReadOnly) => "its folder cannot be written, and SQLite keeps its log there".to_owned(),
+        _ => reason,
     }
 }
 
-/// An error with its causes, each told once: some libraries repeat a cause in what they say themselves.
-pub fn told(error: &anyhow::Error) -> String {
-    let mut told: Vec<String> = Vec::new();
+/// An error with its causes, without repetitions: some libraries repeat a cause in their own message.
+pub fn with_causes(error: &anyhow::Error) -> String {
+    let mut messages: Vec<String> = Vec::new();
     for cause in error.chain().map(ToString::to_string) {
-        if !told.iter().any(|before| before.contains(&cause) || cause.contains(before)) {
-            told.push(cause);
+        if !messages.iter().any(|before| before.contains(&cause) || cause.contains(before)) {
+            messages.push(cause);
         }
     }
-    told.join(": ")
+    messages.join(": ")
 }
 
 #[cfg(test)]
 mod tests {
     use anyhow::anyhow;
 
-    use super::told;
+    use super::with_causes;
 
     #[test]
-    fn a_cause_is_told_once() {
+    fn a_cause_is_not_repeated() {
         let cases: [(&[&str], &str); 4] = [
             (&["no such file", "settings.env cannot be read"], "settings.env cannot be read: no such file"),
             (&["no such file", "no such file", "it cannot be read"], "it cannot be read: no such file"),
@@ -97,7 +98,7 @@ mod tests {
         for (causes, expected) in cases {
             let first = anyhow!(causes[0]);
             let error = causes[1..].iter().fold(first, |error, context| error.context(context.to_string()));
-            assert_eq!(told(&error), expected);
+            assert_eq!(with_causes(&error), expected);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The key-value store that the host gives to its guest.
+//! The key-value store that the guest uses.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -8,28 +8,28 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::measure::{Commits, Watch};
-use crate::store::error::StoreError;
+use crate::store::error::HostStoreError;
 use crate::store::layout::log_of;
 use crate::store::snapshot::Snapshot;
 use crate::store::sqlite::SqliteStore;
 
-/// A key-value store. Cheap to clone; all clones are one store.
+/// A key-value store. Cheap to clone; all clones share it.
 #[derive(Clone, Debug)]
 pub enum KeyValueStore {
-    /// In a file. A write that succeeded is on disk, and no read shows one that is not.
+    /// In a file. A successful write is on disk, and reads show only writes that are on disk.
     Sqlite(Arc<SqliteStore>),
-    /// In memory, and gone with the process.
+    /// In memory, until the process ends.
     Memory(Arc<Mutex<BTreeMap<String, Vec<u8>>>>),
 }
 
 impl KeyValueStore {
-    /// Opens a store in a file, in Spin's own layout, and makes it if it is not there.
-    pub fn sqlite(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+    /// Opens a store in a file in Spin's layout. Creates the file if it does not exist.
+    pub fn sqlite(path: impl AsRef<Path>) -> Result<Self, HostStoreError> {
         Ok(Self::Sqlite(Arc::new(SqliteStore::open(path.as_ref())?)))
     }
 
-    /// Opens a store in a file that is one already. Makes nothing where there is none.
-    pub fn existing(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+    /// Opens a store in an existing file. Creates nothing.
+    pub fn existing(path: impl AsRef<Path>) -> Result<Self, HostStoreError> {
         drop(Snapshot::open(&path)?);
         Self::sqlite(path)
     }
@@ -40,7 +40,7 @@ impl KeyValueStore {
     }
 
     /// The value under `key`.
-    pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, HostStoreError> {
         match self {
             Self::Sqlite(store) => store.get(key),
             Self::Memory(values) => Ok(values.lock().get(key).cloned()),
@@ -48,15 +48,15 @@ impl KeyValueStore {
     }
 
     /// Whether there is a value under `key`.
-    pub fn exists(&self, key: &str) -> Result<bool, StoreError> {
+    pub fn exists(&self, key: &str) -> Result<bool, HostStoreError> {
         match self {
             Self::Sqlite(store) => store.exists(key),
             Self::Memory(values) => Ok(values.lock().contains_key(key)),
         }
     }
 
-    /// Keeps `value` under `key`, over whatever was there.
-    pub async fn set(&self, key: String, value: Vec<u8>) -> Result<(), StoreError> {
+    /// Stores `value` under `key`, replacing any earlier value.
+    pub async fn set(&self, key: String, value: Vec<u8>) -> Result<(), HostStoreError> {
         match self {
             Self::Sqlite(store) => store.set(key, value).await,
             Self::Memory(values) => {
@@ -66,8 +66,8 @@ impl KeyValueStore {
         }
     }
 
-    /// Removes what is under `key`, if anything is.
-    pub async fn delete(&self, key: String) -> Result<(), StoreError> {
+    /// Deletes the value under `key`, if there is one.
+    pub async fn delete(&self, key: String) -> Result<(), HostStoreError> {
         match self {
             Self::Sqlite(store) => store.delete(key).await,
             Self::Memory(values) => {
@@ -77,7 +77,7 @@ impl KeyValueStore {
         }
     }
 
-    /// Keeps room on the store's disk for removal from now on, as who serves from it does. An error if there is none to keep.
+    /// Reserves room on the store's disk for removal, as a serving host does. An error if the disk has no room.
     pub fn keep_reserve(&self) -> std::io::Result<()> {
         match self {
             Self::Sqlite(store) => store.keep_reserve(),
@@ -85,16 +85,16 @@ impl KeyValueStore {
         }
     }
 
-    /// An error if the store's files were moved or are damaged, or it is known that nothing can be written now.
-    pub async fn check(&self) -> Result<(), StoreError> {
+    /// An error if the store's files were moved or are damaged, or if writes fail.
+    pub async fn check(&self) -> Result<(), HostStoreError> {
         match self {
             Self::Sqlite(store) => store.check().await,
             Self::Memory(_) => Ok(()),
         }
     }
 
-    /// All keys, in no order. Made beside the server's work: there may be many.
-    pub async fn get_keys(&self) -> Result<Vec<String>, StoreError> {
+    /// All keys, in no order. Runs on a separate thread, since there can be many.
+    pub async fn get_keys(&self) -> Result<Vec<String>, HostStoreError> {
         match self {
             Self::Sqlite(store) => store.get_keys().await,
             Self::Memory(values) => Ok(values.lock().keys().cloned().collect()),
@@ -102,9 +102,9 @@ impl KeyValueStore {
     }
 }
 
-/// What is looked at to be told as metrics. Blocks.
+/// Reads for the metrics. They block.
 impl KeyValueStore {
-    /// Where commits are measured. None are made in memory.
+    /// The measurement of commits. A store in memory has none.
     pub(crate) fn commits(&self) -> Option<&Watch<Commits>> {
         match self {
             Self::Sqlite(store) => Some(store.commits()),
@@ -112,32 +112,32 @@ impl KeyValueStore {
         }
     }
 
-    /// How large the files are. There are none in memory.
-    pub(crate) fn files(&self) -> Option<Files> {
+    /// The sizes of the files. A store in memory has none.
+    pub(crate) fn files(&self) -> Option<StoreFileSizes> {
         match self {
-            Self::Sqlite(store) => Some(Files::of(store.path())),
+            Self::Sqlite(store) => Some(StoreFileSizes::measure(store.path())),
             Self::Memory(_) => None,
         }
     }
 
-    /// The keys from one on and before another, in their order.
-    pub(crate) fn keys_between(&self, from: &str, before: &str) -> Result<Vec<String>, StoreError> {
+    /// The keys from `from` (inclusive) to `before` (exclusive), sorted.
+    pub(crate) fn keys_between(&self, from: &str, before: &str) -> Result<Vec<String>, HostStoreError> {
         match self {
             Self::Sqlite(store) => store.keys_between(from, before),
             Self::Memory(values) => Ok(values.lock().range::<str, _>(between(from, before)).map(key).collect()),
         }
     }
 
-    /// The last of them.
-    pub(crate) fn last_key(&self, from: &str, before: &str) -> Result<Option<String>, StoreError> {
+    /// The last key from `from` (inclusive) to `before` (exclusive).
+    pub(crate) fn last_key(&self, from: &str, before: &str) -> Result<Option<String>, HostStoreError> {
         match self {
             Self::Sqlite(store) => store.last_key(from, before),
             Self::Memory(values) => Ok(values.lock().range::<str, _>(between(from, before)).next_back().map(key)),
         }
     }
 
-    /// How many they are, or that they are at least `most`.
-    pub(crate) fn count_between(&self, from: &str, before: &str, most: u64) -> Result<u64, StoreError> {
+    /// The number of keys from `from` (inclusive) to `before` (exclusive), counted up to `most`.
+    pub(crate) fn count_between(&self, from: &str, before: &str, most: u64) -> Result<u64, HostStoreError> {
         match self {
             Self::Sqlite(store) => store.count_between(from, before, most),
             Self::Memory(values) => {
@@ -156,30 +156,29 @@ fn key((key, _): (&String, &Vec<u8>)) -> String {
     key.clone()
 }
 
-/// The files of a store, in bytes.
+/// The sizes of a store's files, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Files {
+pub(crate) struct StoreFileSizes {
     pub(crate) database: u64,
-    /// The log beside it.
     pub(crate) log: u64,
-    /// None where the system does not say.
-    pub(crate) disk: Option<Disk>,
+    /// `None` if the system does not report it.
+    pub(crate) disk: Option<DiskSpace>,
 }
 
-/// The disk that they are on, in bytes.
+/// The disk of the files, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Disk {
-    /// What this process may still use.
+pub(crate) struct DiskSpace {
+    /// The space that this process can use.
     pub(crate) free: u64,
     pub(crate) size: u64,
 }
 
-impl Files {
-    fn of(path: &Path) -> Self {
-        // Without a log there is none to be measured.
+impl StoreFileSizes {
+    fn measure(path: &Path) -> Self {
+        // A missing log counts as empty.
         let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
         let disk = fs4::statvfs(path).ok();
-        let disk = disk.map(|disk| Disk { free: disk.available_space(), size: disk.total_space() });
+        let disk = disk.map(|disk| DiskSpace { free: disk.available_space(), size: disk.total_space() });
         Self { database: bytes(path), log: bytes(&log_of(path)), disk }
     }
 }

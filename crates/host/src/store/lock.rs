@@ -1,15 +1,15 @@
-//! One host a store's file: a second one, started by mistake, would serve beside the first unseen, and each would count its limits alone.
+//! Allows one host per store file: a second host, started by mistake, would serve unnoticed, with separate limits.
 //!
-//! The system lets go of the lock when its process ends, however that ends. The file stays.
+//! The system releases the lock when the process ends, however it ends. The lock file stays.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::store::error::StoreError;
+use crate::store::error::HostStoreError;
 use crate::store::layout::beside;
 
-/// Held while a host serves from a store's file.
+/// Held while a host serves from a store file.
 #[derive(Debug)]
 pub struct HostLock {
     #[expect(dead_code, reason = "held, not read")]
@@ -17,22 +17,22 @@ pub struct HostLock {
 }
 
 impl HostLock {
-    /// Takes the lock of a store's file that is there; it lies beside it and says whose it is. `None` where another host holds it and they are to
-    /// share the store; an error with the other's process where they are not.
-    pub fn take(store: &Path, shared: bool) -> Result<Option<Self>, StoreError> {
-        let unusable = |reason: String| StoreError::Open { path: store.display().to_string(), reason };
+    /// Takes the lock of an existing store file. The lock file is beside it and has the id of the process. If another
+    /// host holds the lock: `None` with `shared`, otherwise an error with the id of that process.
+    pub fn take(store: &Path, shared: bool) -> Result<Option<Self>, HostStoreError> {
+        let unusable = |reason: String| HostStoreError::Open { path: store.display().to_string(), reason };
         let path = lock_of(store);
         let named = |error: std::io::Error| unusable(format!("{}: {error}", path.display()));
         let mut file = open(&path).map_err(named)?;
         match file.try_lock() {
             Ok(()) => {
-                // Where the disk is full, whose it is stays unsaid.
+                // Fails on a full disk: then the id is missing.
                 let _ = write_process(&mut file);
                 Ok(Some(Self { file }))
             }
             Err(TryLockError::WouldBlock) if shared => Ok(None),
             Err(TryLockError::WouldBlock) => Err(unusable(format!(
-                "another host serves from it{}. Stop that one, or give this one another --store; --shared serves beside it",
+                "another host uses it{}. Stop that host, or set another --store; with --shared, both use it",
                 process(&mut file).map(|id| format!(", process {id}")).unwrap_or_default()
             ))),
             Err(TryLockError::Error(error)) => Err(named(error)),
@@ -58,7 +58,7 @@ fn write_process(file: &mut File) -> std::io::Result<()> {
     writeln!(file, "{}", std::process::id())
 }
 
-/// Whose it is, if that was written down already.
+/// The process that holds the lock, if it was written.
 fn process(file: &mut File) -> Option<u32> {
     let mut text = String::new();
     file.read_to_string(&mut text).ok()?;

@@ -3,20 +3,20 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `key_value` | [`KeyValueStore`], which the guest uses: either kind of store |
-//! | `sqlite` | the store in SQLite: its threads, its readers, and who waits for what |
-//! | `opening` | opens a file as a store: its table, the look for damage, a full disk |
+//! | `sqlite` | the store in SQLite: its threads and connections |
+//! | `opening` | opens a file as a store: its table, the check for damage, a full disk |
 //! | `lists` | the thread that lists all keys |
-//! | `writer` | the thread that writes: one commit for all writes that wait |
-//! | `reserve` | room on the disk that is kept for removal |
-//! | `layout` | the label of the store in its table, the names of the files beside it, and how long a write waits for other processes |
-//! | `opened_files` | whether the store's paths still lead to the files that were opened |
-//! | `condition` | what is wrong with the files, for all who use them |
-//! | [`snapshot`] | a store's file as it is at one moment, to be read only |
-//! | [`mod@backup`] | a copy of a store's file, made while the host runs |
+//! | `writer` | the thread that writes: one commit for all waiting writes |
+//! | `reserve` | reserved room on the disk for removal |
+//! | `layout` | the label of the store, the names of the files beside it, and a timeout |
+//! | `opened_files` | whether the store's paths still name the files that were opened |
+//! | `condition` | faults of the files, shared by everything that uses them |
+//! | [`snapshot`] | a read-only view of a store file at one moment |
+//! | [`mod@backup`] | copies a store file while the host runs |
 //! | [`lock`] | one host per store file |
-//! | `permissions` | files that only their owner may read |
-//! | [`port`] | the same store behind the library's port, for work that needs no component |
-//! | [`error`] | what can be wrong with a store, and how errors are worded |
+//! | `permissions` | files that only their owner can read |
+//! | [`port`] | the store behind the library's port, for work without a component |
+//! | [`error`] | errors of a store and their texts |
 
 pub mod backup;
 mod condition;
@@ -34,5 +34,5 @@ pub mod snapshot;
 mod sqlite;
 mod writer;
 
-pub use self::error::StoreError;
+pub use self::error::HostStoreError;
 pub use self::key_value::KeyValueStore;

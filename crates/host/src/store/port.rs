@@ -1,4 +1,4 @@
-//! The host's store, and this machine, as the library knows them: for what works on a store without a component in between.
+//! The host's store and this machine behind the library's ports, for work on a store without a component.
 
 use std::time::{Duration, Instant};
 
@@ -7,11 +7,11 @@ use outbound_events::http_client::NoHttpClient;
 use outbound_events::platform::Platform;
 use outbound_events::store::{Store, StoreError};
 
-use crate::store::error;
+use crate::store::error::HostStoreError;
 use crate::store::key_value::KeyValueStore;
 use crate::store::snapshot::Snapshot;
 
-/// The host's store behind the library's port. Cheap to clone; all clones are one store.
+/// The host's store behind the library's port. Cheap to clone; all clones share it.
 #[derive(Clone, Debug)]
 pub struct NativeStore(pub KeyValueStore);
 
@@ -23,7 +23,7 @@ pub struct NativePlatform<S> {
 }
 
 impl<S> NativePlatform<S> {
-    /// With this store.
+    /// A platform with this store.
     pub fn new(store: S) -> Self {
         Self { store, started: Instant::now() }
     }
@@ -46,7 +46,7 @@ impl<S: Store> Platform for NativePlatform<S> {
     }
 
     fn random(&self) -> u64 {
-        // Without randomness two leases may have one owner, and events are sent twice.
+        // Without randomness, two leases can have the same owner, and events are sent twice.
         getrandom::u64().unwrap_or_default()
     }
 
@@ -77,7 +77,7 @@ impl Store for NativeStore {
     }
 }
 
-/// What is looked at is not changed.
+/// A snapshot refuses writes.
 impl Store for Snapshot {
     async fn exists(&self, key: &str) -> Result<bool, StoreError> {
         self.exists(key).map_err(failed)
@@ -101,41 +101,39 @@ impl Store for Snapshot {
 }
 
 fn read_only() -> StoreError {
-    StoreError::Denied("it is only looked at".to_owned())
+    StoreError::Denied("a snapshot is read-only".to_owned())
 }
 
-/// The host's error as the library has it. A component gets the words alone, and finds the same by them
+/// Converts the host's error to the library's. A component gets only the text and derives the same error from it
 /// (`StoreError::of_words`).
-fn failed(error: error::StoreError) -> StoreError {
+fn failed(error: HostStoreError) -> StoreError {
     let words = error.to_string();
     match error {
-        error::StoreError::Full => StoreError::Full(words),
-        error::StoreError::Moved(_) | error::StoreError::Slow(_) | error::StoreError::Closed => {
-            StoreError::Unavailable(words)
-        }
-        error::StoreError::Open { .. }
-        | error::StoreError::Backup { .. }
-        | error::StoreError::Damaged(_)
-        | error::StoreError::Sqlite(_) => StoreError::Other(words),
+        HostStoreError::Full => StoreError::Full(words),
+        HostStoreError::Moved(_) | HostStoreError::Slow(_) | HostStoreError::Closed => StoreError::Unavailable(words),
+        HostStoreError::Open { .. }
+        | HostStoreError::Backup { .. }
+        | HostStoreError::Damaged(_)
+        | HostStoreError::Sqlite(_) => StoreError::Other(words),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{StoreError, error, failed};
+    use super::{HostStoreError, StoreError, failed};
 
-    /// Over Spin's and WASI's interfaces an error is a text.
+    /// Over Spin's and WASI's interfaces, an error is text.
     #[test]
-    fn a_component_finds_the_same_by_the_words_as_the_host_has_by_the_error() {
+    fn a_component_derives_the_same_error_from_the_text_as_the_host() {
         let text = || "x".to_owned();
         let errors = [
-            error::StoreError::Full,
-            error::StoreError::Moved(text()),
-            error::StoreError::Slow(5),
-            error::StoreError::Closed,
-            error::StoreError::Damaged(text()),
-            error::StoreError::Sqlite("disk I/O error".to_owned()),
-            error::StoreError::Open { path: text(), reason: text() },
+            HostStoreError::Full,
+            HostStoreError::Moved(text()),
+            HostStoreError::Slow(5),
+            HostStoreError::Closed,
+            HostStoreError::Damaged(text()),
+            HostStoreError::Sqlite("disk I/O error".to_owned()),
+            HostStoreError::Open { path: text(), reason: text() },
         ];
         for error in errors {
             assert_eq!(StoreError::of_words(error.to_string()), failed(error));

@@ -1,8 +1,8 @@
-//! Room on the store's disk that is kept for removal: where nothing more can be written, nothing could be deleted either.
+//! Reserved room on the store's disk for removal: without it, nothing could be deleted on a full disk.
 //!
-//! It is a file beside the store, as large as [`MOST`] or an eighth of the disk, whichever is less. When a write that removes finds the
-//! disk full, the file is deleted, and what it took is for such writes alone: no event is taken until it stands there again, or what was
-//! removed has left enough free pages in the store's file.
+//! The reserve is a file beside the store, of [`MOST`] bytes or an eighth of the disk, whichever is less. When a
+//! removal finds the disk full, the file is deleted, and only removals can use its room: events are refused until the
+//! file is made again, or until removals have freed enough pages in the store's file.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -10,42 +10,43 @@ use std::path::{Path, PathBuf};
 
 use crate::store::layout::beside;
 
-/// How large it is at most, in bytes: enough for some packs that are written again, and for what SQLite writes beside them.
+/// The most bytes of the reserve: enough to rewrite some packs, with SQLite's overhead.
 const MOST: u64 = 8 << 20;
 
-/// The part of it that must be free besides before it is made again: the log has that much until it is copied into the file.
+/// Before the reserve is made, the disk must have this fraction of it free in addition (a half): the log needs it until
+/// the next checkpoint.
 const BESIDE: u64 = 2;
 
-/// How much is written at once, in bytes.
+/// The size of a write, in bytes.
 const PART: usize = 64 << 10;
 
 /// The reserve of a store.
 #[derive(Debug)]
 pub(crate) struct Reserve {
     path: PathBuf,
-    /// Whether it was given up, and not made again since.
+    /// Whether the file was given up and not made again since.
     given_up: bool,
-    /// Whether it is to be there, as long as it was not given up.
+    /// Whether the file must exist unless it was given up.
     kept: bool,
 }
 
 impl Reserve {
-    /// That of the store in this file. Makes nothing.
-    pub fn of(store: &Path) -> Self {
+    /// The reserve of a store file. Creates nothing.
+    pub fn new(store: &Path) -> Self {
         Self { path: beside(store, ".reserve"), given_up: false, kept: false }
     }
 
-    /// Whether what it took is for removal alone.
+    /// Whether the room of the reserve is for removals only.
     pub fn is_given_up(&self) -> bool {
         self.given_up
     }
 
-    /// Deletes it, so that its room can be used. Whether there was any.
+    /// Deletes the file to free its room. False if there was none.
     pub fn give_up(&mut self) -> bool {
         let was_there = std::fs::remove_file(&self.path).is_ok();
         if was_there {
             tracing::warn!(
-                "the store's disk is full: {} is given up for removal; no event is taken until there is room for it again",
+                "the store's disk is full: {} was deleted for removals; events are refused until it has room again",
                 self.path.display()
             );
         }
@@ -53,41 +54,41 @@ impl Reserve {
         was_there
     }
 
-    /// Makes it where a host is to serve. If there is no room for it, the disk is full: it is as if it were given up.
+    /// Makes the file for a serving host. Without room for it, the disk is full, and the reserve counts as given up.
     pub fn keep(&mut self) -> io::Result<()> {
         self.kept = true;
         self.make().inspect_err(|error| self.given_up |= error.kind() == io::ErrorKind::StorageFull)
     }
 
-    /// Looks whether another process has given it up: one that removes something from the same store, or somebody by hand.
+    /// Notices that another process deleted the file: one that removes events from the same store, or an administrator.
     pub fn notice(&mut self) {
         if self.kept && !self.given_up && !self.path.exists() {
-            tracing::warn!("{} is gone: no event is taken until there is room for it again", self.path.display());
+            tracing::warn!("{} is gone: events are refused until there is room for it again", self.path.display());
             self.given_up = true;
         }
     }
 
-    /// Makes it, unless it is there. An error if there is no room for it, or it cannot be made for another reason.
+    /// Makes the file unless it exists. An error if there is no room for it, or for another reason.
     pub fn make(&mut self) -> io::Result<()> {
-        // One that a killed host has not written to its end is shorter.
+        // The file of a host that was killed while writing it is shorter.
         let there = std::fs::metadata(&self.path).map_or(0, |file| file.len());
         if there < self.bytes()? / PART as u64 * PART as u64 {
             let _ = std::fs::remove_file(&self.path);
             self.write().inspect_err(|_| _ = std::fs::remove_file(&self.path))?;
             if self.given_up {
-                tracing::info!("{} is made again: the store's disk has room", self.path.display());
+                tracing::info!("{} was made again: the store's disk has room", self.path.display());
             }
         }
         self.given_up = false;
         Ok(())
     }
 
-    /// How large it is, or is to be, in bytes.
+    /// The size of the file in bytes, whether or not it exists.
     pub fn bytes(&self) -> io::Result<u64> {
         Ok(MOST.min(fs4::statvfs(self.folder())?.total_space() / 8))
     }
 
-    /// How much is free on the disk, in bytes.
+    /// The free space on the disk, in bytes.
     pub fn free(&self) -> io::Result<u64> {
         Ok(fs4::statvfs(self.folder())?.available_space())
     }
@@ -102,7 +103,7 @@ impl Reserve {
             return Err(io::ErrorKind::StorageFull.into());
         }
         let mut file = create(&self.path)?;
-        // Noise, so that no file system makes less of it.
+        // Random, so that no file system compresses it.
         let mut part = [0; PART];
         for _ in 0..bytes / PART as u64 {
             getrandom::fill(&mut part).map_err(io::Error::other)?;
@@ -127,9 +128,9 @@ mod tests {
     use super::{MOST, Reserve};
 
     #[test]
-    fn it_takes_room_until_it_is_given_up_and_again_once_it_is_made() {
+    fn the_reserve_occupies_room_until_it_is_given_up_and_can_be_made_again() {
         let folder = TempDir::new().unwrap();
-        let mut reserve = Reserve::of(&folder.path().join("store.db"));
+        let mut reserve = Reserve::new(&folder.path().join("store.db"));
         assert!(!reserve.give_up() && !reserve.is_given_up(), "there was none");
         for _ in 0..2 {
             reserve.make().unwrap();
@@ -142,10 +143,10 @@ mod tests {
     }
 
     #[test]
-    fn one_that_another_process_gave_up_is_missed_and_one_that_is_short_is_made_anew() {
+    fn a_deleted_reserve_is_noticed_and_a_short_one_is_made_again() {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("store.db.reserve");
-        let mut reserve = Reserve::of(&folder.path().join("store.db"));
+        let mut reserve = Reserve::new(&folder.path().join("store.db"));
         reserve.notice();
         assert!(!reserve.is_given_up(), "none was kept");
         reserve.keep().unwrap();

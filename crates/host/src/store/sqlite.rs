@@ -1,10 +1,10 @@
-//! A durable key-value store in SQLite, in the layout of Spin's own: `spin up` and this host read each other's data.
+//! A durable key-value store in SQLite, in Spin's layout: `spin up` and this host read each other's data.
 //!
-//! One thread writes. It takes every write that waits, commits them together, and answers them; the next commit starts
-//! when the last ends, with no timer. So one sender waits for one fsync, and a hundred for not much more.
+//! One thread writes. It takes all waiting writes, commits them together and answers them; the next commit starts when
+//! the last one ends, without a timer. So one client waits for one fsync, and a hundred wait little longer.
 //!
-//! Reads use other connections. In WAL mode with `synchronous=FULL` a commit becomes visible to them after its fsync, so
-//! no read shows a write that a crash could still take back. Lists of all keys are made on a thread of their own, one after the other.
+//! Reads use other connections. In WAL mode with `synchronous=FULL`, a commit becomes visible to them after its fsync,
+//! so no read shows a write that a crash could undo. Lists of all keys are made one at a time on another thread.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -19,29 +19,29 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::measure::{Commits, Watch};
 use crate::store::condition::Condition;
-use crate::store::error::StoreError;
+use crate::store::error::HostStoreError;
 use crate::store::layout::STORE;
-use crate::store::lists::{List, list_all};
+use crate::store::lists::{ListRequest, list_all};
 use crate::store::opened_files::{self, OpenedFiles};
 use crate::store::opening::{bound_log, open_reader, prepare_without_room, unusable};
 use crate::store::permissions;
 use crate::store::reserve::Reserve;
 use crate::store::writer::{Change, MAX_WAITING, Write, Writer};
 
-/// How long a write may take. With the read before it, less than a guest's time, so that the guest can still say that the
-/// store is slow.
+/// How long a write can take. With the read before it, this is less than the time limit of a guest, so that the guest
+/// can report a slow store.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// How often the files are compared with those that were opened, besides after each commit.
+/// The interval between comparisons of the files with those that were opened, in addition to one after each commit.
 const COMPARED_EVERY: Duration = Duration::from_secs(1);
 
 pub struct SqliteStore {
     path: PathBuf,
-    /// Emptied by `drop`, which ends the threads: first the one that watches.
+    /// `drop` takes the fields up to `lister` to end the threads, this one first.
     watcher: Option<(Sender<()>, JoinHandle<()>)>,
     writes: Option<mpsc::Sender<Write>>,
     writer: Option<JoinHandle<()>>,
-    lists: Option<mpsc::Sender<List>>,
+    lists: Option<mpsc::Sender<ListRequest>>,
     lister: Option<JoinHandle<()>>,
     readers: Mutex<Vec<Connection>>,
     condition: Arc<Condition>,
@@ -50,9 +50,9 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
+    pub fn open(path: &Path) -> Result<Self, HostStoreError> {
         let store = Self::start(path).map_err(|error| unusable(path, &error))?;
-        // What cannot be read is found out now, not at the first event.
+        // Finds an unreadable file now, not at the first event.
         store.exists("").map_err(|error| unusable(path, &error.into()))?;
         Ok(store)
     }
@@ -65,10 +65,10 @@ impl SqliteStore {
         permissions::warn_if_shared(path);
         opened_files::warn_if_mounted(path);
         let before = OpenedFiles::before(path);
-        let mut reserve = Reserve::of(&path.canonicalize().unwrap_or_else(|_| path.to_owned()));
+        let mut reserve = Reserve::new(&path.canonicalize().unwrap_or_else(|_| path.to_owned()));
         let connection = prepare_without_room(path, &mut reserve)?;
         bound_log(&connection, &reserve)?;
-        let condition = Arc::new(Condition::of(path, OpenedFiles::of(path, before)?));
+        let condition = Arc::new(Condition::new(path, OpenedFiles::record(path, before)?));
         let (reserve, commits) = (Arc::new(Mutex::new(reserve)), Watch::default());
         let (writes, waiting) = mpsc::channel(MAX_WAITING);
         let writer = Writer {
@@ -97,23 +97,23 @@ impl SqliteStore {
         })
     }
 
-    /// Keeps room on the disk for removal from now on. An error if there is none to keep.
+    /// Reserves room on the disk for removal. An error if the disk has no room.
     pub fn keep_reserve(&self) -> std::io::Result<()> {
         let mut reserve = self.reserve.lock();
-        // Then who asks whether the host is ready has it tried whether anything can be written.
+        // On a full disk, health checks must try a write.
         reserve.keep().inspect_err(|_| self.condition.committed(!reserve.is_given_up()))
     }
 
-    pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.read(|connection| {
+    pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, HostStoreError> {
+        self.with_reader(|connection| {
             let mut statement =
                 connection.prepare_cached("SELECT value FROM spin_key_value WHERE store = ?1 AND key = ?2")?;
             statement.query_row([STORE, key], |row| row.get(0)).optional()
         })
     }
 
-    pub fn exists(&self, key: &str) -> Result<bool, StoreError> {
-        self.read(|connection| {
+    pub fn exists(&self, key: &str) -> Result<bool, HostStoreError> {
+        self.with_reader(|connection| {
             let mut statement =
                 connection.prepare_cached("SELECT 1 FROM spin_key_value WHERE store = ?1 AND key = ?2")?;
             statement.exists([STORE, key])
@@ -122,43 +122,41 @@ impl SqliteStore {
         .and_then(|exists| if exists { self.condition.look().map(|()| true) } else { Ok(false) })
     }
 
-    /// Waits for the lists that were asked for before, without a limit: who asks has one.
-    pub async fn get_keys(&self) -> Result<Vec<String>, StoreError> {
+    /// Waits for earlier lists without a timeout: the caller has its own.
+    pub async fn get_keys(&self) -> Result<Vec<String>, HostStoreError> {
         let (done, result) = oneshot::channel();
-        let lists = self.lists.as_ref().ok_or(StoreError::Closed)?;
-        lists.send(done).await.map_err(|_| StoreError::Closed)?;
-        result.await.map_err(|_| StoreError::Closed)?
+        let lists = self.lists.as_ref().ok_or(HostStoreError::Closed)?;
+        lists.send(done).await.map_err(|_| HostStoreError::Closed)?;
+        result.await.map_err(|_| HostStoreError::Closed)?
     }
 
-    pub async fn set(&self, key: String, value: Vec<u8>) -> Result<(), StoreError> {
+    pub async fn set(&self, key: String, value: Vec<u8>) -> Result<(), HostStoreError> {
         self.write(Change::Set(key, value)).await
     }
 
-    pub async fn delete(&self, key: String) -> Result<(), StoreError> {
+    pub async fn delete(&self, key: String) -> Result<(), HostStoreError> {
         self.write(Change::Delete(key)).await
     }
 
-    /// An error if the files are not those that were opened, or are damaged, or nothing can be written now. That is tried only where the
-    /// last commit failed: what is free on the disk does not tell, since the log has room of its own, and a disk fails in other ways than
-    /// by being full.
-    pub async fn check(&self) -> Result<(), StoreError> {
+    /// An error if the files are not those that were opened, or are damaged, or if writes fail. It tries a write only
+    /// if the last commit failed. Free space would not tell: the log can have room within itself, and disks have other
+    /// faults.
+    pub async fn check(&self) -> Result<(), HostStoreError> {
         self.condition.check()?;
         if self.condition.commit_failed() { self.write(Change::Try).await } else { Ok(()) }
     }
 
-    /// Where commits are measured.
     pub(crate) fn commits(&self) -> &Watch<Commits> {
         &self.commits
     }
 
-    /// The file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The keys from one on and before another, in their order.
-    pub fn keys_between(&self, from: &str, before: &str) -> Result<Vec<String>, StoreError> {
-        self.read(|connection| {
+    /// The keys from `from` (inclusive) to `before` (exclusive), sorted.
+    pub fn keys_between(&self, from: &str, before: &str) -> Result<Vec<String>, HostStoreError> {
+        self.with_reader(|connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT key FROM spin_key_value WHERE store = ?1 AND key >= ?2 AND key < ?3 ORDER BY key",
             )?;
@@ -166,9 +164,9 @@ impl SqliteStore {
         })
     }
 
-    /// The last of them.
-    pub fn last_key(&self, from: &str, before: &str) -> Result<Option<String>, StoreError> {
-        self.read(|connection| {
+    /// The last key from `from` (inclusive) to `before` (exclusive).
+    pub fn last_key(&self, from: &str, before: &str) -> Result<Option<String>, HostStoreError> {
+        self.with_reader(|connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT key FROM spin_key_value WHERE store = ?1 AND key >= ?2 AND key < ?3 ORDER BY key DESC LIMIT 1",
             )?;
@@ -176,9 +174,9 @@ impl SqliteStore {
         })
     }
 
-    /// How many they are, or that they are at least `most`.
-    pub fn count_between(&self, from: &str, before: &str, most: u64) -> Result<u64, StoreError> {
-        self.read(|connection| {
+    /// The number of keys from `from` (inclusive) to `before` (exclusive), counted up to `most`.
+    pub fn count_between(&self, from: &str, before: &str, most: u64) -> Result<u64, HostStoreError> {
+        self.with_reader(|connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT count(*) FROM (
                      SELECT 1 FROM spin_key_value WHERE store = ?1 AND key >= ?2 AND key < ?3 LIMIT ?4
@@ -189,27 +187,27 @@ impl SqliteStore {
         })
     }
 
-    async fn write(&self, change: Change) -> Result<(), StoreError> {
+    async fn write(&self, change: Change) -> Result<(), HostStoreError> {
         let (done, result) = oneshot::channel();
-        let writes = self.writes.as_ref().ok_or(StoreError::Closed)?;
+        let writes = self.writes.as_ref().ok_or(HostStoreError::Closed)?;
         let written = async {
-            writes.send(Write { change, done }).await.map_err(|_| StoreError::Closed)?;
-            result.await.map_err(|_| StoreError::Closed)?
+            writes.send(Write { change, done }).await.map_err(|_| HostStoreError::Closed)?;
+            result.await.map_err(|_| HostStoreError::Closed)?
         };
-        tokio::time::timeout(WRITE_TIMEOUT, written).await.unwrap_or(Err(StoreError::Slow(WRITE_TIMEOUT.as_secs())))
+        tokio::time::timeout(WRITE_TIMEOUT, written).await.unwrap_or(Err(HostStoreError::Slow(WRITE_TIMEOUT.as_secs())))
     }
 
-    /// Reads with a connection that no one else uses now. There are as many as were ever needed at once.
+    /// Reads with an idle connection. The number of connections is the most that were ever needed at once.
     ///
-    /// Blocks, which for one key is a few pages from memory: handing it to another thread would take longer.
-    fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+    /// Blocks. For one key, this reads a few pages from memory; handing it to another thread would take longer.
+    fn with_reader<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, HostStoreError> {
         self.condition.look_again()?;
         let idle = self.readers.lock().pop();
         let connection = match idle {
             Some(connection) => connection,
             None => open_reader(&self.path, &self.condition)?,
         };
-        // One that failed is not used again: it may be what is broken.
+        // A failed connection is not reused: it can be the cause.
         let value = read(&connection).map_err(|error| self.condition.failed(error))?;
         self.readers.lock().push(connection);
         Ok(value)
@@ -223,7 +221,7 @@ impl Drop for SqliteStore {
             drop(stop);
             end(Some(watcher));
         }
-        // Who closes last copies the log into the file, and syncs it. That is for the one who writes.
+        // The last connection to close copies the log into the file and syncs it. That must be the writer.
         self.lists = None;
         end(self.lister.take());
         self.writes = None;
@@ -237,7 +235,8 @@ impl fmt::Debug for SqliteStore {
     }
 }
 
-/// Compares the files now and then, also while nobody writes: what can be saved is to be saved soon. Ends when the sender is dropped.
+/// Compares the files regularly, also without writes, so that a deleted log is saved soon. Ends when the sender is
+/// dropped.
 fn watch(
     condition: Arc<Condition>,
     reserve: Arc<Mutex<Reserve>>,
@@ -249,7 +248,7 @@ fn watch(
             reserve.lock().notice();
             if condition.compare().is_err() {
                 let (done, _) = oneshot::channel();
-                // Where the one who writes is busy, it compares by itself.
+                // If the queue is full, the writer is busy and compares after its commit.
                 let _ = writes.try_send(Write { change: Change::Look, done });
             }
         }
@@ -259,7 +258,7 @@ fn watch(
 
 fn end(thread: Option<JoinHandle<()>>) {
     if let Some(thread) = thread {
-        // One that panicked has nothing left to do.
+        // An error means that the thread panicked, so it has ended.
         let _ = thread.join();
     }
 }
@@ -285,9 +284,9 @@ mod tests {
         store
     }
 
-    /// Two connections closed at once, neither was the last, and the log stayed beside the file.
+    /// If two connections close at the same time, neither is the last, and the log stays beside the file.
     #[tokio::test]
-    async fn a_store_that_is_closed_is_one_file_whatever_was_listed_last() {
+    async fn a_closed_store_is_one_file_even_after_a_list() {
         for _ in 0..100 {
             let folder = TempDir::new().unwrap();
             let store = store_of(&folder, 1).await;
@@ -297,15 +296,15 @@ mod tests {
         }
     }
 
-    /// On a slow disk a list goes on for a minute, others wait for it, and so does who stops the host.
+    /// On a slow disk, a list can take a minute, and other lists and a stop wait for it.
     #[tokio::test]
-    async fn a_list_that_nobody_waits_for_is_not_made_to_its_end() {
+    async fn a_list_ends_early_when_its_receiver_is_gone() {
         let folder = TempDir::new().unwrap();
         let store = store_of(&folder, 3).await;
         let connection = open_reader(store.path(), &store.condition).unwrap();
-        let (wanted, waits) = oneshot::channel();
+        let (wanted, receiver) = oneshot::channel();
         assert_eq!(list(&connection, &wanted).unwrap().len(), 3);
-        drop(waits);
+        drop(receiver);
         assert_eq!(list(&connection, &wanted).unwrap().len(), 0);
     }
 }

@@ -1,13 +1,13 @@
-//! Events are kept, erased and packed whatever the clock read.
+//! Events are kept, erased and packed, whatever the clock reads.
 
 use std::collections::BTreeSet;
 
-use super::machine::{DAY, Machine, THREE_MINUTES, ask, count, now, pass, read, take, taken, value, wait_until};
+use super::machine::{DAY, Machine, THREE_MINUTES, ask, count, event_ids, now, pass, take, taken, value, wait_until};
 use crate::support;
 use crate::support::{numbered, stored};
 use serde_json::json;
 
-/// Retention must not trust one wrong reading of the clock, whether or not earlier passes read the right time.
+/// Retention must not trust a single wrong reading of the clock, even if earlier readings were right.
 pub(super) fn one_pass_on_a_clock_that_is_400_days_ahead_deletes_nothing() {
     for passes_before in [0, 2] {
         let machine = Machine::start(&["retention_days=30"]);
@@ -16,48 +16,48 @@ pub(super) fn one_pass_on_a_clock_that_is_400_days_ahead_deletes_nothing() {
         (0..passes_before).for_each(|_| pass(recipient));
         machine.set_clock("+400d");
         pass(recipient);
-        assert_eq!(read(recipient), ids, "while the clock is ahead, after {passes_before} passes before");
+        assert_eq!(event_ids(recipient), ids, "while the clock is ahead, after {passes_before} passes before");
         machine.set_clock("+0");
-        assert_eq!(read(recipient), ids, "after {passes_before} passes before");
+        assert_eq!(event_ids(recipient), ids, "after {passes_before} passes before");
         ids.insert(take(recipient, now(), "a-session"));
-        assert_eq!(read(recipient), ids);
+        assert_eq!(event_ids(recipient), ids);
         pass(recipient);
-        assert_eq!(read(recipient), ids);
+        assert_eq!(event_ids(recipient), ids);
     }
 }
 
-/// An appliance without a clock sends old times: the age of such an event counts from its arrival, and retention deletes it in the end.
-pub(super) fn an_event_of_2001_that_arrives_now_is_kept_for_as_long_as_one_of_today() {
+/// An appliance without a clock sends old times. The age of such an event counts from its arrival.
+pub(super) fn an_old_event_that_arrives_now_is_kept_as_long_as_a_new_one() {
     let machine = Machine::start(&["retention_days=30"]);
     let recipient = &machine.recipient;
     let mut ids = BTreeSet::from([take(recipient, now(), "first")]);
     (0..2).for_each(|_| pass(recipient));
     ids.insert(take(recipient, 1_000_000_000, "old"));
-    assert_eq!(read(recipient), ids);
+    assert_eq!(event_ids(recipient), ids);
     for _ in 0..2 {
         pass(recipient);
-        assert_eq!(read(recipient), ids);
+        assert_eq!(event_ids(recipient), ids);
     }
     machine.set_clock("+32d");
     let last = take(recipient, now() + 32 * DAY, "last");
     (0..3).for_each(|_| pass(recipient));
-    assert_eq!(read(recipient), [last].into(), "32 days later, what is 30 days old is gone");
+    assert_eq!(event_ids(recipient), [last].into(), "32 days later, what is 30 days old is gone");
 }
 
-/// By the right clock, the records of the session come from the future.
+/// By the right clock, the records of the session are in the future.
 pub(super) fn a_session_that_was_recorded_while_the_clock_was_ahead_is_erased() {
     is_erased("+1h", "+0");
 }
 
-/// The same by a few seconds, as when a time daemon steps a clock back.
+/// The clock is off by a few seconds, as when a time daemon steps it back.
 pub(super) fn a_session_that_was_recorded_before_the_clock_stepped_back_is_erased() {
     is_erased("+0", "-10");
 }
 
-/// Records a session by one clock and erases it by another, once with loose records and once with packed ones.
+/// Records a session with one clock and erases it with another, with loose and with packed records.
 fn is_erased(recorded: &str, erased: &str) {
     for packs in [false, true] {
-        // The host itself does not pack so few events, so no pass of its own runs beside the removal.
+        // The host itself does not pack this few events, so no compaction runs in parallel.
         let machine = Machine::start(&[]);
         let recipient = &machine.recipient;
         machine.set_clock(recorded);
@@ -76,15 +76,15 @@ fn is_erased(recorded: &str, erased: &str) {
         let (status, removed) = ask(recipient, "DELETE", session);
         assert_eq!((status, &removed["events"], &removed["remaining"]), (200, &json!(5), &json!(false)), "{removed}");
         assert_eq!(ask(recipient, "GET", session).0, 404);
-        assert_eq!(read(recipient), [other].into(), "and nothing else is gone");
+        assert_eq!(event_ids(recipient), [other].into(), "and nothing else is gone");
         let left =
             recipient.stored().into_iter().filter(|(key, _)| key.starts_with("event.") && key.contains(".erased."));
         assert_eq!(left.count(), 0, "its bytes are gone too");
     }
 }
 
-/// The tombstone of a clock that was ahead must not cover events that arrive after it.
-pub(super) fn a_session_that_was_erased_while_the_clock_was_ahead_takes_new_events() {
+/// A tombstone made with a clock that was ahead must not cover later events.
+pub(super) fn a_session_erased_while_the_clock_was_ahead_accepts_new_events() {
     let machine = Machine::start(&[]);
     let recipient = &machine.recipient;
     machine.set_clock("+400d");
@@ -95,10 +95,10 @@ pub(super) fn a_session_that_was_erased_while_the_clock_was_ahead_takes_new_even
     assert_eq!((status, &removed["remaining"]), (200, &json!(false)), "{removed}");
     assert_eq!(ask(recipient, "GET", session).0, 404);
     machine.set_clock("+0");
-    // A new one, and the one that was erased, sent once more.
+    // A new event, and the erased one, sent again.
     let ids = [take(recipient, time + 1, "session"), take(recipient, time, "session")].into();
     let is_shown = || {
-        assert_eq!(read(recipient), ids);
+        assert_eq!(event_ids(recipient), ids);
         let (status, shown) = ask(recipient, "GET", session);
         assert_eq!((status, shown["events"].as_array().map(Vec::len)), (200, Some(2)), "{shown}");
         let (status, all) = ask(recipient, "GET", "/api/sessions");
@@ -109,12 +109,12 @@ pub(super) fn a_session_that_was_erased_while_the_clock_was_ahead_takes_new_even
     is_shown();
 }
 
-/// The lease of a pass must not keep other passes away until the day that the clock showed.
+/// The lease of a compaction must not block others until the time that the clock showed.
 pub(super) fn packing_goes_on_after_a_pass_while_the_clock_was_ahead() {
     let machine = Machine::start(&["loose_events=16"]);
     let recipient = &machine.recipient;
     let mut connection = recipient.connect();
-    // A pass runs after those whose ids say so, and their ids are the same in each run.
+    // The ids of events decide when compaction runs, and they are the same in each run.
     let mut send = |numbers: std::ops::Range<usize>| {
         numbers.for_each(|n| _ = taken(&connection.post("/events/hq", numbered(n))));
     };
@@ -127,7 +127,7 @@ pub(super) fn packing_goes_on_after_a_pass_while_the_clock_was_ahead() {
     wait_until("a pass packs", THREE_MINUTES, || count(recipient, "pack.") > 0 && is_ahead());
     machine.set_clock("+0");
     send(200..600);
-    // 16 may stay loose, and a pass is due when there are 8 more.
+    // 16 events stay loose, and compaction is due with 8 more.
     wait_until("the others are packed", THREE_MINUTES, || count(recipient, "event.") < 16 + 8);
     let events = stored(&recipient.store_path()).into_iter().filter(|(key, _)| key.starts_with("event."));
     assert_eq!(events.count(), 600, "none is lost");

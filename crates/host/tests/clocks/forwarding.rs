@@ -1,4 +1,4 @@
-//! Destinations are sent to whatever the clock read.
+//! Events are forwarded, whatever the clock reads.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -10,7 +10,8 @@ use super::machine::{A_MINUTE, Machine, THREE_MINUTES, ask, now, take, wait_unti
 use crate::support::Recipient;
 use serde_json::json;
 
-/// A destination's receiver: answers each request with one status, which a test can change, and keeps the ids of what it took.
+/// The server of a destination: answers each request with a status that a test can change, and records the ids of
+/// stored events.
 struct Desk {
     address: SocketAddr,
     status: Arc<AtomicU16>,
@@ -41,13 +42,13 @@ impl Desk {
         self.status.store(status, Ordering::SeqCst);
     }
 
-    /// The ids of the events that it answered with 200.
+    /// The ids of the events answered 200.
     fn taken(&self) -> BTreeSet<String> {
         self.taken.lock().unwrap().clone()
     }
 }
 
-/// Answers the requests of a connection, up to its end.
+/// Answers the requests of a connection until it ends.
 fn answer(stream: &TcpStream, status: &AtomicU16, taken: &Mutex<BTreeSet<String>>) -> Option<()> {
     let mut reader = BufReader::new(stream);
     loop {
@@ -75,18 +76,18 @@ fn answer(stream: &TcpStream, status: &AtomicU16, taken: &Mutex<BTreeSet<String>
 
 /// `working`, `failing` or `paused`.
 fn state(recipient: &Recipient) -> String {
-    let (status, told) = ask(recipient, "GET", "/api/destinations");
-    assert_eq!(status, 200, "{told}");
-    told["destinations"][0]["state"].as_str().unwrap().to_owned()
+    let (status, answer) = ask(recipient, "GET", "/api/destinations");
+    assert_eq!(status, 200, "{answer}");
+    answer["destinations"][0]["state"].as_str().unwrap().to_owned()
 }
 
-/// How many failures of the destination the host has logged.
+/// The number of failures of the destination in the log.
 fn failures(recipient: &Recipient) -> usize {
     recipient.log().matches("; failure ").count()
 }
 
-/// The wait after the failure must not last until the year that the clock showed.
-pub(super) fn a_destination_that_failed_while_the_clock_was_ahead_is_sent_to_once_it_is_right() {
+/// The wait after a failure must not last until the time that the clock showed.
+pub(super) fn a_destination_that_failed_while_the_clock_was_ahead_gets_events_once_it_is_right() {
     let desk = Desk::open(503);
     let machine = Machine::start(&[&desk.setting()]);
     let recipient = &machine.recipient;
@@ -101,7 +102,7 @@ pub(super) fn a_destination_that_failed_while_the_clock_was_ahead_is_sent_to_onc
     wait_until("it is said to work", A_MINUTE, || state(recipient) == "working");
 }
 
-/// By the two readings of the clock, the destination has failed for ten days at its second failure, and three days pause it.
+/// By the clock, the destination has failed for ten days at its second failure, and three days pause it.
 pub(super) fn a_destination_that_failed_while_the_clock_was_behind_is_not_paused_for_that() {
     let desk = Desk::open(503);
     let machine = Machine::start(&[&desk.setting()]);

@@ -16,11 +16,11 @@ pub(super) const READING: &str = "read_tokens=a-token-of-24-characters";
 
 const ADMIN: &str = "admin_tokens=a-token-of-24-characters";
 
-/// Seconds of a day.
+/// The seconds of a day.
 pub(super) const DAY: u64 = 24 * 60 * 60;
 
-/// The library, if it works here, in the variant for programs with many threads. `cargo xtask test` looks in the same folders, and unpacks
-/// the library into the last of them.
+/// The multi-threaded variant of the library, if it works here. `cargo xtask test` searches the same folders and
+/// unpacks the library into the last of them.
 pub(super) static LIBFAKETIME: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
     let unpacked = support::root().join("target/debian/usr/lib");
     let folders = ["/usr/lib".into(), "/usr/lib64".into(), "/usr/local/lib".into(), unpacked];
@@ -30,7 +30,7 @@ pub(super) static LIBFAKETIME: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
     folders.map(|folder| folder.join("faketime/libfaketimeMT.so.1")).find(|library| works(library))
 });
 
-/// Whether the library changes a program's clock. The loader ignores a library that it cannot load, and runs the program without it.
+/// Whether the library changes the clock of a program. The loader ignores a library that it cannot load.
 fn works(library: &Path) -> bool {
     let date =
         || Command::new("date").arg("+%Y").env("LD_PRELOAD", library).env("FAKETIME", "2001-02-03 04:05:06").output();
@@ -52,7 +52,7 @@ impl Machine {
         let variables = [&[OPEN, READING, ADMIN], variables].concat();
         let recipient = Recipient::start_host(&variables, |mut host| {
             host.env("LD_PRELOAD", LIBFAKETIME.as_ref().unwrap()).env("FAKETIME_TIMESTAMP_FILE", offset(folder.path()));
-            // Earlier versions know the first by the second name. The last leaves the times of files as they are.
+            // Earlier versions use the second name for the first. The last one keeps the times of files unchanged.
             for set in ["FAKETIME_DONT_FAKE_MONOTONIC", "DONT_FAKE_MONOTONIC", "FAKETIME_NO_CACHE", "NO_FAKE_STAT"] {
                 host.env(set, "1");
             }
@@ -79,7 +79,7 @@ fn set(folder: &Path, by: &str) {
     fs::rename(folder.join("next"), offset(folder)).unwrap();
 }
 
-/// Removes what libfaketime leaves in shared memory when a process is killed: with it, a later process of the same number would not start.
+/// Removes shared memory of libfaketime that a killed process left: a later process with the same id would not start.
 struct Left(u32);
 
 impl Drop for Left {
@@ -95,7 +95,7 @@ pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// Waits for what must happen. The limit is generous: it ends a test that would never end.
+/// Waits until something happens. The limit is generous: it only ends a failed test.
 pub(super) fn wait_until(what: &str, limit: Duration, mut happened: impl FnMut() -> bool) {
     let started = Instant::now();
     while !happened() {
@@ -106,7 +106,7 @@ pub(super) fn wait_until(what: &str, limit: Duration, mut happened: impl FnMut()
 
 pub(super) const A_MINUTE: Duration = Duration::from_secs(60);
 
-/// The host does what is due at least each minute, and rests after a pass or a failure.
+/// The host ticks at least each minute, and waits after compaction or a failure.
 pub(super) const THREE_MINUTES: Duration = Duration::from_secs(180);
 
 pub(super) fn ask(recipient: &Recipient, method: &str, path: &str) -> (u16, Value) {
@@ -118,7 +118,7 @@ pub(super) fn ask(recipient: &Recipient, method: &str, path: &str) -> (u16, Valu
     (response.status, serde_json::from_slice(&response.body).unwrap_or_default())
 }
 
-/// Sends an event of the site `hq`, which must be stored, and gives its id.
+/// Sends an event of the site `hq`, which must be stored. Returns its id.
 pub(super) fn take(recipient: &Recipient, time: u64, lsid: &str) -> String {
     taken(
         &recipient.post("/events/hq", format!("event=support_conference_begin&version=1&timestamp={time}&lsid={lsid}")),
@@ -131,13 +131,13 @@ pub(super) fn taken(response: &Response) -> String {
 }
 
 /// The ids of all events that readers see.
-pub(super) fn read(recipient: &Recipient) -> BTreeSet<String> {
+pub(super) fn event_ids(recipient: &Recipient) -> BTreeSet<String> {
     let (status, events) = ask(recipient, "GET", "/api/events?limit=500");
     assert_eq!(status, 200, "{events}");
     events.as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Runs one pass, or more where the first runs out of time.
+/// Runs compaction, again if it runs out of time.
 pub(super) fn pass(recipient: &Recipient) {
     loop {
         let (status, report) = ask(recipient, "POST", "/api/pack");
@@ -156,7 +156,7 @@ pub(super) fn value(recipient: &Recipient, key: &str) -> Value {
     value.ok().and_then(|value| serde_json::from_slice(&value).ok()).unwrap_or_default()
 }
 
-/// How many keys of the store begin with a prefix.
+/// The number of keys with a prefix.
 pub(super) fn count(recipient: &Recipient, prefix: &str) -> usize {
     let connection = rusqlite::Connection::open(recipient.store_path()).unwrap();
     let sql = "SELECT count(*) FROM spin_key_value WHERE store = 'default' AND key GLOB ?";

@@ -1,17 +1,22 @@
-//! The files of `deploy/` are what their readers take: each is held to the tool that reads it, where one can be had, and else to
-//! what that tool's own source says. Caddy's and nginx's are run by `proxies.rs`.
+//! Checks the files of `deploy/` with the programs that read them, or against the source of those programs.
+//! `proxies.rs` runs Caddy and nginx with their files.
 //!
 //! | File | What is in it |
 //! |---|---|
 //! | `kubernetes.rs` | the manifests, their secrets, and the collector |
-//! | `spin.rs` | the configurations of Spin |
-//! | `spinkube.rs` | the definition of SpinKube's kind |
-//! | `systemd.rs` | the unit, and the system calls that it allows |
-//! | `tools.rs` | the programs that the files are held to |
+//! | `spin.rs` | the runtime configurations of Spin |
+//! | `spinkube.rs` | the fields of SpinKube's kind |
+//! | `systemd.rs` | the unit, its drop-in for TLS, and the system calls that it allows |
+//! | `tools.rs` | the programs that check the files |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "../../../appliance/tests/support/authority.rs"]
+mod authority;
 #[path = "../support/mod.rs"]
 mod support;
+#[allow(dead_code, reason = "shared with `it`, which uses all of it")]
+#[path = "../it/tls/harness.rs"]
+mod tls_harness;
 #[path = "../support/trials.rs"]
 mod trials;
 
@@ -24,43 +29,41 @@ mod tools;
 use std::process::{Command, ExitCode};
 
 use kubernetes::{
-    every_secret_that_is_asked_for_is_there_and_as_it_stands_lets_nobody_in, kubernetes_takes_its_own_kinds,
-    spinkube_finds_what_its_definition_names_and_nothing_else,
-    the_collector_drops_what_holds_a_token_before_it_exports,
+    every_referenced_secret_exists_with_an_unusable_value, the_collector_drops_attributes_with_tokens,
+    the_manifests_match_the_schema_of_kubernetes, the_spin_app_has_only_fields_of_spinkube,
 };
 use libtest_mimic::Arguments;
-use spin::spin_knows_every_store_and_every_field_of_its_configuration;
+use spin::the_runtime_configurations_have_only_fields_of_spin;
 use support::deploy;
 use systemd::{
-    every_system_call_of_the_host_is_one_that_the_unit_allows, the_unit_is_one_that_systemd_takes_without_a_word,
-    the_unit_leaves_the_service_little_to_do_harm_with,
+    an_unprivileged_host_serves_port_443_and_reloads_a_renewed_certificate,
+    systemd_accepts_the_unit_with_and_without_tls, the_tls_drop_in_changes_only_the_listener,
+    the_unit_allows_every_system_call_of_the_host, the_unit_limits_the_exposure_of_the_service,
 };
-use tools::{ANALYZE, HADOLINT, KUBERNETES_VALIDATE, Needs, STRACE, said};
+use tools::{ANALYZE, HADOLINT, KUBERNETES_VALIDATE, Needs, SETPRIV, STRACE, output_of};
 use trials::{Promise, promises};
 
-/// What is needed, and what can be held with it.
-type Held = (&'static [Needs], &'static [Promise<fn()>]);
+/// Tests with what they need.
+type Tests = (&'static [Needs], &'static [Promise<fn()>]);
 
-const PROMISES: [Held; 5] = [
+const PROMISES: [Tests; 6] = [
     (
         &[ANALYZE],
-        promises![
-            the_unit_is_one_that_systemd_takes_without_a_word,
-            the_unit_leaves_the_service_little_to_do_harm_with,
-        ],
+        promises![systemd_accepts_the_unit_with_and_without_tls, the_unit_limits_the_exposure_of_the_service,],
     ),
-    (&[ANALYZE, STRACE], promises![every_system_call_of_the_host_is_one_that_the_unit_allows]),
+    (&[ANALYZE, STRACE], promises![the_unit_allows_every_system_call_of_the_host]),
+    (&[SETPRIV, Needs::Root], promises![an_unprivileged_host_serves_port_443_and_reloads_a_renewed_certificate]),
     (
         &[KUBERNETES_VALIDATE],
         promises![
-            kubernetes_takes_its_own_kinds,
-            spinkube_finds_what_its_definition_names_and_nothing_else,
-            every_secret_that_is_asked_for_is_there_and_as_it_stands_lets_nobody_in,
-            the_collector_drops_what_holds_a_token_before_it_exports,
+            the_manifests_match_the_schema_of_kubernetes,
+            the_spin_app_has_only_fields_of_spinkube,
+            every_referenced_secret_exists_with_an_unusable_value,
+            the_collector_drops_attributes_with_tokens,
         ],
     ),
     (&[HADOLINT], promises![hadolint_finds_nothing_in_the_containerfile]),
-    (&[], promises![spin_knows_every_store_and_every_field_of_its_configuration]),
+    (&[], promises![the_runtime_configurations_have_only_fields_of_spin, the_tls_drop_in_changes_only_the_listener]),
 ];
 
 fn main() -> ExitCode {
@@ -72,6 +75,6 @@ fn main() -> ExitCode {
 }
 
 fn hadolint_finds_nothing_in_the_containerfile() {
-    let lint = said(Command::new(HADOLINT.program()).arg("--no-color").arg(deploy("container/Containerfile")));
+    let lint = output_of(Command::new(HADOLINT.program()).arg("--no-color").arg(deploy("container/Containerfile")));
     assert_eq!(lint, (true, String::new()));
 }

@@ -1,6 +1,6 @@
-//! The definition of SpinKube's kind is in no package: this is what `api/v1alpha1/spinapp_types.go` of spin-operator has, as far as it
-//! is used here.
-#![allow(dead_code, reason = "read, and for the most part that is all")]
+//! The fields of SpinKube's kind, copied from `api/v1alpha1/spinapp_types.go` of spin-operator as far as the manifest
+//! uses them: no package has the definition.
+#![allow(dead_code, reason = "deserialised to check the fields")]
 
 use std::collections::BTreeMap;
 

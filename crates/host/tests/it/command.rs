@@ -1,4 +1,4 @@
-//! The command: what it is told, what it says, and how it ends.
+//! The command: its arguments, its output and its exit codes.
 
 use std::net::TcpStream;
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::support::{GUARDED, Kind, OPEN, Recipient, TOKEN, component, host, numbered, to_its_end};
 use serde_json::{Value, json};
 
-/// Runs the host to its end, which must be a failure, and gives what it says about that.
+/// Runs the host to its end, which must be a failure, and returns its error output.
 fn fails(arguments: &[&str]) -> String {
     let mut host = host();
     host.args(arguments);
@@ -32,7 +32,7 @@ fn bad_arguments_say_what_is_expected() {
     let taken = Recipient::start(Kind::Host, &[OPEN]);
     let address = taken.address.to_string();
     let cases: &[(&[&str], &str)] = &[
-        (&["serve", "--variable", "ingest_token=x"], "there are ingest_tokens, ingest_open"),
+        (&["serve", "--variable", "ingest_token=x"], "the settings are ingest_tokens, ingest_open"),
         (&["serve", "--variable", "ingest_open"], "is not NAME=VALUE"),
         (&["serve", "--variable", "max_body_bytes=1e5"], "max_body_bytes"),
         (&["serve", "--store", "memory", "--component", &component, "--listen", "localhost"], "--listen"),
@@ -43,20 +43,20 @@ fn bad_arguments_say_what_is_expected() {
             "an address or a name, and a port",
         ),
         (&["serve", "--env-file", "nowhere.env"], "nowhere.env cannot be read"),
-        (&["serve", "--env-file", &mistyped], "there are ingest_tokens"),
+        (&["serve", "--env-file", &mistyped], "the settings are ingest_tokens"),
         (&["serve", "--env-file", &broken], "broken.env"),
         (&["serve", "--env-file", &no_prefix], "there is no setting INGEST_TOKENS"),
         (&["serve", "--env-file", &lower_case], "SPIN_VARIABLE_INGEST_TOKENS"),
-        (&["serve", "--variable", "bucket=other"], "one store, default"),
+        (&["serve", "--variable", "bucket=other"], "bucket must be default"),
         (&["serve", "--trust-forwarded", "proxy"], "neither an address nor a network"),
         (&["serve", "--bogus"], "--bogus"),
     ];
     for (arguments, expected) in cases {
         let says = fails(arguments);
         assert!(says.contains(expected), "{arguments:?}: {says}");
-        assert!(!says.contains(TOKEN), "a token is told: {says}");
+        assert!(!says.contains(TOKEN), "the error contains a token: {says}");
         let parts: Vec<_> = says.trim().split(": ").collect();
-        assert!(parts.windows(2).all(|two| two[0] != two[1]), "told twice: {says}");
+        assert!(parts.windows(2).all(|two| two[0] != two[1]), "a repetition: {says}");
     }
 }
 
@@ -67,7 +67,7 @@ fn a_mistyped_setting_in_the_environment_is_named() {
     let output = to_its_end(host);
     let says = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && says.contains("there is no setting \"ingest_token\""), "{says}");
-    assert!(!says.contains(TOKEN), "a token is told: {says}");
+    assert!(!says.contains(TOKEN), "the error contains a token: {says}");
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn settings_come_from_the_command_the_environment_and_a_file_in_that_order() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("settings.env");
     let of = |place: &str| format!("the-token-of-the-{place}");
-    // With a byte order mark, as some editors write it: the name after it was none that is known.
+    // Starts with a byte order mark, as some editors write it.
     std::fs::write(&file, format!("\u{feff}SPIN_VARIABLE_INGEST_TOKENS={}\n# a comment\n\n", of("file"))).unwrap();
     let argument = format!("ingest_tokens={}", of("command"));
     let cases = [(true, true, "command"), (false, true, "environment"), (false, false, "file")];
@@ -99,7 +99,7 @@ fn settings_come_from_the_command_the_environment_and_a_file_in_that_order() {
 }
 
 #[test]
-fn the_component_beside_the_program_is_served_if_none_is_named() {
+fn the_component_beside_the_program_is_the_default() {
     let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let program = folder.path().join("outbound-events-host");
     std::fs::copy(host().get_program(), &program).unwrap();
@@ -114,7 +114,7 @@ fn the_component_beside_the_program_is_served_if_none_is_named() {
 }
 
 #[test]
-fn it_says_where_it_listens_and_what_to_try() {
+fn the_start_prints_the_address_and_an_example() {
     let recipient = Recipient::start(Kind::Host, &[OPEN]);
     recipient.post("/", numbered(1));
     let log = recipient.log();
@@ -124,14 +124,14 @@ fn it_says_where_it_listens_and_what_to_try() {
 }
 
 #[test]
-fn one_that_is_shut_says_what_to_set_and_not_what_to_send() {
+fn without_tokens_the_start_prints_what_to_set() {
     let log = Recipient::start(Kind::Host, &[]).log();
-    assert!(log.contains("it takes no events") && log.contains("ingest_open=true"), "{log}");
+    assert!(log.contains("not taking events") && log.contains("ingest_open=true"), "{log}");
     assert!(!log.contains("curl") && !log.contains("/events"), "what would be answered 503: {log}");
 }
 
 #[test]
-fn it_listens_on_what_a_name_leads_to() {
+fn a_name_can_be_listened_on() {
     let component = component();
     let recipient = Recipient::start_host(&[], |_| {
         let mut command = host();
@@ -144,7 +144,7 @@ fn it_listens_on_what_a_name_leads_to() {
 }
 
 #[test]
-fn a_second_host_on_a_store_is_refused_with_the_first_ones_process_unless_they_are_to_share() {
+fn a_second_host_on_a_store_is_refused_unless_shared() {
     let first = Recipient::start(Kind::Host, &[OPEN]);
     let component = component().display().to_string();
     let store = first.store_path().display().to_string();
@@ -179,7 +179,7 @@ fn a_request_is_one_log_line_without_token_query_or_body() {
     }
 }
 
-/// The log lines of requests, which are JSON.
+/// The log lines of requests as JSON.
 fn request_lines(recipient: &Recipient) -> Vec<Value> {
     let log = recipient.log();
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -187,7 +187,7 @@ fn request_lines(recipient: &Recipient) -> Vec<Value> {
 }
 
 #[test]
-fn a_log_of_json_has_numbers_that_are_numbers() {
+fn numbers_in_a_json_log_are_numbers() {
     let recipient = Recipient::start_host(&[OPEN], |mut host| {
         host.arg("--log-json");
         host
@@ -203,7 +203,7 @@ fn a_log_of_json_has_numbers_that_are_numbers() {
 }
 
 #[test]
-fn the_log_has_the_address_that_a_trusted_proxy_names_and_no_other() {
+fn the_log_has_the_client_address_that_a_trusted_proxy_reports() {
     for (trusted, expected) in
         [(Some("127.0.0.1"), "198.51.100.1"), (Some("10.0.0.0/8"), "127.0.0.1"), (None, "127.0.0.1")]
     {
@@ -226,7 +226,7 @@ fn told_to_stop_it_finishes_what_it_accepted() {
     assert_eq!(idle.post("/", numbered(1)).status, 200);
     let (mut half, body) = (recipient.connect(), numbered(2));
     half.send(format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\nevent", body.len()));
-    // An answer on a later connection shows that the half request has been accepted too.
+    // An answer on a later connection shows that the incomplete request was accepted, too.
     assert_eq!(recipient.post("/", numbered(3)).status, 200);
     assert!(Command::new("kill").arg(recipient.child.id().to_string()).status().unwrap().success());
     assert!(idle.is_at_its_end(), "a connection that waits for nothing is closed");
@@ -241,7 +241,7 @@ fn told_to_stop_it_finishes_what_it_accepted() {
 }
 
 #[test]
-fn a_sender_that_closes_its_half_or_speaks_http_1_0_is_answered() {
+fn a_client_that_closes_its_half_or_uses_http_1_0_is_answered() {
     let recipient = Recipient::start(Kind::Host, &[OPEN]);
     let body = numbered(1);
     let mut half_closed = recipient.connect();
@@ -255,11 +255,11 @@ fn a_sender_that_closes_its_half_or_speaks_http_1_0_is_answered() {
 }
 
 #[test]
-fn a_sender_that_is_refused_can_finish_its_body_and_read_why() {
+fn a_refused_client_can_finish_its_body_and_read_the_reason() {
     let recipient = Recipient::start(Kind::Host, &[OPEN]);
     let mut connection = recipient.connect();
     connection.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n");
-    // The answer is there before the body. Many senders look for it only when they have sent all.
+    // The answer is sent before the body arrives, but many clients read it only after sending everything.
     assert!(connection.stream().peek(&mut [0]).unwrap() > 0);
     for _ in 0..50 {
         connection.send([b'x'; 20_000]);
@@ -269,7 +269,7 @@ fn a_sender_that_is_refused_can_finish_its_body_and_read_why() {
 }
 
 #[test]
-fn who_cannot_ask_by_http_asks_by_command() {
+fn the_health_command_reports_a_running_host() {
     let health = |address: &str| {
         let output = host().args(["health", &format!("{address}/health")]).output().unwrap();
         let says = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -1,4 +1,4 @@
-//! What is built: the core module that Spin takes, and the component that other hosts take.
+//! The build outputs: the core module for Spin and the component for other hosts.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ fn spin_toml_names_the_core_module_where_it_is_built() {
 }
 
 #[test]
-fn the_components_ask_for_no_files_and_no_sockets_and_each_for_its_own_store() {
+fn the_components_import_no_files_and_no_sockets() {
     let spins = ["fermyon:spin/key-value@2.0.0", "fermyon:spin/variables@2.0.0"];
     let wasis = ["wasi:config/store@0.2.0-rc.1", "wasi:keyvalue/store@0.2.0-draft"];
     for (component, own) in [(support::component(), spins), (support::wasi_component(), wasis)] {
@@ -36,7 +36,7 @@ fn the_components_ask_for_no_files_and_no_sockets_and_each_for_its_own_store() {
 }
 
 #[test]
-fn on_our_host_each_component_finds_what_the_other_stored() {
+fn each_component_finds_what_the_other_stored() {
     let recipient = Recipient::start(Kind::Host, &[OPEN]);
     assert_eq!(recipient.post("/", numbered(1)).result(), "stored");
     let recipient = recipient.kill_and_restart_as(Kind::HostWasi, |command| command);

@@ -1,4 +1,4 @@
-//! Whom the host trusts where it sends events, and what it says of a destination that it cannot reach.
+//! The authorities that the host trusts for destinations, and its reasons for a destination that it cannot reach.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
@@ -23,22 +23,24 @@ fn start(receiver: &Receiver, change: impl FnOnce(&mut Command)) -> Recipient {
     recipient
 }
 
-/// What the host says of its destinations.
+/// The answer of `/api/destinations`.
 fn state(recipient: &Recipient) -> String {
     let mut connection = recipient.connect();
     connection.send(format!("GET /api/destinations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"));
     String::from_utf8(connection.receive().body).unwrap()
 }
 
-/// A file that has what another has, and its own certificate.
+/// A file with the certificates of several authorities, each with a byte order mark, as files of an editor that were
+/// joined.
 fn joined(folder: &Path, authorities: &[&Authority]) -> std::path::PathBuf {
     let path = folder.join("several.pem");
-    fs::write(&path, authorities.iter().map(|authority| authority.issuer().pem()).collect::<String>()).unwrap();
+    let text: String = authorities.iter().map(|authority| format!("\u{feff}{}", authority.issuer().pem())).collect();
+    fs::write(&path, text).unwrap();
     path
 }
 
 #[test]
-fn an_authority_that_is_not_trusted_is_named_as_the_reason_in_the_log_and_the_api() {
+fn log_and_api_report_an_untrusted_authority() {
     let receiver = Receiver::start(HERE, &Authority::new("An authority of the test"));
     let recipient = start(&receiver, |_| {});
     const REASON: &str = "certificate not trusted: unknown issuer";
@@ -49,12 +51,12 @@ fn an_authority_that_is_not_trusted_is_named_as_the_reason_in_the_log_and_the_ap
 }
 
 #[test]
-fn authorities_of_files_are_trusted_as_are_those_of_the_environment() {
+fn authorities_of_files_and_of_the_environment_are_trusted() {
     let (ours, other) = (Authority::new("An authority of the test"), Authority::new("Another authority"));
     let folder = tempfile::tempdir().unwrap();
     let (ours_file, other_file) = (ours.file(folder.path(), "ours.pem"), other.file(folder.path(), "other.pem"));
     let several = joined(folder.path(), &[&other, &ours]);
-    // A folder of authorities as OpenSSL has it: a name is a hash and a number.
+    // OpenSSL names the files of such a folder by a hash and a number.
     let hashed = folder.path().join("hashed");
     fs::create_dir(&hashed).unwrap();
     ours.file(&hashed, "0123abcd.0");
@@ -84,7 +86,7 @@ fn authorities_of_files_are_trusted_as_are_those_of_the_environment() {
 }
 
 #[test]
-fn what_cannot_be_used_is_an_error_at_the_start() {
+fn an_unusable_authority_or_proxy_is_an_error_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
         let path = folder.path().join(name);
@@ -100,6 +102,10 @@ fn what_cannot_be_used_is_an_error_at_the_start() {
         "empty.pem",
         &format!("{}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", authority.issuer().pem()),
     );
+    let utf_16 = folder.path().join("utf-16.pem");
+    let text_16 = authority.issuer().pem().encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+    fs::write(&utf_16, text_16).unwrap();
+    let utf_16 = utf_16.display().to_string();
     let component = component();
     let ends = |arguments: &[&str], environment: &[(&str, &str)]| {
         let mut host = host();
@@ -115,9 +121,10 @@ fn what_cannot_be_used_is_an_error_at_the_start() {
             &[][..],
             "the CA certificate nowhere.pem cannot be read: No such file",
         ),
-        (&["--ca-certificate", &text], &[], "text.pem holds no CA certificate in PEM (-----BEGIN CERTIFICATE-----)"),
-        (&["--ca-certificate", &key], &[], "key.pem holds no CA certificate in PEM"),
+        (&["--ca-certificate", &text], &[], "text.pem contains no CA certificate in PEM (-----BEGIN CERTIFICATE-----)"),
+        (&["--ca-certificate", &key], &[], "key.pem contains no CA certificate in PEM"),
         (&["--ca-certificate", &torn], &[], "torn.pem is not valid PEM"),
+        (&["--ca-certificate", &utf_16], &[], "utf-16.pem is encoded as UTF-16; save it as UTF-8 or ASCII"),
         (&["--ca-certificate", &good, "--ca-certificate", &empty], &[], "empty.pem: certificate 2 of 2 is not valid"),
         (&[], &[("ALL_PROXY", "socks5://user:secret@proxy:1080")], "ALL_PROXY in the environment names a SOCKS proxy"),
         (

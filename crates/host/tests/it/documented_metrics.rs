@@ -1,4 +1,4 @@
-//! `docs/operate/metrics.md` has every metric that the host serves, and no other; and what reads metrics knows no other either.
+//! `docs/operate/metrics.md` has exactly the metrics that the host serves, and rules and dashboard use only those.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crate::generated::assert_generated;
 use crate::support::{Connection, GUARDED, Recipient, TOKEN, numbered, root};
 
-/// One metric of the page.
+/// A metric of the page.
 #[derive(Debug, Default)]
 struct Described {
     kind: String,
@@ -36,7 +36,7 @@ fn described(page: &str) -> BTreeMap<String, Described> {
     metrics
 }
 
-/// Of a sample. The values that there are here have neither commas nor braces in them.
+/// The labels of a sample. The values here contain no commas and braces.
 fn labels(sample: &str) -> Vec<String> {
     let Some((_, labels)) = sample.split_once('{') else { return Vec::new() };
     let labels = labels.rsplit_once('}').unwrap().0.split("\",");
@@ -44,12 +44,12 @@ fn labels(sample: &str) -> Vec<String> {
 }
 
 fn page(address: SocketAddr) -> String {
-    let mut connection = Connection::to(address);
+    let mut connection = Connection::open(address);
     connection.send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
     connection.receive().text()
 }
 
-/// What a host serves to which everything has happened that it has figures of.
+/// The metrics of a host that has a value for every metric.
 fn everything() -> BTreeMap<String, Described> {
     let destination = r#"destinations=[{"name": "nobody", "url": "http://127.0.0.1:9/"}]"#;
     let recipient = Recipient::start_host(&[GUARDED, destination], |mut host| {
@@ -59,7 +59,7 @@ fn everything() -> BTreeMap<String, Described> {
     let uri = format!("/events/hq?outbound_event_token={TOKEN}");
     assert_eq!(recipient.post(&uri, "no event").result(), "set-aside");
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    // A clock fault: an event of the day after tomorrow.
+    // Causes a clock fault: an event of the day after tomorrow.
     let ahead = numbered(0).replace("timestamp=1700000000", &format!("timestamp={}", now + 172_800));
     assert!(ahead.contains(&(now + 172_800).to_string()), "{ahead}");
     assert_eq!(recipient.post(&uri, ahead).result(), "stored");
@@ -72,19 +72,19 @@ fn everything() -> BTreeMap<String, Described> {
         if ["clock_fault", "destination_state"].iter().all(|name| page.contains(name)) {
             return described(&page);
         }
-        assert!(started.elapsed() < Duration::from_secs(150), "no tick told of them: {page}");
+        assert!(started.elapsed() < Duration::from_secs(150), "no tick reported them: {page}");
         std::thread::sleep(Duration::from_millis(200));
     }
 }
 
-/// In one, since the first part can write what the second reads.
+/// One test, since the first part can write the page that the second reads.
 #[test]
-fn the_page_of_metrics_has_what_the_host_serves_and_others_know_no_more() {
-    has_what_the_host_serves();
-    others_know_no_more();
+fn the_page_has_all_metrics_and_other_files_use_only_those() {
+    check_the_page();
+    check_other_files();
 }
 
-fn has_what_the_host_serves() {
+fn check_the_page() {
     let metrics = everything();
     let mut table = String::from("\n| metric | type | labels | what it is |\n|---|---|---|---|\n");
     for (name, Described { kind, help, labels }) in &metrics {
@@ -96,8 +96,8 @@ fn has_what_the_host_serves() {
     assert_generated(&root().join("docs/operate/metrics.md"), "metrics", &table);
 }
 
-/// Alert rules, the dashboard and the other pages. What a name has more than the table says is a part of a histogram.
-fn others_know_no_more() {
+/// Checks alert rules, dashboard and other pages. A name with more than the table's is a part of a histogram.
+fn check_other_files() {
     let page = fs::read_to_string(root().join("docs/operate/metrics.md")).unwrap();
     let known: BTreeSet<_> = names(&page).collect();
     let readers = ["deploy/prometheus/rules.yml", "deploy/prometheus/rules_test.yml", "deploy/grafana/dashboard.json"];

@@ -1,9 +1,9 @@
-//! The store: what it promises. That a 200 waits for the disk, `syscalls.rs` sees.
+//! The store. `syscalls.rs` checks that a 200 waits for the disk.
 
 use crate::support::{Kind, OPEN, Recipient, host, numbered, store_path, stored};
-use outbound_events_host::store::{KeyValueStore, StoreError};
+use outbound_events_host::store::{HostStoreError, KeyValueStore};
 
-/// Spin's own words for its table.
+/// Spin's own definition of its table.
 const SPINS_TABLE: &str = "CREATE TABLE IF NOT EXISTS spin_key_value (
     store TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (store, key))";
 
@@ -44,7 +44,7 @@ async fn writes_that_wait_together_are_all_kept() {
             let store = store.clone();
             tokio::spawn(async move {
                 store.set(format!("k{n}"), vec![n as u8; 100]).await.unwrap();
-                // Who is told that it is kept can read it.
+                // A client whose write has succeeded can read it.
                 assert_eq!(store.get(&format!("k{n}")), Ok(Some(vec![n as u8; 100])));
             })
         })
@@ -56,7 +56,7 @@ async fn writes_that_wait_together_are_all_kept() {
 }
 
 #[test]
-fn a_file_that_spin_made_is_used_as_it_is() {
+fn a_file_of_spin_is_used_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let path = store_path(folder.path());
     let made = rusqlite::Connection::open(&path).unwrap();
@@ -73,7 +73,7 @@ fn a_file_that_spin_made_is_used_as_it_is() {
 }
 
 #[test]
-fn an_empty_store_is_made_in_wal_mode_and_never_over_another() {
+fn init_makes_an_empty_store_in_wal_mode_and_never_overwrites() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a/b/store.db");
     let init = || host().args(["store", "init"]).arg(&path).output().unwrap();
@@ -84,24 +84,24 @@ fn an_empty_store_is_made_in_wal_mode_and_never_over_another() {
     connection.execute_batch(SPINS_TABLE).unwrap();
     connection.execute("INSERT INTO spin_key_value VALUES ('default', 'k', x'00')", []).unwrap();
     let again = init();
-    assert!(!again.status.success() && String::from_utf8_lossy(&again.stderr).contains("is there already"));
+    assert!(!again.status.success() && String::from_utf8_lossy(&again.stderr).contains("exists and was not changed"));
     assert_eq!(stored(&path).len(), 1);
 }
 
 #[test]
-fn what_cannot_be_a_store_is_a_clear_error_at_the_start() {
+fn a_file_that_is_not_a_store_is_an_error_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let text = folder.path().join("notes.txt");
     std::fs::write(&text, "not a database, but long enough to be looked at as one ".repeat(40)).unwrap();
     for path in [text.as_path(), folder.path(), &text.join("below/a/file.db")] {
         let error = KeyValueStore::sqlite(path).expect_err("it was taken for a store");
-        assert!(matches!(error, StoreError::Open { .. }), "{error}");
+        assert!(matches!(error, HostStoreError::Open { .. }), "{error}");
         assert!(error.to_string().contains(&path.display().to_string()), "{error}");
     }
 }
 
 #[test]
-fn a_locked_file_is_a_503_and_later_a_200() {
+fn a_locked_file_is_answered_503_and_later_200() {
     let recipient = Recipient::start(Kind::Host, &[OPEN]);
     let mut connection = recipient.connect();
     assert_eq!(connection.post("/", numbered(1)).status, 200);

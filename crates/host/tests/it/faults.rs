@@ -1,5 +1,4 @@
-//! What the host promises when its file is damaged or not to be written, its senders are slow or many, and its end comes while they
-//! send. What it does when its disk is full, `full.rs` tries.
+//! Damaged and read-only files, slow clients, many clients, and a stop while they send. `full.rs` has the full disk.
 
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
@@ -20,9 +19,9 @@ fn ids(store: &Path) -> BTreeSet<String> {
     stored(store).into_iter().map(|(key, _)| key.rsplit('.').next().unwrap().to_owned()).collect()
 }
 
-/// What the host says of a store that it does not serve.
+/// The error of a host that cannot serve a store.
 fn refusal(mut host: Command, store: &Path) -> String {
-    // The component is not looked at before the store is open: any file will do.
+    // Any file will do as the component: the host opens the store first.
     host.args(["serve", "--listen", "127.0.0.1:0", "--component", "/dev/null", "--store"]).arg(store);
     let output = to_its_end(host);
     let says = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -32,10 +31,10 @@ fn refusal(mut host: Command, store: &Path) -> String {
 }
 
 #[test]
-fn a_file_or_folder_that_cannot_be_written_is_named_at_the_start() {
+fn a_read_only_file_or_folder_is_an_error_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let allow = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
-    // Modes mean nothing to root: there, the host runs as nobody, who may not see where it was built.
+    // Permissions do not bind root: then the host runs as nobody, who may be unable to read the build folder.
     let copy = folder.path().join("host");
     fs::copy(host().get_program(), &copy).unwrap();
     let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"];
@@ -65,7 +64,7 @@ fn a_file_or_folder_that_cannot_be_written_is_named_at_the_start() {
     allow(&locked, 0o755);
 }
 
-/// SQLite by itself opens a file with a damaged page, and says so only at a request that needs this page.
+/// SQLite itself opens a file with a damaged page and fails only at a request that needs the page.
 #[test]
 fn a_damaged_file_is_an_error_at_the_start_that_says_what_to_do() {
     const PAGE: usize = 4096;
@@ -105,7 +104,7 @@ fn a_damaged_file_is_an_error_at_the_start_that_says_what_to_do() {
 }
 
 #[test]
-fn a_large_file_is_served_unchecked_and_the_log_says_how_to_check_it() {
+fn a_large_file_is_served_unchecked_and_the_log_has_the_check() {
     let recipient = Recipient::start_host(&[OPEN], |host| {
         let store = store_of(&host);
         drop(KeyValueStore::sqlite(&store).unwrap());
@@ -127,7 +126,7 @@ fn five_hundred_who_send_a_byte_now_and_then_hold_up_nobody() {
         let head = format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
         (head.len(), format!("{head}{body}").into_bytes())
     };
-    // Half of them are in the middle of the head, half at the beginning of the body.
+    // Half of the clients stop in the middle of the head, half at the beginning of the body.
     let mut slow: Vec<_> = (0..500)
         .map(|n| {
             let ((head, request), mut connection) = (request(n), recipient.connect());
@@ -148,7 +147,7 @@ fn five_hundred_who_send_a_byte_now_and_then_hold_up_nobody() {
         std::thread::sleep(Duration::from_secs(1));
     }
     assert_eq!(recipient.stored().len(), 200);
-    // Each was still at it: it ends its request, and is answered.
+    // Each client finishes its request and is answered.
     for (connection, request, sent) in &mut slow {
         connection.send(&request[*sent..]);
         assert_eq!(connection.receive().result(), "stored");
@@ -158,7 +157,7 @@ fn five_hundred_who_send_a_byte_now_and_then_hold_up_nobody() {
 
 #[test]
 fn a_thousand_connections_at_once_are_a_thousand_events() {
-    // All of them stay loose.
+    // All events stay loose.
     let recipient = Recipient::start(Kind::Host, &[OPEN, "loose_events=2000"]);
     let mut connections: Vec<_> = (0..1_000).map(|_| recipient.connect()).collect();
     for (n, connection) in connections.iter_mut().enumerate() {
@@ -172,7 +171,7 @@ fn a_thousand_connections_at_once_are_a_thousand_events() {
     assert_eq!(recipient.stored().len(), 1_000);
 }
 
-/// Posts until the connection ends, and gives the ids of what was answered 200. Each sender counts in its own thousands.
+/// Posts until the connection ends. Returns the ids answered 200. Each client counts in its own thousands.
 fn post_until_the_end(mut connection: Connection, sender: usize, answers: &AtomicUsize) -> Vec<String> {
     let mut acknowledged = Vec::new();
     while let Ok(response) = connection.try_post("/", numbered(sender * 1_000_000 + acknowledged.len())) {
@@ -197,7 +196,7 @@ fn told_to_stop_under_load_it_has_answered_exactly_what_it_has_stored() {
                 })
             })
             .collect();
-        // In the midst of it: by count, not by time.
+        // Kills the host in the middle: by count, not by time.
         while answers.load(Ordering::SeqCst) < 300 && !senders.iter().any(|sender| sender.is_finished()) {
             std::thread::yield_now();
         }
@@ -205,6 +204,6 @@ fn told_to_stop_under_load_it_has_answered_exactly_what_it_has_stored() {
     });
     assert!(recipient.child.wait().unwrap().success(), "{}", recipient.log());
     let acknowledged = acknowledged.into_inner().unwrap();
-    assert!(acknowledged.len() >= 300, "a connection ended before it was told to stop");
+    assert!(acknowledged.len() >= 300, "a connection ended before the stop");
     assert_eq!(ids(&recipient.store_path()), acknowledged);
 }

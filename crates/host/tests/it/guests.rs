@@ -1,4 +1,4 @@
-//! What a guest may not do, tried with guests that do it.
+//! The limits of a guest, tried with guests that exceed them.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -15,12 +15,12 @@ use wasmtime_wasi_http::WasiBody;
 
 const LOOPS: &str = "(loop br 0)";
 
-/// It has one page of 64 KiB, and wants more; it traps if it does not get them.
+/// Has one page of 64 KiB and grows; traps if it cannot.
 fn wants(pages: u32) -> String {
     format!("(if (i32.eq (memory.grow (i32.const {pages})) (i32.const -1)) (then unreachable))")
 }
 
-/// A component whose handler is this code, with a memory of one page. Ingest is open: otherwise the host reads no body of a client
+/// A component whose handler is this code, with a memory of one page. Ingest is open, so that the host reads bodies
 /// without a token.
 fn guest(code: &str, limits: Limits) -> Guest {
     let text = format!(
@@ -56,7 +56,7 @@ async fn run_at(guest: &Guest, path: &str) -> GuestError {
     }
 }
 
-/// Serves on a thread of its own until the test's process ends.
+/// Serves on its own thread until the test process ends.
 fn serve(guest: impl FnOnce() -> Guest + Send + 'static) -> SocketAddr {
     let (address, bound) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
@@ -77,10 +77,10 @@ async fn a_trap_is_an_error_and_the_next_request_gets_a_fresh_instance() {
     }
 }
 
-/// Places are used again, with their pages, and instances are made ahead of their requests.
+/// The pool reuses memory, and instances are made ahead of their requests.
 #[tokio::test]
 async fn no_request_sees_what_another_left_in_memory() {
-    // A word in each half of the page, and one in a page that it asks for: a trap if one of them is not zero.
+    // Checks a word in each half of the page and one in a new page: traps if one of them is not zero.
     let word = |at: u32| {
         format!("(if (i32.load (i32.const {at})) (then unreachable)) (i32.store (i32.const {at}) (i32.const 1))")
     };
@@ -93,39 +93,39 @@ async fn no_request_sees_what_another_left_in_memory() {
 }
 
 #[tokio::test]
-async fn what_an_instance_used_is_told_where_it_is_asked_for() {
+async fn the_use_of_an_instance_is_measured_on_request() {
     let component = std::fs::read(component()).unwrap();
-    let mut told = Vec::new();
+    let mut uses = Vec::new();
     for measure in [true, true, false] {
         let settings = [("ingest_open".to_owned(), "true".to_owned())].into();
         let limits = Limits { measure, ..Limits::default() };
         let guest = Guest::new(&component, KeyValueStore::memory(), settings, limits).unwrap();
         let body = Full::from(numbered(1)).map_err(|never| match never {}).boxed_unsync();
         let request = http::Request::post("/").header("host", "x").body(body).unwrap();
-        told.push(guest.handle(request).await.unwrap().extensions().get::<Used>().copied());
+        uses.push(guest.handle(request).await.unwrap().extensions().get::<Used>().copied());
     }
-    let Used { fuel, memory_bytes } = told[0].unwrap();
-    assert!(fuel > 10_000 && memory_bytes > 1 << 20, "{told:?}");
-    assert_eq!(told[1].unwrap().memory_bytes, memory_bytes);
-    assert_eq!(told[2], None);
+    let Used { fuel, memory_bytes } = uses[0].unwrap();
+    assert!(fuel > 10_000 && memory_bytes > 1 << 20, "{uses:?}");
+    assert_eq!(uses[1].unwrap().memory_bytes, memory_bytes);
+    assert_eq!(uses[2], None);
 }
 
 #[tokio::test]
-async fn a_guest_that_says_nothing_is_an_error() {
+async fn a_guest_without_a_response_is_an_error() {
     assert!(matches!(run(&guest("", Limits::default())).await, GuestError::Silent));
 }
 
 #[test]
 fn a_guest_that_never_ends_is_stopped() {
     let (ended, end) = std::sync::mpsc::channel();
-    // One that is not stopped keeps its thread for ever, and the test shall end.
+    // A guest that is not stopped keeps its thread forever, but the test must end.
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let limits = Limits { time: Duration::from_secs(3), ..Limits::default() };
             let guest = guest(LOOPS, limits);
             let mut looping = pin!(run(&guest));
-            // On the one thread that there is, others have their turn while it computes.
+            // Other tasks run on the only thread while the guest computes.
             tokio::select! {
                 biased;
                 error = &mut looping => panic!("nobody else had a turn before {error}"),
@@ -139,14 +139,14 @@ fn a_guest_that_never_ends_is_stopped() {
 }
 
 #[tokio::test]
-async fn a_guest_has_so_much_memory_and_not_a_page_more() {
+async fn the_memory_of_a_guest_is_limited() {
     let limits = Limits { memory_bytes: 4 << 20, ..Limits::default() };
     assert!(matches!(run(&guest(&wants(63), limits)).await, GuestError::Silent));
     assert!(matches!(run(&guest(&wants(64), limits)).await, GuestError::Trap(_)));
 }
 
 #[tokio::test]
-async fn a_request_waits_for_an_instance_only_so_long() {
+async fn a_request_waits_for_an_instance_with_a_timeout() {
     let limits =
         Limits { instances: 1, wait: Duration::from_millis(50), time: Duration::from_secs(3), ..Limits::default() };
     let guest = guest(LOOPS, limits);
@@ -157,7 +157,7 @@ async fn a_request_waits_for_an_instance_only_so_long() {
     tokio::task::yield_now().await;
     assert!(matches!(run(&guest).await, GuestError::Busy));
     assert!(matches!(first.await.unwrap(), GuestError::Slow));
-    // Its place is free again: this one is not told that there is none.
+    // The permit was returned: this request does not find it missing.
     assert!(matches!(run(&guest).await, GuestError::Slow));
 }
 
@@ -172,24 +172,24 @@ async fn readers_take_no_more_than_their_places_and_leave_the_others_to_events()
     });
     tokio::task::yield_now().await;
     assert!(matches!(run_at(&guest, "/api/sessions").await, GuestError::Readers));
-    // This one runs until its time is up.
+    // This guest runs until its time limit.
     assert!(matches!(run(&guest).await, GuestError::Slow));
     assert!(matches!(first.await.unwrap(), GuestError::Slow));
     assert!(matches!(run_at(&guest, "/api/sessions").await, GuestError::Slow));
 }
 
 #[tokio::test]
-async fn a_reader_that_gave_up_gives_its_place_back() {
+async fn a_reader_that_disconnects_returns_its_permit() {
     let limits = Limits { readers: 1, wait: Duration::from_secs(1), time: Duration::from_secs(4), ..Limits::default() };
     let guest = guest(LOOPS, limits);
     tokio::time::timeout(Duration::from_millis(200), run_at(&guest, "/api/events")).await.unwrap_err();
-    // It did not wait until the first one's time was up.
+    // It did not wait until the time limit of the first request.
     assert!(matches!(run_at(&guest, "/api/events").await, GuestError::Slow));
 }
 
-/// It got 2.7 MB of 4, and then the end, while the log told of a component that was too slow.
+/// Otherwise the client would get 2.7 of 4 MB, and the log would report a slow component.
 #[test]
-fn a_reader_that_pauses_gets_all_of_its_answer_and_holds_up_nobody() {
+fn a_slow_reader_gets_its_whole_answer_and_delays_nobody() {
     const READ: &str = "a-read-token-of-many-characters";
     let address = serve(|| {
         let component = std::fs::read(component()).unwrap();
@@ -197,8 +197,8 @@ fn a_reader_that_pauses_gets_all_of_its_answer_and_holds_up_nobody() {
         let settings = [("ingest_open".to_owned(), "true".to_owned()), ("read_tokens".to_owned(), READ.to_owned())];
         Guest::new(&component, KeyValueStore::memory(), settings.into(), limits).unwrap()
     });
-    let mut sender = Connection::to(address);
-    // Each is in the session's timeline, and among its events.
+    let mut sender = Connection::open(address);
+    // Each event occurs twice: in the timeline and in the list.
     for n in 0..250 {
         let form = format!("{MEMBER}&timestamp={}&lsid=one&name={}", 1_700_000_000 + n, "x".repeat(16_000));
         assert_eq!(sender.post("/", form).result(), "stored");
@@ -207,19 +207,19 @@ fn a_reader_that_pauses_gets_all_of_its_answer_and_holds_up_nobody() {
     let path = "/api/sessions/default/one";
     reader.send(format!("GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {READ}\r\n\r\n"));
     reader.stream().peek(&mut [0]).unwrap();
-    // The one instance that there is, is free before the reader goes on.
+    // The only instance is free before the client reads on.
     assert_eq!(sender.post("/", numbered(0)).result(), "stored");
     std::thread::sleep(Duration::from_secs(4));
     let answer = reader.receive();
     assert_eq!(answer.status, 200);
-    // More than the kernel and all else on the way keep for a client.
+    // More than the kernel buffers for a client.
     assert!(answer.body.len() > 8_000_000, "{}", answer.body.len());
     serde_json::from_slice::<serde_json::Value>(&answer.body).unwrap();
 }
 
 const MEMBER: &str = "event=support_conference_member_added&version=1&type=customer";
 
-/// With a window of a few kilobytes.
+/// A connection with a window of a few kilobytes.
 fn reads_little_at_a_time(address: SocketAddr) -> std::net::TcpStream {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let stream = runtime.block_on(async {
@@ -232,17 +232,17 @@ fn reads_little_at_a_time(address: SocketAddr) -> std::net::TcpStream {
 }
 
 #[test]
-fn a_guest_that_traps_or_eats_memory_is_a_500_one_that_loops_a_503_and_the_connection_and_the_host_go_on() {
+fn a_failing_guest_is_answered_500_or_503_and_the_connection_stays_usable() {
     for (code, status, retry_after) in [
         ("unreachable".to_owned(), 500, ""),
-        // Page by page, as long as there is one.
+        // Grows page by page as long as it can.
         (format!("(loop {} br 0)", wants(1)), 500, ""),
         (LOOPS.to_owned(), 503, "5"),
     ] {
         let limits = Limits { time: Duration::from_secs(2), ..Limits::default() };
         let address = serve(move || guest(&code, limits));
         for _ in 0..2 {
-            let mut connection = Connection::to(address);
+            let mut connection = Connection::open(address);
             for _ in 0..2 {
                 let response = connection.post("/", numbered(1));
                 assert_eq!((response.status, response.header("retry-after")), (status, retry_after), "{response:?}");
@@ -253,27 +253,27 @@ fn a_guest_that_traps_or_eats_memory_is_a_500_one_that_loops_a_503_and_the_conne
     }
 }
 
-/// A sender of a byte every nine seconds was never given up.
+/// Without a total limit, a client that sends a byte every nine seconds would go on forever.
 #[test]
-fn a_body_that_never_stalls_and_never_ends_is_given_up() {
+fn a_body_that_never_ends_is_refused() {
     let limits = Limits { body: Duration::from_secs(1), ..Limits::default() };
     let address = serve(move || guest("unreachable", limits));
-    let mut connection = Connection::to(address);
+    let mut connection = Connection::open(address);
     connection.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n");
     connection.stream().set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     let mut bytes = 0;
-    // A byte, until the answer begins.
+    // Sends a byte at a time until the answer begins.
     while bytes < 500 && connection.stream().peek(&mut [0]).is_err() {
         connection.send("x");
         bytes += 1;
     }
-    assert!(bytes < 500, "it may go on for ever");
+    assert!(bytes < 500, "it would go on forever");
     let response = connection.receive();
     assert_eq!((response.status, response.header("connection")), (408, "close"));
 }
 
 #[test]
-fn what_is_not_offered_is_named_at_the_start() {
+fn an_unknown_import_is_an_error_at_the_start() {
     let text = r#"(component (import "wasi:filesystem/preopens@0.2.0" (instance (export "get-directories" (func)))))"#;
     let component = wat::parse_str(text).unwrap();
     let error = Guest::new(&component, KeyValueStore::memory(), [].into(), Limits::default());
@@ -289,12 +289,12 @@ fn slow_senders_cost_no_instances_and_are_told_408() {
         let settings = [("ingest_open".to_owned(), "true".to_owned())].into();
         Guest::new(&component, KeyValueStore::memory(), settings, limits).unwrap()
     });
-    let mut slow: Vec<_> = (0..20).map(|_| Connection::to(address)).collect();
+    let mut slow: Vec<_> = (0..20).map(|_| Connection::open(address)).collect();
     for connection in &mut slow {
         connection.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nevent=");
     }
-    // One instance, twenty who have not sent their bodies: the next is not held up by them.
-    let mut quick = Connection::to(address);
+    // One instance, and twenty clients with incomplete bodies: the next request does not wait for them.
+    let mut quick = Connection::open(address);
     for n in 0..50 {
         assert_eq!(quick.post("/", numbered(n)).status, 200);
     }

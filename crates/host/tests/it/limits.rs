@@ -1,4 +1,4 @@
-//! What strangers may have, and that an appliance gets through them: who shows a valid token is never limited for their sake.
+//! Limits for unauthenticated clients. An appliance gets through: limits never apply to a client with a valid token.
 
 use std::net::{Shutdown, TcpStream};
 use std::process::Command;
@@ -17,7 +17,7 @@ fn start(variables: &[&str], arguments: &[&str]) -> Recipient {
     })
 }
 
-/// Waits for what must happen some time. How long it takes is nobody's promise; that it happens is.
+/// Waits until something happens. The minute is only a bound for failures.
 fn wait_until(what: &str, happened: impl Fn() -> bool) {
     let started = Instant::now();
     while !happened() {
@@ -26,9 +26,9 @@ fn wait_until(what: &str, happened: impl Fn() -> bool) {
     }
 }
 
-type Does = fn(&mut Connection);
+type Action = fn(&mut Connection);
 
-/// Ends what goes on meanwhile, also where the test fails.
+/// Ends the background threads, also if the test fails.
 struct Over<'a>(&'a AtomicBool);
 
 impl Drop for Over<'_> {
@@ -37,20 +37,20 @@ impl Drop for Over<'_> {
     }
 }
 
-/// What strangers do with a connection. One in the middle of a body is refused without waiting for the rest (`crowd.rs`).
-const STRANGERS: [(&str, Does); 3] = [
+/// What an unauthenticated client does with a connection. `crowd.rs` has the case of an incomplete body.
+const ACTIONS: [(&str, Action); 3] = [
     ("silent", |_| {}),
     ("in the middle of a head", |connection| connection.send("POST /events?outbound_event_token=")),
     ("answered, and kept alive", |connection| assert_eq!(connection.post("/events", numbered(0)).status, 401)),
 ];
 
-fn stranger(recipient: &Recipient, does: Does) -> Connection {
+fn unauthenticated(recipient: &Recipient, act: Action) -> Connection {
     let mut connection = recipient.connect();
-    does(&mut connection);
+    act(&mut connection);
     connection
 }
 
-/// How many are closed by now. It is not waited for.
+/// The number of connections that are closed now.
 fn closed(connections: &[Connection]) -> usize {
     connections.iter().filter(|connection| is_closed(connection.stream())).count()
 }
@@ -66,32 +66,32 @@ fn is_closed(stream: &TcpStream) -> bool {
 }
 
 #[test]
-fn where_strangers_hold_all_places_an_appliance_gets_through_and_keeps_its_connection() {
+fn an_appliance_gets_through_while_unauthenticated_clients_hold_all_connections() {
     let _alone = open_files::alone();
-    for (what, does) in STRANGERS {
+    for (what, act) in ACTIONS {
         let recipient = start(&[GUARDED], &["--max-connections", "500"]);
-        let mut strangers: Vec<_> = (0..500).map(|_| stranger(&recipient, does)).collect();
-        // They hold all of them: nobody was asked to go.
-        assert!(!recipient.log().contains("made room"), "{what}: {}", recipient.log());
+        let mut crowd: Vec<_> = (0..500).map(|_| unauthenticated(&recipient, act)).collect();
+        // They hold all connections, and none was closed.
+        assert!(!recipient.log().contains("was closed for a new one"), "{what}: {}", recipient.log());
         let mut appliance = recipient.connect();
         assert_eq!(appliance.post(WITH_TOKEN, numbered(1)).result(), "stored", "{what}");
-        // As many as there are places come again, one after the other; and the appliance comes with a second and a third connection.
+        // As many connections again, one after the other, and further connections of the appliance among them.
         for n in 0..500 {
-            strangers.push(stranger(&recipient, does));
+            crowd.push(unauthenticated(&recipient, act));
             if n % 50 == 0 {
                 assert_eq!(recipient.post(WITH_TOKEN, numbered(10 + n)).result(), "stored", "{what}");
             }
         }
         assert_eq!(appliance.post(WITH_TOKEN, numbered(2)).result(), "stored", "{what}");
-        wait_until("as many strangers went as there came too many", || closed(&strangers) >= 501);
+        wait_until("the excess connections are closed", || closed(&crowd) >= 501);
         assert_eq!(recipient.stored().len(), 12, "{what}");
-        assert!(recipient.log().contains("all 500 connections are taken"), "{what}: {}", recipient.log());
+        assert!(recipient.log().contains("all 500 connections are in use"), "{what}: {}", recipient.log());
     }
 }
 
-/// The same while they come as fast as they can, each with a new connection for each that is closed.
+/// The clients connect as fast as they can, again and again.
 #[test]
-fn a_flood_of_connections_keeps_no_appliance_out() {
+fn an_appliance_gets_through_a_flood_of_connections() {
     let _alone = open_files::alone();
     let recipient = start(&[GUARDED], &["--max-connections", "500"]);
     let over = AtomicBool::new(false);
@@ -108,7 +108,7 @@ fn a_flood_of_connections_keeps_no_appliance_out() {
                 }
             });
         }
-        wait_until("places run out", || recipient.log().contains("made room"));
+        wait_until("connections are closed", || recipient.log().contains("was closed for a new one"));
         let mut kept = recipient.connect();
         for n in 0..100 {
             assert_eq!(kept.post(WITH_TOKEN, numbered(n)).result(), "stored");
@@ -119,7 +119,7 @@ fn a_flood_of_connections_keeps_no_appliance_out() {
 }
 
 #[test]
-fn where_senders_with_a_token_hold_all_places_who_comes_waits_for_one() {
+fn a_new_connection_waits_while_authenticated_clients_hold_all() {
     let recipient = start(&[GUARDED], &["--max-connections", "2"]);
     let (mut first, mut second) = (recipient.connect(), recipient.connect());
     for appliance in [&mut first, &mut second] {
@@ -128,7 +128,9 @@ fn where_senders_with_a_token_hold_all_places_who_comes_waits_for_one() {
     let mut third = recipient.connect();
     let body = numbered(2);
     third.send(format!("POST {WITH_TOKEN} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
-    wait_until("it is told that all are held", || recipient.log().contains("all 2 connections are held by senders"));
+    wait_until("the log says that all are held", || {
+        recipient.log().contains("authenticated clients hold all 2 connections")
+    });
     for appliance in [&mut first, &mut second] {
         assert_eq!(appliance.post(WITH_TOKEN, numbered(1)).result(), "duplicate");
     }
@@ -141,16 +143,16 @@ fn where_senders_with_a_token_hold_all_places_who_comes_waits_for_one() {
 }
 
 #[test]
-fn an_address_keeps_so_many_connections_without_a_token_and_as_many_as_it_likes_with_one() {
+fn the_limit_per_address_applies_only_to_connections_without_a_token() {
     let recipient = start(&[GUARDED], &["--max-connections-per-address", "3"]);
     let mut appliances: Vec<_> = (0..10).map(|_| recipient.connect()).collect();
     for appliance in &mut appliances {
         assert_eq!(appliance.post(WITH_TOKEN, numbered(1)).status, 200);
     }
-    let strangers: Vec<_> =
-        STRANGERS.iter().flat_map(|(_, does)| [stranger(&recipient, *does), stranger(&recipient, *does)]).collect();
-    wait_until("all but three went", || closed(&strangers) >= 3);
-    assert_eq!(closed(&strangers), 3, "{}", recipient.log());
+    let connect = |(_, act): &(&str, Action)| [unauthenticated(&recipient, *act), unauthenticated(&recipient, *act)];
+    let others: Vec<_> = ACTIONS.iter().flat_map(connect).collect();
+    wait_until("all but three are closed", || closed(&others) >= 3);
+    assert_eq!(closed(&others), 3, "{}", recipient.log());
     for appliance in &mut appliances {
         assert_eq!(appliance.post(WITH_TOKEN, numbered(1)).result(), "duplicate");
     }
@@ -162,8 +164,8 @@ fn get(connection: &mut Connection, path: &str, more: &str) -> Response {
 }
 
 #[test]
-fn a_flood_of_requests_gets_429_and_an_appliance_from_the_same_address_200() {
-    let recipient = start(&[GUARDED], &["--stranger-requests-per-second", "5"]);
+fn a_flood_of_requests_is_answered_429_and_an_appliance_of_the_same_address_200() {
+    let recipient = start(&[GUARDED], &["--unauthenticated-requests-per-second", "5"]);
     let (over, refused) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         let _over = Over(&over);
@@ -194,7 +196,7 @@ fn a_flood_of_requests_gets_429_and_an_appliance_from_the_same_address_200() {
         }
     });
     assert_eq!(recipient.stored().len(), 200);
-    // They do not fill the log.
+    // The refused requests do not fill the log.
     let log = recipient.log();
     let refused = refused.into_inner();
     let lines = log.lines().filter(|line| line.contains("429")).count();
@@ -202,7 +204,7 @@ fn a_flood_of_requests_gets_429_and_an_appliance_from_the_same_address_200() {
 }
 
 #[test]
-fn whoever_has_a_token_of_any_kind_is_not_limited() {
+fn a_client_with_a_token_of_any_kind_is_not_limited() {
     let destinations =
         r#"destinations=[{"name": "puller", "format": "pull", "secret": "whsec_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1u"}]"#;
     let settings = [
@@ -212,7 +214,7 @@ fn whoever_has_a_token_of_any_kind_is_not_limited() {
         "tick_token=a-tick-token-of-many",
         destinations,
     ];
-    let recipient = start(&settings, &["--stranger-requests-per-second", "1"]);
+    let recipient = start(&settings, &["--unauthenticated-requests-per-second", "1"]);
     let bearer = |token: &str| format!("Authorization: Bearer {token}\r\n");
     let mut connection = recipient.connect();
     for (path, more) in [
@@ -236,8 +238,8 @@ fn whoever_has_a_token_of_any_kind_is_not_limited() {
 }
 
 #[test]
-fn behind_a_proxy_that_is_trusted_each_client_is_limited_and_the_proxy_is_not() {
-    let arguments = ["--trust-forwarded", "127.0.0.1", "--stranger-requests-per-second", "3"];
+fn behind_a_trusted_proxy_each_client_is_limited_and_the_proxy_is_not() {
+    let arguments = ["--trust-forwarded", "127.0.0.1", "--unauthenticated-requests-per-second", "3"];
     let recipient = start(&[GUARDED], &[&arguments[..], &["--max-connections-per-address", "1"]].concat());
     let mut from_proxy: Vec<_> = (0..5).map(|_| recipient.connect()).collect();
     for client in 1..4 {
@@ -260,16 +262,16 @@ fn a_trial_on_this_machine_is_not_limited() {
 }
 
 #[test]
-fn where_ingest_is_open_a_limit_that_is_asked_for_is_for_all() {
-    let recipient = start(&[OPEN], &["--stranger-requests-per-second", "3"]);
+fn with_open_ingest_an_explicit_limit_applies_to_all_clients() {
+    let recipient = start(&[OPEN], &["--unauthenticated-requests-per-second", "3"]);
     let mut connection = recipient.connect();
     let statuses: Vec<_> = (0..20).map(|_| connection.post("/events", numbered(1)).status).collect();
     assert!(statuses[..3] == [200; 3] && statuses.contains(&429), "{statuses:?}");
 }
 
 #[test]
-fn a_refused_request_s_body_is_not_waited_for_and_is_not_taken_for_the_next_request() {
-    let recipient = start(&[GUARDED], &["--stranger-requests-per-second", "1"]);
+fn the_body_of_a_refused_request_is_not_waited_for_and_not_read_as_a_request() {
+    let recipient = start(&[GUARDED], &["--unauthenticated-requests-per-second", "1"]);
     let mut connection = recipient.connect();
     while connection.post("/events", numbered(1)).status != 429 {}
     connection
@@ -279,7 +281,7 @@ fn a_refused_request_s_body_is_not_waited_for_and_is_not_taken_for_the_next_requ
     assert!(connection.is_at_its_end());
 }
 
-/// The host in a shell that has set limits for it.
+/// The host in a shell that sets limits first.
 fn limited(recipient_limits: &str, host: &Command) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("{recipient_limits}; exec \"$0\" \"$@\"")]);
@@ -288,34 +290,33 @@ fn limited(recipient_limits: &str, host: &Command) -> Command {
 }
 
 #[test]
-fn the_limit_for_open_files_is_raised_and_what_does_not_fit_is_said() {
+fn the_limit_on_open_files_is_raised_or_reported() {
     let _alone = open_files::alone();
     let recipient = Recipient::start_host(&[GUARDED], |host| limited("ulimit -Sn 64", &host));
-    let mut strangers: Vec<_> = (0..300).map(|_| recipient.connect()).collect();
-    for stranger in &mut strangers {
-        assert_eq!(stranger.post("/events", numbered(1)).status, 401, "{}", recipient.log());
+    let mut clients: Vec<_> = (0..300).map(|_| recipient.connect()).collect();
+    for client in &mut clients {
+        assert_eq!(client.post("/events", numbered(1)).status, 401, "{}", recipient.log());
     }
-    // The process may have no more than these.
-    let appliance_comes_through = |limits: &str, places: usize| {
+    // With a hard limit, too.
+    let appliance_gets_through = |limits: &str, places: usize| {
         let recipient = Recipient::start_host(&[GUARDED], |host| limited(limits, &host));
-        assert!(recipient.log().contains(&format!("no more than {places} connections")), "{}", recipient.log());
-        let strangers: Vec<_> = (0..2 * places).map(|_| recipient.connect()).collect();
+        assert!(recipient.log().contains(&format!("allows only {places} connections")), "{}", recipient.log());
+        let clients: Vec<_> = (0..2 * places).map(|_| recipient.connect()).collect();
         assert_eq!(recipient.post(WITH_TOKEN, numbered(1)).status, 200, "{}", recipient.log());
-        drop(strangers);
+        drop(clients);
         assert!(!recipient.log().contains("was not accepted"), "{}", recipient.log());
     };
-    appliance_comes_through("ulimit -n 600", 88);
+    appliance_gets_through("ulimit -n 600", 88);
     let mut asked = host();
     asked.args(["serve", "--variable", GUARDED, "--max-connections", "100", "--store", "memory"]);
     let output = support::to_its_end(limited("ulimit -n 600", &asked));
     let says = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success(), "{says}");
-    assert!(says.contains("--max-connections 100 needs 612 open files, and this process may have 600"), "{says}");
+    assert!(says.contains("--max-connections 100 needs 612 open files, and the limit is 600"), "{says}");
 }
 
-/// Requests that were taken though it was not clear whom they were for or what their body was, or refused without a word in the log.
 #[test]
-fn a_request_with_an_odd_head_is_refused_and_logged() {
+fn a_request_with_an_ambiguous_head_is_refused_and_logged() {
     let recipient = start(&[OPEN], &[]);
     let body = numbered(1);
     let post = |head: &str| format!("POST {head}Content-Length: {}\r\n\r\n{body}", body.len());
@@ -324,21 +325,21 @@ fn a_request_with_an_odd_head_is_refused_and_logged() {
         ("no Host", post("/events HTTP/1.1\r\n"), 400, true),
         ("two Hosts", post("/events HTTP/1.1\r\nHost: a\r\nHost: a\r\n"), 400, true),
         ("no Host in HTTP/1.0", post("/events HTTP/1.0\r\n"), 200, true),
-        ("a path that is empty", post("http://recipient?x=1 HTTP/1.1\r\nHost: recipient\r\n"), 200, true),
+        ("an empty path", post("http://recipient?x=1 HTTP/1.1\r\nHost: recipient\r\n"), 200, true),
         (
             "another transfer coding",
             "POST /events HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n".to_owned(),
             501,
             true,
         ),
-        ("no HTTP", "GET\r\n\r\n".to_owned(), 400, false),
-        ("a name that is none", post("/events HTTP/1.1\r\nHost: a\r\na b: c\r\n"), 400, false),
+        ("not HTTP", "GET\r\n\r\n".to_owned(), 400, false),
+        ("an invalid header name", post("/events HTTP/1.1\r\nHost: a\r\na b: c\r\n"), 400, false),
         ("a long path", post(&format!("/{long} HTTP/1.1\r\nHost: a\r\n")), 431, false),
         ("too many headers", post(&format!("/events HTTP/1.1\r\nHost: a\r\n{}", "X: y\r\n".repeat(200))), 431, false),
     ];
     for (what, request, status, has_body) in cases {
         let mut connection = recipient.connect();
-        // It may be answered before all of it was read.
+        // The host can answer before it has read everything.
         let _ = connection.try_send(&request);
         let response = connection.receive();
         assert_eq!(response.status, status, "{what}: {response:?}");

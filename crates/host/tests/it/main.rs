@@ -1,4 +1,4 @@
-//! What the host promises, tried from outside and, where that says more, on its library. One program: each of its own would link wasmtime.
+//! Tests of the host, from outside and on its library. They are one program, since each program links wasmtime.
 //!
 //! Where a new test goes:
 //!
@@ -6,31 +6,31 @@
 //! |---|---|
 //! | our host alone | a file in this folder |
 //! | every host: ours, Spin, wasmCloud | `PROMISES` in `../end_to_end.rs` |
-//! | what needs a program or a right that may be missing, so it may be skipped | a program of its own beside this folder, with `harness = false` in `Cargo.toml` and `../support/trials.rs` |
-//! | the memory of the host | `../crowd.rs`: a test beside it in the same program would change what is measured |
+//! | tests that need a program or a right that can be missing | a program beside this folder, with `harness = false` in `Cargo.toml` and `../support/trials.rs` |
+//! | the memory of the host | `../crowd.rs`: another test in the same program would change the measurement |
 //! | the host together with the appliance | `crates/appliance/tests/` |
 //!
-//! Tests of one program run beside each other in threads, so none may change what the threads share: the environment, the current directory,
-//! the mask of permissions, the handling of signals. Each gives that to the host's command instead. The limit for open files is the exception:
-//! [`open_files`] raises it for all of them.
+//! Tests of a program run in parallel threads, so none may change what the threads share: the environment, the current
+//! directory, the umask, signal handlers. Set these for the host's command instead. The limit on open files is the
+//! exception: [`open_files`] raises it for all tests.
 //!
-//! | File | What it promises |
+//! | File | What it tests |
 //! |---|---|
-//! | `command.rs` | arguments, environment and files of settings: what is said of them, and exit codes |
-//! | `component.rs` | what is built, and that each component reads what the other stored |
-//! | `destinations.rs` | whom the host trusts where it sends events, and what it says of a destination that it cannot reach |
-//! | `documented_metrics.rs` | `docs/operate/metrics.md` has every metric that the host serves, and no other |
-//! | `durability.rs` | the store keeps what it took, and what cannot be a store is an error at the start |
-//! | `faults.rs` | a damaged or read-only file, slow and many senders, a stop while they send |
-//! | `guests.rs` | what a guest may not do |
-//! | `limits.rs` | limits of connections, requests and open files, and that they never concern a sender with a token |
+//! | `command.rs` | arguments, environment, files of settings, and exit codes |
+//! | `component.rs` | the build outputs, and that each component reads what the other stored |
+//! | `destinations.rs` | the authorities trusted for destinations, and the reasons for an unreachable destination |
+//! | `documented_metrics.rs` | `docs/operate/metrics.md` has exactly the metrics that the host serves |
+//! | `durability.rs` | the store keeps its events, and a file that is not a store is an error at the start |
+//! | `faults.rs` | damaged and read-only files, slow and many clients, a stop while they send |
+//! | `guests.rs` | the limits of a guest |
+//! | `limits.rs` | limits on connections, requests and open files, which never apply to authenticated clients |
 //! | `many_keys.rs` | lists of a million keys |
 //! | `metrics.rs` | `/metrics` |
 //! | `moved_files.rs` | the store's file is renamed, deleted or replaced while the host runs |
-//! | `open_files.rs` | (no promise) turns for tests that hold very many connections |
-//! | `openapi.rs` | the answers are as `/openapi.yaml` describes them |
+//! | `open_files.rs` | (no tests) turns for tests with a large number of connections |
+//! | `openapi.rs` | the answers match `/openapi.yaml` |
 //! | `pages.rs` | the component on a host that lists keys in pages |
-//! | `private.rs` | modes of the files that the host makes |
+//! | `private.rs` | permissions of the files that the host makes |
 //! | `secrets.rs` | no token is in a log, an answer or the store |
 //! | `store_commands/` | `outbound-events-host store …` |
 //! | `tls/` | https |

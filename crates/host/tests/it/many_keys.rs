@@ -1,4 +1,4 @@
-//! How far a list of all keys goes: no platform lists a part of them, and an instance has 128 MiB.
+//! Lists of a large number of keys: no platform lists a part of them, and an instance has 128 MiB.
 
 use std::ops::Range;
 use std::path::Path;
@@ -7,7 +7,7 @@ use crate::support::{Kind, OPEN, Recipient, Response, numbered};
 
 const TOKEN: &str = "a-read-token-of-many-characters";
 
-/// Writes the keys of events past the recipient, ten events a session. Their values cannot be read.
+/// Writes keys of events directly into the store, ten events per session. Their values cannot be read.
 fn fill(store: &Path, events: Range<u64>) {
     let mut connection = rusqlite::Connection::open(store).unwrap();
     connection.pragma_update(None, "synchronous", "OFF").unwrap();
@@ -33,8 +33,8 @@ fn ask(recipient: &Recipient, method: &str, path: &str, token: &str) -> Response
     connection.receive()
 }
 
-/// 16 lists at once took 1.5 GB, and an event waited 294 ms for them rather than 0.7. One after the other they took 450 MB where each was
-/// made on another thread.
+/// At once, 16 lists took 1.5 GB, and an event waited 294 ms instead of 0.7. One at a time, on different threads, they
+/// took 450 MB.
 #[test]
 fn many_readers_take_turns_and_events_are_taken_meanwhile() {
     let recipient = Recipient::start(Kind::Host, &[OPEN, &format!("read_tokens={TOKEN}"), "loose_events=10000000"]);
@@ -47,7 +47,7 @@ fn many_readers_take_turns_and_events_are_taken_meanwhile() {
         }
         readers.into_iter().flat_map(|reader| reader.join().unwrap()).collect::<Vec<_>>()
     });
-    // Who had to wait for too long is told to come again.
+    // A reader that waited too long is told to retry.
     for answer in &reads {
         let later = answer.status == 503 && answer.header("retry-after") == "5";
         assert!(answer.status == 200 || later, "{answer:?}");
@@ -64,13 +64,13 @@ fn half_a_million_loose_events_are_listed_and_more_keys_than_fit_are_refused() {
         Recipient::start(Kind::Host, &[OPEN, &format!("read_tokens={TOKEN}"), &format!("admin_tokens={ADMIN}")]);
     let session = format!("/api/sessions/default/{:032x}", 7);
     let lists = ["/api/sessions", "/api/stats", "/api/events?limit=1", "/api/set-aside", &session];
-    // The oldest, and those that can be packed.
+    // The oldest events, which can be packed.
     let mut sender = recipient.connect();
     for n in 0..1_000 {
         assert_eq!(sender.post("/events", numbered(n)).result(), "stored");
     }
     let mut filled = 0;
-    // At 1,000,000 the host refuses the list of keys, or the instance would be stopped.
+    // With 1,000,000 keys, the host refuses the list, since the instance would exceed its memory.
     for (events, status) in [(500_000, 200), (800_000, 200), (1_000_000, 503)] {
         fill(&recipient.store_path(), filled..events);
         filled = events;
@@ -79,12 +79,12 @@ fn half_a_million_loose_events_are_listed_and_more_keys_than_fit_are_refused() {
             assert_eq!(answer.status, status, "{events}: {answer:?}");
             assert!(status == 200 || answer.header("content-type") == "application/problem+json", "{answer:?}");
         }
-        // A pass has room for its own lists beside that one. It had not, where packing was needed most.
+        // Compaction has room for its own lists beside that one.
         let packed = ask(&recipient, "POST", "/api/pack", ADMIN);
         assert_eq!(packed.status, status, "{events}: {}", packed.text());
-        // Events are taken all the same.
+        // Events are still stored.
         assert_eq!(recipient.post("/events", numbered(events as usize)).result(), "stored");
     }
-    assert!(recipient.log().contains("keys are more than an instance's memory holds"));
+    assert!(recipient.log().contains("keys exceeds the memory of an instance"));
     assert!(!recipient.log().contains("the component failed"));
 }

@@ -1,5 +1,5 @@
-//! `/metrics`: what it counts, for whom, and that nobody makes it grow without end. That Prometheus reads it, and what the dashboard
-//! and the alert rules make of it, is tried where the appliance is: `crates/appliance/tests/prometheus.rs`.
+//! `/metrics`: its values and its bounded size. `crates/appliance/tests/prometheus.rs` tries Prometheus, the dashboard
+//! and the alert rules.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ fn start(variables: &[&str]) -> Recipient {
     })
 }
 
-/// Where the host says that its metrics are.
+/// The address of the metrics in the log.
 fn address(recipient: &Recipient) -> SocketAddr {
     let log = recipient.log();
     let said = log.rsplit("metrics are at http://").next().unwrap();
@@ -23,12 +23,12 @@ fn address(recipient: &Recipient) -> SocketAddr {
 }
 
 fn ask(address: SocketAddr, head: &str) -> Response {
-    let mut connection = Connection::to(address);
+    let mut connection = Connection::open(address);
     connection.send(format!("{head} HTTP/1.1\r\nHost: x\r\n\r\n"));
     connection.receive()
 }
 
-/// What is told, by name and labels.
+/// The samples of a page, by name and labels.
 fn figures(recipient: &Recipient) -> BTreeMap<String, f64> {
     let page = ask(address(recipient), "GET /metrics");
     assert_eq!((page.status, page.header("content-type")), (200, "text/plain; version=0.0.4; charset=utf-8"));
@@ -37,7 +37,7 @@ fn figures(recipient: &Recipient) -> BTreeMap<String, f64> {
     lines.map(|(name, value)| (name.to_owned(), value.parse().unwrap())).collect()
 }
 
-/// One of them; 0 if it is not told.
+/// The value of a sample; 0 if it is missing.
 fn figure(recipient: &Recipient, name: &str) -> f64 {
     figures(recipient).get(&format!("outbound_events_{name}")).copied().unwrap_or_default()
 }
@@ -63,9 +63,9 @@ fn requests_events_instances_and_commits_are_counted() {
     }
     assert_eq!(connection.post(&with_token("east"), "no event").result(), "set-aside");
     assert_eq!(connection.post("/events/west", numbered(1)).status, 401);
-    // An instance is at work until what it goes on with after its answer is done.
+    // An instance is in use until its work after the answer ends.
     wait_until("all five instances are done", || figure(&recipient, "guest_duration_seconds_count") == 5.0);
-    let told = figures(&recipient);
+    let samples = figures(&recipient);
     for (name, expected) in [
         ("build_info{version=\"0.1.0\"}", 1.0),
         ("requests_total{method=\"POST\",route=\"/events/{site}\",status=\"200\"}", 4.0),
@@ -82,13 +82,13 @@ fn requests_events_instances_and_commits_are_counted() {
         ("instances_limit", 128.0),
         ("connections", 1.0),
     ] {
-        assert_eq!(told.get(&format!("outbound_events_{name}")), Some(&expected), "{name} in {told:#?}");
+        assert_eq!(samples.get(&format!("outbound_events_{name}")), Some(&expected), "{name} in {samples:#?}");
     }
     let on_disk = recipient.store_path().metadata().unwrap().len() as f64;
-    assert_eq!(told["outbound_events_store_bytes{file=\"database\"}"], on_disk);
-    assert!(told["outbound_events_store_bytes{file=\"log\"}"] > 0.0);
-    assert!(told["outbound_events_disk_free_bytes"] <= told["outbound_events_disk_size_bytes"]);
-    assert!(!told.keys().any(|name| name.contains("west")), "a site of a stranger: {told:#?}");
+    assert_eq!(samples["outbound_events_store_bytes{file=\"database\"}"], on_disk);
+    assert!(samples["outbound_events_store_bytes{file=\"log\"}"] > 0.0);
+    assert!(samples["outbound_events_disk_free_bytes"] <= samples["outbound_events_disk_size_bytes"]);
+    assert!(!samples.keys().any(|name| name.contains("west")), "a site of an unauthenticated client: {samples:#?}");
     drop(connection);
     wait_until("the connection is closed", || figure(&recipient, "connections") == 0.0);
 }
@@ -109,7 +109,7 @@ fn metrics_are_at_an_address_of_their_own_and_nowhere_else() {
     ] {
         assert_eq!(ask(address, head).status, status, "{head}");
     }
-    let mut connection = Connection::to(address);
+    let mut connection = Connection::open(address);
     connection.send("HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_eq!(connection.receive_head().status, 200);
 }
@@ -129,7 +129,7 @@ fn without_the_option_there_are_none() {
 }
 
 #[test]
-fn what_strangers_and_senders_write_makes_no_figures_without_end() {
+fn clients_cannot_create_unlimited_series() {
     let recipient = start(&[GUARDED]);
     let mut connection = recipient.connect();
     for n in 0..300 {
@@ -138,27 +138,30 @@ fn what_strangers_and_senders_write_makes_no_figures_without_end() {
         let path = format!("/api/sessions/site-{n}/session-{n}");
         connection.send(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"));
         assert_eq!(connection.receive().status, 503);
-        assert_eq!(connection.post(&format!("/events/stranger-{n}"), numbered(n)).status, 401);
+        assert_eq!(connection.post(&format!("/events/unknown-{n}"), numbered(n)).status, 401);
         assert_eq!(connection.post(&with_token(&format!("sender-{n}")), numbered(n)).status, 200);
     }
-    let told = figures(&recipient);
-    let of = |name: &str| told.iter().filter(|(told, _)| told.starts_with(&format!("outbound_events_{name}"))).count();
-    assert!(of("requests_total") < 20, "{told:#?}");
-    assert_eq!(told["outbound_events_requests_total{method=\"other\",route=\"none\",status=\"404\"}"], 300.0);
+    let samples = figures(&recipient);
+    let of = |name: &str| {
+        let prefix = format!("outbound_events_{name}");
+        samples.keys().filter(|sample| sample.starts_with(&prefix)).count()
+    };
+    assert!(of("requests_total") < 20, "{samples:#?}");
+    assert_eq!(samples["outbound_events_requests_total{method=\"other\",route=\"none\",status=\"404\"}"], 300.0);
     assert_eq!((of("received_total"), of("last_event_timestamp_seconds")), (257, 257));
-    assert_eq!(told["outbound_events_received_total{site=\"_other\",result=\"stored\"}"], 44.0);
+    assert_eq!(samples["outbound_events_received_total{site=\"_other\",result=\"stored\"}"], 44.0);
 }
 
 #[test]
 fn when_a_site_last_sent_is_known_after_a_restart_too() {
     let recipient = start(&[OPEN]);
-    // Sites whose names begin alike, and one whose events are packed.
+    // Sites with a common prefix, and one with packed events.
     for (site, n) in [("a", 10), ("a", 7), ("a-b", 9), ("ab", 8), ("packed", 6)] {
         recipient.post(&format!("/events/{site}"), numbered(n));
     }
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as f64;
-    for (site, told) in last_events(&recipient) {
-        assert!((told - now).abs() < 3600.0, "{site} has just sent: {told}");
+    for (site, time) in last_events(&recipient) {
+        assert!((time - now).abs() < 3600.0, "{site} just sent: {time}");
     }
     let recipient = recipient.kill_and_restart_by(|mut host| {
         let store = store_path(&host);
@@ -168,11 +171,11 @@ fn when_a_site_last_sent_is_known_after_a_restart_too() {
         host.args(["--metrics", "127.0.0.1:0"]);
         host
     });
-    // Of when they were taken, whatever their own times are.
+    // The time of recording counts, not the event's own time.
     let last = last_events(&recipient);
     assert_eq!(last.keys().map(String::as_str).collect::<Vec<_>>(), ["a", "a-b", "ab", "packed"]);
-    for (site, told) in last {
-        assert!((told - now).abs() < 3600.0, "{site} has sent before the restart: {told}");
+    for (site, time) in last {
+        assert!((time - now).abs() < 3600.0, "{site} has sent before the restart: {time}");
     }
 }
 
@@ -182,13 +185,13 @@ fn store_path(host: &Command) -> String {
 }
 
 #[test]
-fn what_limits_turn_away_is_counted() {
+fn requests_and_connections_above_limits_are_counted() {
     let recipient = Recipient::start_host(&[GUARDED], |mut host| {
-        host.args(["--metrics", "127.0.0.1:0", "--stranger-requests-per-second", "1", "--max-connections", "2"]);
+        host.args(["--metrics", "127.0.0.1:0", "--unauthenticated-requests-per-second", "1", "--max-connections", "2"]);
         host
     });
     let mut connection = recipient.connect();
-    // So many at once that some come within a second of others, however slow the machine.
+    // Enough requests that several fall within one second, even on a slow machine.
     let requests = 50;
     connection.send("GET /health HTTP/1.1\r\nHost: x\r\n\r\n".repeat(requests));
     let refused = (0..requests).filter(|_| connection.receive().status == 429).count();
@@ -201,15 +204,15 @@ fn what_limits_turn_away_is_counted() {
 }
 
 fn last_events(recipient: &Recipient) -> BTreeMap<String, f64> {
-    let told = figures(recipient).into_iter().filter_map(|(name, value)| {
+    let samples = figures(recipient).into_iter().filter_map(|(name, value)| {
         let site = name.strip_prefix("outbound_events_last_event_timestamp_seconds{site=\"")?.strip_suffix("\"}")?;
         Some((site.to_owned(), value))
     });
-    told.collect()
+    samples.collect()
 }
 
 #[test]
-fn a_store_in_memory_has_no_files_to_be_measured() {
+fn a_store_in_memory_has_no_metrics_of_files() {
     let recipient = Recipient::start_host(&[GUARDED], |host| {
         let store = store_path(&host);
         let mut in_memory = support::host();
@@ -218,10 +221,10 @@ fn a_store_in_memory_has_no_files_to_be_measured() {
         in_memory
     });
     recipient.post(&with_token("hq"), "no event");
-    let told = figures(&recipient);
-    assert_eq!(told["outbound_events_set_aside"], 1.0);
+    let samples = figures(&recipient);
+    assert_eq!(samples["outbound_events_set_aside"], 1.0);
     for absent in ["store_bytes", "disk_", "commit_"] {
-        assert!(!told.keys().any(|name| name.contains(absent)), "{absent}: {told:#?}");
+        assert!(!samples.keys().any(|name| name.contains(absent)), "{absent}: {samples:#?}");
     }
 }
 

@@ -1,5 +1,5 @@
-//! What the host promises when its files are renamed, deleted, replaced or damaged while it serves from them: nothing is answered 200 that
-//! the file at the store's path does not have.
+//! The host's files are renamed, deleted, replaced or damaged while it runs: every event answered 200 is in the file at
+//! the store's path.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +13,7 @@ use outbound_events_host::store::KeyValueStore;
 
 const READ: &str = "read_tokens=a-token-of-24-characters";
 
-/// How many events are answered 200 before anything happens.
+/// The number of events answered 200 before the change.
 const BEFORE: usize = 20;
 
 fn get(recipient: &Recipient, path: &str) -> Response {
@@ -37,9 +37,9 @@ fn ids(store: &Path) -> BTreeSet<String> {
     stored(store).into_iter().map(|(key, _)| key.rsplit('.').next().unwrap().to_owned()).collect()
 }
 
-/// Nothing is answered 200: no new event, no repeat, no read; and whoever asks is told why.
+/// Nothing is answered 200: no new event, no repeat, no read. Each answer has the reason.
 fn answers_nothing(recipient: &Recipient, what: &str) {
-    // The repeat first: nothing has been committed since.
+    // The repeat first, before any commit.
     for n in [0, BEFORE, BEFORE + 1] {
         let response = recipient.post("/", numbered(n));
         assert_eq!((response.status, response.header("retry-after")), (503, "5"), "{what}, event {n}: {response:?}");
@@ -56,14 +56,14 @@ fn answers_again(recipient: &Recipient, what: &str) {
     for n in 0..BEFORE {
         assert_eq!(recipient.post("/", numbered(n)).result(), "duplicate", "{what}, event {n}");
     }
-    // Those that were refused meanwhile: the file may have them, or not.
+    // Refused events can be in the file or not.
     for n in BEFORE..BEFORE + 5 {
         assert_eq!(recipient.post("/", numbered(n)).status, 200, "{what}, event {n}");
     }
     assert_eq!(get(recipient, "/api/events?limit=500").status, 200, "{what}");
 }
 
-/// Waits for what the host does by itself.
+/// Waits for an action that the host takes by itself.
 fn until(what: &str, is_so: impl Fn() -> bool) {
     let started = Instant::now();
     while !is_so() {
@@ -72,14 +72,14 @@ fn until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// The store's file, and another name for it.
+/// The store's file and a second name for it.
 struct Names {
     file: PathBuf,
     aside: PathBuf,
 }
 
 impl Names {
-    fn of(recipient: &Recipient, name: &str) -> Self {
+    fn in_folder_of(recipient: &Recipient, name: &str) -> Self {
         let folder = recipient.store_path().parent().unwrap().to_owned();
         Self { file: folder.join(name), aside: folder.join("aside") }
     }
@@ -95,7 +95,7 @@ impl Names {
 
 const FILES: [&str; 3] = ["sqlite_key_value.db", "sqlite_key_value.db-wal", "sqlite_key_value.db-shm"];
 
-/// 30 events were answered 200 by a host whose file had been renamed, and none of them was there after a restart.
+/// Without the check, 30 events were answered 200 by a host whose file had been renamed, and all were lost.
 #[test]
 fn while_a_file_of_the_store_is_not_at_its_path_nothing_is_answered_200_and_once_it_is_back_all_is_there() {
     for name in FILES {
@@ -103,13 +103,13 @@ fn while_a_file_of_the_store_is_not_at_its_path_nothing_is_answered_200_and_once
             let what = format!("{name}, replaced: {replaced}");
             let recipient = Recipient::start_host(&[OPEN, READ], |host| host);
             let mut acknowledged = sent(&recipient);
-            let names = Names::of(&recipient, name);
+            let names = Names::in_folder_of(&recipient, name);
             names.rename();
             if replaced {
                 fs::write(&names.file, "another file").unwrap();
             }
             if replaced {
-                // Before a repeat has had the files compared: its own commit does.
+                // A repeat compares the files, so it comes after a new event, whose commit also does.
                 assert_eq!(recipient.post("/", numbered(BEFORE + 2)).status, 503, "{what}");
             }
             answers_nothing(&recipient, &what);
@@ -129,7 +129,7 @@ fn while_a_file_of_the_store_is_not_at_its_path_nothing_is_answered_200_and_once
 }
 
 #[test]
-fn a_store_by_way_of_a_link_or_in_a_folder_is_missed_when_these_lead_elsewhere() {
+fn a_changed_link_or_folder_of_the_store_is_noticed() {
     let real = tempfile::tempdir().unwrap();
     let recipient = Recipient::start_host(&[OPEN, READ], |host| {
         let store = store_of(&host);
@@ -154,9 +154,9 @@ fn a_store_by_way_of_a_link_or_in_a_folder_is_missed_when_these_lead_elsewhere()
     answers_again(&recipient, "the folder");
 }
 
-/// The log has what the file does not have yet, and a deleted one is gone with the process: 60 events were.
+/// The log has commits that the file does not have yet. Without saving it, 60 events were lost with the process.
 #[test]
-fn what_was_answered_200_before_the_log_was_deleted_is_saved_whether_or_not_anyone_sends() {
+fn a_deleted_log_is_saved_with_and_without_further_requests() {
     for sends in [true, false] {
         let recipient = Recipient::start_host(&[OPEN, READ], |host| host);
         let acknowledged = sent(&recipient);
@@ -164,16 +164,16 @@ fn what_was_answered_200_before_the_log_was_deleted_is_saved_whether_or_not_anyo
         if sends {
             answers_nothing(&recipient, "the log was deleted");
         }
-        until("the log is saved", || recipient.log().contains("is saved in the store's file"));
+        until("the log was saved", || recipient.log().contains("was saved in the store's file"));
         let recipient = recipient.kill_and_restart();
         answers_again(&recipient, "after a restart");
         assert!(ids(&recipient.store_path()).is_superset(&acknowledged), "sends: {sends}");
     }
 }
 
-/// 1,500 events were answered 200; then SQLite removed the log of the backup that stood there, and the file was malformed.
+/// Without this, SQLite removed the log of a backup that was put in place, and the file was damaged.
 #[test]
-fn a_file_that_was_put_in_place_of_the_store_is_left_as_it_is_by_a_host_that_stops() {
+fn a_stopping_host_does_not_change_a_file_put_in_place_of_the_store() {
     for name in ["sqlite_key_value.db", "sqlite_key_value.db-wal"] {
         let mut recipient = Recipient::start_host(&[OPEN, READ], |host| host);
         sent(&recipient);
@@ -192,9 +192,9 @@ fn a_file_that_was_put_in_place_of_the_store_is_left_as_it_is_by_a_host_that_sto
     }
 }
 
-/// A page of a large file is found damaged when it is first read.
+/// A damaged page of a large file is found when it is first read.
 #[test]
-fn damage_that_is_found_while_it_serves_turns_health_to_503_and_says_what_to_do() {
+fn damage_found_while_serving_makes_health_503() {
     let recipient = Recipient::start_host(&[OPEN, READ], |host| {
         damaged_store(&store_of(&host));
         host
@@ -208,7 +208,7 @@ fn damage_that_is_found_while_it_serves_turns_health_to_503_and_says_what_to_do(
     assert!(log.contains(".recover") && !log.contains("nothing is lost"), "{log}");
 }
 
-/// Too large to be checked at the start, and with noise where its keys are.
+/// Makes a file too large to be checked at the start, with noise in its keys.
 fn damaged_store(path: &Path) {
     drop(KeyValueStore::sqlite(path).unwrap());
     let mut made = rusqlite::Connection::open(path).unwrap();
@@ -222,7 +222,7 @@ fn damaged_store(path: &Path) {
     drop(made);
     let file = fs::OpenOptions::new().write(true).open(path).unwrap();
     let bytes = file.metadata().unwrap().len();
-    // Keys are after the large value; the first page, with the table's definition, is whole.
+    // The keys come after the large value; the first page, with the table's definition, is intact.
     for page in (bytes / 4096 - 100)..(bytes / 4096 - 20) {
         file.write_all_at(&[0xA5; 4096], page * 4096).unwrap();
     }

@@ -1,16 +1,17 @@
-//! Tests that hold very many connections take turns: together they need more open files than a process may have.
+//! Tests with a large number of connections run one at a time: together they need more open files than the limit
+//! allows.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The turn of a test that holds very many connections. The limit for open files is raised for it.
+/// The turn of such a test. Raises the limit on open files.
 pub fn alone() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     raise();
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Raises the limit for open files of this process, and of the hosts that it starts, as far as it may be; gives the limit. A host raises its
-/// own limit in the same way, so tests that look at that give it a lower one.
+/// Raises the limit on open files of this process and of the hosts that it starts, as far as possible. Returns the
+/// limit. A host also raises its own limit, so tests of that set a lower one.
 #[cfg(unix)]
 pub fn raise() -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

@@ -1,4 +1,4 @@
-//! The description of the API is true: schemathesis makes requests of it, and holds the answers to it.
+//! The description of the API is correct: schemathesis sends requests by it and checks the answers.
 
 use crate::forms;
 use std::collections::BTreeSet;
@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::support::{self, GUARDED, Kind, Recipient, TOKEN};
 use serde_json::Value;
 
-/// One where nobody listens, and one that pulls.
+/// A destination without a server, and one that pulls.
 const DESTINATIONS: &str = r#"destinations=[{"name": "0", "url": "http://127.0.0.1:9/"}, {"name": "a", "format": "pull", "secret": "whsec_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1u"}]"#;
 
 #[test]
@@ -27,14 +27,14 @@ fn every_answer_is_as_described() {
     for (_, form) in forms::seven() {
         recipient.post(&path, form);
     }
-    // More than are erased and removed on the way.
+    // More events than the calls erase and remove.
     for n in 0..100 {
         let begin = "event=support_conference_begin&version=1&timestamp=1700000000";
         recipient.post(&path, format!("{begin}&lsid={n:032x}"));
         recipient.post(&path, format!("no event {n}"));
     }
-    // A sender with a token may send anything, and it is kept: so only what is described is tried there, and where calls follow from
-    // one another.
+    // With a token, any body is stored, so requests that violate the description are left out there, and for linked
+    // calls.
     for (paths, mode, phases, examples) in [
         ("^/(api|health|tick)", "all", EACH, "30"),
         ("^/events", "positive", EACH, "30"),
@@ -60,10 +60,10 @@ fn every_answer_is_as_described() {
     }
 }
 
-/// All phases in which no call follows from another.
+/// All phases without linked calls.
 const EACH: &str = "examples,coverage,fuzzing";
 
-/// With made-up ids, these five saw nothing but 404.
+/// With made-up ids, these five operations would only get 404.
 fn each_has_found_something(calls: &Path) {
     let calls: Value = serde_json::from_slice(&std::fs::read(calls).unwrap()).unwrap();
     let calls = calls["log"]["entries"].as_array().unwrap();
@@ -80,7 +80,7 @@ fn each_has_found_something(calls: &Path) {
         };
         let statuses: BTreeSet<_> =
             calls.iter().filter(is_one).map(|call| call["response"]["status"].as_u64().unwrap()).collect();
-        // A body that was no event is none today either: that is a 409.
+        // A body that was not an event still is not one: 409.
         let found = [200, 204, 409].iter().any(|status| statuses.contains(status));
         assert!(found, "{method} {begin}…{end}: {statuses:?}");
     }

@@ -1,4 +1,4 @@
-//! The component on a host that lists keys in pages, as `wasi:keyvalue` lets it: a page may repeat what the last one had.
+//! The component on a host that lists keys in pages, as `wasi:keyvalue` allows: pages can overlap.
 
 use crate::support;
 use crate::support::TOKEN;
@@ -27,10 +27,10 @@ mod bindings {
     });
 }
 
-/// The one bucket.
+/// The only bucket.
 pub struct OpenBucket;
 
-/// A host whose one bucket has keys and no values.
+/// A host whose bucket has keys without values.
 struct Host {
     table: ResourceTable,
     wasi: WasiCtx,
@@ -116,7 +116,7 @@ impl keyvalue::HostBucket for Host {
     }
 }
 
-/// What the component says of a store with these pages of keys.
+/// The component's statistics of a store with these pages of keys.
 async fn stats(pages: Vec<Vec<String>>) -> Value {
     let engine = Engine::default();
     let mut linker = Linker::new(&engine);
@@ -156,7 +156,7 @@ async fn keys_in_pages_are_all_there_and_each_once() {
         (vec![keys(&[1, 2]), keys(&[2, 3]), keys(&[]), keys(&[3, 4])], 4),
         (vec![keys(&[])], 0),
     ] {
-        let told = stats(pages.clone()).await;
-        assert_eq!(told["keys"], expected, "{pages:?}: {told}");
+        let answer = stats(pages.clone()).await;
+        assert_eq!(answer["keys"], expected, "{pages:?}: {answer}");
     }
 }

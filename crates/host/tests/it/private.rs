@@ -1,4 +1,4 @@
-//! Whoever else has an account on the machine reads no event: the files that the host makes are its user's alone.
+//! Only the user of the host can read the files that the host makes.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::support::{Kind, OPEN, Recipient, host, numbered, store_path};
 
-/// The files of a folder that may hold events, with their modes.
+/// The files of a folder that can have events, with their permissions.
 fn modes(folder: &Path) -> Vec<(String, u32)> {
     let mut modes: Vec<_> = fs::read_dir(folder)
         .unwrap()
@@ -19,7 +19,7 @@ fn modes(folder: &Path) -> Vec<(String, u32)> {
     modes
 }
 
-/// A command in a shell that would leave everything to everyone.
+/// A command in a shell whose umask removes no permissions.
 fn generous(command: &Command) -> Command {
     let mut shell = Command::new("sh");
     shell.args(["-c", "umask 000; exec \"$0\" \"$@\""]).arg(command.get_program()).args(command.get_args());
@@ -27,7 +27,7 @@ fn generous(command: &Command) -> Command {
 }
 
 #[test]
-fn the_store_what_stands_beside_it_and_its_copies_are_their_owners_alone() {
+fn only_the_owner_can_read_the_store_and_its_copies() {
     let recipient = Recipient::start_host(&[OPEN], |host| generous(&host));
     assert_eq!(recipient.post("/", numbered(1)).result(), "stored");
     let (store, copy) = (recipient.store_path(), recipient.store_path().with_file_name("copy.db"));
@@ -43,11 +43,11 @@ fn the_store_what_stands_beside_it_and_its_copies_are_their_owners_alone() {
         assert!(modes.iter().any(|(name, _)| name == expected), "{expected}: {modes:?}");
     }
     assert!(modes.iter().all(|(_, mode)| *mode == 0o600), "{modes:?}");
-    assert!(!recipient.log().contains("others on this machine may read"), "{}", recipient.log());
+    assert!(!recipient.log().contains("other users of this machine can read"), "{}", recipient.log());
 }
 
 #[test]
-fn a_store_that_others_may_read_is_left_as_it_is_and_that_is_said() {
+fn a_store_that_others_can_read_is_unchanged_and_logged() {
     for (mode, said) in [(0o644, true), (0o640, true), (0o600, false), (0o622, false)] {
         let recipient = Recipient::start(Kind::Host, &[OPEN]);
         fs::set_permissions(recipient.store_path(), Permissions::from_mode(mode)).unwrap();
@@ -57,7 +57,7 @@ fn a_store_that_others_may_read_is_left_as_it_is_and_that_is_said() {
         let log = recipient.log();
         assert_eq!(
             log.contains(&format!(
-                "others on this machine may read the store; `chmod 600 {}*`",
+                "other users of this machine can read the store; to prevent that: `chmod 600 {}*`",
                 recipient.store_path().display()
             )),
             said,
@@ -66,7 +66,7 @@ fn a_store_that_others_may_read_is_left_as_it_is_and_that_is_said() {
     }
 }
 
-/// SQLite holds its locks for a process, and a process that closes a file lets go of all that it holds on it.
+/// SQLite holds its locks per process, and closing a file in a process releases all of them.
 #[test]
 fn a_store_that_is_opened_twice_keeps_its_locks() {
     use outbound_events_host::store::KeyValueStore;

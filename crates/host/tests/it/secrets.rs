@@ -1,4 +1,4 @@
-//! No token that the host is configured with is ever told: not in its log, not in an answer, not in what it stores.
+//! No configured token is in the log, in an answer or in the store.
 
 use std::collections::HashMap;
 use std::net::Shutdown;
@@ -11,14 +11,13 @@ use outbound_events_host::store::KeyValueStore;
 const READ: &str = "a-read-token-of-many-characters";
 const SECRETS: [&str; 2] = [TOKEN, READ];
 
-fn assert_untold(what: &str, told: &str) {
+fn assert_no_secret(what: &str, text: &str) {
     for secret in SECRETS {
-        assert!(!told.contains(secret), "{what} tells {secret}: {told}");
+        assert!(!text.contains(secret), "{what} contains {secret}: {text}");
     }
 }
 
-/// Heads that carry a token: where it belongs, where it was mistyped to, and where nobody would look for it. All but the last
-/// lines, which end a head.
+/// Heads with a token in its place, in a mistyped place and in unexpected places, without the lines that end a head.
 fn heads() -> Vec<String> {
     let line = |method: &str, uri: String| format!("{method} {uri} HTTP/1.1\r\nHost: x\r\n");
     let mut heads = Vec::new();
@@ -71,9 +70,9 @@ fn no_token_is_in_a_log_an_answer_or_the_store() {
             };
             let _ = connection.try_send(format!("{head}{length}\r\n{body}"));
             let _ = connection.stream().shutdown(Shutdown::Write);
-            // Some of them are no HTTP, and are hung up on.
+            // Some requests are not HTTP, and their connections are closed.
             let Ok(response) = connection.try_receive() else { continue };
-            assert_untold(&head, &format!("{:?} {}", response.headers, response.text()));
+            assert_no_secret(&head, &format!("{:?} {}", response.headers, response.text()));
             answered += 1;
         }
     }
@@ -81,15 +80,15 @@ fn no_token_is_in_a_log_an_answer_or_the_store() {
     let stored = recipient.stored();
     assert_eq!(stored.len(), 4, "an event, and a body that is none, for each of two sites: {stored:?}");
     for (key, value) in stored {
-        assert_untold("the store", &format!("{key} {}", String::from_utf8_lossy(&value)));
+        assert_no_secret("the store", &format!("{key} {}", String::from_utf8_lossy(&value)));
     }
     let log = recipient.log();
     assert!(log.contains("DEBUG") && log.contains("/api/sessions"), "the log tells nothing at all: {log}");
-    assert_untold("the log", &log);
+    assert_no_secret("the log", &log);
 }
 
 #[test]
-fn a_body_that_holds_a_token_is_kept_as_it_came_and_told_to_nobody() {
+fn a_body_with_a_token_is_stored_and_not_shown() {
     let settings = [&format!("ingest_tokens={TOKEN}"), "invalid_events=reject"];
     let recipient = Recipient::start_host(&settings, |mut command| {
         command.env("RUST_LOG", "trace");
@@ -98,15 +97,15 @@ fn a_body_that_holds_a_token_is_kept_as_it_came_and_told_to_nobody() {
     let uri = format!("/events?outbound_event_token={TOKEN}");
     for body in [format!("{}&note={TOKEN}", numbered(1)), format!("event={TOKEN}&timestamp={TOKEN}&lsid=+{TOKEN}")] {
         let response = recipient.post(&uri, body);
-        assert_untold("the answer", &format!("{:?} {}", response.headers, response.text()));
+        assert_no_secret("the answer", &format!("{:?} {}", response.headers, response.text()));
     }
     assert!(recipient.stored().iter().all(|(_, value)| String::from_utf8_lossy(value).contains(TOKEN)));
     assert_eq!(recipient.stored().len(), 2);
-    assert_untold("the log", &recipient.log());
+    assert_no_secret("the log", &recipient.log());
 }
 
 #[test]
-fn what_is_wrong_with_the_settings_is_told_without_what_they_hold() {
+fn errors_of_settings_do_not_contain_their_values() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: String| {
         let path = folder.path().join(name);
@@ -140,14 +139,14 @@ fn what_is_wrong_with_the_settings_is_told_without_what_they_hold() {
         let output = support::to_its_end(host);
         let says = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(!output.status.success() && says.contains("error: "), "{arguments:?}: {says}");
-        assert_untold(&format!("{arguments:?}"), &says);
+        assert_no_secret(&format!("{arguments:?}"), &says);
     }
     let mut host = host();
     host.arg("serve").env("SPIN_VARIABLE_INGEST_TOKENS", format!("{TOKEN},short"));
     let environment = support::to_its_end(host);
     let says = String::from_utf8_lossy(&environment.stderr);
     assert!(says.contains("ingest_tokens"), "{says}");
-    assert_untold("the environment", &says);
+    assert_no_secret("the environment", &says);
 }
 
 #[test]
@@ -157,9 +156,9 @@ fn debug_shows_no_token() {
     let bad = read(&format!("{TOKEN},short")).unwrap_err();
     let variables = HashMap::from([("ingest_tokens".to_owned(), TOKEN.to_owned())]);
     let no_guest = Guest::new(b"(component", KeyValueStore::memory(), variables, Limits::default());
-    assert_untold("Settings", &format!("{good:?}"));
-    assert_untold("Ingest", &format!("{:?}", good.ingest));
-    assert_untold("Tokens", &format!("{:?}", good.read_tokens));
-    assert_untold("SettingsError", &format!("{bad:?} {bad}"));
-    assert_untold("what makes no guest", &format!("{:?}", no_guest.err().unwrap()));
+    assert_no_secret("Settings", &format!("{good:?}"));
+    assert_no_secret("Ingest", &format!("{:?}", good.ingest));
+    assert_no_secret("Tokens", &format!("{:?}", good.read_tokens));
+    assert_no_secret("SettingsError", &format!("{bad:?} {bad}"));
+    assert_no_secret("what makes no guest", &format!("{:?}", no_guest.err().unwrap()));
 }

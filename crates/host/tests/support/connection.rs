@@ -1,10 +1,10 @@
-//! A sender that speaks HTTP/1.1 byte for byte.
+//! A client that speaks HTTP/1.1 byte by byte.
 
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// A connection that is kept alive.
+/// A persistent connection.
 pub struct Connection<S = TcpStream>(BufReader<S>);
 
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ pub struct Response {
 }
 
 impl Connection {
-    pub fn to(address: SocketAddr) -> Self {
+    pub fn open(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
@@ -59,7 +59,7 @@ impl<S: Read + Write> Connection<S> {
         self.try_receive().expect("no response")
     }
 
-    /// The next response, whole. An error if the connection ends before it does.
+    /// The next complete response. An error if the connection ends before it does.
     pub fn try_receive(&mut self) -> std::io::Result<Response> {
         let mut response = self.try_receive_head()?;
         if let Ok(length) = response.header("content-length").parse() {
@@ -93,12 +93,12 @@ impl<S: Read + Write> Connection<S> {
         }
     }
 
-    /// Whether the other side has closed the connection, after everything that it sent.
+    /// Whether the other side has closed the connection, after all data that it sent.
     pub fn is_at_its_end(&mut self) -> bool {
         use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
         match self.0.read(&mut [0]) {
             Ok(bytes) => bytes == 0,
-            // A time-out is no end.
+            // A timeout is not the end.
             Err(error) => matches!(error.kind(), BrokenPipe | ConnectionReset),
         }
     }

@@ -1,4 +1,4 @@
-//! Where things are in this repository.
+//! Paths in this repository.
 
 use std::io::{BufRead as _, Read, Write};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ pub fn deploy(file: &str) -> PathBuf {
     root().join("deploy").join(file)
 }
 
-/// A program of the environment for Python that `cargo xtask test` makes.
+/// A program of the Python environment that `cargo xtask test` makes.
 pub fn python(program: &str) -> PathBuf {
     root().join("target/python/bin").join(program)
 }
@@ -28,7 +28,7 @@ pub fn yaml(file: &Path) -> Vec<Value> {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// The component for Spin, which is the host's usual one.
+/// The component for Spin, the host's default.
 pub fn component() -> PathBuf {
     built("target/outbound-events.component.wasm")
 }

@@ -1,4 +1,4 @@
-//! The command of our host, run by others and to its end.
+//! The command of our host, run by other programs and to its end.
 
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use super::files::component;
 use super::stored::store_path;
 
-/// The processes that a process has started. Linux only.
+/// The child processes of a process. Linux only.
 pub fn children(process: &str) -> Vec<String> {
     let children = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
     children.split_whitespace().map(str::to_owned).collect()
@@ -20,7 +20,7 @@ pub fn host_command(folder: &Path, component: &Path) -> Command {
     command
 }
 
-/// The host, untouched by settings, proxies and authorities that the environment of the tests may hold.
+/// The host without settings, proxies and authorities from the environment of the tests.
 pub fn host() -> Command {
     let mut command = Command::new(host_binary());
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SPIN_VARIABLE_")) {
@@ -37,7 +37,7 @@ pub fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
 }
 
-/// The host, run by another program.
+/// The host, started by another program.
 pub fn run_by(program: &str, arguments: &[&str], host: &Command) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).arg(host.get_program()).args(host.get_args());
@@ -48,12 +48,12 @@ pub fn succeeds(command: &mut Command) -> bool {
     command.output().is_ok_and(|output| output.status.success())
 }
 
-/// Where the host is told to keep its store.
+/// The store path in the host's arguments.
 pub fn store_of(host: &Command) -> PathBuf {
     host.get_args().skip_while(|argument| *argument != "--store").nth(1).unwrap().into()
 }
 
-/// Runs a host to its end that must come by itself. One that serves all the same says so, and is killed, or the test would never end.
+/// Runs a host that must end by itself. If it serves, it is killed, so that the test ends.
 pub fn to_its_end(mut host: Command) -> Output {
     let mut child =
         host.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it cannot be started");
@@ -65,7 +65,7 @@ pub fn to_its_end(mut host: Command) -> Output {
     Output { stdout: said, ..child.wait_with_output().unwrap() }
 }
 
-/// Cargo names it for the host's own tests. For those of another package it is where cargo puts it, above the test itself.
+/// Cargo sets the path for the host's own tests. Other packages find the host in the folder above the test program.
 fn host_binary() -> PathBuf {
     let beside = || {
         let test = std::env::current_exe().unwrap();

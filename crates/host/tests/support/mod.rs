@@ -1,18 +1,18 @@
-//! A running recipient, and a sender that speaks HTTP/1.1 byte for byte.
+//! A running recipient, and a client that speaks HTTP/1.1 byte by byte.
 //!
 //! | File | What is in it |
 //! |---|---|
-//! | `connection.rs` | a sender that speaks HTTP/1.1 byte for byte |
-//! | `files.rs` | where things are in this repository |
-//! | `host.rs` | the command of our host, run by others and to its end |
-//! | `mounts.rs` | file systems of the tests' own |
-//! | `nats.rs` | NATS, which wasmCloud has its store in |
+//! | `connection.rs` | a client that speaks HTTP/1.1 byte by byte |
+//! | `files.rs` | paths in this repository |
+//! | `host.rs` | the command of our host, run by other programs and to its end |
+//! | `mounts.rs` | file systems that only a test sees |
+//! | `nats.rs` | NATS, the store of wasmCloud |
 //! | `proxy.rs` | Caddy and nginx |
-//! | `readers.rs` | systemd, docker and podman as readers of a file of settings, and their rules |
-//! | `receiver.rs` | a destination that speaks TLS |
-//! | `running.rs` | a recipient that runs: our host, Spin, or wasmCloud |
-//! | `stored.rs` | what a store holds, read past the recipient |
-//! | `trials.rs` | promises that can be tried only where something is installed |
+//! | `readers.rs` | systemd, docker and podman as readers of a settings file, and their rules |
+//! | `receiver.rs` | a destination with TLS |
+//! | `running.rs` | a running recipient: our host, Spin, or wasmCloud |
+//! | `stored.rs` | the content of a store, read without the recipient |
+//! | `trials.rs` | tests that run only if a program is installed |
 //! | `wash.rs` | wasmCloud's `wash` |
 //!
 //! `mounts.rs`, `proxy.rs`, `readers.rs`, `receiver.rs` and `trials.rs` are modules of the tests that need them.
@@ -45,7 +45,7 @@ pub const TOKEN: &str = "a-token-of-24-characters";
 pub const OPEN: &str = "ingest_open=true";
 pub const GUARDED: &str = "ingest_tokens=a-token-of-24-characters";
 
-/// The body of an event that no other number has.
+/// The body of an event that is different for each number.
 pub fn numbered(n: usize) -> String {
     format!(
         "event=support_conference_begin&version=1&timestamp={}&lsid=c69a8e10bea9428f816cfababe9815fe",

@@ -1,4 +1,4 @@
-//! A process with mounts of its own.
+//! A process with its own mounts.
 #![allow(dead_code, clippy::unwrap_used, reason = "shared by tests that use a part")]
 
 use std::ffi::OsStr;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::support::{Recipient, is_root, store_of, store_path, succeeds};
 
-/// How a process gets mounts of its own, and how another one sees them.
+/// Commands that give a process its own mounts, and that enter them.
 pub fn own_mounts() -> (&'static [&'static str], &'static [&'static str]) {
     if is_root() {
         (&["--mount"], &["--mount"])
@@ -20,7 +20,7 @@ pub fn own_mounts() -> (&'static [&'static str], &'static [&'static str]) {
     }
 }
 
-/// Why there can be none here.
+/// Why this is impossible here.
 pub fn missing() -> Option<&'static str> {
     let nowhere = tempfile::tempdir().unwrap();
     let (unshare, _) = own_mounts();
@@ -29,7 +29,7 @@ pub fn missing() -> Option<&'static str> {
     (!can_mount).then_some("no file system can be mounted here")
 }
 
-/// Gives a file system that only the process has another size. Whether that was possible.
+/// Changes the size of a file system that only the process sees. False if that is impossible.
 pub fn resize(process: u32, disk: &Path, size: &str) -> bool {
     let (_, nsenter) = own_mounts();
     let mut remount = Command::new("nsenter");
@@ -38,21 +38,21 @@ pub fn resize(process: u32, disk: &Path, size: &str) -> bool {
     succeeds(&mut remount)
 }
 
-/// A path that the process has, as it is seen from outside.
+/// The path of a file of the process, seen from outside.
 pub fn seen_from_outside(process: u32, path: &Path) -> PathBuf {
     Path::new("/proc").join(process.to_string()).join("root").join(path.strip_prefix("/").unwrap())
 }
 
-/// A disk of its own, in memory, that outlives the processes that use it. Only they see it.
+/// A disk in memory that outlives the processes that use it. Only they see it.
 pub struct Disk {
     folder: TempDir,
-    /// What keeps it.
+    /// The process that keeps it.
     holder: Child,
 }
 
 impl Disk {
-    /// Of this size, such as `4m`.
-    pub fn of(size: &str) -> Self {
+    /// A disk of this size, such as `4m`.
+    pub fn with_size(size: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (unshare, _) = own_mounts();
         let hold = format!("mount -t tmpfs -o size={size} tmpfs \"$0\" && echo held && exec sleep infinity");
@@ -65,17 +65,17 @@ impl Disk {
         Self { folder, holder }
     }
 
-    /// Where its users find the store.
+    /// The path of the store for its users.
     pub fn store(&self) -> PathBuf {
         store_path(self.folder.path())
     }
 
-    /// Its files, as they are seen from outside.
+    /// The path of its files from outside.
     pub fn seen_from_outside(&self) -> PathBuf {
         seen_from_outside(self.holder.id(), self.folder.path())
     }
 
-    /// A command of one that uses it.
+    /// A command that uses the disk.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let (_, nsenter) = own_mounts();
         let mut command = Command::new("nsenter");
@@ -83,7 +83,7 @@ impl Disk {
         command
     }
 
-    /// A host that has its store there.
+    /// A host with its store on the disk.
     pub fn recipient(&self, variables: &[&str]) -> Recipient {
         Recipient::start_host(variables, |host| {
             let elsewhere = store_of(&host);
@@ -95,18 +95,18 @@ impl Disk {
         })
     }
 
-    /// Whether it could be given another size.
+    /// Changes the size. False if that is impossible.
     pub fn resize(&self, size: &str) -> bool {
         resize(self.holder.id(), self.folder.path(), size)
     }
 
-    /// Leaves no room on it.
+    /// Fills the disk.
     pub fn fill_up(&self) {
         let mut filler = fs::File::create(self.seen_from_outside().join("filler")).unwrap();
         while filler.write_all(&[1; 4096]).is_ok() {}
     }
 
-    /// Gives that room back.
+    /// Removes the filling.
     pub fn free_up(&self) {
         fs::remove_file(self.seen_from_outside().join("filler")).unwrap();
     }

@@ -1,5 +1,4 @@
-//! NATS with JetStream, where wasmCloud keeps what the component stores; and as much of its protocol, which is lines of text, as it
-//! takes to look into it.
+//! NATS with JetStream, the store of wasmCloud, and the part of its protocol that is needed to read the store.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -12,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::files::{deploy, python};
 
-/// Why it cannot be run here.
+/// Why it cannot run here.
 pub fn missing() -> Option<String> {
     let runs = program().arg("--version").output().is_ok_and(|output| output.status.success());
     (!runs).then(|| "nats-server is not in target/python".to_owned())
@@ -30,12 +29,12 @@ pub struct Nats {
 }
 
 impl Nats {
-    /// With the settings of `deploy/`, its store in the folder.
+    /// With the settings of `deploy/` and the store in the folder.
     pub fn start(folder: &Path) -> Self {
         Self::start_by(folder, &deploy("wasmcloud/nats.conf"), |command| command)
     }
 
-    /// With other settings, and its command changed before it runs.
+    /// With other settings, and a change of the command.
     pub fn start_by(folder: &Path, settings: &Path, change: impl FnOnce(Command) -> Command) -> Self {
         Self::start_on(None, folder, settings, change)
     }
@@ -43,18 +42,18 @@ impl Nats {
     fn start_on(port: Option<u16>, folder: &Path, settings: &Path, change: impl FnOnce(Command) -> Command) -> Self {
         let folder = folder.join("nats");
         let ports = folder.join("ports");
-        // Those of a server that was killed.
+        // Files of a killed server.
         let _ = std::fs::remove_dir_all(&ports);
         std::fs::create_dir_all(&ports).unwrap();
         let log = std::fs::File::options().create(true).append(true).open(folder.join("log")).unwrap();
         let mut command = program();
         command.arg("--config").arg(settings).args(["--addr", "127.0.0.1", "--port"]);
-        // Any that is free, which it then says.
+        // Any free port, which the server then writes to a file.
         command.arg(port.map_or("-1".to_owned(), |port| port.to_string()));
         command.arg("--store_dir").arg(folder.join("store")).arg("--ports_file_dir").arg(&ports);
         let mut command = change(command);
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        // With what runs it, if something does, it is killed as one.
+        // In a process group, so that it is killed together with the program that runs it.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let child = command.spawn().expect("NATS cannot be started");
@@ -75,12 +74,12 @@ impl Nats {
         }
     }
 
-    /// As its clients write it.
+    /// The address as clients write it.
     pub fn url(&self) -> String {
         format!("nats://{}", self.address)
     }
 
-    /// Kills it as a power cut would its process.
+    /// Kills the process, as a power cut would.
     pub fn kill(&mut self) {
         if cfg!(unix) && self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
             let group = format!("-{}", self.child.id());
@@ -90,14 +89,14 @@ impl Nats {
         let _ = self.child.wait();
     }
 
-    /// Starts it again where its clients look for it, on the same store.
+    /// Restarts it at the same address, with the same store.
     pub fn start_again(&mut self) {
         self.kill();
         let folder = self.folder.parent().unwrap().to_owned();
         *self = Self::start_on(Some(self.address.port()), &folder, &deploy("wasmcloud/nats.conf"), |command| command);
     }
 
-    /// The process, or that of what runs it.
+    /// The process, or the program that runs it.
     pub fn process(&self) -> u32 {
         self.child.id()
     }
@@ -107,7 +106,7 @@ impl Nats {
     }
 
     pub fn connect(&self) -> Client {
-        Client::to(self.address)
+        Client::connect(self.address)
     }
 }
 
@@ -117,7 +116,7 @@ impl Drop for Nats {
     }
 }
 
-/// Where the server says that it listens, in the one file of the folder, as soon as it is whole.
+/// The address of the server, from the only file in the folder, once it is complete.
 fn said_address(ports: &Path) -> Option<SocketAddr> {
     let file = std::fs::read_dir(ports).ok()?.next()?.ok()?.path();
     let said: Value = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
@@ -130,7 +129,7 @@ pub struct Client {
     subscriptions: usize,
 }
 
-/// What came for a subscription.
+/// A message of a subscription.
 pub struct Message {
     pub subject: String,
     headers: String,
@@ -138,7 +137,7 @@ pub struct Message {
 }
 
 impl Client {
-    fn to(address: SocketAddr) -> Self {
+    fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
@@ -151,19 +150,19 @@ impl Client {
         self.stream.get_mut().write_all(bytes).unwrap();
     }
 
-    /// Sends a message that wants an answer, and gives that.
+    /// Sends a request and returns the answer.
     pub fn request(&mut self, subject: &str, body: &[u8]) -> Message {
         let answers = format!("answers.{}", self.subscriptions);
         let publish = format!("PUB {subject} {answers} {}\r\n", body.len());
         self.once(&answers, &[publish.as_bytes(), body, b"\r\n"].concat())
     }
 
-    /// The next message under a subject, which may have `*` for a part.
+    /// The next message of a subject. `*` matches a part.
     pub fn next(&mut self, subject: &str) -> Message {
         self.once(subject, b"")
     }
 
-    /// The first message under a subject after something was sent.
+    /// The first message of a subject after something was sent.
     fn once(&mut self, subject: &str, sent: &[u8]) -> Message {
         self.subscriptions += 1;
         let number = self.subscriptions;
@@ -175,7 +174,7 @@ impl Client {
         }
     }
 
-    /// What comes next, unless it is no message.
+    /// The next line, unless it begins a message.
     fn receive(&mut self) -> Option<Message> {
         let mut line = String::new();
         assert!(self.stream.read_line(&mut line).unwrap() > 0, "NATS closed the connection");
@@ -199,17 +198,17 @@ impl Client {
         Some(Message { subject, headers: String::from_utf8(body).unwrap(), body: rest })
     }
 
-    /// The same, in JSON.
+    /// Like `request`, in JSON.
     pub fn ask(&mut self, subject: &str, body: &Value) -> Value {
         let answer = self.request(subject, body.to_string().as_bytes());
         serde_json::from_slice(&answer.body).unwrap_or_else(|_| panic!("{subject}: {}", answer.headers))
     }
 
-    /// The keys and values of a bucket. What was deleted there leaves a marker, which is neither.
+    /// The keys and values of a bucket, without the markers of deleted keys.
     pub fn bucket(&mut self, name: &str) -> BTreeMap<String, Vec<u8>> {
         let (stream, prefix) = (format!("KV_{name}"), format!("$KV.{name}."));
         let info = self.ask(&format!("$JS.API.STREAM.INFO.{stream}"), &json!({"subjects_filter": ">"}));
-        // Nothing has asked for it yet.
+        // The bucket does not exist before its first use.
         if info["error"]["description"] == "stream not found" {
             return BTreeMap::new();
         }

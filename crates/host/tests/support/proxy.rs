@@ -1,5 +1,5 @@
-//! Caddy and nginx in front of a recipient, run with the files of `deploy/`: what differs here are addresses, the certificate and
-//! where logs go.
+//! Caddy and nginx in front of a recipient, with the files of `deploy/`. Only addresses, the certificate and the paths
+//! of logs are changed.
 #![allow(
     dead_code,
     clippy::unwrap_used,
@@ -30,7 +30,7 @@ mod authority;
 
 use authority::Authority;
 
-/// A web server that ends TLS in front of the host.
+/// A reverse proxy that terminates TLS in front of the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Front {
     Caddy,
@@ -47,14 +47,14 @@ impl Front {
         }
     }
 
-    /// Why it cannot be tried here.
+    /// Why it cannot run here.
     pub fn missing(self) -> Option<String> {
         self.program()
             .is_none()
             .then(|| format!("{} is not on PATH, and no package of it could be unpacked", self.name()))
     }
 
-    /// The program: the user's own, or the one that `cargo xtask test` has unpacked.
+    /// The program on PATH, or the one that `cargo xtask test` has unpacked.
     fn program(self) -> Option<PathBuf> {
         let unpacked = match self {
             Self::Caddy => "target/debian/usr/bin/caddy",
@@ -85,7 +85,7 @@ impl Front {
                 fs::write(folder.join("outbound-events.conf"), nginx_site(folder, address, host)).unwrap();
                 fs::write(folder.join("nginx.conf"), nginx_around(folder)).unwrap();
                 command.arg("-p").arg(folder).arg("-c").arg(folder.join("nginx.conf"));
-                // Before the file says another place, it is this one.
+                // The path before the file sets another one.
                 command.arg("-e").arg(folder.join("error.log"));
             }
         }
@@ -93,7 +93,7 @@ impl Front {
     }
 }
 
-/// The file of `deploy/`, its examples replaced. Each must be there.
+/// The file of `deploy/` with its examples replaced. Each must occur in it.
 fn nginx_site(folder: &Path, address: SocketAddr, host: SocketAddr) -> String {
     let file = fs::read_to_string(root().join("deploy/nginx/outbound-events.conf")).unwrap();
     let replaced = [
@@ -110,7 +110,8 @@ fn nginx_site(folder: &Path, address: SocketAddr, host: SocketAddr) -> String {
     })
 }
 
-/// What Debian has around it, as far as it counts: whatever the file of `deploy/` does not turn off is written down whole.
+/// The relevant parts of Debian's configuration: everything that the file of `deploy/` does not turn off is logged
+/// completely.
 fn nginx_around(folder: &Path) -> String {
     let folder = folder.display();
     format!(
@@ -133,10 +134,10 @@ http {{
     )
 }
 
-/// One that runs until it is dropped.
+/// A proxy that runs until this is dropped.
 pub struct Proxy {
     pub front: Front,
-    /// Where it speaks TLS.
+    /// The address with TLS.
     pub address: SocketAddr,
     child: Child,
     folder: TempDir,
@@ -171,16 +172,16 @@ impl Proxy {
         }
     }
 
-    /// Everything that it has written down, by file, once it has finished what it accepted and ended.
+    /// Stops it gracefully and returns its log files.
     pub fn logs_to_the_end(&mut self) -> Vec<(String, String)> {
         let gracefully = if self.front == Front::Nginx { "-QUIT" } else { "-TERM" };
-        let told = Command::new("kill").args([gracefully, &self.child.id().to_string()]).status().unwrap();
-        assert!(told.success());
+        let killed = Command::new("kill").args([gracefully, &self.child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
         self.child.wait().unwrap();
         self.logs()
     }
 
-    /// Everything that it has written down so far.
+    /// Its log files so far.
     fn logs(&self) -> Vec<(String, String)> {
         let files = fs::read_dir(self.folder.path()).unwrap().map(|file| file.unwrap().path());
         let logs = files.filter(|path| path.extension().is_some_and(|extension| extension == "log"));
@@ -197,18 +198,18 @@ impl Drop for Proxy {
     }
 }
 
-/// A way to a proxy that speaks TLS for who does not: bytes go through as they come, and so do ends.
+/// A plain connection to a TLS proxy: forwards bytes and ends of streams as they arrive.
 pub struct Way {
     address: SocketAddr,
     _running: Runtime,
 }
 
 impl Way {
-    pub fn to(proxy: &Proxy) -> Self {
+    pub fn through(proxy: &Proxy) -> Self {
         Self::from(Ipv4Addr::LOCALHOST.into(), proxy)
     }
 
-    /// As one whose address is another.
+    /// From another local address.
     pub fn from(sender: IpAddr, proxy: &Proxy) -> Self {
         let running = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = running.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
@@ -222,7 +223,7 @@ impl Way {
     }
 
     pub fn connect(&self) -> Connection {
-        Connection::to(self.address)
+        Connection::open(self.address)
     }
 }
 
@@ -242,7 +243,7 @@ async fn lead(listener: TcpListener, sender: IpAddr, proxy: SocketAddr, tls: Tls
     }
 }
 
-/// Speaks TLS with who has a certificate of this authority, and with nobody else.
+/// A TLS client that trusts only this authority.
 fn trusting(authority: &Path) -> TlsConnector {
     let mut authorities = RootCertStore::empty();
     authorities.add(CertificateDer::from_pem_file(authority).unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! Who else reads a file of settings: systemd, docker and podman themselves, and their rules.
+//! Other readers of a settings file: systemd, docker and podman themselves, and their rules.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -11,10 +11,10 @@ use serde_json::Value;
 /// Names and values.
 pub type Variables = BTreeMap<String, String>;
 
-/// Whether systemd finds a value in a file. It has no command that prints what `EnvironmentFile=` gives; but `/etc/os-release`, which it
-/// reads with the same parser, can be another file, and a condition compares one of its values.
+/// Whether systemd reads a value from a file. No command prints the values of `EnvironmentFile=`. But systemd reads
+/// `/etc/os-release` with the same parser, another file can replace it, and a condition compares one of its values.
 pub fn systemd_finds(file: &Path, name: &str, value: &str) -> bool {
-    // One word, for a parser that knows quotes and expands `%`.
+    // One word for a parser that knows quotes and expands `%`.
     let word = format!("{name}={value}").replace('\'', "'\"'\"'").replace('%', "%%");
     let condition = format!("ConditionOSRelease='{word}'");
     let mut command = Command::new("systemd-analyze");
@@ -22,7 +22,7 @@ pub fn systemd_finds(file: &Path, name: &str, value: &str) -> bool {
     command.status().unwrap().success()
 }
 
-/// What docker's client asks a daemon to make. It needs none: one that takes two requests stands for it.
+/// The request of docker's client to a daemon. A server that answers two requests replaces the daemon.
 pub fn docker(file: &Path) -> Variables {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let daemon = format!("tcp://{}", listener.local_addr().unwrap());
@@ -38,7 +38,7 @@ pub fn docker(file: &Path) -> Variables {
     environment(&asked["Env"])
 }
 
-/// The container that a connection asks for, if it asks for one.
+/// The container that a connection requests, if any.
 fn container(stream: TcpStream) -> Option<Value> {
     let mut reader = BufReader::new(stream);
     loop {
@@ -57,7 +57,7 @@ fn container(stream: TcpStream) -> Option<Value> {
     }
 }
 
-/// What podman gives a container that it makes and does not start, with a store of its own.
+/// The environment of a container that podman makes and does not start, with a temporary store.
 pub fn podman(file: &Path) -> Variables {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
@@ -74,17 +74,17 @@ pub fn podman(file: &Path) -> Variables {
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         output.stdout
     };
-    // An image needs no more than one file.
+    // One file is enough for an image.
     assert!(
         Command::new("tar").args(["-cf", "image.tar", "storage.conf"]).current_dir(&folder).status().unwrap().success()
     );
     podman(&["import", "image.tar", "image"]);
     podman(&["create", "--network", "none", "--name", "one", "--env-file", file.to_str().unwrap(), "image", "/x"]);
-    let told = podman(&["inspect", "one", "--format", "{{json .Config.Env}}"]);
-    environment(&serde_json::from_slice(&told).unwrap())
+    let output = podman(&["inspect", "one", "--format", "{{json .Config.Env}}"]);
+    environment(&serde_json::from_slice(&output).unwrap())
 }
 
-/// A container's `NAME=VALUE`; podman leaves the `=` out where the value is empty.
+/// `NAME=VALUE` of a container; podman leaves out the `=` if the value is empty.
 fn environment(variables: &Value) -> Variables {
     let variables = variables.as_array().unwrap().iter().map(|variable| variable.as_str().unwrap());
     variables.map(|variable| variable.split_once('=').unwrap_or((variable, ""))).map(owned).collect()
@@ -94,8 +94,8 @@ fn owned((name, value): (&str, &str)) -> (String, String) {
     (name.to_owned(), value.to_owned())
 }
 
-/// The rule of docker (`opts/file.go` of its client) and of podman (`pkg/env/env.go`): leading blanks of a line go, `#` begins a comment,
-/// and a value is whatever is behind the first `=`.
+/// The rule of docker (`opts/file.go` of its client) and podman (`pkg/env/env.go`): leading blanks are removed, `#`
+/// begins a comment, and the value is everything after the first `=`.
 pub fn docker_rule(file: &str) -> Variables {
     // Not `str::lines`, which keeps a carriage return at the end of the last line.
     let lines = file.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line).trim_start_matches([' ', '\t']));
@@ -103,8 +103,8 @@ pub fn docker_rule(file: &str) -> Variables {
     lines.filter_map(|line| line.split_once('=')).map(owned).collect()
 }
 
-/// The rule of systemd: `parse_env_file_internal` in `src/basic/env-file.c`, as it was before version 254, where a comment's
-/// backslash hides the end of its line. Later versions differ in that alone.
+/// The rule of systemd before version 254: `parse_env_file_internal` in `src/basic/env-file.c`. There, a backslash
+/// continues a comment on the next line, which is the only difference to later versions.
 pub fn systemd_rule(file: &str) -> Variables {
     let mut variables = Variables::new();
     let mut rest = file.chars().peekable();
@@ -131,10 +131,10 @@ pub fn systemd_rule(file: &str) -> Variables {
     variables
 }
 
-/// A value up to the end of its line, which quotes and backslashes can hide.
+/// A value up to the end of its line, which quotes and backslashes can continue.
 fn value(rest: &mut impl Iterator<Item = char>) -> String {
     let (mut value, mut quote, mut begun) = (String::new(), None, false);
-    // How much of it is more than blanks at its end.
+    // The length without trailing blanks.
     let mut kept = 0;
     while let Some(c) = rest.next() {
         match (quote, c) {

@@ -1,4 +1,4 @@
-//! A destination that speaks TLS, with a certificate of an authority of the test, and counts what it takes.
+//! A destination with TLS and a certificate of a test's authority. It counts stored events.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
@@ -17,7 +17,7 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// At an address of this machine, for which its certificate is.
+    /// At an address of this machine, with a certificate for it.
     pub fn start(address: IpAddr, authority: &Authority) -> Self {
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new([address.to_string()]).unwrap();
@@ -38,7 +38,7 @@ impl Receiver {
         receiver
     }
 
-    /// The setting with it as the only destination.
+    /// The setting with this as the only destination.
     pub fn setting(&self) -> String {
         format!(r#"destinations=[{{"name": "desk", "url": "https://{}/in", "private": true}}]"#, self.address)
     }
@@ -48,7 +48,7 @@ impl Receiver {
     }
 }
 
-/// Answers the requests of a connection, up to its end.
+/// Answers the requests of a connection until it ends.
 fn answer(stream: TcpStream, config: Arc<ServerConfig>, taken: &AtomicUsize) -> Option<()> {
     let tls = ServerConnection::new(config).ok()?;
     let mut stream = BufReader::new(StreamOwned::new(tls, stream));

@@ -1,4 +1,4 @@
-//! A recipient that runs: our host, Spin, or wasmCloud.
+//! A running recipient: our host, Spin, or wasmCloud.
 
 use std::io::{BufRead as _, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -14,14 +14,14 @@ use super::stored::{store_path, stored, unpacked};
 use super::wash;
 use tempfile::TempDir;
 
-/// What runs the recipient. Every promise that is not the host's own holds for all of them.
+/// The host of the recipient. Every test that is not about our host alone runs on all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Our host, with the component for Spin.
     Host,
     /// Our host, with the component for hosts with `wasi:keyvalue`.
     HostWasi,
-    /// Where `spin` is on PATH.
+    /// If `spin` is on PATH.
     Spin,
     /// wasmCloud's `wash`, with NATS.
     Wash,
@@ -39,7 +39,7 @@ impl Kind {
         }
     }
 
-    /// Why it cannot be tried here.
+    /// Why it cannot run here.
     pub fn missing(self) -> Option<String> {
         match self {
             Self::Host | Self::HostWasi => None,
@@ -51,7 +51,7 @@ impl Kind {
         }
     }
 
-    /// Whether our host is what is reached.
+    /// Whether it is our host.
     fn is_host(self) -> bool {
         matches!(self, Self::Host | Self::HostWasi)
     }
@@ -64,7 +64,7 @@ pub struct Recipient {
     pub child: Child,
     variables: Vec<String>,
     folder: TempDir,
-    /// Where wash has its store.
+    /// The store of wash.
     nats: Option<Nats>,
 }
 
@@ -74,13 +74,13 @@ impl Recipient {
         Self::start_in(tempfile::tempdir().unwrap(), kind, variables, |command| command)
     }
 
-    /// The host, its command changed before it runs: given more arguments, say, or run by another program.
+    /// Our host, with a change of its command: more arguments, or another program that runs it.
     pub fn start_host(variables: &[&str], change: impl FnOnce(Command) -> Command) -> Self {
         let variables = variables.iter().map(|v| (*v).to_owned()).collect();
         Self::start_in(tempfile::tempdir().unwrap(), Kind::Host, variables, change)
     }
 
-    /// wash, with a NATS that runs already.
+    /// wash with a running NATS.
     pub fn start_wash(variables: &[&str], nats: Nats) -> Self {
         let variables = variables.iter().map(|v| (*v).to_owned()).collect();
         Self::start_with(tempfile::tempdir().unwrap(), Kind::Wash, variables, Some(nats), |command| command)
@@ -101,7 +101,7 @@ impl Recipient {
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
         let spins = free_address();
         let mut command = match kind {
-            // Any port that is free, which it then says.
+            // Any free port, which the host then prints.
             Kind::Host => host_command(folder.path(), &component()),
             Kind::HostWasi => host_command(folder.path(), &wasi_component()),
             Kind::Spin => spin_command(folder.path(), spins),
@@ -112,7 +112,7 @@ impl Recipient {
         }
         let mut command = change(command);
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        // Spin is several processes. They are one group, which is killed as one.
+        // Spin has several processes. They are killed as one group.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let child = command.spawn().expect("the recipient cannot be started");
@@ -121,7 +121,7 @@ impl Recipient {
         recipient
     }
 
-    /// Kills it as a power cut would its process, and starts it again on the same store.
+    /// Kills the process, as a power cut would, and restarts it with the same store.
     pub fn kill_and_restart(self) -> Self {
         self.kill_and_restart_by(|command| command)
     }
@@ -131,7 +131,7 @@ impl Recipient {
         self.kill_and_restart_as(kind, change)
     }
 
-    /// The same, as another kind that keeps events in the same place.
+    /// Restarts it as another kind with the same store.
     pub fn kill_and_restart_as(mut self, kind: Kind, change: impl FnOnce(Command) -> Command) -> Self {
         self.kill();
         self.nats = None;
@@ -172,7 +172,7 @@ impl Recipient {
         }
     }
 
-    /// Where the host says that it listens.
+    /// The address that the host prints.
     fn said_address(&self) -> Option<SocketAddr> {
         let log = self.log_so_far();
         let said = log.lines().find_map(|line| line.strip_prefix("Listening on "))?.split_once("://")?.1;
@@ -180,16 +180,16 @@ impl Recipient {
     }
 
     pub fn connect(&self) -> Connection {
-        Connection::to(self.address)
+        Connection::open(self.address)
     }
 
-    /// Sends one body on a connection of its own.
+    /// Sends one body on its own connection.
     pub fn post(&self, path: &str, body: impl AsRef<[u8]>) -> Response {
         self.connect().post(path, body)
     }
 
-    /// What it has written by now. The host writes its log behind its answers, on a thread of its own: so this waits until the log
-    /// grows no more, or for a second if it always grows.
+    /// The log so far. The host writes its log after its answers, on another thread. So this waits until the log does
+    /// not grow, for at most a second.
     pub fn log(&self) -> String {
         let mut log = self.log_so_far();
         for _ in 0..50 {
@@ -203,7 +203,7 @@ impl Recipient {
         log
     }
 
-    /// The same, without waiting: for who looks again and again.
+    /// The log so far, without waiting, for polling.
     pub fn log_so_far(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(self.folder.path().join("log")).unwrap()).into_owned()
     }
@@ -212,7 +212,7 @@ impl Recipient {
         store_path(self.folder.path())
     }
 
-    /// What the store holds, read past the recipient: keys and values in the order of their keys, those in packs as if they were
+    /// The keys and values of the store, sorted by key and read without the recipient. Packed records appear as if
     /// loose.
     pub fn stored(&self) -> Vec<(String, Vec<u8>)> {
         match &self.nats {
@@ -221,15 +221,15 @@ impl Recipient {
         }
     }
 
-    /// What wash has its store in.
+    /// The NATS of wash.
     pub fn nats(&mut self) -> &mut Nats {
         self.nats.as_mut().expect("only wash has one")
     }
 
-    /// The most memory that the process ever had, in bytes. Linux only.
+    /// The peak memory of the process, in bytes. Linux only.
     pub fn peak_memory(&self) -> Option<u64> {
         let own = self.child.id().to_string();
-        // Spin serves in a process below its command.
+        // Spin serves in a child process of its command.
         let serving = if self.kind == Kind::Spin { children(&own).pop()? } else { own };
         let status = std::fs::read_to_string(format!("/proc/{serving}/status")).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -250,7 +250,7 @@ fn spin_command(folder: &Path, address: SocketAddr) -> Command {
     command
 }
 
-/// Free when it was asked for, for Spin, which does not say what port it was given.
+/// A free address for Spin, which does not print its own port.
 pub fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }

@@ -1,4 +1,4 @@
-//! What a store holds, read past the recipient.
+//! The content of a store, read without the recipient.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, Read, Write};
@@ -20,7 +20,7 @@ pub fn stored(path: &Path) -> Vec<(String, Vec<u8>)> {
     unpacked(rows.map(Result::unwrap))
 }
 
-/// Those in packs as if they were loose.
+/// Packed records appear as if loose.
 pub fn unpacked(rows: impl IntoIterator<Item = (String, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
     let mut stored = BTreeMap::new();
     for (key, value) in rows {
@@ -29,7 +29,7 @@ pub fn unpacked(rows: impl IntoIterator<Item = (String, Vec<u8>)>) -> Vec<(Strin
                 let entries = Pack::open(&pack, &value).unwrap().all().unwrap();
                 stored.extend(entries.into_iter().map(|entry| (entry.key.to_string(), entry.value)));
             }
-            // Made of packs, and of nothing else; or what forwarding keeps.
+            // Derived from packs, or state of forwarding.
             Err(_) if key.starts_with("index.") || key.starts_with("lease.") => {}
             Err(_) if key.parse::<ForwardKey>().is_ok() => {}
             Err(_) => _ = stored.insert(key, value),

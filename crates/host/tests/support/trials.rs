@@ -1,15 +1,15 @@
-//! Promises that can be tried only where something is installed. One that cannot be tried
-//! here counts as ignored: that is not known before the tests run, which the harness of the standard library has no word for.
+//! Tests that run only if a program is installed. A test that cannot run here counts as ignored, which the standard
+//! harness cannot decide at run time.
 #![allow(dead_code, reason = "shared by tests that use a part")]
 
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-/// A promise's name, and what holds something to it.
+/// The name of a test, and the test.
 pub type Promise<T> = (&'static str, T);
 
-/// Functions as promises, by their names.
+/// Functions as tests, with their names.
 #[allow(unused_macros, reason = "shared by tests that use a part")]
 macro_rules! promises {
     ($($promise:ident),* $(,)?) => { &[$((stringify!($promise), $promise as _)),*] };
@@ -17,8 +17,8 @@ macro_rules! promises {
 #[allow(unused_imports, reason = "shared by tests that use a part")]
 pub(crate) use promises;
 
-/// What becomes of `T` by these promises, each a trial of its own; `missing` is why it cannot be tried here.
-pub fn of<T: Copy + Send + 'static>(
+/// A trial for each test of `T`; `missing` is why they cannot run here.
+pub fn for_each_test<T: Copy + Send + 'static>(
     tried: T,
     kind: &'static str,
     missing: Option<String>,
@@ -28,17 +28,17 @@ pub fn of<T: Copy + Send + 'static>(
     promises.iter().map(|promise| trial(promise).with_kind(kind)).collect()
 }
 
-/// Runs them, as the command says.
+/// Runs the trials by the command line.
 pub fn run(trials: impl IntoIterator<Item = Trial>) -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials.into_iter().collect()).exit_code()
 }
 
-/// Holds what is here to promises, but for those that there is a reason not to try.
+/// Runs each test unless there is a reason not to.
 pub fn run_here(promises: impl IntoIterator<Item = (Promise<fn()>, Option<&'static str>)>) -> ExitCode {
     run(promises.into_iter().map(|((name, promise), missing)| skippable(name, missing, promise)))
 }
 
-/// A trial that is ignored if there is a reason why it cannot be tried, which its name then tells.
+/// A trial that is ignored for a reason, which its name then contains.
 pub fn skippable(name: &str, missing: Option<&str>, promise: impl FnOnce() + Send + 'static) -> Trial {
     let why = missing.map(|why| format!(" ({why})")).unwrap_or_default();
     let trial = Trial::test(format!("{name}{why}"), move || {

@@ -1,5 +1,5 @@
-//! wasmCloud, as far as one machine needs it: `wash` runs the component, NATS keeps what it stores. `cargo xtask test` installs both
-//! from Python's package index, where they are for Linux.
+//! wasmCloud on one machine: `wash` runs the component, NATS is its store. `cargo xtask test` installs both from
+//! Python's package index, which has them for Linux.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -12,14 +12,14 @@ use serde_json::{Map, Value, json};
 use super::files::{python, wasi_component};
 use super::nats::{self, Nats};
 
-/// Why it cannot be run here.
+/// Why it cannot run here.
 pub fn missing() -> Option<String> {
     let runs = Command::new(python("wash")).arg("--version").output().is_ok_and(|output| output.status.success());
     if runs { nats::missing() } else { Some("wash is not in target/python".to_owned()) }
 }
 
-/// The command, away from what the user may have set for it. Without the log level it writes, with each error, the whole URI of the
-/// request, and the token in it.
+/// The command without the user's configuration. At a higher log level, it logs the URI of each failed request, with
+/// the token.
 pub fn wash(home: &Path) -> Command {
     let mut command = Command::new(python("wash"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("WASH_")) {
@@ -30,7 +30,7 @@ pub fn wash(home: &Path) -> Command {
     command
 }
 
-/// Runs the component with settings, without a cluster and without a registry.
+/// Runs the component with settings, without a cluster and a registry.
 pub fn dev(folder: &Path, address: SocketAddr, nats: &Nats, settings: &[String]) -> Command {
     let project = folder.join("project");
     std::fs::create_dir_all(project.join(".wash")).unwrap();
@@ -40,7 +40,7 @@ pub fn dev(folder: &Path, address: SocketAddr, nats: &Nats, settings: &[String])
         .map(|(name, value)| (name.to_owned(), value.into()))
         .collect();
     let config = json!({
-        // It wants to build what it runs.
+        // It requires a build command.
         "build": {"command": "true", "component_path": wasi_component()},
         "dev": {"address": address, "wasi_keyvalue_nats_url": nats.url()},
         "workload": {"config": settings},
@@ -52,7 +52,7 @@ pub fn dev(folder: &Path, address: SocketAddr, nats: &Nats, settings: &[String])
     command
 }
 
-/// Whether the component is reached. wash listens before it has one.
+/// Whether the component answers. wash listens before it has the component.
 pub fn answers(address: SocketAddr) -> bool {
     let Ok(mut stream) = TcpStream::connect(address) else { return false };
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();

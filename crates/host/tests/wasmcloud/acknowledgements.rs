@@ -1,4 +1,4 @@
-//! What NATS has on the disk when it acknowledges a write, by its system calls.
+//! The data that NATS has on disk when it acknowledges a write, by its system calls.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,18 +8,18 @@ use std::time::Duration;
 use crate::support::nats::Nats;
 use crate::support::{OPEN, Recipient, children, deploy, numbered};
 
-/// What NATS did, in the order in which strace saw it.
+/// A relevant call of NATS, in the order of strace's output.
 #[derive(Debug, PartialEq)]
 enum Call {
-    /// Wrote so many messages of the bucket to the file that has them.
+    /// Wrote this number of messages of the bucket to its file.
     Write(usize),
     SyncBegins,
     SyncEnds,
-    /// Acknowledged the message of that number.
+    /// Acknowledged the message with this number.
     Acknowledge(usize),
 }
 
-/// Lets wash and NATS take events one after the other, and gives what NATS did meanwhile. A message's number is its place in the
+/// Sends events one after the other and returns the calls of NATS. The number of a message is its position in the
 /// bucket, from 1.
 fn calls_of_nats(settings: &Path, events: usize) -> Vec<Call> {
     let folder = tempfile::tempdir().unwrap();
@@ -37,7 +37,7 @@ fn calls_of_nats(settings: &Path, events: usize) -> Vec<Call> {
     for n in 0..events {
         assert_eq!(connection.post("/", numbered(n)).result(), "stored");
     }
-    // It ends in peace, so that strace has written everything.
+    // Stopped gracefully, so that strace has written everything.
     let process = PathBuf::from(format!("/proc/{server}"));
     assert!(Command::new("kill").arg(&server).status().unwrap().success());
     while process.exists() {
@@ -53,7 +53,7 @@ fn read_calls(line: &str) -> Vec<Call> {
     if call.starts_with("pwrite64(") && call.contains(".blk>") {
         vec![Call::Write(call.matches("$KV.default.").count())]
     } else if is_sync && call.contains(".blk>") && call.contains("unfinished") {
-        // Another thread's call came between, so its end has a line of its own.
+        // A call of another thread came in between, so the end has a separate line.
         vec![Call::SyncBegins]
     } else if is_sync && call.contains(".blk>") {
         vec![Call::SyncBegins, Call::SyncEnds]
@@ -65,7 +65,7 @@ fn read_calls(line: &str) -> Vec<Call> {
     }
 }
 
-/// The messages that were acknowledged, and those among them that were not on the disk by then.
+/// The acknowledged messages, and those that were not on disk at that time.
 fn acknowledged(calls: &[Call]) -> (BTreeSet<usize>, BTreeSet<usize>) {
     let (mut written, mut covered, mut on_disk) = (0, 0, 0);
     let (mut acknowledged, mut early) = (BTreeSet::new(), BTreeSet::new());
@@ -91,7 +91,7 @@ pub(super) fn nats_acknowledges_what_is_on_the_disk() {
     assert!(early.is_empty(), "{early:?} were acknowledged before they were on the disk");
 }
 
-/// So the one above looks at something.
+/// Shows that the test above can fail.
 pub(super) fn nats_acknowledges_what_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let settings = folder.path().join("nats.conf");

@@ -1,4 +1,4 @@
-//! What becomes of events where NATS is killed, or is down.
+//! Events while NATS is killed or down.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -47,7 +47,7 @@ pub(super) fn no_event_is_missing() {
         for sender in 0..SENDERS {
             let mut connection = recipient.connect();
             let (accepted, refused, count) = (&accepted, &refused, &count);
-            // Each goes on until it is told to wait.
+            // Each sender continues until it must wait.
             scope.spawn(move || {
                 for n in 0.. {
                     let body = numbered(n * SENDERS + sender);
@@ -62,7 +62,7 @@ pub(super) fn no_event_is_missing() {
                 }
             });
         }
-        // In the middle of it, wherever that is: by count, not by time.
+        // Kills NATS in the middle: by count, not by time.
         while count.load(Ordering::SeqCst) < 100 {
             assert!(refused.lock().unwrap().is_empty(), "refused before the kill: {}", recipient.log());
             std::thread::sleep(Duration::from_millis(1));
@@ -70,7 +70,7 @@ pub(super) fn no_event_is_missing() {
         recipient.nats().kill();
     });
     recipient.nats().start_again();
-    // The recipient is not told that it is back: it finds that by itself.
+    // The recipient reconnects by itself.
     for body in refused.into_inner().unwrap() {
         let response = until_it_is_taken(&recipient, "/", &body);
         accepted.lock().unwrap().insert(response.header("event-id").to_owned());
@@ -82,7 +82,7 @@ pub(super) fn no_event_is_missing() {
     assert!(missing.is_empty(), "{} of {} are missing", missing.len(), accepted.len());
 }
 
-/// Sends as an appliance does: again, until it is taken.
+/// Sends like an appliance: repeats the event until it is stored.
 fn until_it_is_taken(recipient: &Recipient, path: &str, body: &str) -> Response {
     let started = Instant::now();
     loop {
@@ -99,7 +99,7 @@ pub(super) fn all_is_answered_503() {
     let path = format!("/events?outbound_event_token={TOKEN}");
     assert_eq!(recipient.post(&path, numbered(1)).result(), "stored");
     recipient.nats().kill();
-    // New or not: nobody can say.
+    // Stored or duplicate: either is possible.
     for n in [1, 2] {
         let refused = recipient.post(&path, numbered(n));
         assert_eq!((refused.status, refused.header("retry-after")), (503, "5"), "{refused:?}");

@@ -1,12 +1,12 @@
-//! The recipient on wasmCloud: `wash` with a NATS that is killed, that is down, and whose system calls are looked at; and the files of
-//! `deploy/wasmcloud/`. What holds on every host is in `end_to_end.rs`.
+//! The recipient on wasmCloud: `wash` with a NATS that is killed, down, or traced, and the files of
+//! `deploy/wasmcloud/`. `end_to_end.rs` has the tests for every host.
 //!
 //! | File | What is in it |
 //! |---|---|
-//! | `acknowledgements.rs` | what NATS has on the disk when it acknowledges a write, by its system calls |
-//! | `kills.rs` | what becomes of events where NATS is killed, or is down |
-//! | `manifest.rs` | `deploy/wasmcloud/workload.yaml`, and what the operator makes of it |
-//! | `workload.rs` | a host of a cluster that takes the workload |
+//! | `acknowledgements.rs` | the data that NATS has on disk when it acknowledges a write, by its system calls |
+//! | `kills.rs` | events while NATS is killed or down |
+//! | `manifest.rs` | `deploy/wasmcloud/workload.yaml`, and the request that the operator derives from it |
+//! | `workload.rs` | a cluster's host that runs the workload |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "../../../../tests/support/forms.rs"]
@@ -27,7 +27,7 @@ use libtest_mimic::{Arguments, Trial};
 use support::Kind;
 use workload::{a_wasmcloud_host_takes_the_workload, registry};
 
-/// What a promise needs beside wasmCloud.
+/// Why a test cannot run here, besides wasmCloud.
 type Needs = fn() -> Option<String>;
 
 const PROMISES: [(&str, Needs, fn()); 6] = [

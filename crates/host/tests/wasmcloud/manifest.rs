@@ -1,4 +1,4 @@
-//! `deploy/wasmcloud/workload.yaml`, and what the operator makes of it.
+//! `deploy/wasmcloud/workload.yaml`, and the request that the operator derives from it.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -8,8 +8,8 @@ use crate::support::deploy;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// The definition of wasmCloud's kind is in no package: this is what `api/runtime/v1alpha1/workload_types.go` of its operator has, as
-/// far as it is used here.
+/// The fields of wasmCloud's kind, copied from `api/runtime/v1alpha1/workload_types.go` of its operator as far as the
+/// manifest uses them: no package has the definition.
 #[derive(Deserialize)]
 #[serde(tag = "kind")]
 enum Resource {
@@ -96,14 +96,14 @@ struct Environment {
     secret_from: Vec<Named>,
 }
 
-/// What the file holds.
+/// The resources of the file.
 pub(super) struct Manifest {
     pub(super) secret: Secret,
     deployment: WorkloadDeployment,
 }
 
 impl Manifest {
-    pub(super) fn read() -> Self {
+    pub(super) fn load() -> Self {
         let resources = support::yaml(&deploy("wasmcloud/workload.yaml"));
         let mut resources = resources.into_iter().map(|resource| serde_json::from_value(resource).unwrap());
         let [
@@ -131,13 +131,14 @@ impl Manifest {
         component
     }
 
-    /// Its image, with a registry in the place that is left for one.
+    /// The image, with a registry in place of the placeholder.
     pub(super) fn image(&self, registry: SocketAddr) -> String {
         let image = self.component().image.strip_prefix("REGISTRY/").expect("no place is left for a registry");
         format!("{registry}/{image}")
     }
 
-    /// What the operator asks a host for, with the secret's values: `reconcilePlacement` in its `workload_controller.go`.
+    /// The operator's request to a host, with the values of the secret: `reconcilePlacement` in
+    /// `workload_controller.go`.
     pub(super) fn request(&self, image: &str, secret: &BTreeMap<String, String>) -> Value {
         let (spec, component) = (self.spec(), self.component());
         let interfaces: Vec<_> = spec

@@ -1,4 +1,4 @@
-//! A host of a cluster that takes the workload.
+//! A cluster's host that runs the workload.
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
@@ -12,7 +12,7 @@ use crate::support::nats::Nats;
 use crate::support::{Connection, TOKEN, numbered, wash};
 use serde_json::{Value, json};
 
-/// A process that is killed when it is dropped.
+/// A process that is killed when this is dropped.
 struct Running(Child);
 
 impl Running {
@@ -43,7 +43,7 @@ fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// Debian's registry for images, installed or out of its package.
+/// Debian's image registry, installed or unpacked from its package.
 fn registry_program() -> Option<PathBuf> {
     let programs = ["docker-registry".into(), support::root().join("target/debian/usr/bin/docker-registry")];
     let runs = |program: &PathBuf| Command::new(program).arg("--version").output().is_ok_and(|o| o.status.success());
@@ -67,9 +67,10 @@ fn start_registry(folder: &Path) -> (Running, SocketAddr) {
     (running, address)
 }
 
-/// The host is the one of a cluster, and asked for the workload as the operator asks: over NATS. The component comes from a registry.
+/// Starts a host of a cluster and requests the workload over NATS, like the operator. The component comes from a
+/// registry.
 pub(super) fn a_wasmcloud_host_takes_the_workload() {
-    let manifest = Manifest::read();
+    let manifest = Manifest::load();
     let folder = tempfile::tempdir().unwrap();
     let (_registry, registry) = start_registry(folder.path());
     let image = manifest.image(registry);
@@ -101,13 +102,13 @@ pub(super) fn a_wasmcloud_host_takes_the_workload() {
     let name = manifest.spec().host_interfaces.iter().find_map(host_name).unwrap();
     let post = |host: &str, token: &str| {
         let body = numbered(1);
-        let mut connection = Connection::to(address);
+        let mut connection = Connection::open(address);
         let head = format!("POST /events?outbound_event_token={token} HTTP/1.1\r\nHost: {host}\r\n");
         connection.send(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()));
         connection.receive()
     };
 
-    // Who changes nothing has a recipient that is shut, not one whose token everybody can read.
+    // Without changes, the recipient takes no events, and nobody can use a token published here.
     start(&mut operator, &manifest.secret.string_data);
     assert_eq!(post(&name, &manifest.secret.string_data["ingest_tokens"].replace(' ', "+")).status, 503);
     operator.ask(&format!("runtime.host.{id}.workload.stop"), &json!({"workloadId": "tried"}));
@@ -115,7 +116,7 @@ pub(super) fn a_wasmcloud_host_takes_the_workload() {
     let secret: BTreeMap<_, _> =
         manifest.secret.string_data.keys().map(|name| (name.clone(), format!("{TOKEN}-{name}"))).collect();
     start(&mut operator, &secret);
-    assert_eq!(post(&name, "another-token-of-a-stranger").status, 401);
+    assert_eq!(post(&name, "another-token-of-a-client").status, 401);
     assert_eq!(post("other.example.com", &secret["ingest_tokens"]).status, 404);
     let stored = post(&name, &secret["ingest_tokens"]);
     assert_eq!((stored.status, stored.result()), (200, "stored"), "{}", std::fs::read_to_string(&log).unwrap());

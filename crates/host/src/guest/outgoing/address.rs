@@ -1,13 +1,13 @@
-//! Which addresses are on the public internet, and which hosts are this machine.
+//! Classifies addresses: public, special-purpose, loopback.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The address that a host of a URL is, if it is no name.
+/// The address in the host of a URL. `None` for a name.
 pub(super) fn literal(host: &str) -> Option<IpAddr> {
     host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
-/// Whether a host of a URL is this machine, by its address alone or by the name that always means it.
+/// Whether the host of a URL is a loopback address or `localhost`. Resolves no names.
 pub(super) fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || literal(host).is_some_and(|address| address.is_loopback())
 }
@@ -37,7 +37,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
-    // An IPv4 address in another dress: mapped, compatible, NAT64, 6to4.
+    // IPv6 addresses that contain an IPv4 address: mapped, compatible, NAT64, 6to4.
     let [a, b, c, d, e, f, g, h] = address.segments();
     let v4 = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
     match (a, b, c, d, e, f) {
@@ -45,7 +45,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         (0x2002, ..) => return is_public_v4(v4(b, c)),
         _ => {}
     }
-    // Global unicast alone, without documentation, ORCHID and Teredo.
+    // Only global unicast, without documentation, ORCHID and Teredo.
     (0x2000..0x4000).contains(&a) && !(a == 0x2001 && (b < 0x200 || b == 0xdb8)) && !(a == 0x3fff && b < 0x1000)
 }
 

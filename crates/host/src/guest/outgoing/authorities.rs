@@ -1,4 +1,4 @@
-//! The certificate authorities that destinations are held to: this machine's, and those of `--ca-certificate`.
+//! The certificate authorities that the host trusts for destinations: this machine's and those of `--ca-certificate`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,9 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
 use tokio_rustls::TlsConnector;
 
-/// Certificates of authorities that are trusted besides this machine's. None by default.
+use crate::pem_file;
+
+/// Certificate authorities trusted in addition to this machine's. None by default.
 #[derive(Clone, Debug, Default)]
 pub struct Authorities(Vec<CertificateDer<'static>>);
 
@@ -22,37 +24,40 @@ pub enum AuthorityError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// It is not PEM.
+    /// The file is saved as UTF-16.
+    #[error("the CA certificate {} is encoded as UTF-16; save it as UTF-8 or ASCII", .0.display())]
+    Utf16(PathBuf),
+    /// The file is not valid PEM.
     #[error("the CA certificate {} is not valid PEM: {source}", path.display())]
     Pem {
         /// The file.
         path: PathBuf,
-        /// Where it is not.
+        /// The cause.
         source: pem::Error,
     },
-    /// It has no certificate.
-    #[error("{} holds no CA certificate in PEM (-----BEGIN CERTIFICATE-----)", .0.display())]
+    /// The file has no certificate.
+    #[error("{} contains no CA certificate in PEM (-----BEGIN CERTIFICATE-----)", .0.display())]
     NoCertificate(PathBuf),
-    /// What is marked as a certificate is not one.
+    /// A PEM section is labelled as a certificate and is not one.
     #[error("{}: certificate {number} of {of} is not valid: {source}", path.display())]
     Certificate {
         /// The file.
         path: PathBuf,
-        /// Which one, from 1.
+        /// Its position, from 1.
         number: usize,
-        /// How many there are.
+        /// The number of certificates in the file.
         of: usize,
-        /// Why.
+        /// The cause.
         source: rustls::Error,
     },
 }
 
 impl Authorities {
-    /// Those of these files: PEM, each with one certificate at least.
-    pub fn read(files: &[PathBuf]) -> Result<Self, AuthorityError> {
+    /// Loads the certificates of these files: PEM, at least one certificate each.
+    pub fn load(files: &[PathBuf]) -> Result<Self, AuthorityError> {
         let mut all = Vec::new();
         for file in files {
             all.extend(certificates(file)?);
@@ -60,8 +65,8 @@ impl Authorities {
         Ok(Self(all))
     }
 
-    /// TLS that trusts them and this machine's authorities. On Linux these are the files that OpenSSL would use, or those that
-    /// `SSL_CERT_FILE` and `SSL_CERT_DIR` name. An error if there are none at all.
+    /// TLS that trusts these and this machine's authorities. On Linux, the machine's are the files that OpenSSL uses,
+    /// or the files that `SSL_CERT_FILE` and `SSL_CERT_DIR` name. An error if there are no authorities at all.
     pub(super) fn tls(&self) -> Result<TlsConnector, rustls::Error> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let verifier = Verifier::new_with_extra_roots(self.0.iter().cloned(), Arc::clone(&provider))?;
@@ -72,7 +77,8 @@ impl Authorities {
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, AuthorityError> {
-    let pem = std::fs::read(path).map_err(|source| AuthorityError::Unreadable { path: path.to_owned(), source })?;
+    let file = std::fs::read(path).map_err(|source| AuthorityError::Unreadable { path: path.to_owned(), source })?;
+    let pem = pem_file::text(&file).map_err(|_| AuthorityError::Utf16(path.to_owned()))?;
     let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     let certificates = read.map_err(|source| AuthorityError::Pem { path: path.to_owned(), source })?;
     if certificates.is_empty() {

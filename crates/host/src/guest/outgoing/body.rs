@@ -1,4 +1,4 @@
-//! An answer's body, given to the guest as it comes.
+//! The body of an answer, passed to the guest as it arrives.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,17 +10,17 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Sleep, sleep};
 use wasmtime_wasi_http::{Error, WasiBody};
 
-/// A body that ends when its time is over, however slowly it is read. Its connection is used again after the last byte was read; dropped before
-/// that, the connection goes with it.
+/// A body that ends at its deadline, however slowly it is read. Its connection is reused after the last byte was read,
+/// and closed if the body is dropped before.
 struct TimedBody {
-    /// `None` once the time is over.
+    /// `None` after the deadline.
     body: Option<Incoming>,
-    over: Pin<Box<Sleep>>,
+    deadline: Pin<Box<Sleep>>,
 }
 
-/// The body as the guest gets it, for that time.
+/// Limits the time in which the guest can read a body.
 pub(super) fn timed(body: Incoming, time: Duration) -> WasiBody {
-    TimedBody { body: Some(body), over: Box::pin(sleep(time)) }.boxed_unsync()
+    TimedBody { body: Some(body), deadline: Box::pin(sleep(time)) }.boxed_unsync()
 }
 
 impl Body for TimedBody {
@@ -30,8 +30,8 @@ impl Body for TimedBody {
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
         let frame = Pin::new(body).poll_frame(context);
-        // Also where more of the body is always there.
-        if self.over.as_mut().poll(context).is_ready() {
+        // Checked even while more of the body is always available.
+        if self.deadline.as_mut().poll(context).is_ready() {
             self.body = None;
             return Poll::Ready(Some(Err(Error::HttpResponseTimeout)));
         }
@@ -66,7 +66,7 @@ mod tests {
         tokio::spawn(connection);
         let server = tokio::spawn(async move {
             far.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await.unwrap();
-            // More of it is always there.
+            // Always sends more.
             while far.write_all(b"1\r\nx\r\n").await.is_ok() {}
             far.read_to_end(&mut Vec::new()).await
         });

@@ -1,4 +1,4 @@
-//! An HTTP/1.1 client that keeps connections, and sends again what a closed one has lost.
+//! An HTTP/1.1 client that keeps connections, and repeats a request that a closed connection has lost.
 
 use std::time::Duration;
 
@@ -12,22 +12,22 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use crate::guest::outgoing::connection::was_closed_while_idle;
 use crate::guest::outgoing::connector::Connector;
 
-/// How long a connection is kept that nothing is sent on.
+/// How long an idle connection is kept.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// How much of an answer may wait in memory to be read before nothing more is read, for each connection. The last read may bring as much
-/// again. A head that is longer is refused. Hyper's own limit is 408 KiB; its limit of 100 headers stays.
+/// The most bytes of an answer buffered for each connection; the last read can add as many again. A longer head is
+/// refused. Hyper's default is 408 KiB; its limit of 100 headers stays.
 const MOST_BUFFERED: usize = 64 << 10;
 
-type Pool = legacy::Client<Connector, Full<Bytes>>;
+type HyperClient = legacy::Client<Connector, Full<Bytes>>;
 
 /// Sends requests. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Client {
-    /// Uses connections again.
-    kept: Pool,
+    /// Reuses connections.
+    kept: HyperClient,
     /// Makes a connection for each request.
-    fresh: Pool,
+    fresh: HyperClient,
 }
 
 impl Client {
@@ -39,8 +39,8 @@ impl Client {
         Self { kept, fresh }
     }
 
-    /// Sends a request. Where a server closed the connection that was kept for it, and answered nothing, it is sent once more on a
-    /// new one. Hyper does so by itself only if it has written nothing yet.
+    /// Sends a request. If the server closed a kept connection without any answer, the request is repeated once on a
+    /// new one. Hyper itself does that only before it has written anything.
     pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Error> {
         let again = request.clone();
         match self.kept.request(request).await {

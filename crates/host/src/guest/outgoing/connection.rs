@@ -1,4 +1,4 @@
-//! A connection to a destination that knows whether anything of an answer came.
+//! A connection to a destination that records whether any byte of an answer arrived.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -16,28 +16,28 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// A stream, and what happened on it. Below it is TLS, if there is any: what TLS itself sends is no part of an answer.
+/// A stream and its record. TLS, if used, is below it, so that bytes of TLS itself do not count as an answer.
 pub(super) struct Observed {
     stream: Box<dyn Stream>,
     exchanges: Exchanges,
 }
 
-/// For how long a connection waits that is used as soon as it is made.
+/// The longest time between making a connection and its first request if the connection was made for that request.
 const AT_ONCE: Duration = Duration::from_millis(100);
 
-/// Requests and answers on one connection. Cheap to clone; all clones are one.
+/// The record of requests and answers on a connection. Cheap to clone; all clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct Exchanges(Arc<Counted>);
 
 #[derive(Debug)]
 struct Counted {
-    /// When the connection was made.
     made: Instant,
-    /// Whether it waited for its first request: hyper has a connection made also for a request that then gets another one.
+    /// Whether it was idle before its first request: hyper also makes connections for requests that then use another
+    /// one.
     waited: AtomicBool,
-    /// How often a request began: the first write, and each one after a read.
+    /// The number of requests: the first write, and each write after a read.
     begun: AtomicU32,
-    /// Whether anything was read since the last of them began.
+    /// Whether anything was read since the last request began.
     answered: AtomicBool,
 }
 
@@ -47,14 +47,14 @@ impl Exchanges {
         Self(Arc::new(Counted { made, waited, begun, answered }))
     }
 
-    /// Those of the connection on which a request failed.
-    fn of(error: &Error) -> Option<Self> {
+    /// The record of the connection on which a request failed.
+    fn from_error(error: &Error) -> Option<Self> {
         let mut extensions = http::Extensions::new();
         error.connect_info()?.get_extras(&mut extensions);
         extensions.remove()
     }
 
-    fn write(&self) {
+    fn note_write(&self) {
         let is_first = self.0.begun.load(Ordering::Relaxed) == 0;
         if is_first && self.0.made.elapsed() > AT_ONCE {
             self.0.waited.store(true, Ordering::Relaxed);
@@ -64,21 +64,21 @@ impl Exchanges {
         }
     }
 
-    fn read(&self) {
+    fn note_read(&self) {
         self.0.answered.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the last request was sent on a connection that had been idle, and nothing came since.
+    /// Whether the last request was sent on an idle connection and nothing arrived since.
     fn is_unanswered_after_idleness(&self) -> bool {
         let was_idle = self.0.begun.load(Ordering::Relaxed) > 1 || self.0.waited.load(Ordering::Relaxed);
         was_idle && !self.0.answered.load(Ordering::Relaxed)
     }
 }
 
-/// Whether a request failed because the server had closed a connection that was kept: not one byte of an answer came. The server has
-/// most probably not seen the request, since it closes connections that are idle.
+/// Whether a request failed because the server had closed a kept connection: no byte of an answer arrived. The server
+/// has most probably not seen the request, since servers close idle connections.
 pub(super) fn was_closed_while_idle(error: &Error) -> bool {
-    Exchanges::of(error).is_some_and(|exchanges| exchanges.is_unanswered_after_idleness())
+    Exchanges::from_error(error).is_some_and(|exchanges| exchanges.is_unanswered_after_idleness())
 }
 
 impl Observed {
@@ -102,7 +102,7 @@ impl AsyncRead for Observed {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         if buffer.filled().len() > before {
-            self.exchanges.read();
+            self.exchanges.note_read();
         }
         read
     }
@@ -110,8 +110,8 @@ impl AsyncRead for Observed {
 
 impl AsyncWrite for Observed {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        // Before it is known whether this succeeds: a write to a closed connection fails.
-        self.exchanges.write();
+        // Noted before the write, since a write to a closed connection fails.
+        self.exchanges.note_write();
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
@@ -120,7 +120,7 @@ impl AsyncWrite for Observed {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.exchanges.write();
+        self.exchanges.note_write();
         Pin::new(&mut self.stream).poll_write_vectored(context, slices)
     }
 
@@ -142,18 +142,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_connection_that_was_idle_may_have_been_closed_for_that() {
+    fn only_a_request_on_an_idle_connection_counts_as_lost() {
         let used_at_once = Exchanges::new(Instant::now());
         let kept = Exchanges::new(Instant::now().checked_sub(2 * AT_ONCE).unwrap());
         for (exchanges, expected) in [(used_at_once, false), (kept, true)] {
             assert!(!exchanges.is_unanswered_after_idleness());
-            exchanges.write();
-            exchanges.write();
+            exchanges.note_write();
+            exchanges.note_write();
             assert_eq!(exchanges.is_unanswered_after_idleness(), expected);
-            exchanges.read();
+            exchanges.note_read();
             assert!(!exchanges.is_unanswered_after_idleness());
             // The next request.
-            exchanges.write();
+            exchanges.note_write();
             assert!(exchanges.is_unanswered_after_idleness());
         }
     }

@@ -1,4 +1,4 @@
-//! How a connection is made: to the destination or through a proxy, then TLS.
+//! Makes connections: TCP to the destination or a tunnel through a proxy, then TLS.
 
 use std::error::Error;
 use std::io;
@@ -21,47 +21,44 @@ use crate::guest::outgoing::resolver::Resolver;
 use crate::guest::outgoing::rights::Reach;
 use crate::guest::outgoing::tunnel::{TunnelError, tunnel};
 
-/// How long a connection may take, with TLS and with what a proxy does. Less than the component waits for an answer, so that it
-/// learns what took so long.
+/// How long making a connection can take, including proxy and TLS. Shorter than the component's timeout, so that the
+/// component gets the reason.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConnectError {
-    /// No TCP connection to the destination. Its name may be unknown.
+    /// No TCP connection to the destination. Its name can be unknown.
     #[error(transparent)]
     Tcp(BoxError),
     /// No TCP connection, or no TLS, to the proxy.
     #[error(transparent)]
     Proxy(Box<Self>),
-    /// The proxy made no tunnel.
     #[error(transparent)]
     Tunnel(#[from] TunnelError),
-    /// The proxy cannot be used, which is an error at the start: so no request comes that far.
+    /// The proxy cannot be used. The host reports this at its start, so that no request fails with it.
     #[error(transparent)]
     Rules(#[from] ProxyError),
-    /// No TLS. The error of TLS is inside of this one.
+    /// TLS failed. The error contains the error of rustls.
     #[error(transparent)]
     Tls(io::Error),
-    /// There is no certificate for such a name.
     #[error("the host of the URL is not a valid name for a certificate")]
     Name,
-    /// It took too long.
     #[error("no {0} within {time} s", time = CONNECT_TIME.as_secs())]
-    Slow(Step),
+    Slow(ConnectStep),
 }
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// What may take too long.
+/// The step that took too long.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Step {
+pub(super) enum ConnectStep {
     Tcp,
     Tunnel,
     Tls,
 }
 
-impl std::fmt::Display for Step {
+impl std::fmt::Display for ConnectStep {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Tcp => "connection",
@@ -75,7 +72,7 @@ impl std::fmt::Display for Step {
 #[derive(Clone)]
 pub(super) struct Connector {
     direct: HttpConnector<Resolver>,
-    /// To proxies, which the administrator chose: they may be at any address.
+    /// To proxies. The administrator chose them, so any address is allowed.
     to_proxy: HttpConnector<Resolver>,
     proxies: Arc<ProxyRules>,
     tls: TlsConnector,
@@ -88,7 +85,7 @@ impl Connector {
             let mut connector = HttpConnector::new_with_resolver(Resolver { private });
             connector.enforce_http(false);
             connector.set_nodelay(true);
-            // Divided between a name's addresses.
+            // Hyper divides it between the addresses of a name.
             connector.set_connect_timeout(Some(CONNECT_TIME));
             connector
         };
@@ -115,7 +112,7 @@ impl Connector {
         }
         match timeout_at(until, tunnel(stream, uri, proxy.authorization())).await {
             Ok(tunnel) => Ok(tunnel?),
-            Err(_) => Err(ConnectError::Slow(Step::Tunnel)),
+            Err(_) => Err(ConnectError::Slow(ConnectStep::Tunnel)),
         }
     }
 
@@ -129,7 +126,7 @@ impl Connector {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| ConnectError::Name)?;
         match timeout_at(until, self.tls.connect(name, stream)).await {
             Ok(connected) => Ok(Box::new(connected.map_err(ConnectError::Tls)?)),
-            Err(_) => Err(ConnectError::Slow(Step::Tls)),
+            Err(_) => Err(ConnectError::Slow(ConnectStep::Tls)),
         }
     }
 }
@@ -141,7 +138,7 @@ async fn tcp(
 ) -> Result<Box<dyn Stream>, ConnectError> {
     match timeout_at(until, connector.call(uri.clone())).await {
         Ok(connected) => Ok(Box::new(connected.map_err(|error| ConnectError::Tcp(error.into()))?.into_inner())),
-        Err(_) => Err(ConnectError::Slow(Step::Tcp)),
+        Err(_) => Err(ConnectError::Slow(ConnectStep::Tcp)),
     }
 }
 

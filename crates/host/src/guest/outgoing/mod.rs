@@ -1,22 +1,23 @@
-//! Outgoing requests: to the origins of `destinations`, and nowhere else.
+//! Outgoing requests to the origins of `destinations`. All other requests are refused.
 //!
-//! A public name may lead to a private address, by mistake or by design (SSRF). So the host resolves names itself, leaves out what is
-//! not public unless the destination says `private`, and connects to the addresses that it checked. Through a proxy it sees no
-//! addresses: there the proxy decides where a name leads to, and a URL with an address that is not public still needs `private`.
+//! A public name can resolve to a private address, by mistake or in an attack (SSRF). So the host resolves names
+//! itself, drops addresses that are not public unless the destination sets `private`, and connects to the checked
+//! addresses. Through a proxy the host sees no addresses: the proxy resolves names, and a URL with an address that is
+//! not public still needs `private`.
 //!
 //! | file | what lives there |
 //! |---|---|
 //! | `mod` | [`Outgoing`]: sends a request |
-//! | `rights` | which origins there are, and who may reach addresses that are not public |
-//! | `address` | which addresses are public |
-//! | `resolver` | resolves names to such addresses |
+//! | `rights` | the allowed origins, and the destinations that can reach addresses that are not public |
+//! | `address` | classifies addresses |
+//! | `resolver` | resolves names to allowed addresses |
 //! | `connector` | makes connections: TCP, a tunnel, TLS |
-//! | `proxy` | which proxy is for which destination |
+//! | `proxy` | the proxy for each destination |
 //! | `tunnel` | asks a proxy for a tunnel |
-//! | `authorities` | the certificate authorities that are trusted |
-//! | `connection` | knows whether anything of an answer came on a connection |
-//! | `client` | keeps connections, and sends again what a closed one has lost |
-//! | `body` | an answer's body, given to the guest as it comes |
+//! | `authorities` | the trusted certificate authorities |
+//! | `connection` | records whether any byte of an answer arrived |
+//! | `client` | keeps connections, and repeats a request that a closed connection has lost |
+//! | `body` | the body of an answer, passed to the guest as it arrives |
 //! | `reason` | why a request had no answer |
 
 mod address;
@@ -50,51 +51,51 @@ use crate::guest::outgoing::rights::{Reach, Rights};
 pub use self::authorities::{Authorities, AuthorityError};
 pub use self::proxy::{ProxyError, ProxyRules};
 
-/// How long the head of an answer may take, whatever the component waits for.
+/// How long the head of an answer can take, whatever timeout the component sets.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long its body may take after that. A guest that reads slowly holds no connection for longer.
+/// How long the body can take after that. A guest that reads slowly cannot hold a connection longer.
 const BODY_TIME: Duration = Duration::from_secs(30);
 
-/// The most bytes of a request's body.
+/// The most bytes in the body of a request.
 const MOST_REQUEST: usize = 1 << 20;
 
-/// How destinations are reached.
+/// Options for outgoing requests.
 #[derive(Debug, Default)]
 pub struct OutgoingOptions {
-    /// Trusted besides this machine's authorities.
+    /// Trusted in addition to this machine's authorities.
     pub authorities: Authorities,
-    /// The proxies.
+    /// The proxies of the environment.
     pub proxies: ProxyRules,
 }
 
-/// Where requests may go, and how they get there. Cheap to clone.
+/// Sends requests to allowed origins. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Outgoing {
     rights: Arc<Rights>,
-    /// To public addresses, and to any. None without destinations. They keep their connections apart.
+    /// `None` without destinations.
     clients: Option<Clients>,
 }
 
+/// Two clients with separate connections: to public addresses only, and to any address.
 #[derive(Clone)]
 struct Clients {
     public: Client,
     any: Client,
 }
 
-/// Why destinations cannot be reached at all.
+/// Why outgoing requests cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum OutgoingError {
     /// This machine's certificate authorities cannot be used.
-    #[error("this machine's certificate authorities cannot be used, which https destinations need: {0}")]
+    #[error("this machine's certificate authorities, which https destinations need, cannot be used: {0}")]
     Authorities(#[from] rustls::Error),
-    /// A destination would be reached through a proxy that cannot be used.
+    /// A destination needs a proxy that cannot be used.
     #[error(transparent)]
     Proxy(#[from] ProxyError),
 }
 
 impl Outgoing {
-    /// To these destinations.
     pub(super) fn new(destinations: &[Destination], options: OutgoingOptions) -> Result<Self, OutgoingError> {
         let rights = Arc::new(Rights::new(destinations));
         if rights.is_empty() {
@@ -103,8 +104,8 @@ impl Outgoing {
         for destination in destinations {
             let Some(uri) = destination.origin().and_then(|origin| origin.parse::<Uri>().ok()) else { continue };
             if let Some(proxy) = options.proxies.proxy_of(&uri)? {
-                let variable = options.proxies.variable();
-                tracing::info!(destination = %destination.name, proxy = %proxy.uri(), variable, "goes through a proxy");
+                let (proxy, variable) = (proxy.uri(), options.proxies.variable());
+                tracing::info!(destination = %destination.name, %proxy, variable, "the destination uses a proxy");
             }
         }
         let (proxies, tls) = (Arc::new(options.proxies), options.authorities.tls()?);
@@ -112,16 +113,16 @@ impl Outgoing {
         Ok(Self { rights, clients: Some(Clients { public: client(Reach::Public), any: client(Reach::Any) }) })
     }
 
-    /// Sends a request, and gives the answer as soon as its head is there. Follows no redirect.
+    /// Sends a request and returns the answer as soon as its head has arrived. Does not follow redirects.
     pub(super) async fn send(&self, request: Request<WasiBody>) -> Result<Response<WasiBody>, Error> {
         let uri = request.uri().clone();
         let (Some(origin), Some(clients)) = (self.rights.origin(&uri), &self.clients) else {
-            tracing::warn!(origin = rights::origin(&uri), "the component asked for what is no destination's origin");
+            tracing::warn!(origin = rights::origin(&uri), "refused a request to an origin that no destination has");
             return Err(Error::HttpRequestDenied);
         };
         let answer = send_within(origin.reach(&uri), clients, request).await;
         if let Err(error) = &answer {
-            let reason = reason::told(error);
+            let reason = reason::describe(error);
             origin.failures.say(|unsaid| {
                 tracing::warn!(origin = rights::origin(&uri), unsaid, "a destination gave no answer: {reason}");
             });
@@ -140,13 +141,13 @@ async fn send_within(reach: Reach, clients: &Clients, request: Request<WasiBody>
         Reach::Public => &clients.public,
         Reach::Any => &clients.any,
     };
-    // Hyper writes it as the connection needs it.
+    // Hyper adds it in the form that the connection needs.
     head.headers.remove(header::HOST);
     let body = Limited::new(body, MOST_REQUEST).collect().await;
     let body = body.map_err(|_| Error::HttpRequestBodySize(None))?.to_bytes();
     let answer = tokio::time::timeout(TIMEOUT, client.send(Request::from_parts(head, Full::new(body)))).await;
     let (head, body) = match answer {
-        Ok(answer) => answer.map_err(|error| reason::of(&error))?.into_parts(),
+        Ok(answer) => answer.map_err(|error| reason::classify(&error))?.into_parts(),
         Err(_) => return Err(Error::ConnectionReadTimeout),
     };
     Ok(Response::from_parts(head, body::timed(body, BODY_TIME)))

@@ -1,42 +1,43 @@
 //! The proxies of the environment: `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`.
 //!
-//! `HTTP_PROXY` is for URLs that begin with `http:`. Those of destinations are loopback addresses, which are never reached through a
-//! proxy, so that variable has no effect here.
+//! `HTTP_PROXY` applies to `http:` URLs. A destination with such a URL has a loopback address, which is never reached
+//! through a proxy, so that variable has no effect here.
 
 use http::{HeaderValue, Uri};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 
 use crate::guest::outgoing::address::is_loopback;
 
-/// Which proxy is for which destination. None by default.
+/// The proxy for each destination. No proxy by default.
 #[derive(Debug, Default)]
-pub struct ProxyRules(Option<Rules>);
+pub struct ProxyRules(Option<EnvironmentProxy>);
 
 #[derive(Debug)]
-struct Rules {
+struct EnvironmentProxy {
     /// The variable that names the proxy.
     variable: &'static str,
     matcher: Matcher,
-    /// Why it cannot be used. Then the matcher has another one, which is never asked: `NO_PROXY` still counts.
+    /// Why the proxy cannot be used. The matcher then has a placeholder, which is never contacted: `NO_PROXY` still
+    /// applies.
     fault: Option<ProxyError>,
 }
 
-/// What is named as a proxy cannot be used as one.
+/// The proxy in the environment cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProxyError {
-    /// It is not the URL of an HTTP proxy. The value is not repeated: it may hold a password.
+    /// The value is not the URL of an HTTP proxy. It is not repeated, since it can contain a password.
     #[error(
         "{0} in the environment is not the URL of a proxy; set it to http://HOST:PORT or http://USER:PASSWORD@HOST:PORT"
     )]
     Url(&'static str),
-    /// It speaks SOCKS.
+    /// The proxy is a SOCKS proxy.
     #[error(
         "{0} in the environment names a SOCKS proxy, which this host does not support; set HTTPS_PROXY to an HTTP proxy"
     )]
     Socks(&'static str),
 }
 
-/// A proxy, and the credentials for it.
+/// A proxy with its credentials.
 #[derive(Debug)]
 pub(super) struct Proxy(Intercept);
 
@@ -53,13 +54,13 @@ impl Proxy {
 }
 
 impl ProxyRules {
-    /// Those of this process's environment. What is wrong with them is an error once a destination needs them.
-    pub fn of_environment() -> Self {
-        Self::read(|name| std::env::var(name).ok())
+    /// The rules in the environment of this process. A fault is reported only if a destination needs the proxy.
+    pub fn from_environment() -> Self {
+        Self::from_variables(|name| std::env::var(name).ok())
     }
 
-    /// Reads the variables. In capitals they go before those in small letters, and empty ones count as not set.
-    pub(super) fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
+    /// Reads the variables. Upper case names override lower case names; empty variables count as unset.
+    pub(super) fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Self {
         let set = |name: &'static str| Some((name, variable(name).filter(|value| !value.trim().is_empty())?));
         let first = |names: &[&'static str]| names.iter().find_map(|name| set(name));
         let Some((variable, proxy)) = first(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]) else {
@@ -69,10 +70,10 @@ impl ProxyRules {
         let proxy = if fault.is_none() { proxy.trim() } else { "http://unusable.invalid" };
         let exceptions = first(&["NO_PROXY", "no_proxy"]).map(|(_, value)| value).unwrap_or_default();
         let matcher = Matcher::builder().https(proxy).no(exceptions).build();
-        Self(Some(Rules { variable, matcher, fault }))
+        Self(Some(EnvironmentProxy { variable, matcher, fault }))
     }
 
-    /// The proxy that requests to a URL go through, if any.
+    /// The proxy for requests to a URL, if any.
     pub(super) fn proxy_of(&self, uri: &Uri) -> Result<Option<Proxy>, ProxyError> {
         let Some(rules) = self.0.as_ref().filter(|_| uri.host().is_some_and(|host| !is_loopback(host))) else {
             return Ok(None);
@@ -83,18 +84,17 @@ impl ProxyRules {
         }
     }
 
-    /// The variable that names the proxy.
     pub(super) fn variable(&self) -> Option<&'static str> {
         self.0.as_ref().map(|rules| rules.variable)
     }
 }
 
-/// Why a variable's value cannot be used as a proxy.
+/// Why the value of a variable cannot be used as a proxy.
 fn fault(variable: &'static str, proxy: &str) -> Option<ProxyError> {
     if proxy.split_once("://").is_some_and(|(scheme, _)| scheme.to_ascii_lowercase().starts_with("socks")) {
         return Some(ProxyError::Socks(variable));
     }
-    // The matcher ignores, and does not report, what is not a URL.
+    // The matcher ignores an invalid URL without an error.
     let any = Uri::from_static("https://destination.invalid/");
     Matcher::builder().https(proxy).build().intercept(&any).is_none().then_some(ProxyError::Url(variable))
 }
@@ -108,13 +108,13 @@ mod tests {
     fn rules(variables: &[(&str, &str)]) -> ProxyRules {
         let value =
             |wanted: &str| variables.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.to_string());
-        ProxyRules::read(value)
+        ProxyRules::from_variables(value)
     }
 
     #[test]
-    fn each_destination_has_the_proxy_that_the_environment_says() {
-        type Variables<'v> = &'v [(&'v str, &'v str)];
-        let cases: &[(Variables<'_>, &str, Option<&str>)] = &[
+    fn each_destination_has_the_proxy_that_the_environment_selects() {
+        type EnvVariables<'v> = &'v [(&'v str, &'v str)];
+        let cases: &[(EnvVariables<'_>, &str, Option<&str>)] = &[
             (&[], DESK, None),
             (&[("HTTPS_PROXY", "")], DESK, None),
             (&[("HTTPS_PROXY", "http://proxy:3128")], DESK, Some("http://proxy:3128/")),
@@ -134,7 +134,7 @@ mod tests {
             (&[("HTTPS_PROXY", "http://a:1"), ("NO_PROXY", "sk.example")], DESK, Some("http://a:1/")),
             (&[("HTTPS_PROXY", "http://a:1"), ("NO_PROXY", "10.0.0.0/8")], "https://10.1.2.3/", None),
             (&[("HTTPS_PROXY", "http://a:1")], "https://10.1.2.3/", Some("http://a:1/")),
-            // Never, whatever is set.
+            // Loopback addresses never have one.
             (&[("ALL_PROXY", "http://a:1")], "http://127.0.0.1:9/", None),
             (&[("ALL_PROXY", "http://a:1")], "https://localhost/", None),
             (&[("ALL_PROXY", "http://a:1")], "https://[::1]:8443/", None),
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_that_cannot_be_used_is_an_error_that_names_the_variable_and_not_its_value() {
+    fn an_unusable_proxy_is_an_error_that_names_the_variable_without_its_value() {
         for (name, value, expected) in [
             ("HTTPS_PROXY", "socks5://user:secret@proxy:1080", ProxyError::Socks("HTTPS_PROXY")),
             ("ALL_PROXY", "SOCKS5H://proxy:1080", ProxyError::Socks("ALL_PROXY")),

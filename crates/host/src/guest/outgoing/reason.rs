@@ -1,4 +1,4 @@
-//! Why a request had no answer, as `wasi:http` says it: with the error that it has for that, or else in words.
+//! Why a request had no answer, as an error of `wasi:http`: with its own code if there is one, else as text.
 
 use std::error::Error as StdError;
 use std::io::{self, ErrorKind};
@@ -6,15 +6,15 @@ use std::io::{self, ErrorKind};
 use chrono::DateTime;
 use hyper_util::client::legacy;
 use rustls::pki_types::UnixTime;
-use rustls::{AlertDescription, CertificateError, Error as TlsError};
+use rustls::{AlertDescription, CertificateError, Error as RustlsError};
 use wasmtime_wasi_http::Error;
 
-use crate::guest::outgoing::connector::{ConnectError, Step};
+use crate::guest::outgoing::connector::{ConnectError, ConnectStep};
 use crate::guest::outgoing::resolver::ResolveError;
 use crate::guest::outgoing::tunnel::TunnelError;
 
 /// Why a request had no answer. Names no URL and no secret.
-pub(super) fn of(error: &legacy::Error) -> Error {
+pub(super) fn classify(error: &legacy::Error) -> Error {
     if let Some(error) = find::<ConnectError>(error) {
         return of_connection(error);
     }
@@ -26,20 +26,20 @@ pub(super) fn of(error: &legacy::Error) -> Error {
             return in_words("the answer is not HTTP/1.1");
         }
     }
-    // TLS is a part of the connection until its end.
-    match find::<TlsError>(error) {
+    // TLS can also fail after the handshake.
+    match find::<RustlsError>(error) {
         Some(error) => in_words(tls(error)),
         None => Error::ConnectionTerminated,
     }
 }
 
-/// An error for which `wasi:http` has no word of its own.
+/// An error for which `wasi:http` has no code.
 fn in_words(reason: impl Into<String>) -> Error {
     Error::InternalError(Some(reason.into()))
 }
 
-/// A reason in words, for a log.
-pub(super) fn told(error: &Error) -> String {
+/// The reason as text for the log.
+pub(super) fn describe(error: &Error) -> String {
     match error {
         Error::InternalError(Some(reason)) => reason.clone(),
         Error::DestinationIpProhibited => ResolveError::Prohibited.to_string(),
@@ -50,16 +50,18 @@ pub(super) fn told(error: &Error) -> String {
 fn of_connection(error: &ConnectError) -> Error {
     match error {
         ConnectError::Tcp(error) => tcp(error.as_ref()),
-        ConnectError::Proxy(error) => in_words(format!("the proxy cannot be reached: {}", told(&of_connection(error)))),
+        ConnectError::Proxy(error) => {
+            in_words(format!("the proxy cannot be reached: {}", describe(&of_connection(error))))
+        }
         ConnectError::Tunnel(TunnelError::Broken(error)) if error.is_parse() => {
             in_words("the proxy made no tunnel: its answer is not HTTP/1.1")
         }
-        ConnectError::Tls(error) => match find::<TlsError>(error) {
+        ConnectError::Tls(error) => match find::<RustlsError>(error) {
             Some(error) => in_words(tls(error)),
             None => in_words("the server closed the connection during the TLS handshake"),
         },
         ConnectError::Tunnel(_) | ConnectError::Rules(_) | ConnectError::Name => in_words(error.to_string()),
-        ConnectError::Slow(Step::Tcp) => Error::ConnectionTimeout,
+        ConnectError::Slow(ConnectStep::Tcp) => Error::ConnectionTimeout,
         ConnectError::Slow(_) => in_words(error.to_string()),
     }
 }
@@ -82,23 +84,23 @@ fn tcp(error: &(dyn StdError + 'static)) -> Error {
     }
 }
 
-/// Why there is no TLS.
-fn tls(error: &TlsError) -> String {
+/// Why TLS failed.
+fn tls(error: &RustlsError) -> String {
     match error {
-        TlsError::InvalidCertificate(error) => certificate(error),
-        TlsError::InvalidMessage(_) => {
+        RustlsError::InvalidCertificate(error) => certificate(error),
+        RustlsError::InvalidMessage(_) => {
             "the server does not speak TLS on this port; does it speak plain HTTP there?".to_owned()
         }
-        TlsError::PeerIncompatible(_)
-        | TlsError::AlertReceived(
+        RustlsError::PeerIncompatible(_)
+        | RustlsError::AlertReceived(
             AlertDescription::HandshakeFailure
             | AlertDescription::ProtocolVersion
             | AlertDescription::InsufficientSecurity,
         ) => "the server has no TLS version or cipher suite in common with this host (TLS 1.2 or 1.3)".to_owned(),
-        TlsError::AlertReceived(AlertDescription::CertificateRequired) => {
+        RustlsError::AlertReceived(AlertDescription::CertificateRequired) => {
             "the server asks for a client certificate, which this host cannot show".to_owned()
         }
-        TlsError::AlertReceived(alert) => format!("the server ended TLS: {alert:?}"),
+        RustlsError::AlertReceived(alert) => format!("the server ended TLS: {alert:?}"),
         other => format!("TLS failed: {other}"),
     }
 }
@@ -120,7 +122,7 @@ fn certificate(error: &CertificateError) -> String {
     }
 }
 
-/// A name as it is in a certificate, of the form `DnsName("desk.example")` or `IpAddress(127.0.0.1)` that rustls gives.
+/// The name in rustls' form `DnsName("desk.example")` or `IpAddress(127.0.0.1)`.
 fn bare(name: &str) -> &str {
     let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(name);
     inner.trim_matches('"')
@@ -131,7 +133,7 @@ fn date(time: UnixTime) -> String {
     time.map_or_else(|| "an unknown day".to_owned(), |time| time.format("%Y-%m-%d %H:%M UTC").to_string())
 }
 
-/// The first error of a kind among an error, its causes, and what errors of input and output hold, which are not among their causes.
+/// The first error of type `E` among an error, its causes, and the errors inside `io::Error`, which are not its causes.
 fn find<'e, E: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e E> {
     let mut next = Some(error);
     while let Some(error) = next {

@@ -1,4 +1,4 @@
-//! Resolves the names of destinations, and leaves out addresses that are not public.
+//! Resolves the names of destinations and drops addresses that are not public.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,14 +10,14 @@ use tower_service::Service;
 
 use crate::guest::outgoing::address::is_public;
 
-/// Resolves names. The connection goes to the addresses that it returns, so no second look-up can lead elsewhere.
+/// Resolves names. Connections use the returned addresses, so a second look-up cannot change the target.
 #[derive(Clone)]
 pub(super) struct Resolver {
-    /// Whether addresses that are not public count.
+    /// Whether addresses that are not public are allowed.
     pub(super) private: bool,
 }
 
-/// Why a name leads nowhere.
+/// Why a name has no allowed address.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ResolveError {
     #[error("the address is not public, and the destination does not say private")]

@@ -1,4 +1,4 @@
-//! Which requests may be sent, and which of them to addresses that are not public.
+//! Which requests are allowed, and which of them can go to addresses that are not public.
 
 use std::collections::HashMap;
 
@@ -8,31 +8,28 @@ use outbound_events::forward::destination::{Destination, Way};
 use crate::guest::outgoing::address::is_loopback;
 use crate::rate_limited_log::RateLimitedLog;
 
-/// The addresses that a request may go to.
+/// The addresses that a request can go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// Public ones.
     Public,
-    /// Any.
     Any,
 }
 
-/// What the destinations may reach, by origin.
+/// The allowed origins.
 #[derive(Debug)]
 pub(super) struct Rights(HashMap<String, Origin>);
 
-/// An origin that some destinations have in common.
+/// An origin and its destinations.
 #[derive(Debug)]
 pub(super) struct Origin {
     destinations: Vec<Destination>,
-    /// Without TLS, an origin is a loopback address: reading the setting made sure of that.
+    /// The setting allows http only for loopback addresses.
     is_loopback: bool,
-    /// Why requests had no answer.
+    /// Logs requests without an answer.
     pub(super) failures: RateLimitedLog,
 }
 
 impl Rights {
-    /// Those of these destinations.
     pub(super) fn new(destinations: &[Destination]) -> Self {
         let mut origins: HashMap<String, Origin> = HashMap::new();
         for destination in destinations {
@@ -53,15 +50,16 @@ impl Rights {
         self.0.is_empty()
     }
 
-    /// The origin of a request, if it is a destination's.
+    /// The origin of a request. `None` if no destination has it.
     pub(super) fn origin(&self, uri: &Uri) -> Option<&Origin> {
         self.0.get(&origin(uri)?)
     }
 }
 
 impl Origin {
-    /// What a request to this origin may reach. Its destination is the one whose URL is most like the request's: the host sees no more
-    /// of a request than its URL. Destinations with the same URL share their rights. A request for any other path has the least.
+    /// The addresses that a request to this origin can reach. Its destination is the one with the most similar URL,
+    /// since the host sees only the URL of a request. Destinations with the same URL share their rights. A request for
+    /// any other path has the least rights.
     pub(super) fn reach(&self, uri: &Uri) -> Reach {
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let alike = |destination: &Destination| match &destination.way {

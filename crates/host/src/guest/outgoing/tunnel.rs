@@ -11,13 +11,13 @@ use crate::guest::outgoing::connection::Stream;
 /// Why a proxy makes no tunnel.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TunnelError {
-    /// It does not want to, or cannot reach the destination.
+    /// The proxy refuses, or cannot reach the destination.
     #[error("the proxy refused the tunnel: {0}")]
     Refused(StatusCode),
-    /// It closed the connection, or what it answered is not HTTP.
+    /// The proxy closed the connection, or its answer is not HTTP.
     #[error("the proxy made no tunnel: {0}")]
     Broken(#[from] hyper::Error),
-    /// What should be tunneled is not a URL that it can be asked for.
+    /// The host of the URL cannot be written in a request.
     #[error("the proxy cannot be asked for this host")]
     Host(#[from] http::Error),
 }
@@ -34,7 +34,7 @@ pub(super) async fn tunnel(
         request.headers_mut().insert(header::PROXY_AUTHORIZATION, authorization.clone());
     }
     let (mut requests, connection) = http1::handshake(TokioIo::new(proxy)).await?;
-    // Ends with the tunnel, or when nobody waits for it any more.
+    // Ends with the tunnel, or when `requests` is dropped.
     tokio::spawn(connection.with_upgrades());
     let answer = requests.send_request(request).await?;
     if !answer.status().is_success() {

@@ -12,7 +12,7 @@ use outbound_events_host::backup::backup;
 use outbound_events_host::store::KeyValueStore;
 
 #[test]
-fn a_copy_holds_all_that_was_acknowledged_before_and_is_sound() {
+fn a_copy_has_every_event_answered_200_before_it() {
     let recipient = Recipient::start_host(&[OPEN], |host| {
         let store = host.get_args().skip_while(|argument| *argument != "--store").nth(1).unwrap().to_owned();
         weigh_down(Path::new(&store), 20);
@@ -76,9 +76,9 @@ fn a_copy_is_served_like_the_store() {
     assert_eq!(restored.post("/", numbered(2)).result(), "stored");
 }
 
-/// SQLite's online backup begins again whenever another process writes: under load, it would never end.
+/// Without a snapshot, SQLite's backup restarts whenever another process writes: under load, it would never end.
 #[test]
-fn a_copy_does_not_begin_again_because_a_host_writes() {
+fn a_copy_does_not_restart_when_a_host_writes() {
     let folder = tempfile::tempdir().unwrap();
     let (path, new) = (store_path(folder.path()), folder.path().join("copy.db"));
     weigh_down(&path, 20);
@@ -96,11 +96,11 @@ fn a_copy_does_not_begin_again_because_a_host_writes() {
 }
 
 #[test]
-fn a_copy_is_never_put_over_a_file_or_beside_its_log() {
+fn a_copy_never_overwrites_a_file_or_uses_an_old_log() {
     let folder = tempfile::tempdir().unwrap();
     let (path, new) = (store_path(folder.path()), folder.path().join("new.db"));
     drop(KeyValueStore::sqlite(&path).unwrap());
-    for (there, expected) in [(&new, "is there already"), (&folder.path().join("new.db-wal"), "new.db-wal")] {
+    for (there, expected) in [(&new, "exists and was not changed"), (&folder.path().join("new.db-wal"), "new.db-wal")] {
         fs::write(there, "of value").unwrap();
         let before = files(folder.path());
         let says = fails(&["backup"], &[&path, &new]);
@@ -109,7 +109,7 @@ fn a_copy_is_never_put_over_a_file_or_beside_its_log() {
         fs::remove_file(there).unwrap();
     }
     let says = fails(&["backup"], &[&path, &folder.path().join("no/such/folder.db")]);
-    assert!(says.contains("nothing can be made in"), "{says}");
+    assert!(says.contains("no file can be created in"), "{says}");
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn damage(path: &Path) {
 }
 
 #[test]
-fn a_copy_is_its_owners_alone_whoever_may_read_the_store() {
+fn only_the_owner_can_read_a_copy() {
     let folder = tempfile::tempdir().unwrap();
     let path = store_path(folder.path());
     drop(KeyValueStore::sqlite(&path).unwrap());

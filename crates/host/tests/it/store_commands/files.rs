@@ -1,4 +1,4 @@
-//! Files that are not there, no store, locked, or left by a killed host.
+//! Missing and locked files, files that are not a store, and files of a killed host.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use super::harness::{fails, files, succeeds};
 use crate::support::{Kind, OPEN, Recipient, numbered, store_path, stored};
 use outbound_events_host::store::KeyValueStore;
 
-/// The commands that work on a store that is there, each with what it further needs.
+/// The commands that need an existing store, with their arguments.
 const COMMANDS: [&str; 4] = ["backup", "pack", "prune", "check"];
 
 /// Runs one of [`COMMANDS`], which must fail.
@@ -21,7 +21,7 @@ fn command_fails(command: &str, path: &Path) -> String {
 }
 
 #[test]
-fn where_there_is_no_file_none_is_made() {
+fn no_command_creates_a_missing_file() {
     let folder = tempfile::tempdir().unwrap();
     for command in COMMANDS {
         for path in [folder.path().join("none.db"), folder.path().join("no/such/folder.db")] {
@@ -33,7 +33,7 @@ fn where_there_is_no_file_none_is_made() {
 }
 
 #[test]
-fn a_file_that_is_no_store_is_named_and_left_as_it_is() {
+fn a_file_that_is_not_a_store_is_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let (text, empty, other) = (path("notes.txt"), path("empty.db"), path("other.db"));
@@ -48,7 +48,7 @@ fn a_file_that_is_no_store_is_named_and_left_as_it_is() {
             (text.as_path(), "not a database"),
             (&empty, "no table spin_key_value"),
             (&other, "no table spin_key_value"),
-            (folder.path(), "it is no file"),
+            (folder.path(), "it is not a file"),
         ] {
             let says = command_fails(command, file);
             assert!(says.contains(expected) && says.contains(file.to_str().unwrap()), "{command}: {says}");
@@ -58,7 +58,7 @@ fn a_file_that_is_no_store_is_named_and_left_as_it_is() {
 }
 
 #[test]
-fn a_file_that_another_process_keeps_to_itself_is_an_error_in_the_end() {
+fn a_locked_file_is_an_error_after_a_timeout() {
     let folder = tempfile::tempdir().unwrap();
     let path = store_path(folder.path());
     drop(KeyValueStore::sqlite(&path).unwrap());
@@ -66,13 +66,13 @@ fn a_file_that_another_process_keeps_to_itself_is_an_error_in_the_end() {
     other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").unwrap();
     for command in COMMANDS {
         let says = command_fails(command, &path);
-        assert!(says.contains("locked") && says.contains("Try again"), "{command}: {says}");
+        assert!(says.contains("locked") && says.contains("try again"), "{command}: {says}");
     }
 }
 
-/// The log of a host that was killed is for the next host: it is read, and stays.
+/// The log of a killed host is for the next host: commands read it and leave it.
 #[test]
-fn looking_at_what_a_killed_host_left_changes_nothing() {
+fn reading_the_files_of_a_killed_host_changes_nothing() {
     let mut recipient = Recipient::start(Kind::Host, &[OPEN]);
     assert_eq!(recipient.post("/", numbered(1)).result(), "stored");
     recipient.child.kill().unwrap();

@@ -1,4 +1,4 @@
-//! Runs of the commands, and stores with events.
+//! Runs the commands, and makes stores with events.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +12,7 @@ pub(super) fn store(arguments: &[&str], paths: &[&Path]) -> Output {
     host().arg("store").args(arguments).args(paths).output().unwrap()
 }
 
-/// What a command says that succeeds.
+/// The output of a command that succeeds.
 pub(super) fn succeeds(arguments: &[&str], paths: &[&Path]) -> String {
     let output = store(arguments, paths);
     let (says, complains) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
@@ -20,7 +20,7 @@ pub(super) fn succeeds(arguments: &[&str], paths: &[&Path]) -> String {
     says
 }
 
-/// What a command says that fails.
+/// The error output of a command that fails.
 pub(super) fn fails(arguments: &[&str], paths: &[&Path]) -> String {
     let output = store(arguments, paths);
     let complains = String::from_utf8(output.stderr).unwrap();
@@ -29,13 +29,13 @@ pub(super) fn fails(arguments: &[&str], paths: &[&Path]) -> String {
     complains
 }
 
-/// All files in a folder, with what is in them.
+/// All files in a folder with their content.
 pub(super) fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
     paths.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
 }
 
-/// Puts so many megabytes into a store, beside its events.
+/// Adds megabytes of other data to a store.
 pub(super) fn weigh_down(path: &Path, megabytes: usize) {
     drop(KeyValueStore::sqlite(path).unwrap());
     let connection = rusqlite::Connection::open(path).unwrap();
@@ -45,7 +45,7 @@ pub(super) fn weigh_down(path: &Path, megabytes: usize) {
     }
 }
 
-/// Events of so many seconds ago, loose.
+/// Stores loose events of the given ages in seconds.
 pub(super) fn filled(path: &Path, seconds: impl Iterator<Item = u64>) -> usize {
     drop(KeyValueStore::sqlite(path).unwrap());
     let connection = rusqlite::Connection::open(path).unwrap();

@@ -1,10 +1,10 @@
-//! `outbound-events-host store …`: what can be done to a store's file, whether or not a host runs on it.
+//! `outbound-events-host store …`: works on a store file, also while a host uses it.
 //!
 //! | File | What is in it |
 //! |---|---|
 //! | `backup.rs` | copies of a store |
-//! | `files.rs` | files that are not there, no store, locked, or left by a killed host |
-//! | `harness.rs` | runs of the commands, and stores with events |
+//! | `files.rs` | missing and locked files, files that are not a store, and files of a killed host |
+//! | `harness.rs` | runs the commands, and makes stores with events |
 //! | `packing.rs` | packing, removing by age and checking |
 
 mod backup;

@@ -8,7 +8,7 @@ use super::harness::{fails, filled, keys, store, succeeds};
 use crate::support::{Kind, OPEN, Recipient, numbered, store_path, stored};
 
 #[test]
-fn what_is_packed_takes_few_keys_and_is_all_there() {
+fn packing_keeps_every_event_under_few_keys() {
     let folder = tempfile::tempdir().unwrap();
     let path = store_path(folder.path());
     let events = filled(&path, 0..3_000);
@@ -23,7 +23,7 @@ fn what_is_packed_takes_few_keys_and_is_all_there() {
 }
 
 #[test]
-fn what_is_older_is_removed_and_nothing_else() {
+fn prune_removes_only_older_events() {
     let folder = tempfile::tempdir().unwrap();
     let path = store_path(folder.path());
     const DAY: u64 = 86_400;
@@ -32,15 +32,14 @@ fn what_is_older_is_removed_and_nothing_else() {
     let says = succeeds(&["prune", "--older-than", "365d"], &[&path]);
     assert!(says.starts_with("removed 35 events before "), "{says}");
     assert_eq!(stored(&path).iter().filter(|(key, _)| key.starts_with("event.")).count(), 365);
-    for (age, expected) in [("0s", "nothing is older than no time"), ("soon", "soon"), ("900y", "times begin in 1970")]
-    {
+    for (age, expected) in [("0s", "the age is zero"), ("soon", "soon"), ("900y", "before 1970")] {
         let says = fails(&["prune", "--older-than", age], &[&path]);
         assert!(says.contains(expected), "{age}: {says}");
     }
 }
 
 #[test]
-fn what_is_not_what_its_key_says_is_named_and_nothing_is_changed() {
+fn check_lists_faults_and_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = store_path(folder.path());
     filled(&path, 0..500);
@@ -74,7 +73,7 @@ fn what_is_not_what_its_key_says_is_named_and_nothing_is_changed() {
     assert!(succeeds(&["check"], &[&path]).ends_with(": 0 faults\n"));
 }
 
-/// What the file holds, as it is.
+/// The keys and values of the file.
 fn stored_rows(path: &Path) -> Vec<(String, Vec<u8>)> {
     let connection = rusqlite::Connection::open(path).unwrap();
     let mut statement = connection.prepare("SELECT key, value FROM spin_key_value ORDER BY key").unwrap();
@@ -82,7 +81,7 @@ fn stored_rows(path: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
-fn a_store_is_packed_while_a_host_takes_events() {
+fn a_store_can_be_packed_while_a_host_uses_it() {
     let recipient = Recipient::start(Kind::Host, &[OPEN]);
     let done = AtomicBool::new(false);
     let sent = std::thread::scope(|scope| {
@@ -110,7 +109,7 @@ fn a_store_is_packed_while_a_host_takes_events() {
 }
 
 #[test]
-fn what_may_be_pending_for_a_destination_stays_loose() {
+fn events_possibly_pending_for_a_destination_stay_loose() {
     let folder = tempfile::tempdir().unwrap();
     let setting = r#"[{"name": "closed", "url": "http://127.0.0.1:9/", "events": ["support_conference_begin"]}]"#;
     let recipient = Recipient::start(Kind::Host, &[OPEN, &format!("destinations={setting}")]);
@@ -121,7 +120,7 @@ fn what_may_be_pending_for_a_destination_stays_loose() {
     }
     let path = recipient.store_path();
     let says = succeeds(&["pack", "--loose-events", "0"], &[&path]);
-    assert!(says.contains("packed 0 events") && says.contains("may be pending for closed stays loose"), "{says}");
+    assert!(says.contains("packed 0 events") && says.contains("possibly pending for closed stay loose"), "{says}");
     let file = folder.path().join("destinations.json");
     fs::write(&file, setting).unwrap();
     let says = succeeds(&["pack", "--loose-events", "0", "--destinations", file.to_str().unwrap()], &[&path]);

@@ -1,4 +1,4 @@
-//! Versions of TLS, http where https is spoken, slow handshakes, and a stop.
+//! TLS versions, http on the https port, slow handshakes, and a stop.
 
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ClientConnection, ProtocolVersion, RootCertStore};
 
 #[test]
-fn https_is_spoken_in_tls_1_2_and_1_3_and_is_http_1_1_on_a_connection_that_is_kept() {
+fn https_uses_tls_1_2_or_1_3_and_keeps_connections() {
     let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new("own"));
     write(folder.path(), &pair(&authority));
     let recipient = start(folder.path(), &[OPEN]);
@@ -29,11 +29,11 @@ fn https_is_spoken_in_tls_1_2_and_1_3_and_is_http_1_1_on_a_connection_that_is_ke
 }
 
 #[test]
-fn who_speaks_http_where_https_is_spoken_is_told_so() {
+fn http_on_the_https_port_is_answered_400() {
     let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new("own"));
     write(folder.path(), &pair(&authority));
     let recipient = start(folder.path(), &[OPEN]);
-    // A body that is still on its way does not keep the answer from the sender.
+    // A body that is still arriving does not keep the answer from the client.
     for body in [numbered(1), "x".repeat(2_000_000)] {
         let mut plain = recipient.connect();
         let answer = plain.try_post("/events", &body).unwrap();
@@ -45,17 +45,17 @@ fn who_speaks_http_where_https_is_spoken_is_told_so() {
         assert!(plain.is_at_its_end());
     }
     let log = recipient.log();
-    assert!(log.contains("the sender speaks http, and was told that this is https"), "{log}");
+    assert!(log.contains("the client sent http to the https port"), "{log}");
     assert!(recipient.stored().is_empty());
     assert_eq!(connect(&recipient, &authority).post("/", numbered(1)).result(), "stored");
 }
 
 #[test]
-fn who_speaks_https_where_http_is_spoken_is_explained_in_the_log() {
+fn https_on_the_http_port_is_explained_in_the_log() {
     let recipient = Recipient::start_host(&[OPEN], |host| host);
     let mut plain = recipient.connect();
     assert_eq!(plain.post("/", numbered(1)).result(), "stored");
-    assert!(!recipient.log().contains("a sender speaks https"), "{}", recipient.log());
+    assert!(!recipient.log().contains("a client sent https"), "{}", recipient.log());
     let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
@@ -67,17 +67,17 @@ fn who_speaks_https_where_http_is_spoken_is_explained_in_the_log() {
         assert!(tls.complete_io(&mut stream).is_err());
     }
     let log = recipient.log();
-    let lines: Vec<_> = log.lines().filter(|line| line.contains("a sender speaks https, and this is http")).collect();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("a client sent https to the http port")).collect();
     assert!(!lines.is_empty() && lines.len() < 10, "one line now and then, not one each: {log}");
     assert!(lines[0].contains("127.0.0.1") && lines[0].contains("--tls-cert"), "{log}");
 }
 
 #[test]
-fn handshakes_that_are_slow_or_none_hold_up_nobody_and_are_given_up() {
+fn slow_handshakes_delay_nobody_and_time_out() {
     let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new("own"));
     write(folder.path(), &pair(&authority));
     let recipient = start(folder.path(), &[OPEN]);
-    // Silence, and a half of how a handshake begins.
+    // Silent clients, and clients that send half of the first message.
     let mut slow: Vec<_> = (0..200)
         .map(|n| {
             let mut connection = recipient.connect();
@@ -91,15 +91,15 @@ fn handshakes_that_are_slow_or_none_hold_up_nobody_and_are_given_up() {
     let mut noise = recipient.connect();
     noise.send([0x80, 0x00, 0x00, 0xff]);
     assert_eq!(connect(&recipient, &authority).post("/", numbered(1)).result(), "stored");
-    assert!(slow.iter_mut().all(Connection::is_at_its_end), "a handshake may take for ever");
-    // Behind an alert of seven bytes.
+    assert!(slow.iter_mut().all(Connection::is_at_its_end), "a handshake has no timeout");
+    // After an alert of seven bytes.
     assert!((0..8).any(|_| noise.is_at_its_end()));
     let log = recipient.log();
-    assert!(log.contains("did not end the handshake within") || log.contains("the handshake failed"), "{log}");
+    assert!(log.contains("did not finish the handshake within") || log.contains("handshake failed"), "{log}");
 }
 
 #[test]
-fn told_to_stop_it_finishes_what_it_accepted_and_closes_what_waits() {
+fn a_stop_finishes_accepted_requests_and_closes_idle_connections() {
     let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new("own"));
     write(folder.path(), &pair(&authority));
     let mut recipient = start(folder.path(), &[OPEN]);
@@ -109,7 +109,7 @@ fn told_to_stop_it_finishes_what_it_accepted_and_closes_what_waits() {
     assert_eq!(idle.post("/", numbered(1)).status, 200);
     let (mut half, body) = (connect(&recipient, &authority), numbered(2));
     half.send(format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\nevent", body.len()));
-    // An answer on a later connection shows that the half request has been accepted too.
+    // An answer on a later connection shows that the incomplete request was accepted, too.
     assert_eq!(connect(&recipient, &authority).post("/", numbered(3)).status, 200);
     signal(&recipient, "-TERM");
     assert!(idle.is_at_its_end() && shaking.is_at_its_end(), "a connection that waits for nothing is closed");

@@ -1,4 +1,4 @@
-//! A host that speaks https, and a client that trusts one authority.
+//! A host that serves https, and a client that trusts one authority.
 
 use std::fs;
 use std::net::TcpStream;
@@ -26,7 +26,7 @@ pub(super) fn write(folder: &Path, (certificate, key): &(String, String)) {
     fs::write(folder.join("key.pem"), key).unwrap();
 }
 
-/// A host that speaks https with `cert.pem` and `key.pem` of a folder.
+/// A host that serves https with `cert.pem` and `key.pem` of a folder.
 pub(super) fn start(folder: &Path, variables: &[&str]) -> Recipient {
     Recipient::start_host(variables, |mut host| {
         host.arg("--tls-cert").arg(folder.join("cert.pem")).arg("--tls-key").arg(folder.join("key.pem"));
@@ -34,7 +34,7 @@ pub(super) fn start(folder: &Path, variables: &[&str]) -> Recipient {
     })
 }
 
-/// A connection of one who trusts this authority, once hands are shaken.
+/// A connection of a client that trusts this authority, after the handshake.
 pub(super) fn connect(recipient: &Recipient, authority: &Authority) -> Connection<Stream> {
     connect_in(recipient, authority, &[&TLS13])
 }
@@ -61,7 +61,7 @@ pub(super) fn connect_in(
     Connection::over(StreamOwned::new(tls, stream))
 }
 
-/// The certificate that a host shows to who connects now.
+/// The certificate that the host sends to a new client.
 pub(super) fn shown(recipient: &Recipient, authority: &Authority) -> CertificateDer<'static> {
     connect(recipient, authority).stream().conn.peer_certificates().unwrap()[0].clone().into_owned()
 }
@@ -71,7 +71,7 @@ pub(super) fn der(pem: &str) -> CertificateDer<'static> {
     CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
 }
 
-/// Waits for what must happen some time. How long it takes is nobody's promise; that it happens is.
+/// Waits until something happens. The minute is only a bound for failures.
 pub(crate) fn wait_until(what: &str, happened: impl Fn() -> bool) {
     let started = Instant::now();
     while !happened() {

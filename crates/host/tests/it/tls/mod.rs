@@ -1,10 +1,10 @@
-//! https: which certificates it is spoken with, what becomes of a certificate that is replaced, and who speaks something else.
+//! https: accepted certificates, replaced certificates, and clients that use the wrong scheme.
 //!
 //! | File | What is in it |
 //! |---|---|
-//! | `connections.rs` | versions of TLS, http where https is spoken, slow handshakes, and a stop |
-//! | `harness.rs` | a host that speaks https, and a client that trusts one authority |
-//! | `pairs.rs` | which certificates and keys are taken, and what an error at the start says |
+//! | `connections.rs` | TLS versions, http on the https port, slow handshakes, and a stop |
+//! | `harness.rs` | a host that serves https, and a client that trusts one authority |
+//! | `pairs.rs` | accepted certificates and keys, and errors at the start |
 //! | `replaced.rs` | a certificate that is replaced while the host runs |
 
 mod connections;

@@ -1,4 +1,4 @@
-//! Which certificates and keys are taken, and what an error at the start says.
+//! Accepted certificates and keys, and errors at the start.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,13 +9,13 @@ use crate::support;
 use crate::support::{OPEN, component, host, numbered};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SignatureAlgorithm};
 
-/// What is in a PKCS#8 key: a key in the form of its kind, behind `header` bytes.
+/// The key inside a PKCS#8 key, in the form of its type, after `header` bytes.
 fn inner(key: &KeyPair, header: usize, label: &str) -> String {
     pem::encode(&pem::Pem::new(label, &key.serialize_der()[header..]))
 }
 
 #[test]
-fn keys_of_all_kinds_and_forms_are_taken_and_the_chain_is_shown() {
+fn keys_of_all_types_and_forms_are_accepted_and_the_chain_is_sent() {
     let root = Authority::new("root");
     let mut parameters = CertificateParams::new([]).unwrap();
     parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -23,7 +23,7 @@ fn keys_of_all_kinds_and_forms_are_taken_and_the_chain_is_shown() {
     let generate = |kind: &'static SignatureAlgorithm| KeyPair::generate_for(kind).unwrap();
     let p256 = generate(&rcgen::PKCS_ECDSA_P256_SHA256);
     let rsa = KeyPair::from_pem(include_str!("../../support/rsa.pem")).unwrap();
-    // Where the form of old begins in RFC 5958's: after a version and the kind, in an octet string.
+    // The older form is inside that of RFC 5958, in an octet string after version and type.
     let sec1 = inner(&p256, 29, "EC PRIVATE KEY");
     let pkcs1 = inner(&rsa, 26, "RSA PRIVATE KEY");
     let parameters = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
@@ -36,18 +36,21 @@ fn keys_of_all_kinds_and_forms_are_taken_and_the_chain_is_shown() {
         ("RSA in PKCS#1", &rsa, pkcs1),
         ("P-384", &p384, p384.serialize_pem()),
         ("Ed25519", &ed25519, ed25519.serialize_pem()),
+        ("with byte order marks", &ed25519, format!("\u{feff}{}", ed25519.serialize_pem())),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let own = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().signed_by(key, &between).unwrap();
-        write(folder.path(), &(format!("{}{}", own.pem(), between.pem()), form));
+        // Both certificates have the mark of the key, as files of an editor that were joined.
+        let mark = if form.starts_with('\u{feff}') { "\u{feff}" } else { "" };
+        write(folder.path(), &(format!("{mark}{}{mark}{}", own.pem(), between.pem()), form));
         let recipient = start(folder.path(), &[OPEN]);
-        // Who knows the root alone needs the one between.
+        // A client that trusts only the root needs the intermediate certificate.
         assert_eq!(connect(&recipient, &root).post("/", numbered(1)).result(), "stored", "{what}");
     }
 }
 
 #[test]
-fn what_cannot_be_used_is_an_error_at_the_start_that_says_which_file_and_why() {
+fn an_unusable_file_is_an_error_at_the_start_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::new("own");
     let ((certificate, key), (other, _)) = (pair(&authority), pair(&authority));
@@ -57,6 +60,12 @@ fn what_cannot_be_used_is_an_error_at_the_start_that_says_which_file_and_why() {
         fs::write(&path, text).unwrap();
         path
     };
+    let utf_16 = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        let bytes: Vec<_> = format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+        fs::write(&path, bytes).unwrap();
+        path
+    };
     let good = (file("good.pem", &certificate), file("good.key", &key));
     let missing = folder.path().join("missing.pem");
     let (half, _) = certificate.split_at(certificate.len() / 2);
@@ -64,27 +73,33 @@ fn what_cannot_be_used_is_an_error_at_the_start_that_says_which_file_and_why() {
         (missing.clone(), good.1.clone(), "missing.pem cannot be read: No such file"),
         (good.0.clone(), missing, "missing.pem cannot be read: No such file"),
         (folder.path().to_owned(), good.1.clone(), "cannot be read: Is a directory"),
-        (file("text.pem", "no certificate"), good.1.clone(), "text.pem holds no certificate in PEM"),
-        (good.1.clone(), good.1.clone(), "good.key holds no certificate in PEM"),
-        (file("half.pem", half), good.1.clone(), "half.pem is no PEM"),
-        (file("noise.pem", &pem("CERTIFICATE", b"noise")), good.1.clone(), "noise.pem: certificate 1 of 1 is none"),
+        (file("text.pem", "no certificate"), good.1.clone(), "text.pem contains no certificate in PEM"),
+        (good.1.clone(), good.1.clone(), "good.key contains no certificate in PEM"),
+        (file("half.pem", half), good.1.clone(), "half.pem is not valid PEM"),
+        (
+            file("noise.pem", &pem("CERTIFICATE", b"noise")),
+            good.1.clone(),
+            "noise.pem: certificate 1 of 1 is not valid",
+        ),
         (
             file("chain.pem", &format!("{certificate}{}", pem("CERTIFICATE", b"noise"))),
             good.1.clone(),
-            "chain.pem: certificate 2 of 2 is none",
+            "chain.pem: certificate 2 of 2 is not valid",
         ),
-        (good.0.clone(), good.0.clone(), "good.pem holds no private key in PEM"),
-        (good.0.clone(), file("noise.key", &pem("PRIVATE KEY", b"noise")), "noise.key holds no key that can be used"),
+        (utf_16("utf-16.pem", &certificate), good.1.clone(), "utf-16.pem is encoded as UTF-16; save it as UTF-8"),
+        (good.0.clone(), utf_16("utf-16.key", &key), "utf-16.key is encoded as UTF-16; save it as UTF-8"),
+        (good.0.clone(), good.0.clone(), "good.pem contains no private key in PEM"),
+        (good.0.clone(), file("noise.key", &pem("PRIVATE KEY", b"noise")), "noise.key cannot be used"),
         (
             good.0.clone(),
             file("encrypted.key", &pem("ENCRYPTED PRIVATE KEY", b"x")),
-            "the key in {}encrypted.key is encrypted; `openssl pkey -in",
+            "the key in {}encrypted.key is encrypted; remove the passphrase with `openssl pkey -in",
         ),
-        (file("other.pem", &other), good.1.clone(), "is not that of the first certificate in"),
+        (file("other.pem", &other), good.1.clone(), "does not match the first certificate in"),
         (
             file("upside-down.pem", &format!("{}{certificate}", authority.issuer().pem())),
             good.1.clone(),
-            "is not that of the first certificate in",
+            "does not match the first certificate in",
         ),
     ];
     for (certificate, key, expected) in cases {
@@ -96,7 +111,7 @@ fn what_cannot_be_used_is_an_error_at_the_start_that_says_which_file_and_why() {
         assert!(!output.status.success() && output.stdout.is_empty(), "{expected}: {says}");
         let expected = expected.replace("{}", &format!("{}/", folder.path().display()));
         assert!(says.contains(&expected), "{expected}: {says}");
-        assert!(!says.contains(&base64_line(&key)), "a key is told: {says}");
+        assert!(!says.contains(&base64_line(&key)), "the error contains a key: {says}");
     }
     for alone in ["--tls-cert", "--tls-key"] {
         let output = host().args(["serve", alone]).arg(&good.0).output().unwrap();
@@ -104,7 +119,7 @@ fn what_cannot_be_used_is_an_error_at_the_start_that_says_which_file_and_why() {
     }
 }
 
-/// A line of what is in a key's file, to be looked for where it must not be; a file without one has nothing to tell.
+/// A line of a key file, which no output may contain.
 fn base64_line(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap_or_default();
     text.lines().nth(1).filter(|line| line.len() > 16).unwrap_or("no such line").to_owned()

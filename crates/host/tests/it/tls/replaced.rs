@@ -1,4 +1,4 @@
-//! A certificate that is replaced while the host runs.
+//! Replaces the certificate while the host runs.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -10,7 +10,7 @@ use crate::support::{OPEN, numbered};
 
 type Replace = fn(&Path, &(String, String));
 
-/// How others put a new pair in the place of an old one. `folder` is what the host was told of.
+/// The ways to replace a pair. `folder` has the paths that the host was given.
 const WAYS: [(&str, Replace); 4] = [
     ("written over", write),
     ("others are renamed over them", |folder, pair| {
@@ -20,7 +20,7 @@ const WAYS: [(&str, Replace); 4] = [
             fs::rename(new.path().join(name), folder.join(name)).unwrap();
         }
     }),
-    // As certbot does: what is in `live` are links into `archive`.
+    // As certbot does: the files in `live` are links into `archive`.
     ("their links are turned, one after the other", |folder, pair| {
         let archive = folder.join("archive").join(fs::read_dir(folder).unwrap().count().to_string());
         fs::create_dir_all(&archive).unwrap();
@@ -30,7 +30,7 @@ const WAYS: [(&str, Replace); 4] = [
             symlink(archive.join(name), folder.join(name)).unwrap();
         }
     }),
-    // As Kubernetes does: the files are links through `..data`, which is a link that is turned.
+    // As Kubernetes does: the files are links through `..data`, which is itself a link and is replaced.
     ("the link of their folder is turned", |folder, pair| {
         let data = tempfile::tempdir_in(folder).unwrap().keep();
         write(&data, pair);
@@ -46,7 +46,7 @@ const WAYS: [(&str, Replace); 4] = [
 ];
 
 #[test]
-fn a_pair_that_is_replaced_in_whatever_way_is_shown_to_who_comes_and_who_is_there_stays() {
+fn new_connections_get_a_replaced_pair_and_open_connections_stay() {
     std::thread::scope(|scope| {
         for (way, replace) in WAYS {
             scope.spawn(move || {
@@ -68,22 +68,22 @@ fn a_pair_that_is_replaced_in_whatever_way_is_shown_to_who_comes_and_who_is_ther
 }
 
 #[test]
-fn a_hangup_has_the_pair_read_again_at_once() {
+fn sighup_reloads_the_pair_at_once() {
     let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new("own"));
     write(folder.path(), &pair(&authority));
     let recipient = start(folder.path(), &[OPEN]);
     let mut there = connect(&recipient, &authority);
-    // What has not changed is not read again but for this.
+    // Only the signal reloads an unchanged pair.
     for n in 1..=3 {
         signal(&recipient, "-HUP");
-        wait_until("it is read again", || recipient.log().matches("the certificate was read again").count() == n);
+        wait_until("it is read again", || recipient.log().matches("the certificate was reloaded").count() == n);
         assert_eq!(there.post("/", numbered(n)).result(), "stored");
         assert_eq!(connect(&recipient, &authority).post("/", numbered(n)).result(), "duplicate");
     }
 }
 
 #[test]
-fn a_new_pair_that_cannot_be_used_is_logged_once_and_the_old_one_stays_in_use() {
+fn an_unusable_new_pair_is_logged_once_and_the_old_one_stays_in_use() {
     let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new("own"));
     let (old, new) = (pair(&authority), pair(&authority));
     write(folder.path(), &old);
@@ -91,14 +91,17 @@ fn a_new_pair_that_cannot_be_used_is_logged_once_and_the_old_one_stays_in_use() 
     let says = |what: &str| recipient.log().matches(&format!("the certificate in use stays in use: {what}")).count();
     let cert = folder.path().join("cert.pem");
     for (replace, expected) in [
-        (&(|| fs::write(&cert, "nonsense").unwrap()) as &dyn Fn(), format!("{} holds no certificate", cert.display())),
+        (
+            &(|| fs::write(&cert, "nonsense").unwrap()) as &dyn Fn(),
+            format!("{} contains no certificate", cert.display()),
+        ),
         (&|| fs::write(&cert, &new.0).unwrap(), "the key in".to_owned()),
         (&|| fs::remove_file(&cert).unwrap(), format!("{} cannot be read", cert.display())),
     ] {
         replace();
         wait_until(&expected, || says(&expected) == 1);
         assert_eq!(shown(&recipient, &authority), der(&old.0));
-        // The one that is asked for by hand is told again.
+        // SIGHUP logs the error again.
         signal(&recipient, "-HUP");
         wait_until(&expected, || says(&expected) == 2);
         assert_eq!(shown(&recipient, &authority), der(&old.0));

@@ -1,4 +1,4 @@
-//! Connections that a server closes while they are kept, just when the next request arrives.
+//! Connections that a server closes while they are idle, just when the next request arrives.
 
 use std::time::Duration;
 
@@ -9,19 +9,19 @@ use super::*;
 /// How the server closes.
 #[derive(Clone, Copy, Debug)]
 enum Close {
-    /// It reads nothing: the client gets a reset.
+    /// The server reads nothing: the client gets a reset.
     Unread,
-    /// It reads all, and ends its side: the client gets a FIN.
+    /// The server reads everything and ends its side: the client gets a FIN.
     Read,
-    /// It answers with the beginning of a status line first.
+    /// The server first sends the beginning of a status line.
     MidAnswer,
 }
 
-/// Answers the first request of each connection, and closes when the next one arrives. Counts the requests that it answered.
-async fn hasty(close: Close, tls: Option<TlsAcceptor>) -> (Server, Arc<AtomicUsize>) {
+/// Answers the first request of each connection and closes it when the next one arrives. Counts the answers.
+async fn hasty(close: Close, tls: Option<TlsAcceptor>) -> (TestServer, Arc<AtomicUsize>) {
     let answered = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&answered);
-    let server = Server::start(move |_, stream| {
+    let server = TestServer::start(move |_, stream| {
         let (answered, tls) = (Arc::clone(&counted), tls.clone());
         async move {
             match tls {
@@ -55,7 +55,7 @@ async fn first(stream: &mut (impl AsyncRead + tokio::io::AsyncWrite + Unpin), an
 }
 
 async fn second(stream: &mut (impl AsyncRead + tokio::io::AsyncWrite + Unpin), close: Close) {
-    // None where the client has gone for good, at a test's end.
+    // `None` at the end of a test, when the client is gone.
     if request(stream).await.is_some() && matches!(close, Close::MidAnswer) {
         stream.write_all(b"HTTP/1.1 2").await.unwrap();
     }
@@ -67,17 +67,17 @@ const REQUESTS: usize = 50;
 async fn a_request_on_a_connection_that_was_just_closed_is_sent_again_at_once() {
     for close in [Close::Unread, Close::Read] {
         let (server, answered) = hasty(close, None).await;
-        let outgoing = to(&server.url());
+        let outgoing = outgoing_to(&server.url());
         for number in 0..REQUESTS {
-            assert_eq!(said(&outgoing, &server.url()).await, "200", "{close:?}, request {number}");
+            assert_eq!(outcome(&outgoing, &server.url()).await, "200", "{close:?}, request {number}");
         }
         assert_eq!(answered.load(Ordering::SeqCst), REQUESTS, "{close:?}: each is answered once");
     }
 }
 
-/// What TLS itself sends, such as tickets for sessions, is no part of an answer.
+/// Messages of TLS itself, such as session tickets, do not count as an answer.
 #[tokio::test]
-async fn also_over_tls() {
+async fn a_request_on_a_closed_tls_connection_is_sent_again() {
     let authority = Authority::new("An authority of the test");
     for close in [Close::Unread, Close::Read] {
         let (server, _) = hasty(close, Some(acceptor(&authority, certificate_for("127.0.0.1")))).await;
@@ -85,37 +85,37 @@ async fn also_over_tls() {
         let options = OutgoingOptions { authorities: trusting(&authority), ..OutgoingOptions::default() };
         let outgoing = to_all(&format!(r#"[{{"name": "a", "url": "{url}", "private": true}}]"#), options);
         for number in 0..REQUESTS {
-            assert_eq!(said(&outgoing, &url).await, "200", "{close:?}, request {number}");
+            assert_eq!(outcome(&outgoing, &url).await, "200", "{close:?}, request {number}");
         }
     }
 }
 
-/// It may be that the server has dealt with it.
+/// The server may have processed the request.
 #[tokio::test]
-async fn a_request_is_not_sent_again_once_anything_of_an_answer_came() {
+async fn a_request_is_not_sent_again_after_the_first_byte_of_an_answer() {
     let (server, answered) = hasty(Close::MidAnswer, None).await;
-    let outgoing = to(&server.url());
-    assert_eq!(said(&outgoing, &server.url()).await, "200");
-    assert_eq!(said(&outgoing, &server.url()).await, "connection terminated");
+    let outgoing = outgoing_to(&server.url());
+    assert_eq!(outcome(&outgoing, &server.url()).await, "200");
+    assert_eq!(outcome(&outgoing, &server.url()).await, "connection terminated");
     assert_eq!((answered.load(Ordering::SeqCst), server.connections()), (1, 1));
 }
 
 #[tokio::test]
 async fn a_request_on_a_new_connection_is_sent_once() {
-    let server = Server::start(|_, mut stream| async move { drop(request(&mut stream).await) }).await;
-    let outgoing = to(&server.url());
+    let server = TestServer::start(|_, mut stream| async move { drop(request(&mut stream).await) }).await;
+    let outgoing = outgoing_to(&server.url());
     for connections in 1..=3 {
-        assert_eq!(said(&outgoing, &server.url()).await, "connection terminated");
+        assert_eq!(outcome(&outgoing, &server.url()).await, "connection terminated");
         assert_eq!(server.connections(), connections);
     }
 }
 
-/// Several kept connections may be closed at the same time, as when a server is restarted.
+/// A restarted server closes several kept connections at once.
 #[tokio::test]
 async fn a_server_that_was_restarted_gets_each_request() {
     let gate = Arc::new(tokio::sync::Barrier::new(4));
     let waiting = Arc::clone(&gate);
-    let server = Server::start(move |number, mut stream| {
+    let server = TestServer::start(move |number, mut stream| {
         let gate = Arc::clone(&waiting);
         async move {
             request(&mut stream).await.unwrap();
@@ -128,12 +128,12 @@ async fn a_server_that_was_restarted_gets_each_request() {
         }
     });
     let server = server.await;
-    let outgoing = to(&server.url());
+    let outgoing = outgoing_to(&server.url());
     let url = server.url();
-    let all = futures_util::future::join_all((0..4).map(|_| said(&outgoing, &url))).await;
+    let all = futures_util::future::join_all((0..4).map(|_| outcome(&outgoing, &url))).await;
     assert_eq!(all, ["200"; 4]);
     tokio::time::sleep(Duration::from_millis(50)).await;
     for _ in 0..8 {
-        assert_eq!(said(&outgoing, &url).await, "200");
+        assert_eq!(outcome(&outgoing, &url).await, "200");
     }
 }

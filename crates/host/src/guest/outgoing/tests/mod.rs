@@ -1,11 +1,11 @@
-//! Requests to servers of the tests' own, which misbehave byte for byte.
+//! Requests to servers that misbehave at the level of bytes.
 //!
 //! | file | what is tried |
 //! |---|---|
-//! | `mod` | origins and addresses; and the servers |
-//! | `answers` | answers and bodies that do not end, or not well |
-//! | `idle` | connections that a server closes while they are kept |
-//! | `reasons` | what is said of a request without an answer |
+//! | `mod` | origins and addresses; the servers |
+//! | `answers` | answers and bodies that do not end, or end badly |
+//! | `idle` | connections that a server closes while they are idle |
+//! | `reasons` | the reason of a request without an answer |
 //! | `tunnels` | proxies |
 
 mod answers;
@@ -30,14 +30,14 @@ use tokio_rustls::TlsAcceptor;
 use self::authority::Authority;
 use super::*;
 
-/// A server, and how many connections it had.
-struct Server {
+/// A server that counts its connections.
+struct TestServer {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
 }
 
-impl Server {
-    /// Has each connection dealt with by `answer`, which is told its number, from 0.
+impl TestServer {
+    /// Serves each connection with `answer`, which gets the number of the connection, from 0.
     async fn start<F: Future<Output = ()> + Send + 'static>(
         answer: impl Fn(usize, TcpStream) -> F + Send + 'static,
     ) -> Self {
@@ -64,7 +64,7 @@ impl Server {
     }
 }
 
-/// Reads a request to its end, and gives its head. `None` at the connection's end.
+/// Reads a whole request and returns its head. `None` at the end of the connection.
 async fn request(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -78,8 +78,8 @@ async fn request(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
     Some(head)
 }
 
-/// To one destination.
-fn to(url: &str) -> Outgoing {
+/// Outgoing requests to one destination.
+fn outgoing_to(url: &str) -> Outgoing {
     to_all(&format!(r#"[{{"name": "a", "url": "{url}", "private": true}}]"#), OutgoingOptions::default())
 }
 
@@ -92,18 +92,18 @@ async fn post(outgoing: &Outgoing, url: &str) -> Result<Response<WasiBody>, Erro
     outgoing.send(Request::post(url).header(header::CONTENT_LENGTH, 2).body(body).unwrap()).await
 }
 
-/// Posts, and gives the status, after the body was read to its end, or why there is none.
-async fn said(outgoing: &Outgoing, url: &str) -> String {
+/// Sends a POST and reads the body. Returns the status, or why there is no answer.
+async fn outcome(outgoing: &Outgoing, url: &str) -> String {
     match post(outgoing, url).await {
         Ok(answer) => {
             let status = answer.status().as_u16().to_string();
             answer.into_body().collect().await.map(|_| status).unwrap_or_else(|error| error.to_string())
         }
-        Err(error) => reason::told(&error),
+        Err(error) => reason::describe(&error),
     }
 }
 
-/// TLS of a server with a certificate of this authority.
+/// The TLS of a server with a certificate of this authority.
 fn acceptor(authority: &Authority, certificate: CertificateParams) -> TlsAcceptor {
     let key = KeyPair::generate().unwrap();
     let certificate = certificate.signed_by(&key, authority.issuer()).unwrap();
@@ -118,14 +118,14 @@ fn certificate_for(name: &str) -> CertificateParams {
     CertificateParams::new([name.to_owned()]).unwrap()
 }
 
-/// Trusts this authority.
+/// Authorities with this one.
 fn trusting(authority: &Authority) -> Authorities {
     let folder = tempfile::tempdir().unwrap();
-    Authorities::read(&[authority.file(folder.path(), "ca.pem")]).unwrap()
+    Authorities::load(&[authority.file(folder.path(), "ca.pem")]).unwrap()
 }
 
 #[tokio::test]
-async fn requests_go_to_the_origins_of_destinations_and_nowhere_else() {
+async fn only_requests_to_origins_of_destinations_are_sent() {
     let setting = r#"[{"name": "a", "url": "http://127.0.0.1:9/x"}, {"name": "b", "url": "https://b.invalid"}]"#;
     let outgoing = to_all(setting, OutgoingOptions::default());
     assert!(matches!(post(&outgoing, "http://127.0.0.1:9/other/path").await, Err(Error::ConnectionRefused)));
@@ -146,7 +146,7 @@ async fn requests_go_to_the_origins_of_destinations_and_nowhere_else() {
 
 #[tokio::test]
 async fn a_private_address_is_reached_only_by_a_destination_that_says_so() {
-    // `localhost` is what a public name may be as well: it leads to this machine.
+    // `localhost` stands for a public name that resolves to a private address.
     for url in ["https://localhost:9/", "https://127.0.0.1:9/", "https://[::1]:9/", "https://169.254.169.254/"] {
         let setting = |private| format!(r#"[{{"name": "a", "url": "{url}", "private": {private}}}]"#);
         let public = post(&to_all(&setting(false), OutgoingOptions::default()), url).await;
@@ -158,7 +158,7 @@ async fn a_private_address_is_reached_only_by_a_destination_that_says_so() {
     }
 }
 
-/// Both pools are used, and neither for the other's requests.
+/// The two clients have separate connections.
 #[tokio::test]
 async fn of_two_destinations_of_one_origin_only_the_private_one_reaches_private_addresses() {
     let setting = r#"[{"name": "a", "url": "https://localhost:9/private", "private": true},

@@ -1,4 +1,4 @@
-//! What is said of a request without an answer.
+//! The reasons of requests without an answer.
 
 use rcgen::date_time_ymd;
 use rustls::RootCertStore;
@@ -9,8 +9,8 @@ use super::*;
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
-/// A server that speaks TLS and answers 200.
-async fn with_tls(tls: TlsAcceptor) -> Server {
+/// A server with TLS that answers 200.
+async fn with_tls(tls: TlsAcceptor) -> TestServer {
     let answer = move |_, stream| {
         let tls = tls.clone();
         async move {
@@ -20,26 +20,26 @@ async fn with_tls(tls: TlsAcceptor) -> Server {
             }
         }
     };
-    Server::start(answer).await
+    TestServer::start(answer).await
 }
 
-/// A server that sends these bytes once the client has sent something.
-async fn with(bytes: &'static [u8]) -> Server {
+/// A server that sends these bytes after the client has sent something.
+async fn with(bytes: &'static [u8]) -> TestServer {
     let answer = move |_, mut stream: TcpStream| async move {
         let mut buffer = [0; 1 << 14];
         let _ = stream.read(&mut buffer).await;
         let _ = stream.write_all(bytes).await;
-        // Not closed with something unread, which would be a reset.
+        // Reads first: closing with unread data would be a reset.
         let _ = stream.shutdown().await;
         while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
     };
-    Server::start(answer).await
+    TestServer::start(answer).await
 }
 
-async fn said_to(url: &str, authorities: Authorities) -> String {
+async fn reason_of(url: &str, authorities: Authorities) -> String {
     let options = OutgoingOptions { authorities, ..OutgoingOptions::default() };
     let outgoing = to_all(&format!(r#"[{{"name": "a", "url": "{url}", "private": true}}]"#), options);
-    said(&outgoing, url).await
+    outcome(&outgoing, url).await
 }
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn a_certificate_that_is_not_trusted_is_refused_with_its_reason() {
     ] {
         let server = with_tls(acceptor(&authority, certificate)).await;
         let url = format!("https://{host}:{}/in", server.address.port());
-        assert_eq!(said_to(&url, trusting(trusted)).await, expected);
+        assert_eq!(reason_of(&url, trusting(trusted)).await, expected);
     }
 }
 
@@ -88,19 +88,19 @@ async fn a_server_that_asks_for_a_certificate_gets_none() {
         let config = config.with_protocol_versions(&[version]).unwrap().with_client_cert_verifier(verifier.clone());
         let config = config.with_single_cert(vec![certificate.der().clone()], key.clone_key()).unwrap();
         let server = with_tls(TlsAcceptor::from(Arc::new(config))).await;
-        let reason = said_to(&format!("https://{}/in", server.address), trusting(&authority)).await;
+        let reason = reason_of(&format!("https://{}/in", server.address), trusting(&authority)).await;
         let expected = "the server asks for a client certificate, which this host cannot show";
         assert_eq!(reason, expected, "{version:?}");
     }
 }
 
-/// An alert of TLS: fatal, and the number.
+/// A fatal TLS alert with this number.
 const fn alert(number: u8) -> [u8; 7] {
     [0x15, 3, 3, 0, 2, 2, number]
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_something_else_is_told_apart() {
+async fn a_server_with_another_protocol_is_recognised() {
     const NOTHING_IN_COMMON: &str =
         "the server has no TLS version or cipher suite in common with this host (TLS 1.2 or 1.3)";
     const NO_TLS: &str = "the server does not speak TLS on this port; does it speak plain HTTP there?";
@@ -120,7 +120,7 @@ async fn a_server_that_speaks_something_else_is_told_apart() {
         ("http", b"HTTP/1.1 200 OK\r\nContent-", "connection terminated"),
     ] {
         let server = with(bytes).await;
-        let reason = said_to(&format!("{scheme}://{}/in", server.address), Authorities::default()).await;
+        let reason = reason_of(&format!("{scheme}://{}/in", server.address), Authorities::default()).await;
         assert_eq!(reason, expected, "{scheme}: {:?}", String::from_utf8_lossy(bytes));
     }
 }
@@ -133,7 +133,7 @@ async fn an_answers_head_has_a_limit() {
         Box::leak(format!("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: {}\r\n\r\n", "x".repeat(60 << 10)).into());
     for (answer, is_taken) in [(long, false), (many, false), (fits, true)] {
         let server = with(answer.as_bytes()).await;
-        let answered = post(&to(&server.url()), &server.url()).await;
+        let answered = post(&outgoing_to(&server.url()), &server.url()).await;
         let fits = matches!(&answered, Ok(answer) if answer.status() == 200);
         let refused = matches!(&answered, Err(Error::HttpResponseHeaderSectionSize(None)));
         assert_eq!((fits, refused), (is_taken, !is_taken), "{} bytes", answer.len());
@@ -142,10 +142,10 @@ async fn an_answers_head_has_a_limit() {
 
 #[tokio::test]
 async fn errors_that_have_a_name_keep_it() {
-    let unresolved = post(&to("https://nowhere.invalid/"), "https://nowhere.invalid/").await;
+    let unresolved = post(&outgoing_to("https://nowhere.invalid/"), "https://nowhere.invalid/").await;
     assert!(matches!(&unresolved, Err(Error::DnsError { rcode: Some(_), .. })), "{unresolved:?}");
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let url = format!("https://{closed}/");
-    let refused = post(&to(&url), &url).await;
+    let refused = post(&outgoing_to(&url), &url).await;
     assert!(matches!(refused, Err(Error::ConnectionRefused)), "{refused:?}");
 }

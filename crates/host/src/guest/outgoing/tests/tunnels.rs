@@ -1,4 +1,4 @@
-//! Proxies, of the tests' own.
+//! Requests through proxies.
 
 use std::sync::Mutex;
 
@@ -8,11 +8,11 @@ use super::*;
 
 const DESK: &str = "https://desk.example/in";
 
-/// A proxy that answers every CONNECT with these bytes, and leads to one place, whatever it was asked for. It keeps the heads.
-async fn proxy(answer: &'static str, leads_to: Option<SocketAddr>) -> (Server, Arc<Mutex<Vec<String>>>) {
+/// A proxy that answers every CONNECT with these bytes and forwards to one address. It records the heads.
+async fn proxy(answer: &'static str, leads_to: Option<SocketAddr>) -> (TestServer, Arc<Mutex<Vec<String>>>) {
     let heads: Arc<Mutex<Vec<String>>> = Arc::default();
     let kept = Arc::clone(&heads);
-    let server = Server::start(move |_, mut stream| {
+    let server = TestServer::start(move |_, mut stream| {
         let heads = Arc::clone(&kept);
         async move {
             let Some(head) = request(&mut stream).await else { return };
@@ -27,11 +27,11 @@ async fn proxy(answer: &'static str, leads_to: Option<SocketAddr>) -> (Server, A
     (server.await, heads)
 }
 
-/// The destination's TLS, behind a proxy. It keeps the heads.
-async fn desk(authority: &Authority) -> (Server, Arc<Mutex<Vec<String>>>) {
+/// A destination with TLS behind a proxy. It records the heads.
+async fn desk(authority: &Authority) -> (TestServer, Arc<Mutex<Vec<String>>>) {
     let heads: Arc<Mutex<Vec<String>>> = Arc::default();
     let (kept, tls) = (Arc::clone(&heads), acceptor(authority, certificate_for("desk.example")));
-    let server = Server::start(move |_, stream| {
+    let server = TestServer::start(move |_, stream| {
         let (heads, tls) = (Arc::clone(&kept), tls.clone());
         async move {
             let mut stream = tls.accept(stream).await.unwrap();
@@ -45,7 +45,7 @@ async fn desk(authority: &Authority) -> (Server, Arc<Mutex<Vec<String>>>) {
 }
 
 fn through(proxy: &str, url: &str, private: bool, authorities: Authorities) -> Outgoing {
-    let proxies = ProxyRules::read(|name| (name == "HTTPS_PROXY").then(|| proxy.to_owned()));
+    let proxies = ProxyRules::from_variables(|name| (name == "HTTPS_PROXY").then(|| proxy.to_owned()));
     let setting = format!(r#"[{{"name": "a", "url": "{url}", "private": {private}}}]"#);
     to_all(&setting, OutgoingOptions { authorities, proxies })
 }
@@ -56,10 +56,10 @@ async fn a_destination_is_reached_through_a_tunnel_that_is_kept() {
     let (desk, asked) = desk(&authority).await;
     let (proxy, heads) = proxy("HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n", Some(desk.address)).await;
     let url = format!("http://user:p%40ss@{}", proxy.address);
-    // The name leads nowhere here: only the proxy knows it.
+    // Only the proxy can resolve the name.
     let outgoing = through(&url, DESK, false, trusting(&authority));
     for _ in 0..10 {
-        assert_eq!(said(&outgoing, DESK).await, "200");
+        assert_eq!(outcome(&outgoing, DESK).await, "200");
     }
     let heads = heads.lock().unwrap().clone();
     assert_eq!(heads.len(), 1, "{heads:?}");
@@ -74,11 +74,11 @@ async fn a_destination_is_reached_through_a_tunnel_that_is_kept() {
 }
 
 #[tokio::test]
-async fn a_proxy_may_speak_tls() {
+async fn a_proxy_can_use_tls() {
     let authority = Authority::new("An authority of the test");
     let (desk, _) = desk(&authority).await;
     let (address, tls) = (desk.address, acceptor(&authority, certificate_for("127.0.0.1")));
-    let proxy = Server::start(move |_, stream| {
+    let proxy = TestServer::start(move |_, stream| {
         let tls = tls.clone();
         async move {
             let mut stream = tls.accept(stream).await.unwrap();
@@ -89,11 +89,11 @@ async fn a_proxy_may_speak_tls() {
         }
     });
     let outgoing = through(&format!("https://{}", proxy.await.address), DESK, false, trusting(&authority));
-    assert_eq!(said(&outgoing, DESK).await, "200");
+    assert_eq!(outcome(&outgoing, DESK).await, "200");
 }
 
 #[tokio::test]
-async fn a_proxy_that_makes_no_tunnel_is_told_from_the_destination() {
+async fn a_proxy_without_a_tunnel_is_distinguished_from_the_destination() {
     for (answer, expected) in [
         (
             "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n",
@@ -107,14 +107,14 @@ async fn a_proxy_that_makes_no_tunnel_is_told_from_the_destination() {
     ] {
         let (proxy, _) = proxy(answer, None).await;
         let outgoing = through(&format!("http://{}", proxy.address), DESK, false, Authorities::default());
-        assert_eq!(said(&outgoing, DESK).await, expected);
+        assert_eq!(outcome(&outgoing, DESK).await, expected);
     }
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let outgoing = through(&format!("http://{closed}"), DESK, false, Authorities::default());
-    assert_eq!(said(&outgoing, DESK).await, "the proxy cannot be reached: connection refused");
+    assert_eq!(outcome(&outgoing, DESK).await, "the proxy cannot be reached: connection refused");
 }
 
-/// The proxy resolves names, so the host cannot look at their addresses. It looks at those in URLs.
+/// The proxy resolves names, so the host cannot check their addresses. It checks addresses in URLs.
 #[tokio::test]
 async fn a_literal_private_address_needs_private_also_through_a_proxy() {
     let (proxy, heads) = proxy("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", None).await;
@@ -123,7 +123,7 @@ async fn a_literal_private_address_needs_private_also_through_a_proxy() {
     let public = post(&through(&proxy, literal, false, Authorities::default()), literal).await;
     assert!(matches!(public, Err(Error::DestinationIpProhibited)), "{public:?}");
     assert!(heads.lock().unwrap().is_empty());
-    let private = said(&through(&proxy, literal, true, Authorities::default()), literal).await;
+    let private = outcome(&through(&proxy, literal, true, Authorities::default()), literal).await;
     assert_eq!(private, "the proxy refused the tunnel: 403 Forbidden");
     assert!(heads.lock().unwrap()[0].starts_with("CONNECT 10.1.2.3:8443 "));
     // Loopback addresses are reached directly.
@@ -135,7 +135,8 @@ async fn a_literal_private_address_needs_private_also_through_a_proxy() {
 #[tokio::test]
 async fn a_proxy_that_cannot_be_used_is_an_error_at_the_start_if_a_destination_needs_it() {
     let start = |url: &str| {
-        let proxies = ProxyRules::read(|name| (name == "ALL_PROXY").then(|| "socks5://u:secret@x:1080".to_owned()));
+        let proxies =
+            ProxyRules::from_variables(|name| (name == "ALL_PROXY").then(|| "socks5://u:secret@x:1080".to_owned()));
         let setting = format!(r#"[{{"name": "a", "url": "{url}"}}]"#);
         let options = OutgoingOptions { proxies, ..OutgoingOptions::default() };
         Outgoing::new(&Destination::read_all(&setting).unwrap(), options).map(drop)
