@@ -118,7 +118,7 @@ fn described(arguments: &Run, extent: &Extent, took: Duration) -> String {
         Some(format!(", {} GiB of memory", kib.trim().parse::<u64>().ok()?.div_ceil(1 << 20)))
     });
     format!(
-        "`cargo xtask bench{}` of {}: {} rounds of {} s a contender, {} s in all,\non {} {} with {} processors{}, which also send.",
+        "`cargo xtask bench{}` of {}: {} rounds of {} s a contender, {} s in all, on {} {} with {} processors{}, which also send.",
         if arguments.quick { " --quick" } else { "" },
         chrono::Utc::now().format("%Y-%m-%d"),
         extent.turns.rounds,
