@@ -119,7 +119,7 @@ fn described(arguments: &RunArguments, extent: &BenchExtent, took: Duration) -> 
         Some(format!(", {} GiB of memory", kib.trim().parse::<u64>().ok()?.div_ceil(1 << 20)))
     });
     format!(
-        "`cargo xtask bench{}` of {}: {} rounds of {} s per contender, {} s in total, on {} {} with {} processors{}; the sender shares them.",
+        "`cargo xtask bench{}` of {}: {} rounds of {} s per contender, {} s in total,\non {} {} with {} processors{}; the sender shares them.",
         if arguments.quick { " --quick" } else { "" },
         chrono::Utc::now().format("%Y-%m-%d"),
         extent.turns.rounds,
