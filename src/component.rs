@@ -28,7 +28,7 @@ use crate::wasi::{HostStore, variable};
 #[http_component]
 async fn handle(request: IncomingRequest, out: ResponseOutparam) {
     let variables = Variables::new(&variable);
-    let platform = Host { store: HostStore::of(&variables) };
+    let platform = HostPlatform { store: HostStore::new(&variables) };
     let service = Service { platform: &platform, variables: &variables };
     let mut chunk = chunks(&request);
     let answer = service.handle(head(&request), async || chunk()).await;
@@ -39,17 +39,17 @@ async fn handle(request: IncomingRequest, out: ResponseOutparam) {
         eprintln!("the response was not sent: {error:#}");
     }
     // The sender has its answer; the platform lets the component go on.
-    for line in service.go_on(answer.after).await {
+    for line in service.follow_up(answer.follow_up).await {
         eprintln!("{line}");
     }
 }
 
 /// The component's host.
-struct Host<'a> {
+struct HostPlatform<'a> {
     store: HostStore<'a>,
 }
 
-impl<'a> Platform for Host<'a> {
+impl<'a> Platform for HostPlatform<'a> {
     type Store = HostStore<'a>;
     type HttpClient = WasiHttpClient;
 

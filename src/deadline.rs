@@ -66,7 +66,7 @@ impl Waited {
     }
 
     /// Whether it was waited for so long.
-    pub fn is(&self, time: Duration) -> bool {
+    pub fn has_reached(&self, time: Duration) -> bool {
         self.waited >= millis(time)
     }
 }

@@ -11,7 +11,7 @@ macro_rules! host_store {
         }
 
         impl<'a> HostStore<'a> {
-            pub fn of(variables: &'a crate::settings::Variables<'a>) -> Self {
+            pub fn new(variables: &'a crate::settings::Variables<'a>) -> Self {
                 Self { variables, open: std::cell::OnceCell::new() }
             }
 

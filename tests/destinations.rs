@@ -1,6 +1,6 @@
 //! The setting `destinations`: what is taken, what is refused and where, and that nothing secret in it is ever shown.
 
-use outbound_events::forward::destination::{Destination, Way};
+use outbound_events::forward::destination::{DeliveryMode, Destination};
 use outbound_events::settings::Settings;
 use serde_json::{Value, json};
 
@@ -250,7 +250,7 @@ fn nothing_secret_is_shown() {
 fn a_pulling_destination_takes_its_own_secrets_alone() {
     let all = json!([{ "name": "b", "format": "pull", "secret": [SECRET] }]);
     let all = Destination::read_all(&all.to_string()).unwrap();
-    assert_eq!(all[0].way, Way::Pull);
+    assert_eq!(all[0].mode, DeliveryMode::Pull);
     assert!(all[0].secrets.contain(SECRET));
     assert!(!all[0].secrets.contain("whsec_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1v") && !all[0].secrets.contain(""));
 }

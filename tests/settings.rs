@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use outbound_events::archive::compaction::Policy;
-use outbound_events::settings::{self, Ingest, NAMES, Row, Settings};
+use outbound_events::settings::{self, Ingest, NAMES, SettingRow, Settings};
 
 use generated::assert_generated;
 
@@ -40,7 +40,7 @@ fn every_setting_of_the_table_is_read_and_no_other() {
 fn a_default_that_is_written_out_means_the_same_as_none() {
     let nothing = Settings::read(|_| Ok(None)).unwrap();
     assert_eq!(Settings::read(|_| Ok(Some(String::new()))).unwrap(), nothing);
-    for Row { name, default, .. } in settings::rows() {
+    for SettingRow { name, default, .. } in settings::rows() {
         assert_eq!(with(name, &default).unwrap(), nothing, "{name}={default}");
     }
     assert_eq!((nothing.ingest, nothing.packing), (Ingest::Shut, Policy::default()));
@@ -49,7 +49,7 @@ fn a_default_that_is_written_out_means_the_same_as_none() {
 #[test]
 fn what_a_setting_cannot_be_is_refused_by_name_and_not_repeated() {
     // For each kind what nothing of it can be. Numbers are found by what the table says of them.
-    for Row { name, allowed, secret, .. } in settings::rows() {
+    for SettingRow { name, allowed, secret, .. } in settings::rows() {
         let mut wrong =
             vec!["a-secret".to_owned(), "a secret!".to_owned(), "a-token-of-24-characters,a-secret".to_owned()];
         if let Some(range) = allowed.strip_prefix("a number from ") {
@@ -82,7 +82,7 @@ fn what_a_setting_cannot_be_is_refused_by_name_and_not_repeated() {
 #[test]
 fn spin_toml_has_every_setting_and_hands_it_to_the_component() {
     let (mut variables, mut handed) = (String::new(), String::new());
-    for Row { name, default, secret, .. } in settings::rows() {
+    for SettingRow { name, default, secret, .. } in settings::rows() {
         let secret = if secret { ", secret = true" } else { "" };
         writeln!(variables, "{name} = {{ default = \"{default}\"{secret} }}").unwrap();
         writeln!(handed, "{name} = \"{{{{ {name} }}}}\"").unwrap();
@@ -94,7 +94,7 @@ fn spin_toml_has_every_setting_and_hands_it_to_the_component() {
 #[test]
 fn the_page_of_settings_has_what_the_table_says() {
     let mut page = String::new();
-    for Row { name, default, allowed, secret, about } in settings::rows() {
+    for SettingRow { name, default, allowed, secret, about } in settings::rows() {
         let default = if default.is_empty() { "none".to_owned() } else { format!("`{default}`") };
         let secret = if secret { " Secret." } else { "" };
         writeln!(page, "\n### `{name}`\n\n- Default: {default}.{secret}\n- Allowed: {allowed}.\n").unwrap();

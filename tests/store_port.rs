@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::{BEGIN, Failing, Fault, Limited, Memory, post, seven};
+use crate::support::{BEGIN, FailingStore, Limited, Memory, StoreFault, post, seven};
 use outbound_events::store::{Store, holds};
 
 fn hold_to_the_contract(store: &impl Store) {
@@ -21,7 +21,7 @@ fn hold_to_the_contract(store: &impl Store) {
 #[test]
 fn the_stores_of_these_tests_keep_the_contract() {
     hold_to_the_contract(&Memory::default());
-    hold_to_the_contract(&Failing::new(BTreeMap::new(), Fault::Refused, usize::MAX));
+    hold_to_the_contract(&FailingStore::new(BTreeMap::new(), StoreFault::Refused, usize::MAX));
     hold_to_the_contract(&Limited::default());
 }
 

@@ -74,13 +74,13 @@ impl PendingDeliveries for Backlogs<'_> {
     async fn learn(&mut self, store: &impl Store, listing: &Listing) -> Result<bool, StoreError> {
         self.pending.clear();
         for destination in self.destinations {
-            self.pending.push(Pending::of(store, destination, listing).await?);
+            self.pending.push(Pending::load(store, destination, listing).await?);
         }
         Ok(!self.destinations.is_empty())
     }
 
     fn is_pending(&self, key: &KeyParts<'_>) -> bool {
-        self.pending.iter().any(|pending| pending.has(key))
+        self.pending.iter().any(|pending| pending.contains(key))
     }
 
     async fn pause_greatest_backlog(

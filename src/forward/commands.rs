@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::destination::Destination;
-use super::pending::{Next, Pending};
+use super::pending::{Pending, QueueStep};
 use super::refused::Refused;
 use super::state::{DestinationState, key, rfc3339};
 use crate::archive::Listing;
@@ -50,11 +50,11 @@ pub async fn resume(
 
 /// Ends the wait after a failure. A run that is under way writes the state itself, and is not waiting.
 async fn end_rest(store: &impl Store, name: &DestinationName, now: DateTime<Utc>) -> Result<(), StoreError> {
-    let state = DestinationState::read(store, name).await?;
+    let state = DestinationState::load(store, name).await?;
     if state.has_live_lease(now) {
         return Ok(());
     }
-    DestinationState { rest: None, lease: None, failing: None, ..state }.write(store, name).await
+    DestinationState { rest: None, lease: None, failing: None, ..state }.save(store, name).await
 }
 
 /// Since when and why a destination is paused, if it is.
@@ -92,19 +92,19 @@ pub async fn skip(
 ) -> Result<Option<(Id, String)>, StoreError> {
     let name = &destination.name;
     let listing = Listing::of(store).await?;
-    let mut queue = Pending::of(store, destination, &listing).await?.queue(&listing);
+    let mut queue = Pending::load(store, destination, &listing).await?.queue(&listing);
     let first = loop {
         match queue.next(store, destination).await? {
-            Next::Event(entry) => break entry,
-            Next::Empty => return Ok(None),
-            Next::Unwanted(_) | Next::Unreadable(..) | Next::Read => {}
+            QueueStep::Event(entry) => break entry,
+            QueueStep::Empty => return Ok(None),
+            QueueStep::Unwanted(_) | QueueStep::Unreadable(..) | QueueStep::Read => {}
         }
     };
     if only.is_some_and(|only| only != first.key.id) {
         return Ok(None);
     }
     let reason = "an administrator skipped it";
-    let line = Refused::of(&first, reason, now).write(store, name).await?;
+    let line = Refused::new(&first, reason, now).write(store, name).await?;
     end_rest(store, name, now).await?;
     Ok(Some((first.key.id, line)))
 }

@@ -7,9 +7,9 @@ use http::Request;
 
 use super::budget::OutOf;
 use super::lease::RENEWAL;
-use super::outcome::{Answer, Outcome, TIMEOUT};
+use super::outcome::{DeliveryOutcome, DestinationAnswer, TIMEOUT};
 use super::request;
-use super::run::{DeliveryRun, Step, Stop};
+use super::run::{DeliveryRun, RunResult, Stop};
 use crate::archive::pack::Entry;
 use crate::archive::{self, View, events};
 use crate::http_client::{HttpClient as _, NotSent};
@@ -22,7 +22,7 @@ const MAX_OF_SESSION: (usize, usize) = (2_000, 4 << 20);
 
 impl<P: Platform> DeliveryRun<'_, P> {
     /// Sends an event and tells what became of it, which is to be recorded.
-    pub(super) async fn deliver(&mut self, entry: &Entry) -> Step<Outcome> {
+    pub(super) async fn deliver(&mut self, entry: &Entry) -> RunResult<DeliveryOutcome> {
         self.check_budget().await?;
         if !self.budget.has_requests(1, &self.lease.state) {
             return Err(Stop::OutOf(OutOf::Requests));
@@ -35,18 +35,18 @@ impl<P: Platform> DeliveryRun<'_, P> {
                 self.lease.state.requests += 1;
                 self.exchange(request).await
             }
-            Err(reason) => Ok(Outcome::Refused(reason)),
+            Err(reason) => Ok(DeliveryOutcome::Refused(reason)),
         }
     }
 
-    async fn exchange(&mut self, request: Request<Vec<u8>>) -> Step<Outcome> {
+    async fn exchange(&mut self, request: Request<Vec<u8>>) -> RunResult<DeliveryOutcome> {
         let answer = self.answer(request).await?;
         let (client, secrets) = (self.platform.http_client(), &self.destination.secrets);
-        Ok(Outcome::of(client, answer, self.push, secrets, self.platform.now()).await)
+        Ok(DeliveryOutcome::from_answer(client, answer, self.push, secrets, self.platform.now()).await)
     }
 
     /// Waits for the head of the response, and keeps the lease meanwhile.
-    async fn answer(&mut self, request: Request<Vec<u8>>) -> Step<Answer<P::HttpClient>> {
+    async fn answer(&mut self, request: Request<Vec<u8>>) -> RunResult<DestinationAnswer<P::HttpClient>> {
         let client = self.platform.http_client();
         let began = self.platform.monotonic();
         let mut sending = pin!(client.send(request));

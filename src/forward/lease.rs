@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use super::commands;
 use super::state::{DestinationState, Lease};
 use crate::archive::Listing;
-use crate::clock_faults::{self, ClockFault, Kind};
+use crate::clock_faults::{self, ClockFault, ClockFaultKind};
 use crate::deadline::Deadline;
 use crate::http_client::HttpClient as _;
 use crate::identity::DestinationName;
@@ -56,14 +56,14 @@ impl HeldLease {
         log: &mut Vec<String>,
     ) -> Result<Option<Self>, StoreError> {
         let store = platform.store();
-        let state = DestinationState::read(store, name).await?;
+        let state = DestinationState::load(store, name).await?;
         let now = platform.now();
         if state.has_live_lease(now) || state.rests(now) || commands::paused(store, name).await?.is_some() {
             return Ok(None);
         }
         let deadlines = [state.rest, state.lease.map(|lease| lease.held)];
         if deadlines.into_iter().flatten().any(|deadline| deadline.is_ahead(now)) {
-            let fault = ClockFault::of_recipient(Kind::DeadlineAhead);
+            let fault = ClockFault::of_recipient(ClockFaultKind::DeadlineAhead);
             log.extend(clock_faults::report(store, now, vec![fault]).await?);
         }
         let mut held = Self { state, owner: platform.random(), renewed: platform.monotonic() };
@@ -75,14 +75,14 @@ impl HeldLease {
 
     /// Whether the lease is still this run's: another run takes it from one that is slow, and an administrator from one that waits.
     async fn is_own(&self, store: &impl Store, name: &DestinationName) -> Result<bool, StoreError> {
-        let stored = DestinationState::read(store, name).await?;
+        let stored = DestinationState::load(store, name).await?;
         Ok(stored.lease.is_some_and(|lease| lease.owner == self.owner))
     }
 
     async fn write<P: Platform>(&mut self, platform: &P, name: &DestinationName) -> Result<(), StoreError> {
         self.renewed = platform.monotonic();
         self.state.lease = Some(Lease { owner: self.owner, held: Deadline::new(platform.now(), LEASE) });
-        self.state.write(platform.store(), name).await
+        self.state.save(platform.store(), name).await
     }
 
     /// Renews the lease if that is due.
@@ -106,21 +106,21 @@ impl HeldLease {
         let is_own = self.is_own(store, name).await?;
         if is_own {
             self.state.lease = None;
-            self.state.write(store, name).await?;
+            self.state.save(store, name).await?;
         }
         Ok(is_own)
     }
 }
 
 /// The destinations with a lease that is alive, and their states.
-pub async fn live(
+pub async fn live_leases(
     store: &impl Store,
     now: DateTime<Utc>,
 ) -> Result<Vec<(DestinationName, DestinationState)>, StoreError> {
     let mut live = Vec::new();
     for known in Listing::of(store).await?.forwards {
         if known.what == Forwards::State {
-            let state = DestinationState::read(store, &known.destination).await?;
+            let state = DestinationState::load(store, &known.destination).await?;
             if state.has_live_lease(now) {
                 live.push((known.destination, state));
             }
@@ -131,10 +131,13 @@ pub async fn live(
 
 /// Gives back those leases whose runs have not renewed them since, so that the next start need not wait until they expire. For a host
 /// that has ended its runs: a run renews its lease each second.
-pub async fn give_back(store: &impl Store, leases: Vec<(DestinationName, DestinationState)>) -> Result<(), StoreError> {
+pub async fn give_back_leases(
+    store: &impl Store,
+    leases: Vec<(DestinationName, DestinationState)>,
+) -> Result<(), StoreError> {
     for (destination, state) in leases {
-        if DestinationState::read(store, &destination).await? == state {
-            DestinationState { lease: None, ..state }.write(store, &destination).await?;
+        if DestinationState::load(store, &destination).await? == state {
+            DestinationState { lease: None, ..state }.save(store, &destination).await?;
         }
     }
     Ok(())

@@ -50,4 +50,4 @@ pub mod status;
 pub mod template;
 pub mod trial;
 
-pub use lease::{give_back, live as live_leases};
+pub use lease::{give_back_leases, live_leases};

@@ -24,7 +24,7 @@ pub struct Pending<'d> {
 
 impl<'d> Pending<'d> {
     /// Reads the receipts of a destination. `listing` was made before: what is delivered meanwhile still counts as pending.
-    pub async fn of(store: &impl Store, destination: &'d Destination, listing: &Listing) -> Result<Self, StoreError> {
+    pub async fn load(store: &impl Store, destination: &'d Destination, listing: &Listing) -> Result<Self, StoreError> {
         let own = || listing.forwards.iter().filter(|key| key.destination == destination.name);
         let paused = own().any(|key| key.what == Forwards::Paused);
         let mut done = HashSet::new();
@@ -39,22 +39,22 @@ impl<'d> Pending<'d> {
     }
 
     /// Whether an event is pending, as far as its key tells: whether the destination wants its external key stands in the record.
-    pub fn has(&self, key: &KeyParts<'_>) -> bool {
+    pub fn contains(&self, key: &KeyParts<'_>) -> bool {
         !self.paused
             && self.destination.filter.wants(key)
             && key.id.parse().is_ok_and(|id: Id| !self.done.contains(&id))
     }
 
     /// Whether the event of that id is pending.
-    pub fn has_id(&self, id: Id, listing: &Listing) -> bool {
+    pub fn contains_id(&self, id: Id, listing: &Listing) -> bool {
         let text = id.text();
-        let is_it = |key: &KeyParts<'_>| key.id == text && self.has(key);
+        let is_it = |key: &KeyParts<'_>| key.id == text && self.contains(key);
         listing.loose.iter().filter_map(|key| KeyParts::of(key)).any(|key| is_it(&key))
     }
 
     /// The pending events in the order in which they are sent.
     pub fn queue(&self, listing: &Listing) -> Queue {
-        let parts = listing.loose.iter().filter_map(|key| KeyParts::of(key)).filter(|parts| self.has(parts));
+        let parts = listing.loose.iter().filter_map(|key| KeyParts::of(key)).filter(|parts| self.contains(parts));
         let mut pending: Vec<_> = parts.map(|parts| (parts.timestamp, rank(parts.event()), parts.key)).collect();
         pending.sort_unstable();
         let keys = pending.into_iter().map(|(_, _, key)| key.to_owned()).collect();
@@ -63,7 +63,7 @@ impl<'d> Pending<'d> {
 
     /// How many events are pending, and the time of the oldest.
     pub fn count(&self, listing: &Listing) -> (usize, Option<Timestamp>) {
-        let parts = listing.loose.iter().filter_map(|key| KeyParts::of(key)).filter(|parts| self.has(parts));
+        let parts = listing.loose.iter().filter_map(|key| KeyParts::of(key)).filter(|parts| self.contains(parts));
         parts.fold((0, None), |(count, oldest), parts| (count + 1, [oldest, parts.time()].into_iter().flatten().min()))
     }
 }
@@ -90,7 +90,7 @@ pub struct Queue {
 
 /// What a queue gives: one step, which reads one record at most. So the caller can check its budget between any two.
 #[derive(Debug)]
-pub enum Next {
+pub enum QueueStep {
     /// An event to send.
     Event(Box<Entry>),
     /// The destination does not want the external key of this event.
@@ -111,23 +111,23 @@ impl Queue {
     }
 
     /// Reads on by one record at most.
-    pub async fn next(&mut self, store: &impl Store, destination: &Destination) -> Result<Next, StoreError> {
+    pub async fn next(&mut self, store: &impl Store, destination: &Destination) -> Result<QueueStep, StoreError> {
         if let Some(entry) = self.entries.pop_front() {
-            return Ok(Next::Event(Box::new(entry)));
+            return Ok(QueueStep::Event(Box::new(entry)));
         }
         if self.unread == 0 {
             self.begin_second();
         }
-        let Some(key) = self.keys.pop_front() else { return Ok(Next::Empty) };
+        let Some(key) = self.keys.pop_front() else { return Ok(QueueStep::Empty) };
         self.unread -= 1;
         let value = store.get(&key).await?;
         let next = match value.map(|value| Entry::under(&key, value)) {
-            None => Next::Read,
-            Some(Err(reason)) => Next::Unreadable(key, reason),
-            Some(Ok(entry)) if !destination.filter.wants_record(&entry.value) => Next::Unwanted(entry.key.id),
+            None => QueueStep::Read,
+            Some(Err(reason)) => QueueStep::Unreadable(key, reason),
+            Some(Ok(entry)) if !destination.filter.wants_record(&entry.value) => QueueStep::Unwanted(entry.key.id),
             Some(Ok(entry)) => {
                 self.second.push(entry);
-                Next::Read
+                QueueStep::Read
             }
         };
         if self.unread == 0 {

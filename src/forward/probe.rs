@@ -6,8 +6,8 @@
 //! the receiver recovered between two attempts. It is the one exception to "in order".
 
 use super::budget::OutOf;
-use super::outcome::{Failure, Outcome};
-use super::run::{DeliveryRun, Step, Stop};
+use super::outcome::{DeliveryFailure, DeliveryOutcome};
+use super::run::{DeliveryRun, RunResult, Stop};
 use crate::archive::pack::Entry;
 use crate::platform::Platform;
 
@@ -15,16 +15,16 @@ use crate::platform::Platform;
 pub(super) const FAILURES: u32 = 6;
 
 /// Whether the next pending event is to be tried, after so many failures of one event with this one.
-pub(super) fn is_due(failures: u32, failure: &Failure) -> bool {
+pub(super) fn is_due(failures: u32, failure: &DeliveryFailure) -> bool {
     failures >= FAILURES && failure.may_be_of_the_event()
 }
 
 /// What becomes of an event that failed again right after the receiver accepted another. Where the receiver did not answer, or asks for
 /// time, nothing is known of the event.
-fn verdict(again: Outcome) -> Outcome {
+fn verdict(again: DeliveryOutcome) -> DeliveryOutcome {
     match again {
-        Outcome::Failed(failure) if failure.may_be_of_the_event() => {
-            Outcome::Refused(format!("{}, while it accepts other events", failure.reason))
+        DeliveryOutcome::Failed(failure) if failure.may_be_of_the_event() => {
+            DeliveryOutcome::Refused(format!("{}, while it accepts other events", failure.reason))
         }
         other => other,
     }
@@ -32,8 +32,8 @@ fn verdict(again: Outcome) -> Outcome {
 
 impl<P: Platform> DeliveryRun<'_, P> {
     /// Whether the next event is to be tried, after this became of an event.
-    pub(super) fn is_probe_due(&self, entry: &Entry, outcome: &Outcome) -> bool {
-        let Outcome::Failed(failure) = outcome else { return false };
+    pub(super) fn is_probe_due(&self, entry: &Entry, outcome: &DeliveryOutcome) -> bool {
+        let DeliveryOutcome::Failed(failure) = outcome else { return false };
         let failures = self.lease.state.failures_of(entry.key.id).saturating_add(1);
         // It takes two requests: the other event's, and the first one's again.
         let may_send = self.budget.has_time(self.platform) && self.budget.has_requests(2, &self.lease.state);
@@ -41,9 +41,9 @@ impl<P: Platform> DeliveryRun<'_, P> {
     }
 
     /// Tries another event after one has failed, and that one again if the other is accepted. `None` if it is not.
-    pub(super) async fn probe(&mut self, entry: &Entry, other: &Entry) -> Step<Option<Outcome>> {
+    pub(super) async fn probe(&mut self, entry: &Entry, other: &Entry) -> RunResult<Option<DeliveryOutcome>> {
         let answer = self.deliver(other).await?;
-        if !matches!(answer, Outcome::Delivered { .. }) {
+        if !matches!(answer, DeliveryOutcome::Delivered { .. }) {
             return Ok(None);
         }
         self.record(other, answer).await?;
@@ -52,12 +52,16 @@ impl<P: Platform> DeliveryRun<'_, P> {
 
     /// What becomes of an event that failed, after a probe. A probe that is cut short does not undo the failure: else the next run would
     /// send at once. (A run that has lost its lease writes nothing any more.)
-    pub(super) fn after_probe(&mut self, failed: Outcome, probed: Step<Option<Outcome>>) -> Step<Outcome> {
+    pub(super) fn after_probe(
+        &mut self,
+        failed: DeliveryOutcome,
+        probed: RunResult<Option<DeliveryOutcome>>,
+    ) -> RunResult<DeliveryOutcome> {
         match probed {
             Ok(outcome) => Ok(outcome.unwrap_or(failed)),
             Err(Stop::OutOf(OutOf::Lease)) => Err(Stop::OutOf(OutOf::Lease)),
             Err(Stop::Store(error)) => {
-                self.note(&format!("a probe broke off: {error}"));
+                self.log_line(&format!("a probe broke off: {error}"));
                 Ok(failed)
             }
             Err(Stop::OutOf(OutOf::Time | OutOf::Requests) | Stop::Paused | Stop::Failing(..) | Stop::Idle) => {

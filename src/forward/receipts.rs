@@ -59,7 +59,7 @@ impl Receipt {
     pub async fn resumed(store: &impl Store, destination: DestinationName, id: Option<Id>) -> Result<Self, StoreError> {
         let key = id.map(|id| ForwardKey { destination: destination.clone(), what: Forwards::Receipt(id) });
         let stored = match &key {
-            Some(key) => read(store, &key.to_string()).await?,
+            Some(key) => load(store, &key.to_string()).await?,
             None => None,
         };
         Ok(match stored {
@@ -143,7 +143,7 @@ async fn tidy_one(
 ) -> Result<(), StoreError> {
     let (mut kept, mut old, mut at) = (BTreeSet::new(), Vec::new(), 0);
     for key in keys {
-        let Some(stored) = read(store, &key.to_string()).await? else { continue };
+        let Some(stored) = load(store, &key.to_string()).await? else { continue };
         // It may be growing, and what it names may not be listed yet.
         if (Deadline { at: stored.at, wait: millis(KEEPS) }).holds(now) {
             continue;
@@ -180,11 +180,11 @@ async fn tidy_one(
 
 /// The ids that a receipt names. One that cannot be read names none: it repeats deliveries, and loses none.
 pub(super) async fn ids(store: &impl Store, name: &DestinationName, receipt: Id) -> Result<Vec<Id>, StoreError> {
-    let stored = read(store, &key(name, Forwards::Receipt(receipt))).await?;
+    let stored = load(store, &key(name, Forwards::Receipt(receipt))).await?;
     Ok(stored.map(|stored| stored.ids).unwrap_or_default())
 }
 
-async fn read(store: &impl Store, key: &str) -> Result<Option<Stored>, StoreError> {
+async fn load(store: &impl Store, key: &str) -> Result<Option<Stored>, StoreError> {
     let value = store.get(key).await?;
     Ok(value.and_then(|value| serde_json::from_slice(&value).ok()))
 }

@@ -34,7 +34,7 @@ pub const MAX_REFUSED: usize = 100;
 
 impl Refused {
     /// An event that is refused now.
-    pub(super) fn of(entry: &Entry, reason: &str, now: DateTime<Utc>) -> Self {
+    pub(super) fn new(entry: &Entry, reason: &str, now: DateTime<Utc>) -> Self {
         Self {
             id: entry.key.id.text(),
             key: entry.key.to_string(),
@@ -83,13 +83,13 @@ pub async fn write_unreadable(
 pub async fn list(store: &impl Store, name: &DestinationName, listing: &Listing) -> Result<Vec<Refused>, StoreError> {
     let mut all = Vec::new();
     for what in keys(name, listing) {
-        all.extend(read(store, name, what).await?);
+        all.extend(load(store, name, what).await?);
     }
     all.sort_by(|one, other| (&one.time, &one.id).cmp(&(&other.time, &other.id)));
     Ok(all)
 }
 
-async fn read(store: &impl Store, name: &DestinationName, what: Forwards) -> Result<Option<Refused>, StoreError> {
+async fn load(store: &impl Store, name: &DestinationName, what: Forwards) -> Result<Option<Refused>, StoreError> {
     let value = store.get(&key(name, what)).await?;
     Ok(value.and_then(|value| serde_json::from_slice(&value).ok()))
 }
@@ -124,7 +124,7 @@ pub async fn forget_removed<P: Platform>(platform: &P, concerns: impl Fn(&EventK
     let mut lookups = 0;
     for ForwardKey { destination, what } in listed {
         let (Forwards::Refused(id) | Forwards::Unreadable(id)) = *what else { continue };
-        let refused = read(store, destination, *what).await?;
+        let refused = load(store, destination, *what).await?;
         let key_of = |refused: &Refused| refused.key.parse::<EventKey>().ok();
         if refused.as_ref().and_then(key_of).is_some_and(|key| !concerns(&key)) || lookups == MAX_LOOKUPS {
             continue;
@@ -153,9 +153,9 @@ async fn is_stored<P: Platform>(platform: &P, listing: &Listing, id: Id) -> Resu
 
 /// The last error repeats what the receiver said of the event. A run that is under way writes the state itself, and the next error.
 async fn forget_error<P: Platform>(platform: &P, name: &DestinationName, id: Id) -> Result<(), StoreError> {
-    let state = DestinationState::read(platform.store(), name).await?;
+    let state = DestinationState::load(platform.store(), name).await?;
     if state.error_event.as_deref() == Some(&*id.text()) && !state.has_live_lease(platform.now()) {
-        DestinationState { error: None, error_event: None, ..state }.write(platform.store(), name).await?;
+        DestinationState { error: None, error_event: None, ..state }.save(platform.store(), name).await?;
     }
     Ok(())
 }

@@ -5,8 +5,8 @@ use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook};
 
-use super::destination::{Format, Push, Secrets};
-use super::template::{self, Seen, Template};
+use super::destination::{DestinationFormat, Push, Secrets};
+use super::template::{self, RequestTemplate, TemplateContext};
 use crate::archive::pack::Entry;
 use crate::record::Record;
 use crate::session::Timeline;
@@ -22,7 +22,7 @@ const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("outbound-event
 
 /// Whether the request needs to know the session's timeline.
 pub fn needs_session(push: &Push) -> bool {
-    matches!(push.format, Format::Template(_))
+    matches!(push.format, DestinationFormat::Template(_))
 }
 
 /// The request that carries an event. An error says why there can be none: its template fails on this event, say.
@@ -35,16 +35,16 @@ pub fn request(
 ) -> Result<Request<Vec<u8>>, String> {
     let content = match &push.format {
         // As it is stored: a record is such an event.
-        Format::CloudEvents => {
+        DestinationFormat::CloudEvents => {
             Content { method: Method::POST, path: push.url.path.clone(), kind: CLOUDEVENTS, body: entry.value.clone() }
         }
-        Format::Form => Content {
+        DestinationFormat::Form => Content {
             method: Method::POST,
             path: push.url.path.clone(),
             kind: FORM,
             body: form(&Record::read(&entry.value)?.0)?.into_bytes(),
         },
-        Format::Template(template) => templated(push, template, entry, session)?,
+        DestinationFormat::Template(template) => templated(push, template, entry, session)?,
     };
     let path: PathAndQuery = content.path.parse().map_err(|_| "what the event holds makes no URL".to_owned())?;
     let uri: Uri = format!("{}{path}", push.url.origin()).parse().map_err(|_| "its URL is none".to_owned())?;
@@ -77,9 +77,15 @@ fn form(record: &Record) -> Result<String, String> {
     serde_urlencoded::to_string(record.data.form()).map_err(|error| error.to_string())
 }
 
-fn templated(push: &Push, template: &Template, entry: &Entry, session: Option<&Timeline>) -> Result<Content, String> {
+fn templated(
+    push: &Push,
+    template: &RequestTemplate,
+    entry: &Entry,
+    session: Option<&Timeline>,
+) -> Result<Content, String> {
     let record = Record::read(&entry.value)?.0;
-    let seen = Seen { event: &record, title: entry.key.event.title(), site: entry.key.site.as_str(), session };
+    let seen =
+        TemplateContext { event: &record, title: entry.key.event.title(), site: entry.key.site.as_str(), session };
     Ok(Content {
         method: template.method.clone(),
         path: template::path(&push.url.path, &seen)?.into_owned(),

@@ -12,13 +12,13 @@ use futures_util::future::join_all;
 
 use super::budget::{Budget, OutOf};
 use super::commands;
-use super::destination::{Destination, Push, Way};
+use super::destination::{DeliveryMode, Destination, Push};
 use super::lease::{HeldLease, Renewal};
-use super::outcome::{Failure, Outcome, wait};
-use super::pending::{Next, Pending, Queue};
+use super::outcome::{DeliveryFailure, DeliveryOutcome, wait};
+use super::pending::{Pending, Queue, QueueStep};
 use super::receipts::{self, Receipt};
 use super::refused::{self, MAX_REFUSED, Refused};
-use super::state::{DestinationState, Failing, key};
+use super::state::{DestinationState, FailureStreak, key};
 use crate::archive::Listing;
 use crate::archive::pack::Entry;
 use crate::deadline::Deadline;
@@ -48,13 +48,13 @@ pub struct DeliveryRuns<'r, P> {
 impl<P: Platform> DeliveryRuns<'_, P> {
     /// Runs to each destination that has no run, does not rest and is not paused. Gives lines for the log.
     pub async fn run(&self) -> Vec<String> {
-        let sends = |destination: &&Destination| matches!(destination.way, Way::Push(_));
+        let sends = |destination: &&Destination| matches!(destination.mode, DeliveryMode::Push(_));
         let senders = u32::try_from(self.destinations.iter().filter(sends).count()).unwrap_or(u32::MAX);
         // Each has its share, so that no two must count together.
         let allowed = self.max_requests_per_hour.map_or(u32::MAX, |most| (most / senders.max(1)).max(1));
-        let runs = self.destinations.iter().filter_map(|destination| match &destination.way {
-            Way::Push(push) => Some(self.run_one(destination, push, allowed)),
-            Way::Pull => None,
+        let runs = self.destinations.iter().filter_map(|destination| match &destination.mode {
+            DeliveryMode::Push(push) => Some(self.run_one(destination, push, allowed)),
+            DeliveryMode::Pull => None,
         });
         join_all(runs).await.into_iter().flatten().collect()
     }
@@ -100,7 +100,7 @@ pub(super) enum Stop {
     /// The destination is paused.
     Paused,
     /// The destination fails, with this event.
-    Failing(Id, Failure),
+    Failing(Id, DeliveryFailure),
     /// The store failed.
     Store(StoreError),
 }
@@ -112,7 +112,7 @@ impl From<StoreError> for Stop {
 }
 
 /// What a step gives, unless the run stops.
-pub(super) type Step<T = ()> = Result<T, Stop>;
+pub(super) type RunResult<T = ()> = Result<T, Stop>;
 
 impl<'r, P: Platform> DeliveryRun<'r, P> {
     /// Begins a run, unless there is one, the destination rests or is paused.
@@ -146,24 +146,24 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
             Err(error) => Err(error),
         };
         if let Err(error) = &more {
-            self.note(&format!("a delivery run broke off: {error}"));
+            self.log_line(&format!("a delivery run broke off: {error}"));
         }
         log.append(&mut self.log);
         more.unwrap_or(false)
     }
 
-    pub(super) fn note(&mut self, words: &str) {
+    pub(super) fn log_line(&mut self, words: &str) {
         self.log.push(format!("destination {}: {words}", self.destination.name));
     }
 
     async fn queue(&self) -> Result<(Listing, Queue), StoreError> {
         let store = self.platform.store();
         let listing = Listing::of(store).await?;
-        let queue = Pending::of(store, self.destination, &listing).await?.queue(&listing);
+        let queue = Pending::load(store, self.destination, &listing).await?.queue(&listing);
         Ok((listing, queue))
     }
 
-    async fn work(&mut self) -> Step<std::convert::Infallible> {
+    async fn work(&mut self) -> RunResult<std::convert::Infallible> {
         loop {
             let (listing, mut queue) = self.queue().await?;
             self.refused = refused::ids(&self.destination.name, &listing).collect();
@@ -180,7 +180,7 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
         }
     }
 
-    async fn send_pending(&mut self, queue: &mut Queue) -> Step {
+    async fn send_pending(&mut self, queue: &mut Queue) -> RunResult {
         while let Some(entry) = self.next(queue).await? {
             let mut outcome = self.deliver(&entry).await?;
             if self.is_probe_due(&entry, &outcome) {
@@ -197,27 +197,27 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
     }
 
     /// The next event of the queue that the destination wants.
-    async fn next(&mut self, queue: &mut Queue) -> Step<Option<Box<Entry>>> {
+    async fn next(&mut self, queue: &mut Queue) -> RunResult<Option<Box<Entry>>> {
         loop {
             self.check_budget().await?;
             match queue.next(self.platform.store(), self.destination).await? {
-                Next::Event(entry) => return Ok(Some(entry)),
-                Next::Empty => return Ok(None),
-                Next::Read => {}
-                Next::Unwanted(id) => self.receipt.add(id),
-                Next::Unreadable(key, reason) => self.skip_unreadable(&key, &reason).await?,
+                QueueStep::Event(entry) => return Ok(Some(entry)),
+                QueueStep::Empty => return Ok(None),
+                QueueStep::Read => {}
+                QueueStep::Unwanted(id) => self.receipt.add(id),
+                QueueStep::Unreadable(key, reason) => self.skip_unreadable(&key, &reason).await?,
             }
         }
     }
 
-    async fn skip_unreadable(&mut self, key: &str, reason: &str) -> Step {
+    async fn skip_unreadable(&mut self, key: &str, reason: &str) -> RunResult {
         let (store, name, now) = (self.platform.store(), &self.destination.name, self.platform.now());
         self.log.push(refused::write_unreadable(store, name, key, reason, now).await?);
         Ok(())
     }
 
     /// Checks what the run has left. It stands before every item, whatever becomes of the item.
-    pub(super) async fn check_budget(&mut self) -> Step {
+    pub(super) async fn check_budget(&mut self) -> RunResult {
         let (platform, name) = (self.platform, &self.destination.name);
         if !self.budget.has_time(platform) {
             return Err(Stop::OutOf(OutOf::Time));
@@ -242,10 +242,10 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
     }
 
     /// Writes down what became of an event.
-    pub(super) async fn record(&mut self, entry: &Entry, outcome: Outcome) -> Step {
+    pub(super) async fn record(&mut self, entry: &Entry, outcome: DeliveryOutcome) -> RunResult {
         let id = entry.key.id;
         match outcome {
-            Outcome::Delivered { answer } => {
+            DeliveryOutcome::Delivered { answer } => {
                 self.lease.state.failing = None;
                 self.lease.state.succeeded = Some(self.platform.now().timestamp_millis());
                 self.lease.state.answer = answer.or_else(|| self.lease.state.answer.take());
@@ -253,15 +253,15 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
                 self.receipt.add(id);
                 self.unlist(id).await
             }
-            Outcome::Refused(reason) => self.refuse(entry, reason).await,
-            Outcome::Gone => self.pause("it answered 410 Gone: it wants no more events").await,
-            Outcome::Failed(failure) => Err(Stop::Failing(id, failure)),
+            DeliveryOutcome::Refused(reason) => self.refuse(entry, reason).await,
+            DeliveryOutcome::Gone => self.pause("it answered 410 Gone: it wants no more events").await,
+            DeliveryOutcome::Failed(failure) => Err(Stop::Failing(id, failure)),
         }
     }
 
-    async fn refuse(&mut self, entry: &Entry, reason: String) -> Step {
+    async fn refuse(&mut self, entry: &Entry, reason: String) -> RunResult {
         let id = entry.key.id;
-        let refused = Refused::of(entry, &reason, self.platform.now());
+        let refused = Refused::new(entry, &reason, self.platform.now());
         let line = refused.write(self.platform.store(), &self.destination.name).await?;
         self.log.push(line);
         self.lease.state.forget_failures_of(id);
@@ -272,14 +272,14 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
         if pauses { self.pause(&why).await } else { Ok(()) }
     }
 
-    async fn pause(&mut self, reason: &str) -> Step {
+    async fn pause(&mut self, reason: &str) -> RunResult {
         let line = commands::pause(self.platform.store(), &self.destination.name, reason, self.platform.now()).await?;
         self.log.push(line);
         Err(Stop::Paused)
     }
 
     /// What was refused and is delivered by now is listed no longer. The receipt is written first.
-    async fn unlist(&mut self, id: Id) -> Step {
+    async fn unlist(&mut self, id: Id) -> RunResult {
         if self.refused.remove(&id) {
             self.write_receipt().await?;
             let store = self.platform.store();
@@ -317,20 +317,20 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
     }
 
     /// The destination fails with an event: it rests, longer each time, and is paused in the end.
-    async fn fail(&mut self, id: Id, failure: Failure) -> Result<(), StoreError> {
+    async fn fail(&mut self, id: Id, failure: DeliveryFailure) -> Result<(), StoreError> {
         let now = self.platform.now();
         let state: &mut DestinationState = &mut self.lease.state;
-        let mut failing = state.failing.take().unwrap_or_else(|| Failing::new(now));
+        let mut failing = state.failing.take().unwrap_or_else(|| FailureStreak::new(now));
         let wait = wait(failing.failures.saturating_add(1), failure.retry_after);
         failing.add(now, wait);
         state.rest = Some(Deadline::new(now, wait));
         state.add_failure_of(id);
         let reason = failure.reason;
         let line = format!("{reason}; failure {}, next attempt in {} s", failing.failures, wait.as_secs());
-        let gives_up = failing.waited.is(MAX_FAILING);
+        let gives_up = failing.waited.has_reached(MAX_FAILING);
         state.failing = Some(failing);
         (state.error, state.error_event) = (Some(reason.clone()), Some(id.text()));
-        self.note(&line);
+        self.log_line(&line);
         if gives_up {
             let why = format!("it has failed for three days: {reason}");
             let line = commands::pause(self.platform.store(), &self.destination.name, &why, now).await?;

@@ -22,7 +22,7 @@ pub struct DestinationState {
     pub rest: Option<Deadline>,
     /// Since when the destination fails, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failing: Option<Failing>,
+    pub failing: Option<FailureStreak>,
     /// The event that failed last. It stays while others are delivered, so that an event cannot hide among them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stuck: Option<Stuck>,
@@ -60,7 +60,7 @@ pub struct Lease {
 
 /// That a destination fails.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failing {
+pub struct FailureStreak {
     /// Since when.
     pub since: i64,
     /// The number of failures in a row.
@@ -82,7 +82,7 @@ pub struct Stuck {
     pub failures: u32,
 }
 
-impl Failing {
+impl FailureStreak {
     /// The destination begins to fail.
     pub fn new(now: DateTime<Utc>) -> Self {
         Self { since: now.timestamp_millis(), failures: 0, waited: Waited::since(now), planned: 0 }
@@ -100,13 +100,13 @@ impl Failing {
 
 impl DestinationState {
     /// Reads the state. The default, if no run has gone to the destination yet or the value cannot be read.
-    pub async fn read(store: &impl Store, name: &DestinationName) -> Result<Self, StoreError> {
+    pub async fn load(store: &impl Store, name: &DestinationName) -> Result<Self, StoreError> {
         let value = store.get(&key(name, Forwards::State)).await?;
         Ok(value.and_then(|value| serde_json::from_slice(&value).ok()).unwrap_or_default())
     }
 
     /// Stores the state.
-    pub async fn write(&self, store: &impl Store, name: &DestinationName) -> Result<(), StoreError> {
+    pub async fn save(&self, store: &impl Store, name: &DestinationName) -> Result<(), StoreError> {
         store.set(&key(name, Forwards::State), &serde_json::to_vec(self).unwrap_or_default()).await
     }
 

@@ -4,7 +4,7 @@ use chrono::DateTime;
 use serde::Serialize;
 
 use super::commands::{Paused, paused};
-use super::destination::{Destination, Way};
+use super::destination::{DeliveryMode, Destination};
 use super::pending::Pending;
 use super::refused;
 use super::state::{DestinationState, rfc3339};
@@ -60,7 +60,7 @@ pub struct DestinationStatus {
 
 /// `working`, `failing` or `paused`.
 pub async fn state(store: &impl Store, name: &DestinationName) -> Result<&'static str, StoreError> {
-    Ok(word(paused(store, name).await?.as_ref(), &DestinationState::read(store, name).await?))
+    Ok(word(paused(store, name).await?.as_ref(), &DestinationState::load(store, name).await?))
 }
 
 fn word(paused: Option<&Paused>, state: &DestinationState) -> &'static str {
@@ -72,22 +72,22 @@ fn word(paused: Option<&Paused>, state: &DestinationState) -> &'static str {
 }
 
 /// Reads the status of a destination.
-pub async fn read(
+pub async fn load(
     store: &impl Store,
     destination: &Destination,
     listing: &Listing,
 ) -> Result<DestinationStatus, StoreError> {
     let name = &destination.name;
-    let (pending, oldest) = Pending::of(store, destination, listing).await?.count(listing);
-    let state = DestinationState::read(store, name).await?;
+    let (pending, oldest) = Pending::load(store, destination, listing).await?.count(listing);
+    let state = DestinationState::load(store, name).await?;
     let paused = paused(store, name).await?;
     let own = || listing.forwards.iter().filter(|key| key.destination == *name);
     let time = |millis: i64| DateTime::from_timestamp_millis(millis).map(rfc3339);
     Ok(DestinationStatus {
         name: name.to_string(),
-        format: match &destination.way {
-            Way::Push(push) => push.format.as_str(),
-            Way::Pull => "pull",
+        format: match &destination.mode {
+            DeliveryMode::Push(push) => push.format.as_str(),
+            DeliveryMode::Pull => "pull",
         },
         origin: destination.origin().map(str::to_owned),
         state: word(paused.as_ref(), &state),

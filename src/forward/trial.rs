@@ -5,9 +5,11 @@
 
 use chrono::{DateTime, Utc};
 
-use super::destination::{Destination, ExternalKey, Fault, Filter, Format, Push, Way};
+use super::destination::{
+    DeliveryMode, Destination, DestinationFault, DestinationFormat, ExternalKeyFilter, Filter, Push,
+};
 use super::request;
-use super::template::{self, RenderError, Seen, Template};
+use super::template::{self, RenderError, RequestTemplate, TemplateContext};
 use crate::archive::pack::Entry;
 use crate::event::EventName;
 use crate::identity::Site;
@@ -17,11 +19,11 @@ use crate::session::{Timeline, rank};
 
 /// What is wrong with the templates of destinations, in the order of the setting. Of each template and each URL, the first event that
 /// it fails for.
-pub fn faults(destinations: &[Destination]) -> Vec<Fault> {
+pub fn faults(destinations: &[Destination]) -> Vec<DestinationFault> {
     let mut faults = Vec::new();
     for (number, destination) in destinations.iter().enumerate() {
-        let Way::Push(push) = &destination.way else { continue };
-        let Format::Template(template) = &push.format else { continue };
+        let DeliveryMode::Push(push) = &destination.mode else { continue };
+        let DestinationFormat::Template(template) = &push.format else { continue };
         let invented = invent(&destination.filter);
         let tried: Vec<_> =
             invented.iter().filter_map(|event| event.fault(destination, push, template).err()).collect();
@@ -32,7 +34,7 @@ pub fn faults(destinations: &[Destination]) -> Vec<Fault> {
                 0 => String::new(),
                 others => format!(" ({others} more of {} invented events fail)", invented.len()),
             };
-            faults.push(Fault { place: format!("[{number}].{field}"), reason: format!("{first}{others}") });
+            faults.push(DestinationFault { place: format!("[{number}].{field}"), reason: format!("{first}{others}") });
         }
     }
     faults
@@ -53,12 +55,12 @@ struct Invented {
 }
 
 impl Invented {
-    fn fault(&self, destination: &Destination, push: &Push, template: &Template) -> Result<(), FaultOfEvent> {
+    fn fault(&self, destination: &Destination, push: &Push, template: &RequestTemplate) -> Result<(), FaultOfEvent> {
         let (what, key) = (&self.what, &self.entry.key);
         let of = |field, reason| FaultOfEvent { field, reason };
         let record = Record::read(&self.entry.value).map_err(|reason| of("template.body", reason))?.0;
         let session = self.session.as_ref();
-        let seen = Seen { event: &record, title: key.event.title(), site: key.site.as_str(), session };
+        let seen = TemplateContext { event: &record, title: key.event.title(), site: key.site.as_str(), session };
         template::path(&push.url.path, &seen).map_err(|reason| {
             of("url", format!("cannot be sent {what}: {reason}; let external_key or events keep such events away"))
         })?;
@@ -150,7 +152,7 @@ impl Variety {
         let time = time.to_string();
         let mut pairs = vec![("event", event.as_str()), ("version", "1"), ("timestamp", &time)];
         pairs.extend(self.lsid.map(|lsid| ("lsid", lsid)));
-        let prefix = if let ExternalKey::Prefix(prefix) = &filter.external_key { prefix } else { "" };
+        let prefix = if let ExternalKeyFilter::Prefix(prefix) = &filter.external_key { prefix } else { "" };
         let external_key = self.external_key.map(|key| [prefix, key].concat());
         pairs.extend(external_key.as_deref().map(|key| ("external_key", key)));
         match event {

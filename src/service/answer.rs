@@ -27,18 +27,18 @@ pub struct Answer {
     pub response: Response<Vec<u8>>,
     /// A line for the log. Holds no token, query or body.
     pub log: Option<String>,
-    /// What [`Service::go_on`] is to be given, once the response is on its way.
-    pub after: After,
+    /// What [`Service::follow_up`] is to be given, once the response is on its way.
+    pub follow_up: FollowUp,
 }
 
 /// What is left to do after an answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use = "delivery runs and passes follow answers"]
-pub struct After {
+pub struct FollowUp {
     /// A delivery run to each destination.
     pub deliver: bool,
     /// A pass, if one is due.
-    pub pass: bool,
+    pub compaction: bool,
     /// A clock that was seen to be wrong.
     pub clock_fault: Option<ClockFault>,
 }
@@ -46,7 +46,7 @@ pub struct After {
 /// For one event in so many a pass may run after its answer. Ids are hashes: which events these are is chance.
 const EVENTS_A_PASS: u64 = 48;
 
-impl After {
+impl FollowUp {
     /// A delivery run to each destination.
     pub(super) fn deliver() -> Self {
         Self { deliver: true, ..Self::default() }
@@ -54,7 +54,7 @@ impl After {
 
     /// What is left to do after an event was stored.
     pub(super) fn event(id: Id, clock_fault: Option<ClockFault>) -> Self {
-        Self { deliver: true, pass: id.short().is_multiple_of(EVENTS_A_PASS), clock_fault }
+        Self { deliver: true, compaction: id.short().is_multiple_of(EVENTS_A_PASS), clock_fault }
     }
 
     /// Whether nothing is left to do.
@@ -65,7 +65,7 @@ impl After {
 
 impl Answer {
     pub(super) fn new(response: Response<Vec<u8>>) -> Self {
-        Self { response, log: None, after: After::default() }
+        Self { response, log: None, follow_up: FollowUp::default() }
     }
 
     /// With lines for the log.
@@ -78,6 +78,6 @@ impl Answer {
 
 impl<P: Platform> Service<'_, P> {
     pub(super) fn settings(&self) -> Result<&Settings, Refusal> {
-        Ok(self.variables.all()?)
+        Ok(self.variables.settings()?)
     }
 }

@@ -7,7 +7,7 @@ use http::header;
 use http::request::Parts;
 
 use super::problem::Refusal;
-use crate::forward::destination::{Secrets, Way};
+use crate::forward::destination::{DeliveryMode, Secrets};
 use crate::settings::{Ingest, Settings, Tokens};
 
 /// The query parameter that carries a sender's token.
@@ -20,20 +20,20 @@ const SCHEDULER: &str = "tick_token";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sender {
     /// Knows a token: whatever it sends is kept.
-    Trusted,
+    Authenticated,
     /// Anyone, where ingest is open: only valid events are kept.
-    Stranger,
+    Unauthenticated,
 }
 
 /// Lets the sender in, or says why not.
 pub(super) fn sender(head: &Parts, ingest: &Ingest) -> Result<Sender, Refusal> {
     match ingest {
         Ingest::Shut => Err(Refusal::Shut),
-        Ingest::Open => Ok(Sender::Stranger),
+        Ingest::Open => Ok(Sender::Unauthenticated),
         // It ends at the first that is right: that time is told to who knows a token, and to nobody else.
         Ingest::Guarded(tokens) => {
             let is_known = candidates(head, SENDER).iter().any(|candidate| tokens.contain(candidate));
-            if is_known { Ok(Sender::Trusted) } else { Err(Refusal::Token) }
+            if is_known { Ok(Sender::Authenticated) } else { Err(Refusal::Token) }
         }
     }
 }
@@ -42,11 +42,14 @@ pub(super) fn sender(head: &Parts, ingest: &Ingest) -> Result<Sender, Refusal> {
 /// what strangers may ask of it: it costs little, and nobody is let in by it.
 pub fn shows_a_token(head: &Parts, settings: &Settings) -> bool {
     let bears = |tokens: Option<&Tokens>| tokens.is_some_and(|tokens| bearers(head).any(|token| tokens.contain(token)));
-    sender(head, &settings.ingest) == Ok(Sender::Trusted)
+    sender(head, &settings.ingest) == Ok(Sender::Authenticated)
         || bears(settings.read_tokens.as_ref())
         || bears(settings.admin_tokens.as_ref())
         || scheduler(head, settings.tick_tokens.as_ref()).is_ok()
-        || settings.destinations.iter().any(|one| one.way == Way::Pull && destination(head, &one.secrets).is_ok())
+        || settings
+            .destinations
+            .iter()
+            .any(|one| one.mode == DeliveryMode::Pull && destination(head, &one.secrets).is_ok())
 }
 
 /// Lets a reader in, or says why not. A browser keeps a URL in its history: the header alone counts.

@@ -2,7 +2,7 @@
 
 use futures_util::future::join;
 
-use super::answer::{After, Service};
+use super::answer::{FollowUp, Service};
 use crate::archive::compaction::{self, Bound, Due, Policy, Report};
 use crate::clock_faults::{self, ClockFaults};
 use crate::forward::backlogs::Backlogs;
@@ -10,20 +10,20 @@ use crate::forward::destination::Destination;
 use crate::forward::refused;
 use crate::forward::run::DeliveryRuns;
 use crate::platform::Platform;
-use crate::settings::{Begin, Settings, SettingsError};
+use crate::settings::{DeliveryRunStart, Settings, SettingsError};
 
 impl<P: Platform> Service<'_, P> {
     /// Does what is left to do after an answer, once the response is on its way: who sent the event does not wait for it. Bounded,
     /// and harmless if it breaks off. Gives lines for the log.
-    pub async fn go_on(&self, after: After) -> Vec<String> {
-        let went_on = match after {
-            After { pass: true, .. } => self.deliver_and_pass().await,
-            After { deliver: true, .. } => self.deliver_now().await,
-            After { .. } => Ok(Vec::new()),
+    pub async fn follow_up(&self, follow_up: FollowUp) -> Vec<String> {
+        let went_on = match follow_up {
+            FollowUp { compaction: true, .. } => self.deliver_and_compact().await,
+            FollowUp { deliver: true, .. } => self.deliver_now().await,
+            FollowUp { .. } => Ok(Vec::new()),
         };
         // The event is stored, whatever is wrong with what else there is to do.
         let mut lines = went_on.unwrap_or_else(|wrong| vec![wrong.to_string()]);
-        lines.extend(self.report(Vec::from_iter(after.clock_fault)).await);
+        lines.extend(self.report(Vec::from_iter(follow_up.clock_fault)).await);
         lines
     }
 
@@ -33,16 +33,16 @@ impl<P: Platform> Service<'_, P> {
         lines.unwrap_or_else(|error| vec![format!("a clock is wrong, and that could not be written down: {error}")])
     }
 
-    async fn deliver_and_pass(&self) -> Result<Vec<String>, SettingsError> {
+    async fn deliver_and_compact(&self) -> Result<Vec<String>, SettingsError> {
         let destinations = self.variables.destinations()?;
         let policy = self.variables.packing()?;
         // Run both: a destination that hangs must not delay compaction.
-        let (delivered, (_, packing)) = join(self.deliver_now(), self.pass_if_due(&policy, &destinations)).await;
+        let (delivered, (_, packing)) = join(self.deliver_now(), self.compact_if_due(&policy, &destinations)).await;
         Ok(delivered?.into_iter().chain(packing).collect())
     }
 
     /// What a pass did if one was due, and lines for the log if something is wrong.
-    pub(super) async fn pass_if_due(&self, policy: &Policy, destinations: &[Destination]) -> (Due, Vec<String>) {
+    pub(super) async fn compact_if_due(&self, policy: &Policy, destinations: &[Destination]) -> (Due, Vec<String>) {
         let mut pending = Backlogs::new(destinations);
         let due = compaction::pass_if_due(self.platform, policy, &mut pending, &Bound::default()).await;
         let paused = pending.take_log();
@@ -73,10 +73,10 @@ impl<P: Platform> Service<'_, P> {
 
     /// Delivery runs, unless a scheduler begins them, or there is no destination: most need no more settings than these.
     async fn deliver_now(&self) -> Result<Vec<String>, SettingsError> {
-        if self.variables.rounds()? == Begin::OnTicks || self.variables.destinations()?.is_empty() {
+        if self.variables.delivery_runs()? == DeliveryRunStart::OnTicks || self.variables.destinations()?.is_empty() {
             return Ok(Vec::new());
         }
-        Ok(self.deliver(self.variables.all()?).await)
+        Ok(self.deliver(self.variables.settings()?).await)
     }
 
     pub(super) async fn deliver(&self, settings: &Settings) -> Vec<String> {

@@ -15,7 +15,7 @@ impl<P: Platform> Service<'_, P> {
     /// the store has room left is not known before it is asked to write. Clocks that are wrong are told of, and keep nothing from being
     /// taken.
     pub(super) async fn health(&self) -> Answer {
-        let ingest = self.variables.all().ok().map(|settings| settings.ingest.as_str());
+        let ingest = self.variables.settings().ok().map(|settings| settings.ingest.as_str());
         let (refusal, detail) = match self.readiness().await {
             Ok(faults) => (None, wrong_clocks(faults)),
             Err(refusal) => {
@@ -24,7 +24,7 @@ impl<P: Platform> Service<'_, P> {
             }
         };
         let status = refusal.as_ref().map_or(StatusCode::OK, Refusal::status);
-        let health = Health { ready: refusal.is_none(), ingest, detail };
+        let health = HealthResponse { ready: refusal.is_none(), ingest, detail };
         let mut response = json_response(status, "application/json", &health);
         response.headers_mut().extend(refusal.iter().flat_map(Refusal::headers));
         Answer { log: refusal.and_then(|refusal| refusal.log()), ..Answer::new(response) }
@@ -52,7 +52,7 @@ fn wrong_clocks(faults: ClockFaults) -> Option<String> {
 
 /// The body of `GET /health`.
 #[derive(Serialize)]
-struct Health {
+struct HealthResponse {
     ready: bool,
     /// `open`, `guarded` or `shut`; unknown where a setting does not parse.
     ingest: Option<&'static str>,

@@ -3,7 +3,7 @@
 use http::request::Parts;
 use http::{HeaderValue, Response, header};
 
-use super::answer::{After, Answer, BrokenOff, Service};
+use super::answer::{Answer, BrokenOff, FollowUp, Service};
 use super::auth::{self, Sender};
 use super::event_headers::outcome;
 use super::problem::Refusal;
@@ -24,7 +24,7 @@ impl<P: Platform> Service<'_, P> {
     ) -> Result<Answer, Refusal> {
         let sender = auth::sender(head, &self.variables.ingest()?)?;
         let form = is_form(head);
-        if sender == Sender::Stranger && !form {
+        if sender == Sender::Unauthenticated && !form {
             return Err(Refusal::Type);
         }
         // Before anything is read: an event that cannot be stored need not be sent.
@@ -37,10 +37,10 @@ impl<P: Platform> Service<'_, P> {
                 let kept = self.keep(&key.text(), &record, &mut log).await?;
                 let response = accepted(&key.id, if kept == Kept::New { "stored" } else { "duplicate" });
                 let fault = ClockFault::of_event(&key.site, key.timestamp, now);
-                Ok(Answer { after: After::event(key.id, fault), ..Answer::new(response).with_log(log) })
+                Ok(Answer { follow_up: FollowUp::event(key.id, fault), ..Answer::new(response).with_log(log) })
             }
-            (Err(problems), Sender::Stranger) => Err(Refusal::Invalid { problems, set_aside: None }),
-            (Err(problems), Sender::Trusted) => {
+            (Err(problems), Sender::Unauthenticated) => Err(Refusal::Invalid { problems, set_aside: None }),
+            (Err(problems), Sender::Authenticated) => {
                 let problems = if form { problems } else { problems.and(Problem::of_body(OTHER_TYPE)) };
                 self.set_aside(site, head, &body, problems).await
             }

@@ -32,10 +32,10 @@ mod tick;
 
 use http::{HeaderName, header};
 
-pub use answer::{After, Answer, BrokenOff, Service};
+pub use answer::{Answer, BrokenOff, FollowUp, Service};
 pub use auth::shows_a_token;
 pub use problem::Refusal;
-pub use route::{is_for_readers, named};
+pub use route::{is_for_readers, route_name};
 
 /// The headers that are looked at: an adapter need hand on no others.
 pub static HEADERS: [HeaderName; 5] =

@@ -4,7 +4,7 @@ use http::Method;
 use http::request::Parts;
 
 use super::answer::{Answer, BrokenOff, Service};
-use super::api::resource::Resource;
+use super::api::resource::ApiResource;
 use super::page;
 use super::problem::Refusal;
 use crate::identity::Site;
@@ -31,7 +31,7 @@ impl<P: Platform> Service<'_, P> {
         chunk: impl AsyncFnMut() -> Result<Option<Vec<u8>>, BrokenOff>,
     ) -> Result<Answer, Refusal> {
         let head = head.map_err(|_| Refusal::Unreadable)?;
-        match (Route::of(head.uri.path())?, &head.method) {
+        match (Route::parse(head.uri.path())?, &head.method) {
             (Route::Ingest(site), &Method::POST) => self.ingest(site, &head, chunk).await,
             (Route::Front, &Method::POST) => self.ingest(Site::default(), &head, chunk).await,
             (Route::Front, &Method::GET | &Method::HEAD) => Ok(Answer::new(page::page())),
@@ -52,14 +52,14 @@ enum Route {
     /// The page, and events of the site `default`.
     Front,
     Ingest(Site),
-    Api(Resource),
+    Api(ApiResource),
     OpenApi,
     Health,
     Tick,
 }
 
 impl Route {
-    fn of(path: &str) -> Result<Self, Refusal> {
+    fn parse(path: &str) -> Result<Self, Refusal> {
         match path {
             "/" => Ok(Self::Front),
             "/events" => Ok(Self::Ingest(Site::default())),
@@ -68,7 +68,7 @@ impl Route {
             "/tick" => Ok(Self::Tick),
             _ => match (path.strip_prefix("/events/"), path.strip_prefix("/api/")) {
                 (Some(site), _) => Site::parse(site).map(Self::Ingest).ok_or(Refusal::Site),
-                (_, Some(path)) => Resource::of(path).map(Self::Api),
+                (_, Some(path)) => ApiResource::parse(path).map(Self::Api),
                 _ => Err(Refusal::Path),
             },
         }
@@ -89,8 +89,8 @@ impl Route {
 
 /// What a path leads to, by its name in `openapi.yaml`, and the site whose events are taken there: for who counts requests, since paths
 /// are without end and these names are few. `None` where nothing is.
-pub fn named(path: &str) -> Option<(&'static str, Option<Site>)> {
-    let route = Route::of(path).ok()?;
+pub fn route_name(path: &str) -> Option<(&'static str, Option<Site>)> {
+    let route = Route::parse(path).ok()?;
     let name = route.name();
     let site = match route {
         Route::Ingest(site) => Some(site),
@@ -102,5 +102,5 @@ pub fn named(path: &str) -> Option<(&'static str, Option<Site>)> {
 
 /// Whether a path is one of those that readers and administrators ask for, who may need to list all keys: for who keeps room for events.
 pub fn is_for_readers(path: &str) -> bool {
-    matches!(Route::of(path), Ok(Route::Api(_)))
+    matches!(Route::parse(path), Ok(Route::Api(_)))
 }

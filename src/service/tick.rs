@@ -25,7 +25,7 @@ impl<P: Platform> Service<'_, P> {
         let settings = self.settings()?;
         auth::scheduler(head, settings.tick_tokens.as_ref())?;
         let (delivered, (due, packing)) =
-            join(self.deliver(settings), self.pass_if_due(&settings.packing, &settings.destinations)).await;
+            join(self.deliver(settings), self.compact_if_due(&settings.packing, &settings.destinations)).await;
         let lines: Vec<_> = delivered.into_iter().chain(packing).collect();
         let log = (!lines.is_empty()).then(|| lines.join("\n"));
         if head.method == Method::POST {
@@ -35,7 +35,7 @@ impl<P: Platform> Service<'_, P> {
         if !settings.destinations.is_empty() {
             let listing = Listing::of(self.platform.store()).await?;
             for destination in &settings.destinations {
-                destinations.push(status::read(self.platform.store(), destination, &listing).await?);
+                destinations.push(status::load(self.platform.store(), destination, &listing).await?);
             }
         }
         let pending = destinations.iter().map(to_send).sum();
@@ -51,7 +51,7 @@ impl<P: Platform> Service<'_, P> {
         let mut shortest: Option<u64> = None;
         for (destination, status) in settings.destinations.iter().zip(all) {
             if to_send(status) > 0 {
-                let state = DestinationState::read(self.platform.store(), &destination.name).await?;
+                let state = DestinationState::load(self.platform.store(), &destination.name).await?;
                 let rest =
                     state.rest.filter(|rest| rest.holds(now)).map_or(0, |rest| rest.end() - now.timestamp_millis());
                 let rest = u64::try_from(rest).unwrap_or(0).div_ceil(1_000);

@@ -14,7 +14,7 @@ pub(super) struct Setting<K> {
 }
 
 /// A kind of settings.
-pub(super) trait Kind {
+pub(super) trait SettingKind {
     /// What a text becomes.
     type Value;
 
@@ -40,7 +40,7 @@ pub(super) trait Kind {
 /// Tokens with commas between them, or none.
 pub(super) struct TokenList;
 
-impl Kind for TokenList {
+impl SettingKind for TokenList {
     type Value = Option<Tokens>;
 
     #[cfg(not(target_family = "wasm"))]
@@ -65,7 +65,7 @@ impl Kind for TokenList {
 /// One of a few words, and what each means. The first is the default.
 pub(super) struct Words<T: 'static>(pub(super) &'static [(&'static str, T)]);
 
-impl<T: Copy> Kind for Words<T> {
+impl<T: Copy> SettingKind for Words<T> {
     type Value = T;
 
     fn parse(&self, text: &str) -> Result<T, String> {
@@ -94,7 +94,7 @@ pub(super) struct Number {
     pub(super) default: u32,
 }
 
-impl Kind for Number {
+impl SettingKind for Number {
     type Value = u32;
 
     fn parse(&self, text: &str) -> Result<u32, String> {
@@ -115,7 +115,7 @@ impl Kind for Number {
 /// A number, or none.
 pub(super) struct NumberOrNone(pub(super) RangeInclusive<u32>);
 
-impl Kind for NumberOrNone {
+impl SettingKind for NumberOrNone {
     type Value = Option<u32>;
 
     fn parse(&self, text: &str) -> Result<Option<u32>, String> {
@@ -138,7 +138,7 @@ fn number(text: &str, range: &RangeInclusive<u32>) -> Result<u32, String> {
 /// The name of one of the host's stores.
 pub(super) struct BucketName;
 
-impl Kind for BucketName {
+impl SettingKind for BucketName {
     type Value = Bucket;
 
     fn parse(&self, text: &str) -> Result<Bucket, String> {
@@ -162,7 +162,7 @@ impl Kind for BucketName {
 /// Destinations, as JSON: see [`crate::forward::destination`].
 pub(super) struct DestinationList;
 
-impl Kind for DestinationList {
+impl SettingKind for DestinationList {
     type Value = Vec<Destination>;
 
     #[cfg(not(target_family = "wasm"))]

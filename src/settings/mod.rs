@@ -21,10 +21,10 @@ use std::time::Duration;
 
 pub use self::table::NAMES;
 #[cfg(not(target_family = "wasm"))]
-pub use self::table::{Row, rows};
-pub use self::values::{Begin, Bucket, Ingest, InvalidEvents, Tokens};
+pub use self::table::{SettingRow, rows};
+pub use self::values::{Bucket, DeliveryRunStart, Ingest, InvalidEvents, Tokens};
 
-use self::kinds::{Kind, Setting};
+use self::kinds::{Setting, SettingKind};
 use crate::archive::compaction::Policy;
 use crate::forward::destination::Destination;
 
@@ -49,8 +49,8 @@ pub struct Settings {
     pub tick_tokens: Option<Tokens>,
     /// From `max_requests_per_hour`. `None`: any number.
     pub max_requests_per_hour: Option<u32>,
-    /// From `rounds`.
-    pub rounds: Begin,
+    /// From `delivery_runs`.
+    pub delivery_runs: DeliveryRunStart,
     /// From `bucket`.
     pub bucket: Bucket,
 }
@@ -91,74 +91,74 @@ impl<'a> Variables<'a> {
     }
 
     /// All settings, read the first time.
-    pub fn all(&self) -> Result<&Settings, SettingsError> {
+    pub fn settings(&self) -> Result<&Settings, SettingsError> {
         self.all.get_or_init(|| self.read_all()).as_ref().map_err(Clone::clone)
     }
 
     fn read_all(&self) -> Result<Settings, SettingsError> {
         let destinations = self.destinations()?;
         // Where there are tokens it has no effect, and is a mistake all the same.
-        self.read(&table::INGEST_OPEN)?;
+        self.parse(&table::INGEST_OPEN)?;
         Ok(Settings {
             ingest: self.ingest()?,
             invalid_events: self.invalid_events()?,
             max_body_bytes: self.max_body_bytes()?,
-            read_tokens: self.read(&table::READ_TOKENS)?,
-            admin_tokens: self.read(&table::ADMIN_TOKENS)?,
+            read_tokens: self.parse(&table::READ_TOKENS)?,
+            admin_tokens: self.parse(&table::ADMIN_TOKENS)?,
             packing: self.packing()?,
             destinations,
-            tick_tokens: self.read(&table::TICK_TOKEN)?,
-            max_requests_per_hour: self.read(&table::MAX_REQUESTS_PER_HOUR)?,
-            rounds: self.rounds()?,
+            tick_tokens: self.parse(&table::TICK_TOKEN)?,
+            max_requests_per_hour: self.parse(&table::MAX_REQUESTS_PER_HOUR)?,
+            delivery_runs: self.delivery_runs()?,
             bucket: self.bucket()?.clone(),
         })
     }
 
     /// [`Settings::bucket`], read the first time.
     pub fn bucket(&self) -> Result<&Bucket, SettingsError> {
-        self.bucket.get_or_init(|| self.read(&table::BUCKET)).as_ref().map_err(Clone::clone)
+        self.bucket.get_or_init(|| self.parse(&table::BUCKET)).as_ref().map_err(Clone::clone)
     }
 
     /// [`Settings::ingest`].
     pub fn ingest(&self) -> Result<Ingest, SettingsError> {
-        match self.read(&table::INGEST_TOKENS)? {
+        match self.parse(&table::INGEST_TOKENS)? {
             Some(tokens) => Ok(Ingest::Guarded(tokens)),
-            None if self.read(&table::INGEST_OPEN)? => Ok(Ingest::Open),
+            None if self.parse(&table::INGEST_OPEN)? => Ok(Ingest::Open),
             None => Ok(Ingest::Shut),
         }
     }
 
     /// [`Settings::invalid_events`].
     pub fn invalid_events(&self) -> Result<InvalidEvents, SettingsError> {
-        self.read(&table::INVALID_EVENTS)
+        self.parse(&table::INVALID_EVENTS)
     }
 
     /// [`Settings::max_body_bytes`].
     pub fn max_body_bytes(&self) -> Result<usize, SettingsError> {
-        Ok(self.read(&table::MAX_BODY_BYTES)? as usize)
+        Ok(self.parse(&table::MAX_BODY_BYTES)? as usize)
     }
 
     /// [`Settings::destinations`].
     pub fn destinations(&self) -> Result<Vec<Destination>, SettingsError> {
-        self.read(&table::DESTINATIONS)
+        self.parse(&table::DESTINATIONS)
     }
 
     /// [`Settings::packing`].
     pub fn packing(&self) -> Result<Policy, SettingsError> {
         Ok(Policy {
-            loose_events: self.read(&table::LOOSE_EVENTS)? as usize,
-            key_budget: self.read(&table::KEY_BUDGET)?.map(|keys| keys as usize),
-            grace: Duration::from_secs(self.read(&table::PACKING_GRACE)?.into()),
-            retention_days: self.read(&table::RETENTION_DAYS)?,
+            loose_events: self.parse(&table::LOOSE_EVENTS)? as usize,
+            key_budget: self.parse(&table::KEY_BUDGET)?.map(|keys| keys as usize),
+            grace: Duration::from_secs(self.parse(&table::PACKING_GRACE)?.into()),
+            retention_days: self.parse(&table::RETENTION_DAYS)?,
         })
     }
 
-    /// [`Settings::rounds`].
-    pub fn rounds(&self) -> Result<Begin, SettingsError> {
-        self.read(&table::ROUNDS)
+    /// [`Settings::delivery_runs`].
+    pub fn delivery_runs(&self) -> Result<DeliveryRunStart, SettingsError> {
+        self.parse(&table::DELIVERY_RUNS)
     }
 
-    fn read<K: Kind>(&self, setting: &Setting<K>) -> Result<K::Value, SettingsError> {
+    fn parse<K: SettingKind>(&self, setting: &Setting<K>) -> Result<K::Value, SettingsError> {
         let name = setting.name;
         let text = (self.variable)(name).map_err(|reason| format!("cannot be read: {reason}"));
         let value = text.and_then(|text| setting.kind.parse(text.as_deref().unwrap_or_default()));

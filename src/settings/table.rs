@@ -4,9 +4,9 @@
 //! The documentation is what `docs/operate/settings.md` says of the setting, word for word. It is no part of the component.
 
 #[cfg(not(target_family = "wasm"))]
-use super::kinds::Kind;
+use super::kinds::SettingKind;
 use super::kinds::{BucketName, DestinationList, Number, NumberOrNone, Setting, TokenList, Words};
-use super::values::{Begin, InvalidEvents};
+use super::values::{DeliveryRunStart, InvalidEvents};
 
 /// Set aside in base64, a body of this size still fits a record.
 const MOST_BODY_BYTES: u32 = 262_144;
@@ -14,7 +14,7 @@ const MOST_BODY_BYTES: u32 = 262_144;
 /// What there is to know of a setting.
 #[cfg(not(target_family = "wasm"))]
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct SettingRow {
     /// The variable's name.
     pub name: &'static str,
     /// The text that means the same as none. Empty if no text does.
@@ -36,9 +36,9 @@ macro_rules! table {
 
         /// All settings.
         #[cfg(not(target_family = "wasm"))]
-        pub fn rows() -> Vec<Row> {
-            fn row<K: Kind>(setting: &Setting<K>, about: &'static str) -> Row {
-                Row {
+        pub fn rows() -> Vec<SettingRow> {
+            fn row<K: SettingKind>(setting: &Setting<K>, about: &'static str) -> SettingRow {
+                SettingRow {
                     name: setting.name,
                     default: setting.kind.default(),
                     allowed: setting.kind.allowed(),
@@ -106,7 +106,8 @@ table! {
 
     /// When delivery runs start: `after-answers` starts one after each answer and at each tick, `on-ticks` at ticks alone. Use
     /// `on-ticks` only if something ticks as soon as an event was taken. The host does, so it sets this unless you do.
-    ROUNDS: Words<Begin> = "rounds", Words(&[("after-answers", Begin::AfterAnswers), ("on-ticks", Begin::OnTicks)]);
+    DELIVERY_RUNS: Words<DeliveryRunStart> = "delivery_runs",
+        Words(&[("after-answers", DeliveryRunStart::AfterAnswers), ("on-ticks", DeliveryRunStart::OnTicks)]);
 
     /// Which of the platform's stores has the events, where there are several: the label of a store of Spin, which `spin.toml`
     /// must allow, or the bucket of `wasi:keyvalue`. Our host has one store, `default`.

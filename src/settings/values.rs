@@ -37,7 +37,7 @@ pub enum InvalidEvents {
 
 /// When delivery runs begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Begin {
+pub enum DeliveryRunStart {
     /// After each answer, and on ticks.
     AfterAnswers,
     /// On ticks alone: whoever ticks does so as soon as an event was taken, and one tick does for many events.

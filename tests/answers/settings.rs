@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use super::harness::{WITH_TOKEN, assert_accepted, assert_refused};
 use crate::support::{BEGIN, Call, GUARDED, Memory, OPEN, TOKEN, call, now, post};
-use outbound_events::service::{After, Service};
+use outbound_events::service::{FollowUp, Service};
 use outbound_events::settings::{Settings, Variables};
 
 #[test]
@@ -99,8 +99,8 @@ fn an_event_reads_the_settings_that_it_needs_and_no_others() {
     let answer = pollster::block_on(service.handle(Ok(head), async || Ok(body.take())));
     assert_eq!(answer.response.status(), 200);
     assert_eq!(read.take(), ["ingest_tokens", "max_body_bytes", "bucket"]);
-    pollster::block_on(service.go_on(After { deliver: true, ..After::default() }));
-    assert_eq!(read.take(), ["rounds", "destinations"]);
+    pollster::block_on(service.follow_up(FollowUp { deliver: true, ..FollowUp::default() }));
+    assert_eq!(read.take(), ["delivery_runs", "destinations"]);
 }
 
 #[test]

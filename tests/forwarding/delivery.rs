@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::recipient::{OTHER_SECRET, Recipient, SECRET, event};
+use super::recipient::{ForwardingRecipient, OTHER_SECRET, SECRET, event};
 use crate::support::{BEGIN, Memory, Says, post, seven};
 use outbound_events::forward::outcome::wait;
 use serde_json::json;
@@ -10,7 +10,7 @@ use standardwebhooks::Webhook;
 
 #[test]
 fn an_event_that_was_answered_200_is_sent_after_the_answer_signed_and_once() {
-    let recipient = Recipient::new(json!([
+    let recipient = ForwardingRecipient::new(json!([
         { "name": "desk", "url": "https://desk.example/in?x=1", "secret": [SECRET, OTHER_SECRET], "headers": { "x-key": "abc" } },
     ]));
     let id = recipient.take(BEGIN);
@@ -41,7 +41,7 @@ fn an_event_that_was_answered_200_is_sent_after_the_answer_signed_and_once() {
 
 #[test]
 fn a_post_costs_what_it_costs_without_destinations() {
-    let recipient = Recipient::new(json!(
+    let recipient = ForwardingRecipient::new(json!(
         (0..5).map(|number| json!({ "name": format!("d{number}"), "url": "https://x.example" })).collect::<Vec<_>>()
     ));
     let settings = recipient.settings();
@@ -52,7 +52,7 @@ fn a_post_costs_what_it_costs_without_destinations() {
 
 #[test]
 fn what_is_owed_is_sent_oldest_first_whatever_came_first() {
-    let recipient = Recipient::one();
+    let recipient = ForwardingRecipient::with_desk();
     let numbers = [7, 3, 9, 1, 5, 200, 100, 8];
     let mut ids: Vec<_> = numbers.iter().map(|number| (*number, recipient.take_and_die(&event(*number)))).collect();
     // Of one second: in the order in which they were recorded.
@@ -106,11 +106,11 @@ fn each_answer_means_what_it_means() {
         (Says::Hangs, "failing", 5),
     ];
     for (says, state, seconds) in cases {
-        let recipient = Recipient::one();
+        let recipient = ForwardingRecipient::with_desk();
         recipient.ways.say([says.clone()]);
         let began = recipient.ways.now();
         let first = recipient.take(&event(1));
-        let told = recipient.told("desk");
+        let told = recipient.status("desk");
         let hung = if matches!(says, Says::Hangs) { 15 } else { 0 };
         assert_eq!(recipient.ways.take_ids(), std::slice::from_ref(&first), "{says:?}");
         match state {
@@ -124,7 +124,7 @@ fn each_answer_means_what_it_means() {
                 recipient.ways.pass_time(Duration::from_secs(seconds.unsigned_abs() + 2));
                 recipient.tick();
                 assert_eq!(recipient.ways.take_ids(), [first, second], "{says:?}");
-                assert_eq!(recipient.told("desk")["state"], "working", "{says:?}");
+                assert_eq!(recipient.status("desk")["state"], "working", "{says:?}");
             }
             "refused" => {
                 assert_eq!((&told["state"], &told["refused"]), (&json!("working"), &json!(1)), "{says:?}: {told}");
@@ -150,17 +150,17 @@ fn each_answer_means_what_it_means() {
 fn waits_grow_to_an_hour_and_after_three_days_it_is_paused() {
     let waits: Vec<_> = (1..=8).map(|failures| wait(failures, None).as_secs()).collect();
     assert_eq!(waits, [5, 30, 120, 600, 1_800, 3_600, 3_600, 3_600]);
-    let recipient = Recipient::one();
+    let recipient = ForwardingRecipient::with_desk();
     *recipient.ways.always.borrow_mut() = Says::Status(503);
     let id = recipient.take(&event(1));
     let mut tries = 0;
-    while recipient.told("desk")["state"] == "failing" {
+    while recipient.status("desk")["state"] == "failing" {
         recipient.ways.pass_time(Duration::from_secs(60));
         recipient.tick();
         tries += 1;
         assert!(tries < 10_000);
     }
-    let told = recipient.told("desk");
+    let told = recipient.status("desk");
     assert!(told["paused"]["reason"].as_str().unwrap().starts_with("it has failed for three days"), "{told}");
     assert!((4_300..4_400).contains(&tries), "after {tries} minutes");
     assert!((70..90).contains(&recipient.ways.take_ids().len()), "hourly");
@@ -171,7 +171,7 @@ fn waits_grow_to_an_hour_and_after_three_days_it_is_paused() {
 
 #[test]
 fn one_destination_that_fails_or_hangs_holds_up_no_other() {
-    let recipient = Recipient::new(json!([
+    let recipient = ForwardingRecipient::new(json!([
         { "name": "bad", "url": "https://bad.example" },
         { "name": "good", "url": "https://good.example" },
     ]));
@@ -207,7 +207,7 @@ fn filters_let_through_what_they_say() {
         let mut destination = filter.clone();
         destination["name"] = json!("desk");
         destination["url"] = json!("https://desk.example");
-        let recipient = Recipient::new(json!([destination]));
+        let recipient = ForwardingRecipient::new(json!([destination]));
         recipient.take(&body);
         assert_eq!(recipient.ways.ids().len(), usize::from(wanted), "{filter} {body}");
         assert_eq!(recipient.tick()["pending"], 0, "{filter} {body}: what is not wanted is not owed");
@@ -218,8 +218,9 @@ fn filters_let_through_what_they_say() {
 
 #[test]
 fn a_form_is_byte_for_byte_what_was_sent() {
-    let recipient =
-        Recipient::new(json!([{ "name": "next", "url": "https://next.example/events/hq", "format": "form" }]));
+    let recipient = ForwardingRecipient::new(
+        json!([{ "name": "next", "url": "https://next.example/events/hq", "format": "form" }]),
+    );
     let mut bodies: Vec<_> = seven().into_iter().map(|(_, body)| body).collect();
     bodies.push("event=new_thing&timestamp=1767000000&version=2&what=%C3%A4%26b+c".to_owned());
     for body in &bodies {
@@ -237,7 +238,7 @@ fn a_form_is_byte_for_byte_what_was_sent() {
 #[test]
 fn a_request_says_who_sends_it_once() {
     let one = |headers: serde_json::Value| {
-        Recipient::new(json!([{ "name": "desk", "url": "https://desk.example", "headers": headers }]))
+        ForwardingRecipient::new(json!([{ "name": "desk", "url": "https://desk.example", "headers": headers }]))
     };
     for (headers, value) in [
         (json!({}), concat!("outbound-events/", env!("CARGO_PKG_VERSION"))),

@@ -12,14 +12,14 @@ pub(super) const SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1u";
 pub(super) const OTHER_SECRET: &str = "whsec_bm1sa2ppaGdmZWRjYmE5ODc2NTQzMjEw";
 
 /// A recipient with destinations.
-pub(super) struct Recipient {
+pub(super) struct ForwardingRecipient {
     pub(super) store: Memory,
     pub(super) ways: Ways,
     pub(super) destinations: RefCell<String>,
     pub(super) more: Vec<(&'static str, &'static str)>,
 }
 
-impl Recipient {
+impl ForwardingRecipient {
     pub(super) fn new(destinations: Value) -> Self {
         Self {
             store: Memory::default(),
@@ -30,7 +30,7 @@ impl Recipient {
     }
 
     /// With one destination that wants everything.
-    pub(super) fn one() -> Self {
+    pub(super) fn with_desk() -> Self {
         Self::new(json!([{ "name": "desk", "url": "https://desk.example/in", "secret": SECRET }]))
     }
 
@@ -77,7 +77,7 @@ impl Recipient {
     }
 
     /// How a destination does.
-    pub(super) fn told(&self, name: &str) -> Value {
+    pub(super) fn status(&self, name: &str) -> Value {
         let reply = self.api("GET", "/api/destinations");
         let all: Value = serde_json::from_str(&reply.body).unwrap();
         all["destinations"].as_array().unwrap().iter().find(|told| told["name"] == name).unwrap().clone()

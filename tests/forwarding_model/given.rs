@@ -17,7 +17,7 @@ pub(super) const DAY: u64 = 24 * HOUR;
 /// What a schedule runs on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scenario {
-    pub(super) pace: Pace,
+    pub(super) pace: StorePace,
     /// Whether clocks are set, either way and at any time.
     pub(super) clocks_step: bool,
     /// Whether an administrator pauses, resumes, skips, retries and replays.
@@ -28,7 +28,7 @@ pub(super) struct Scenario {
 
 /// How long a call of the store takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pace {
+pub(super) enum StorePace {
     /// Whole milliseconds, three at most: so two runs that start together stay together.
     Quick,
     /// 20 to 60 ms.
@@ -38,13 +38,13 @@ pub(super) enum Pace {
 }
 
 pub(super) const QUICK: Scenario =
-    Scenario { pace: Pace::Quick, clocks_step: false, administrator: false, filtered: false };
+    Scenario { pace: StorePace::Quick, clocks_step: false, administrator: false, filtered: false };
 pub(super) const ADMINISTERED: Scenario = Scenario { administrator: true, ..QUICK };
 pub(super) const STEPPING_CLOCKS: Scenario = Scenario { clocks_step: true, ..ADMINISTERED };
-pub(super) const SLOW: Scenario = Scenario { pace: Pace::Slow, ..STEPPING_CLOCKS };
-pub(super) const FILTERED: Scenario = Scenario { pace: Pace::Even, filtered: true, ..QUICK };
+pub(super) const SLOW: Scenario = Scenario { pace: StorePace::Slow, ..STEPPING_CLOCKS };
+pub(super) const FILTERED: Scenario = Scenario { pace: StorePace::Even, filtered: true, ..QUICK };
 
-impl Pace {
+impl StorePace {
     /// The time of one call.
     pub(super) fn call(self, random: &mut Rng) -> u64 {
         match self {
@@ -68,7 +68,7 @@ impl Pace {
 impl Scenario {
     /// Whether calls are so quick, and clocks so right, that no two runs may ever have the lease.
     pub(super) fn is_exact(&self) -> bool {
-        self.pace == Pace::Quick && !self.clocks_step && !self.administrator
+        self.pace == StorePace::Quick && !self.clocks_step && !self.administrator
     }
 }
 
@@ -97,7 +97,7 @@ pub(super) fn destinations(scenario: &Scenario) -> Vec<Destination> {
 
 /// An event, and what a destination is to make of it.
 #[derive(Clone, Debug)]
-pub(super) struct Event {
+pub(super) struct ModelEvent {
     pub(super) id: String,
     pub(super) key: String,
     pub(super) value: Vec<u8>,
@@ -110,10 +110,10 @@ pub(super) struct Event {
 }
 
 /// The events of a schedule in the order of their times, which all differ. The last [`FRESH`] arrive when all is calm.
-pub(super) fn events(scenario: &Scenario, random: &mut Rng) -> Vec<Event> {
+pub(super) fn events(scenario: &Scenario, random: &mut Rng) -> Vec<ModelEvent> {
     let many = if scenario.filtered { random.usize(300..600) } else { random.usize(8..50) };
     let has_poison = random.bool();
-    let mut events: Vec<Event> = Vec::new();
+    let mut events: Vec<ModelEvent> = Vec::new();
     for number in 0..many + FRESH {
         let is_fresh = number >= many;
         let external_key = match () {
@@ -137,7 +137,14 @@ pub(super) fn events(scenario: &Scenario, random: &mut Rng) -> Vec<Event> {
                 has_poison && !is_fresh && is_wanted[destination] && is_alone && random.u8(..12) == 0;
         }
         let value = if is_damaged { b"{}".to_vec() } else { value };
-        events.push(Event { id: key.id.to_string(), key: key.to_string(), value, is_wanted, is_poison, is_damaged });
+        events.push(ModelEvent {
+            id: key.id.to_string(),
+            key: key.to_string(),
+            value,
+            is_wanted,
+            is_poison,
+            is_damaged,
+        });
     }
     events
 }

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::given::{DAY, DESTINATIONS, Event, SECOND, Scenario};
-use super::receiver::Receiver;
+use super::given::{DAY, DESTINATIONS, ModelEvent, SECOND, Scenario};
+use super::receiver::ModelReceiver;
 use serde_json::Value;
 
 /// A run to one destination, by its number: each has one of its own.
-pub(super) type Run = usize;
+pub(super) type RunNumber = usize;
 
 /// What a run has read of a destination's state.
 #[derive(Clone, Debug)]
@@ -26,19 +26,19 @@ pub(super) struct History {
     /// When each event arrived.
     arrived: BTreeMap<String, u64>,
     /// When a run has listed all keys last.
-    listed: BTreeMap<Run, u64>,
+    listed: BTreeMap<RunNumber, u64>,
     /// What a run has read last of a state, and has not written since.
-    looks: BTreeMap<Run, Look>,
+    looks: BTreeMap<RunNumber, Look>,
     /// When a run looked last.
-    looked: BTreeMap<Run, u64>,
+    looked: BTreeMap<RunNumber, u64>,
     /// Which run has written as which owner.
-    owners: BTreeMap<(usize, String), Run>,
+    owners: BTreeMap<(usize, String), RunNumber>,
     /// The owner that a run writes.
-    own: BTreeMap<Run, String>,
+    own: BTreeMap<RunNumber, String>,
     /// The runs that heard last that their receiver failed, and have refused nothing since.
-    heard_failure: BTreeSet<Run>,
+    heard_failure: BTreeSet<RunNumber>,
     /// The longest request of a run.
-    pub(super) longest: BTreeMap<Run, u64>,
+    pub(super) longest: BTreeMap<RunNumber, u64>,
     /// Events that an administrator skipped.
     pub(super) skipped: BTreeSet<(usize, String)>,
     /// In how many runs each unreadable record was reported.
@@ -49,7 +49,7 @@ pub(super) struct History {
 #[derive(Clone, Copy)]
 pub(super) struct Moment<'m> {
     pub(super) scenario: &'m Scenario,
-    pub(super) run: Run,
+    pub(super) run: RunNumber,
     pub(super) destination: usize,
     pub(super) now: u64,
     /// What the clock of the run reads, in Unix milliseconds.
@@ -74,11 +74,11 @@ impl History {
         self.broken.insert(format!("run {} to {name} at {} µs: {what}", moment.run, moment.now));
     }
 
-    pub(super) fn arrives(&mut self, event: &Event, now: u64) {
+    pub(super) fn arrives(&mut self, event: &ModelEvent, now: u64) {
         self.arrived.entry(event.id.clone()).or_insert(now);
     }
 
-    pub(super) fn lists(&mut self, run: Run, now: u64) {
+    pub(super) fn lists(&mut self, run: RunNumber, now: u64) {
         self.listed.insert(run, now);
     }
 
@@ -119,7 +119,7 @@ impl History {
     }
 
     /// A run hears what its receiver says, or still waits for that.
-    pub(super) fn hears(&mut self, run: Run, fails: bool) {
+    pub(super) fn hears(&mut self, run: RunNumber, fails: bool) {
         if fails {
             self.heard_failure.insert(run)
         } else {
@@ -131,9 +131,9 @@ impl History {
     pub(super) fn sends(
         &mut self,
         moment: Moment<'_>,
-        event: &Event,
-        events: &[Event],
-        receiver: &mut Receiver,
+        event: &ModelEvent,
+        events: &[ModelEvent],
+        receiver: &mut ModelReceiver,
         values: &BTreeMap<String, Vec<u8>>,
     ) {
         let name = DESTINATIONS[moment.destination];
@@ -154,9 +154,9 @@ impl History {
     fn is_in_order(
         &mut self,
         moment: Moment<'_>,
-        event: &Event,
-        events: &[Event],
-        receiver: &mut Receiver,
+        event: &ModelEvent,
+        events: &[ModelEvent],
+        receiver: &mut ModelReceiver,
         values: &BTreeMap<String, Vec<u8>>,
     ) {
         let name = DESTINATIONS[moment.destination];
@@ -165,8 +165,8 @@ impl History {
             return;
         }
         let Some(listed) = self.listed.get(&moment.run) else { return };
-        let is_listed = |older: &Event| self.arrived.get(&older.id).is_some_and(|arrived| arrived <= listed);
-        let is_done = |older: &Event| {
+        let is_listed = |older: &ModelEvent| self.arrived.get(&older.id).is_some_and(|arrived| arrived <= listed);
+        let is_done = |older: &ModelEvent| {
             let id = &older.id;
             !older.is_wanted[moment.destination]
                 || receiver.taken.contains_key(id)
@@ -193,7 +193,7 @@ impl History {
     }
 
     /// A run refuses an event: its answer said so, or it failed seven times and another did not.
-    pub(super) fn refuses(&mut self, moment: Moment<'_>, event: &Event, receiver: &Receiver) {
+    pub(super) fn refuses(&mut self, moment: Moment<'_>, event: &ModelEvent, receiver: &ModelReceiver) {
         self.hears(moment.run, false);
         let skipped = self.skipped.contains(&(moment.destination, event.id.clone()));
         let rejected = receiver.rejected.contains(&event.id);
@@ -208,7 +208,7 @@ impl History {
     }
 
     /// A run pauses a destination, which refused very many, wants nothing any more, or has failed for three days.
-    pub(super) fn pauses(&mut self, moment: Moment<'_>, receiver: &Receiver, value: &[u8]) {
+    pub(super) fn pauses(&mut self, moment: Moment<'_>, receiver: &ModelReceiver, value: &[u8]) {
         let failed = moment.now - receiver.well.unwrap_or(moment.now);
         let many = receiver.rejected.len() >= 100;
         // A clock that is set forward makes each wait count twice and end at once.
@@ -220,7 +220,7 @@ impl History {
     }
 
     /// A run has ended, and did not take much longer than its time.
-    pub(super) fn ends(&mut self, moment: Moment<'_>, took: u64, log: &[String], events: &[Event]) {
+    pub(super) fn ends(&mut self, moment: Moment<'_>, took: u64, log: &[String], events: &[ModelEvent]) {
         let longest = self.longest.get(&moment.run).copied().unwrap_or(0);
         let most = BUDGET + longest + CALLS_AFTER * moment.scenario.pace.slowest() + 2 * SECOND;
         if took > most {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::given::{DAY, Event, HOUR, MINUTE, SECOND};
+use super::given::{DAY, HOUR, MINUTE, ModelEvent, SECOND};
 use fastrand::Rng;
 use serde_json::Value;
 
@@ -26,7 +26,7 @@ pub(super) enum Mood {
 
 /// What it makes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Says {
+pub(super) enum ReceiverReply {
     Status(u16),
     Later(u16, u64),
     NoConnection,
@@ -46,7 +46,7 @@ pub(super) struct Failures {
 }
 
 #[derive(Debug)]
-pub(super) struct Receiver {
+pub(super) struct ModelReceiver {
     mood: Mood,
     /// When the mood ends, if it does not end before.
     until: u64,
@@ -69,7 +69,7 @@ pub(super) struct Receiver {
 /// The least time that it is well. A probe and what follows from it are over by then.
 const LEAST_WELL: u64 = 2 * MINUTE;
 
-impl Receiver {
+impl ModelReceiver {
     pub(super) fn new() -> Self {
         Self {
             mood: Mood::Well,
@@ -119,36 +119,43 @@ impl Receiver {
     }
 
     /// What it makes of an event that comes now, and after what time it says so.
-    pub(super) fn takes(&mut self, event: &Event, number: usize, now: u64, random: &mut Rng) -> (Says, u64) {
+    pub(super) fn takes(
+        &mut self,
+        event: &ModelEvent,
+        number: usize,
+        now: u64,
+        random: &mut Rng,
+    ) -> (ReceiverReply, u64) {
         self.well.get_or_insert(now);
         let poison = event.is_poison[number];
         let (says, after) = match self.mood(now, random) {
-            Mood::Well | Mood::Late(_) | Mood::TakesAndHangs if poison => (Says::Status(500), 0),
-            Mood::Well => (Says::Status(200), 0),
-            Mood::Late(seconds) => (Says::Status(200), seconds * SECOND),
+            Mood::Well | Mood::Late(_) | Mood::TakesAndHangs if poison => (ReceiverReply::Status(500), 0),
+            Mood::Well => (ReceiverReply::Status(200), 0),
+            Mood::Late(seconds) => (ReceiverReply::Status(200), seconds * SECOND),
             Mood::TakesAndHangs => {
                 self.succeeds(event);
                 *self.unheard.entry(event.id.clone()).or_default() += 1;
-                return (Says::Nothing, 0);
+                return (ReceiverReply::Nothing, 0);
             }
-            Mood::Status(status) => (Says::Status(status), 0),
-            Mood::Later(status, seconds) => (Says::Later(status, seconds), 0),
-            Mood::NoConnection => (Says::NoConnection, 0),
-            Mood::Hangs => (Says::Nothing, 0),
+            Mood::Status(status) => (ReceiverReply::Status(status), 0),
+            Mood::Later(status, seconds) => (ReceiverReply::Later(status, seconds), 0),
+            Mood::NoConnection => (ReceiverReply::NoConnection, 0),
+            Mood::Hangs => (ReceiverReply::Nothing, 0),
         };
         match says {
-            Says::Status(200) => self.succeeds(event),
-            Says::Status(410) => self.is_gone = true,
-            Says::Status(400 | 404 | 413 | 422) => _ = self.rejected.insert(event.id.clone()),
-            Says::Status(408 | 425 | 429) | Says::Later(..) | Says::NoConnection | Says::Nothing => {
-                self.fails(event, false)
-            }
-            Says::Status(_) => self.fails(event, true),
+            ReceiverReply::Status(200) => self.succeeds(event),
+            ReceiverReply::Status(410) => self.is_gone = true,
+            ReceiverReply::Status(400 | 404 | 413 | 422) => _ = self.rejected.insert(event.id.clone()),
+            ReceiverReply::Status(408 | 425 | 429)
+            | ReceiverReply::Later(..)
+            | ReceiverReply::NoConnection
+            | ReceiverReply::Nothing => self.fails(event, false),
+            ReceiverReply::Status(_) => self.fails(event, true),
         }
         (says, after)
     }
 
-    fn succeeds(&mut self, event: &Event) {
+    fn succeeds(&mut self, event: &ModelEvent) {
         *self.taken.entry(event.id.clone()).or_default() += 1;
         self.failures.remove(&event.id);
         for failures in self.failures.values_mut() {
@@ -156,7 +163,7 @@ impl Receiver {
         }
     }
 
-    fn fails(&mut self, event: &Event, may_be_its_own: bool) {
+    fn fails(&mut self, event: &ModelEvent, may_be_its_own: bool) {
         let failures = self.failures.entry(event.id.clone()).or_default();
         failures.count += 1;
         (failures.may_be_its_own, failures.is_probed) = (may_be_its_own, false);

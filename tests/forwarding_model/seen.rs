@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::given::{DESTINATIONS, MILLISECOND, SECOND};
-use super::history::{Moment, Run};
-use super::receiver::Says;
-use super::world::World;
+use super::history::{Moment, RunNumber};
+use super::receiver::ReceiverReply;
+use super::world::ForwardingWorld;
 use chrono::{DateTime, Utc};
 use http::{Request, Response};
 use outbound_events::http_client::{HttpClient, NotSent, ResponseBody};
@@ -16,19 +16,19 @@ use outbound_events::store::{Store, StoreError};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Who {
     /// A run to one destination.
-    Run(Run, usize),
+    Run(RunNumber, usize),
     Administrator,
 }
 
 #[derive(Clone, Copy)]
-pub(super) struct Seen<'w> {
-    pub(super) world: &'w World,
+pub(super) struct SimulatedPlatform<'w> {
+    pub(super) world: &'w ForwardingWorld,
     pub(super) who: Who,
     /// Whose clock it reads.
     pub(super) machine: usize,
 }
 
-impl<'w> Seen<'w> {
+impl<'w> SimulatedPlatform<'w> {
     /// A call of the store takes its time, and is done at any moment of it: who dies meanwhile may have done it or not.
     async fn call<T>(&self, does: impl FnOnce() -> T) -> T {
         let (before, after) = {
@@ -74,7 +74,7 @@ impl<'w> Seen<'w> {
     }
 }
 
-impl Store for Seen<'_> {
+impl Store for SimulatedPlatform<'_> {
     async fn exists(&self, key: &str) -> Result<bool, StoreError> {
         Ok(self.call(|| self.world.values.borrow().contains_key(key)).await)
     }
@@ -111,7 +111,7 @@ impl Store for Seen<'_> {
     }
 }
 
-impl Platform for Seen<'_> {
+impl Platform for SimulatedPlatform<'_> {
     type Store = Self;
     type HttpClient = Self;
 
@@ -136,9 +136,9 @@ impl Platform for Seen<'_> {
     }
 }
 
-impl Seen<'_> {
+impl SimulatedPlatform<'_> {
     /// What a receiver says to an event, if it says anything, and after the time that the way there and back takes.
-    async fn asks(&self, destination: usize, id: &str) -> Says {
+    async fn asks(&self, destination: usize, id: &str) -> ReceiverReply {
         let way = || self.world.random.borrow_mut().u64(..20) * MILLISECOND;
         self.world.time.sleep(way()).await;
         let (says, after) = {
@@ -151,10 +151,10 @@ impl Seen<'_> {
     }
 }
 
-impl<'w> HttpClient for Seen<'w> {
-    type Body = Body<'w>;
+impl<'w> HttpClient for SimulatedPlatform<'w> {
+    type Body = SimulatedBody<'w>;
 
-    async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Body<'w>>, NotSent> {
+    async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<SimulatedBody<'w>>, NotSent> {
         let Who::Run(run, destination) = self.who else { panic!("an administrator sends nothing") };
         let id = request.headers()["webhook-id"].to_str().unwrap().to_owned();
         {
@@ -167,13 +167,13 @@ impl<'w> HttpClient for Seen<'w> {
         self.world.history.borrow_mut().hears(run, true);
         let _request = Longest { world: self.world, run, began: self.world.time.now() };
         let says = self.asks(destination, &id).await;
-        let fails = !matches!(says, Says::Status(200 | 400 | 404 | 410 | 413 | 422));
+        let fails = !matches!(says, ReceiverReply::Status(200 | 400 | 404 | 410 | 413 | 422));
         self.world.history.borrow_mut().hears(run, fails);
         let (status, retry_after) = match says {
-            Says::Status(status) => (status, None),
-            Says::Later(status, seconds) => (status, Some(seconds)),
-            Says::NoConnection => return Err(NotSent("nobody is there".to_owned())),
-            Says::Nothing => {
+            ReceiverReply::Status(status) => (status, None),
+            ReceiverReply::Later(status, seconds) => (status, Some(seconds)),
+            ReceiverReply::NoConnection => return Err(NotSent("nobody is there".to_owned())),
+            ReceiverReply::Nothing => {
                 self.world.time.sleep(u64::MAX).await;
                 unreachable!("nobody waits for ever");
             }
@@ -184,7 +184,7 @@ impl<'w> HttpClient for Seen<'w> {
             None => response,
         };
         let ends = self.world.random.borrow_mut().u8(..8) > 0;
-        Ok(response.body(Body { world: self.world, ends }).unwrap())
+        Ok(response.body(SimulatedBody { world: self.world, ends }).unwrap())
     }
 
     async fn wait(&self, time: Duration) {
@@ -193,12 +193,12 @@ impl<'w> HttpClient for Seen<'w> {
 }
 
 /// A body of no bytes, of which some never end.
-pub(super) struct Body<'w> {
-    world: &'w World,
+pub(super) struct SimulatedBody<'w> {
+    world: &'w ForwardingWorld,
     ends: bool,
 }
 
-impl ResponseBody for Body<'_> {
+impl ResponseBody for SimulatedBody<'_> {
     async fn chunk(&mut self) -> Option<Vec<u8>> {
         if !self.ends {
             self.world.time.sleep(u64::MAX).await;
@@ -209,8 +209,8 @@ impl ResponseBody for Body<'_> {
 
 /// How long a request takes, up to where it is dropped.
 struct Longest<'w> {
-    world: &'w World,
-    run: Run,
+    world: &'w ForwardingWorld,
+    run: RunNumber,
     began: u64,
 }
 

@@ -44,24 +44,24 @@ impl Future for Sleep<'_> {
 }
 
 /// What an actor does until it is done.
-pub(super) type Actor<'w> = Pin<Box<dyn Future<Output = ()> + 'w>>;
+pub(super) type ModelActor<'w> = Pin<Box<dyn Future<Output = ()> + 'w>>;
 
 /// An actor, and what takes its place if it dies.
-pub(super) struct Role<'w> {
-    actor: Actor<'w>,
-    again: Option<Box<dyn Fn() -> Actor<'w> + 'w>>,
+pub(super) struct ActorSlot<'w> {
+    actor: ModelActor<'w>,
+    again: Option<Box<dyn Fn() -> ModelActor<'w> + 'w>>,
     wake: u64,
     is_done: bool,
 }
 
-impl<'w> Role<'w> {
+impl<'w> ActorSlot<'w> {
     /// One that never dies.
-    pub(super) fn lasting(actor: Actor<'w>) -> Self {
+    pub(super) fn lasting(actor: ModelActor<'w>) -> Self {
         Self { actor, again: None, wake: 0, is_done: false }
     }
 
     /// One that may die at any call, and is replaced.
-    pub(super) fn mortal(again: impl Fn() -> Actor<'w> + 'w) -> Self {
+    pub(super) fn mortal(again: impl Fn() -> ModelActor<'w> + 'w) -> Self {
         Self { actor: again(), again: Some(Box::new(again)), wake: 0, is_done: false }
     }
 }
@@ -73,7 +73,7 @@ const MOST_STEPS: usize = 2_000_000;
 /// now and then.
 pub(super) fn act(
     time: &Time,
-    roles: &mut [Role<'_>],
+    roles: &mut [ActorSlot<'_>],
     end: u64,
     random: &mut Rng,
     deadly: u16,

@@ -3,9 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use super::given::{DESTINATIONS, Event, MILLISECOND, Scenario, destinations};
-use super::history::{History, Moment, Run};
-use super::receiver::Receiver;
+use super::given::{DESTINATIONS, MILLISECOND, ModelEvent, Scenario, destinations};
+use super::history::{History, Moment, RunNumber};
+use super::receiver::ModelReceiver;
 use super::simulation::Time;
 use crate::support::now;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -18,22 +18,22 @@ pub(super) const MACHINES: usize = 3;
 /// By how many seconds a clock may be wrong.
 const WRONG_BY: [i64; 9] = [0, 0, -10, 10, 3_600, -3_600, 864_000, 400 * 86_400, -300 * 86_400];
 
-pub(super) struct World {
+pub(super) struct ForwardingWorld {
     pub(super) scenario: Scenario,
-    pub(super) events: Vec<Event>,
+    pub(super) events: Vec<ModelEvent>,
     pub(super) destinations: Vec<Destination>,
     pub(super) time: Time,
     pub(super) random: RefCell<Rng>,
     pub(super) values: RefCell<BTreeMap<String, Vec<u8>>>,
-    pub(super) receivers: RefCell<[Receiver; 2]>,
+    pub(super) receivers: RefCell<[ModelReceiver; 2]>,
     pub(super) history: RefCell<History>,
     /// By how many seconds the clock of each machine is wrong.
     wrong_by: RefCell<[i64; MACHINES]>,
-    runs: Cell<Run>,
+    runs: Cell<RunNumber>,
 }
 
-impl World {
-    pub(super) fn new(scenario: Scenario, events: Vec<Event>, random: Rng) -> Self {
+impl ForwardingWorld {
+    pub(super) fn new(scenario: Scenario, events: Vec<ModelEvent>, random: Rng) -> Self {
         Self {
             scenario,
             events,
@@ -41,7 +41,7 @@ impl World {
             time: Time::default(),
             random: RefCell::new(random),
             values: RefCell::default(),
-            receivers: RefCell::new([Receiver::new(), Receiver::new()]),
+            receivers: RefCell::new([ModelReceiver::new(), ModelReceiver::new()]),
             history: RefCell::default(),
             wrong_by: RefCell::default(),
             runs: Cell::new(0),
@@ -49,7 +49,7 @@ impl World {
     }
 
     /// The number of a run that begins.
-    pub(super) fn next_run(&self) -> Run {
+    pub(super) fn next_run(&self) -> RunNumber {
         self.runs.set(self.runs.get() + 1);
         self.runs.get()
     }
@@ -80,14 +80,14 @@ impl World {
         u64::try_from(end - now().timestamp_millis()).ok().map(|end| end * MILLISECOND)
     }
 
-    pub(super) fn event(&self, id: &str) -> &Event {
+    pub(super) fn event(&self, id: &str) -> &ModelEvent {
         self.events.iter().find(|event| event.id == id).unwrap()
     }
 
     /// What a destination is still to get, oldest first.
-    pub(super) fn pending(&self, destination: usize) -> Vec<&Event> {
+    pub(super) fn pending(&self, destination: usize) -> Vec<&ModelEvent> {
         let (values, receivers) = (self.values.borrow(), self.receivers.borrow());
-        let is_pending = |event: &&Event| {
+        let is_pending = |event: &&ModelEvent| {
             event.is_wanted[destination]
                 && values.contains_key(&event.key)
                 && !receivers[destination].taken.contains_key(&event.id)
@@ -97,17 +97,17 @@ impl World {
     }
 
     /// An event arrives.
-    pub(super) fn takes(&self, event: &Event) {
+    pub(super) fn takes(&self, event: &ModelEvent) {
         self.history.borrow_mut().arrives(event, self.time.now());
         self.values.borrow_mut().insert(event.key.clone(), event.value.clone());
     }
 
     /// Whether an event is there.
-    pub(super) fn has(&self, event: &Event) -> bool {
+    pub(super) fn has(&self, event: &ModelEvent) -> bool {
         self.values.borrow().contains_key(&event.key)
     }
 
-    pub(super) fn moment(&self, run: Run, destination: usize, machine: usize) -> Moment<'_> {
+    pub(super) fn moment(&self, run: RunNumber, destination: usize, machine: usize) -> Moment<'_> {
         let clock = self.clock(machine).timestamp_millis();
         Moment { scenario: &self.scenario, run, destination, now: self.time.now(), clock }
     }

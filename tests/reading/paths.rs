@@ -3,7 +3,7 @@
 use crate::support::{Memory, call};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use outbound_events::service::named;
+use outbound_events::service::route_name;
 use sha2::{Digest, Sha256};
 
 #[test]
@@ -64,12 +64,12 @@ fn a_path_is_counted_under_the_name_that_the_description_has_for_it() {
         let path =
             name.replace("{site}", "hq").replace("{lsid}", "a%40b").replace("{name}", "desk").replace("{id}", id);
         let expected = if name == "/events" { "/events/{site}" } else { &name };
-        assert_eq!(named(&path).map(|(name, _)| name), Some(expected), "{path}");
+        assert_eq!(route_name(&path).map(|(name, _)| name), Some(expected), "{path}");
     }
     for path in
         ["/nowhere", "/events/", "/events/a b", "/events/hq/x", "/api", "/api/events/x", "/api/destinations/desk", "*"]
     {
-        assert_eq!(named(path), None, "{path}");
+        assert_eq!(route_name(path), None, "{path}");
     }
 }
 
@@ -78,7 +78,7 @@ fn a_site_is_named_where_its_events_are_taken_and_nowhere_else() {
     for (path, site) in
         [("/", "default"), ("/events", "default"), ("/events/hq", "hq"), ("/api/sessions/hq/x", ""), ("/tick", "")]
     {
-        let (_, named) = named(path).unwrap();
+        let (_, named) = route_name(path).unwrap();
         assert_eq!(named.as_ref().map_or("", |site| site.as_str()), site, "{path}");
     }
 }

@@ -17,22 +17,22 @@ pub enum Says {
     /// A status, and `Retry-After`.
     Later(u16, &'static str),
     /// A status, headers and a body.
-    Answer(Answer),
+    Answer(ScriptedAnswer),
     /// Nothing: there is no connection.
     NoConnection,
     /// Nothing, ever.
     Hangs,
 }
 
-/// A whole answer: `Answer::new(400).header("retry-after", "5").body("no such issue")`.
+/// A whole answer: `ScriptedAnswer::new(400).header("retry-after", "5").body("no such issue")`.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct ScriptedAnswer {
     status: u16,
     headers: Vec<(&'static str, String)>,
     body: Given,
 }
 
-impl Answer {
+impl ScriptedAnswer {
     pub fn new(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: Given::default() }
     }
@@ -56,8 +56,8 @@ impl Answer {
     }
 }
 
-impl From<Answer> for Says {
-    fn from(answer: Answer) -> Self {
+impl From<ScriptedAnswer> for Says {
+    fn from(answer: ScriptedAnswer) -> Self {
         Self::Answer(answer)
     }
 }
@@ -165,8 +165,8 @@ impl HttpClient for Ways {
         self.pass_time(Duration::from_millis(1));
         let says = self.says.borrow_mut().pop_front().unwrap_or_else(|| self.always.borrow().clone());
         let answer = match says {
-            Says::Status(status) => Answer::new(status),
-            Says::Later(status, when) => Answer::new(status).header("retry-after", when),
+            Says::Status(status) => ScriptedAnswer::new(status),
+            Says::Later(status, when) => ScriptedAnswer::new(status).header("retry-after", when),
             Says::Answer(answer) => answer,
             Says::NoConnection => return Err(NotSent("nobody is there".to_owned())),
             Says::Hangs => std::future::pending().await,

@@ -9,7 +9,7 @@ use super::memory::Memory;
 
 /// What can become of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum StoreFault {
     /// Nothing is done, and the store says so.
     Refused,
     /// It is done, and the store says that it failed.
@@ -21,15 +21,15 @@ pub enum Fault {
 }
 
 /// A store whose call number `at`, counted from 0, does not succeed; every other does.
-pub struct Failing {
+pub struct FailingStore {
     pub inner: Memory,
-    fault: Fault,
+    fault: StoreFault,
     at: usize,
     calls: Cell<usize>,
 }
 
-impl Failing {
-    pub fn new(values: BTreeMap<String, Vec<u8>>, fault: Fault, at: usize) -> Self {
+impl FailingStore {
+    pub fn new(values: BTreeMap<String, Vec<u8>>, fault: StoreFault, at: usize) -> Self {
         let inner = Memory { values: RefCell::new(values), calls: RefCell::default() };
         Self { inner, fault, at, calls: Cell::new(0) }
     }
@@ -44,17 +44,17 @@ impl Failing {
         if number != self.at {
             return call.await;
         }
-        if matches!(self.fault, Fault::AnswerLost | Fault::HangsWhenDone) {
+        if matches!(self.fault, StoreFault::AnswerLost | StoreFault::HangsWhenDone) {
             call.await?;
         }
         match self.fault {
-            Fault::Refused | Fault::AnswerLost => Err(StoreError::Other("the disk is on fire".to_owned())),
-            Fault::Hangs | Fault::HangsWhenDone => std::future::pending().await,
+            StoreFault::Refused | StoreFault::AnswerLost => Err(StoreError::Other("the disk is on fire".to_owned())),
+            StoreFault::Hangs | StoreFault::HangsWhenDone => std::future::pending().await,
         }
     }
 }
 
-impl Store for Failing {
+impl Store for FailingStore {
     async fn exists(&self, key: &str) -> Result<bool, StoreError> {
         self.call(self.inner.exists(key)).await
     }

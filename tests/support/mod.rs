@@ -30,13 +30,13 @@ mod platform;
 mod request;
 mod slow_disk;
 
-pub use destination::{Answer, Given, Rest, Says, Ways};
-pub use failing::{Failing, Fault};
+pub use destination::{Given, Rest, Says, ScriptedAnswer, Ways};
+pub use failing::{FailingStore, StoreFault};
 pub use forms::{BEGIN, seven};
 pub use limited::Limited;
 pub use memory::Memory;
 pub use passes::{pass, pass_if_due};
-pub use platform::{Parts, at, by, now};
+pub use platform::{TestPlatform, at, by, now};
 pub use request::{Call, Reply, call, post};
 pub use slow_disk::SlowDisk;
 

@@ -14,14 +14,14 @@ pub fn now() -> DateTime<Utc> {
 }
 
 /// A platform put together from its parts. Its monotonic clock goes as the wall clock does, unless it is given one of its own.
-pub struct Parts<'p, S, H, C> {
+pub struct TestPlatform<'p, S, H, C> {
     pub store: &'p S,
     pub http_client: &'p H,
     pub clock: C,
     pub monotonic: Option<&'p dyn Fn() -> Duration>,
 }
 
-impl<S: Store, H: HttpClient, C: Fn() -> DateTime<Utc>> Platform for Parts<'_, S, H, C> {
+impl<S: Store, H: HttpClient, C: Fn() -> DateTime<Utc>> Platform for TestPlatform<'_, S, H, C> {
     type Store = S;
     type HttpClient = H;
 
@@ -50,11 +50,11 @@ impl<S: Store, H: HttpClient, C: Fn() -> DateTime<Utc>> Platform for Parts<'_, S
 }
 
 /// A platform that is a store and a clock.
-pub fn by<S: Store, C: Fn() -> DateTime<Utc>>(store: &S, clock: C) -> Parts<'_, S, NoHttpClient, C> {
-    Parts { store, http_client: &NoHttpClient, clock, monotonic: None }
+pub fn by<S: Store, C: Fn() -> DateTime<Utc>>(store: &S, clock: C) -> TestPlatform<'_, S, NoHttpClient, C> {
+    TestPlatform { store, http_client: &NoHttpClient, clock, monotonic: None }
 }
 
 /// A platform that is a store, at one time.
-pub fn at<S: Store>(store: &S, now: DateTime<Utc>) -> Parts<'_, S, NoHttpClient, impl Fn() -> DateTime<Utc>> {
+pub fn at<S: Store>(store: &S, now: DateTime<Utc>) -> TestPlatform<'_, S, NoHttpClient, impl Fn() -> DateTime<Utc>> {
     by(store, move || now)
 }

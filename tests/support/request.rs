@@ -12,7 +12,7 @@ use outbound_events::settings::Variables;
 use outbound_events::store::Store;
 
 use super::destination::Ways;
-use super::platform::{Parts, at, by, now};
+use super::platform::{TestPlatform, at, by, now};
 
 /// A request that is yet to be answered.
 pub struct Call {
@@ -77,7 +77,7 @@ impl Call {
     /// The answer of a service that sends requests, and its time.
     pub fn answer_with(self, store: &impl Store, ways: &Ways, settings: &[(&str, &str)]) -> Reply {
         let monotonic = || ways.passed.get();
-        let parts = Parts { store, http_client: ways, clock: || ways.now(), monotonic: Some(&monotonic) };
+        let parts = TestPlatform { store, http_client: ways, clock: || ways.now(), monotonic: Some(&monotonic) };
         pollster::block_on(self.answered(&parts, settings))
     }
 
@@ -107,7 +107,7 @@ impl Call {
         };
         let answer = service.handle(self.request.body(()).map(|r| r.into_parts().0), next).await;
         // As the adapter does: the response is on its way by then.
-        let lines = if self.goes_on { service.go_on(answer.after).await } else { Vec::new() };
+        let lines = if self.goes_on { service.follow_up(answer.follow_up).await } else { Vec::new() };
         let log = (!lines.is_empty()).then(|| lines.join("\n"));
         let (head, body) = answer.response.into_parts();
         Reply {

@@ -14,7 +14,7 @@ mod trial;
 
 use chrono::Utc;
 use outbound_events::archive::pack::Entry;
-use outbound_events::forward::destination::{Destination, Way};
+use outbound_events::forward::destination::{DeliveryMode, Destination};
 use outbound_events::forward::request::request;
 use outbound_events::identity::Site;
 use outbound_events::parse::parse;
@@ -64,7 +64,7 @@ fn destination(template: Value, url: &str) -> Destination {
 
 /// What is sent of an event, where its session is known by these.
 fn send_in_session(destination: &Destination, entry: &Entry, session: &[Entry]) -> Result<(String, Vec<u8>), String> {
-    let Way::Push(push) = &destination.way else { panic!("it pulls") };
+    let DeliveryMode::Push(push) = &destination.mode else { panic!("it pulls") };
     let events: Vec<_> = session.iter().map(|entry| (entry.event().unwrap(), entry.delivered)).collect();
     let timeline = Timeline::new(events.iter().map(|(event, delivered)| (event, *delivered)));
     let timeline = entry.key.lsid.as_ref().map(|_| &timeline);

@@ -16,14 +16,14 @@ mod read;
 pub(in crate::forward) mod secret_texts;
 mod url;
 
-use super::template::Template;
+use super::template::RequestTemplate;
 use crate::event::{EventName, Timestamp};
 use crate::identity::{DestinationName, Site};
 use crate::keys::KeyParts;
 use crate::record::Record;
 
 pub use hidden::{Headers, Secrets};
-pub use read::Fault;
+pub use read::DestinationFault;
 pub use url::Url;
 
 /// Where events are forwarded to.
@@ -32,8 +32,8 @@ pub struct Destination {
     /// What it is called: on the page, in logs and in keys.
     pub name: DestinationName,
     /// How, and where to.
-    pub way: Way,
-    /// What signs requests; for [`Way::Pull`], who may ask. The first signs first.
+    pub mode: DeliveryMode,
+    /// What signs requests; for [`DeliveryMode::Pull`], who may ask. The first signs first.
     pub secrets: Secrets,
     /// Which events.
     pub filter: Filter,
@@ -43,7 +43,7 @@ pub struct Destination {
 
 /// How events get there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum DeliveryMode {
     /// A request an event.
     Push(Push),
     /// It asks for what is pending, and acknowledges what it has.
@@ -56,23 +56,23 @@ pub struct Push {
     /// Where to.
     pub url: Url,
     /// What is in it.
-    pub format: Format,
+    pub format: DestinationFormat,
     /// What goes with every request.
     pub headers: Headers,
 }
 
 /// What a request holds of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum DestinationFormat {
     /// CloudEvents 1.0, structured mode.
     CloudEvents,
     /// The form that an appliance would send.
     Form,
     /// What a template makes of it.
-    Template(Template),
+    Template(RequestTemplate),
 }
 
-impl Format {
+impl DestinationFormat {
     /// As the setting has it.
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -93,12 +93,12 @@ pub struct Filter {
     /// Of that time or later. `None`: all.
     pub from: Option<Timestamp>,
     /// With such an external key.
-    pub external_key: ExternalKey,
+    pub external_key: ExternalKeyFilter,
 }
 
 /// Which external key an event must have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ExternalKey {
+pub enum ExternalKeyFilter {
     /// One or none.
     Any,
     /// One.
@@ -111,7 +111,7 @@ pub enum ExternalKey {
 
 impl Filter {
     /// Every event.
-    pub const ALL: Self = Self { events: None, sites: None, from: None, external_key: ExternalKey::Any };
+    pub const ALL: Self = Self { events: None, sites: None, from: None, external_key: ExternalKeyFilter::Any };
 
     /// Whether an event may be wanted, as far as its key tells.
     pub fn wants(&self, key: &KeyParts<'_>) -> bool {
@@ -122,7 +122,7 @@ impl Filter {
 
     /// Whether a record is wanted, as far as its external key tells. One that cannot be read is: who sends it says what is wrong.
     pub fn wants_record(&self, value: &[u8]) -> bool {
-        if self.external_key == ExternalKey::Any {
+        if self.external_key == ExternalKeyFilter::Any {
             return true;
         }
         Record::read(value).map_or(true, |(record, _)| self.wants_with(record.data.external_key.as_deref()))
@@ -131,10 +131,10 @@ impl Filter {
     /// Whether an event with that external key is wanted.
     pub fn wants_with(&self, external_key: Option<&str>) -> bool {
         match &self.external_key {
-            ExternalKey::Any => true,
-            ExternalKey::Present => external_key.is_some(),
-            ExternalKey::Absent => external_key.is_none(),
-            ExternalKey::Prefix(prefix) => external_key.is_some_and(|key| key.starts_with(prefix)),
+            ExternalKeyFilter::Any => true,
+            ExternalKeyFilter::Present => external_key.is_some(),
+            ExternalKeyFilter::Absent => external_key.is_none(),
+            ExternalKeyFilter::Prefix(prefix) => external_key.is_some_and(|key| key.starts_with(prefix)),
         }
     }
 }
@@ -142,14 +142,14 @@ impl Filter {
 impl Destination {
     /// One of that name that wants every event and has none sent: what is known of a destination where the setting is not.
     pub fn unknown(name: DestinationName) -> Self {
-        Self { name, way: Way::Pull, secrets: Secrets(Vec::new()), filter: Filter::ALL, private: false }
+        Self { name, mode: DeliveryMode::Pull, secrets: Secrets(Vec::new()), filter: Filter::ALL, private: false }
     }
 
     /// Where to, as far as it may be shown: scheme, host and port.
     pub fn origin(&self) -> Option<&str> {
-        match &self.way {
-            Way::Push(push) => Some(push.url.origin()),
-            Way::Pull => None,
+        match &self.mode {
+            DeliveryMode::Push(push) => Some(push.url.origin()),
+            DeliveryMode::Pull => None,
         }
     }
 }

@@ -7,42 +7,46 @@ use serde_json::{Map, Value};
 
 use super::hidden::{Headers, Secrets};
 use super::url::Url;
-use super::{Destination, ExternalKey, Filter, Format, Push, Way};
+use super::{DeliveryMode, Destination, DestinationFormat, ExternalKeyFilter, Filter, Push};
 use crate::event::{EventName, Timestamp};
-use crate::forward::template::{self, Template};
+use crate::forward::template::{self, RequestTemplate};
 use crate::identity::{DestinationName, Site};
 
 impl Destination {
     /// Reads the setting. `Err` has every fault.
-    pub fn read_all(text: &str) -> Result<Vec<Self>, Vec<Fault>> {
+    pub fn read_all(text: &str) -> Result<Vec<Self>, Vec<DestinationFault>> {
         if text.trim().is_empty() {
             return Ok(Vec::new());
         }
         let value: Value = serde_json::from_str(text).map_err(|error| {
             // Line and column; what stands there may be a secret.
-            vec![Fault { place: String::new(), reason: format!("is no JSON: {}", without_text(&error)) }]
+            vec![DestinationFault { place: String::new(), reason: format!("is no JSON: {}", without_text(&error)) }]
         })?;
         let Value::Array(all) = value else {
-            return Err(vec![Fault { place: String::new(), reason: "is no array of destinations".to_owned() }]);
+            return Err(vec![DestinationFault {
+                place: String::new(),
+                reason: "is no array of destinations".to_owned(),
+            }]);
         };
         let mut faults = Vec::new();
         let mut read: Vec<Self> = Vec::new();
         for (number, value) in all.iter().enumerate() {
             let place = format!("[{number}]");
             let Value::Object(object) = value else {
-                faults.push(Fault { place, reason: "is no object".to_owned() });
+                faults.push(DestinationFault { place, reason: "is no object".to_owned() });
                 continue;
             };
             let Some(destination) = (Fields { place: &place, object, faults: &mut faults }).destination() else {
                 continue;
             };
             if read.iter().any(|other| other.name == destination.name) {
-                faults.push(Fault { place: format!("{place}.name"), reason: "is used twice".to_owned() });
+                faults.push(DestinationFault { place: format!("{place}.name"), reason: "is used twice".to_owned() });
             }
             read.push(destination);
         }
         if all.len() > MOST {
-            faults.push(Fault { place: String::new(), reason: format!("has more than {MOST} destinations") });
+            faults
+                .push(DestinationFault { place: String::new(), reason: format!("has more than {MOST} destinations") });
         }
         if faults.is_empty() { Ok(read) } else { Err(faults) }
     }
@@ -58,7 +62,7 @@ fn without_text(error: &serde_json::Error) -> String {
 /// What is wrong with the setting, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("destinations{place} {reason}")]
-pub struct Fault {
+pub struct DestinationFault {
     /// Where: `[1].url`, or nothing where it is about the whole.
     pub place: String,
     /// What. Repeats no secret.
@@ -69,7 +73,7 @@ pub struct Fault {
 struct Fields<'f> {
     place: &'f str,
     object: &'f Map<String, Value>,
-    faults: &'f mut Vec<Fault>,
+    faults: &'f mut Vec<DestinationFault>,
 }
 
 const FIELDS: [&str; 11] =
@@ -82,19 +86,21 @@ impl Fields<'_> {
             self.fault(&name, format!("is no field; there are {}", FIELDS.join(", ")));
         }
         let faults = self.faults.len();
-        let name =
-            self.read("name", |text| DestinationName::parse(text).ok_or("is not 1 to 32 characters of a-z, 0-9 and -"));
+        let name = self.parse_field("name", |text| {
+            DestinationName::parse(text).ok_or("is not 1 to 32 characters of a-z, 0-9 and -")
+        });
         if name.is_none() && self.faults.len() == faults {
             self.fault("name", "is missing");
         }
         let secrets = self.secrets();
-        let way = self.way(&secrets);
+        let mode = self.mode(&secrets);
         let filter = Filter {
-            events: self.list("events", EventName::parse),
-            sites: self
-                .list("sites", |text| Site::parse(text).ok_or("is not 1 to 32 characters of A-Z, a-z, 0-9 and -")),
-            from: self.read("from", time),
-            external_key: self.read("external_key", external_key).unwrap_or(ExternalKey::Any),
+            events: self.parse_list("events", EventName::parse),
+            sites: self.parse_list("sites", |text| {
+                Site::parse(text).ok_or("is not 1 to 32 characters of A-Z, a-z, 0-9 and -")
+            }),
+            from: self.parse_field("from", parse_time),
+            external_key: self.parse_field("external_key", parse_external_key).unwrap_or(ExternalKeyFilter::Any),
         };
         let private = match self.object.get("private") {
             None | Some(Value::Bool(false)) => false,
@@ -104,11 +110,11 @@ impl Fields<'_> {
                 false
             }
         };
-        Some(Destination { name: name?, way: way?, secrets, filter, private })
+        Some(Destination { name: name?, mode: mode?, secrets, filter, private })
     }
 
-    fn way(&mut self, secrets: &Secrets) -> Option<Way> {
-        let format = self.read("format", |text| match text {
+    fn mode(&mut self, secrets: &Secrets) -> Option<DeliveryMode> {
+        let format = self.parse_field("format", |text| match text {
             "cloudevents" | "form" | "template" | "pull" => Ok(text.to_owned()),
             _ => Err("is none of cloudevents, form, template and pull"),
         });
@@ -127,23 +133,23 @@ impl Fields<'_> {
             if secrets.0.is_empty() && !self.object.contains_key("secret") {
                 self.fault("secret", "is missing: who pulls must show it");
             }
-            return Some(Way::Pull);
+            return Some(DeliveryMode::Pull);
         }
         let url = self.url(format == "template");
         let headers = self.headers();
         let format = match format.as_str() {
-            "form" => Format::Form,
-            "template" => Format::Template(self.template()?),
-            _ => Format::CloudEvents,
+            "form" => DestinationFormat::Form,
+            "template" => DestinationFormat::Template(self.template()?),
+            _ => DestinationFormat::CloudEvents,
         };
-        Some(Way::Push(Push { url: url?, format, headers }))
+        Some(DeliveryMode::Push(Push { url: url?, format, headers }))
     }
 
     fn url(&mut self, templated: bool) -> Option<Url> {
         if !self.object.contains_key("url") {
             self.fault("url", "is missing");
         }
-        self.read("url", |text| Url::parse(text, templated))
+        self.parse_field("url", |text| Url::parse(text, templated))
     }
 
     fn headers(&mut self) -> Headers {
@@ -152,7 +158,7 @@ impl Fields<'_> {
             None => {}
             Some(Value::Object(object)) => {
                 for (name, value) in object {
-                    match read_header(name, value) {
+                    match parse_header(name, value) {
                         Ok((known, _)) if headers.iter().any(|(other, _)| *other == known) => {
                             self.fault(&format!("headers.{name}"), "is there twice, in another spelling");
                         }
@@ -166,10 +172,10 @@ impl Fields<'_> {
         Headers(headers)
     }
 
-    fn template(&mut self) -> Option<Template> {
+    fn template(&mut self) -> Option<RequestTemplate> {
         let read = match self.object.get("template") {
             None => Err(format!("is missing; the ready ones are {}", template::names())),
-            Some(Value::String(name)) => Template::ready(name)
+            Some(Value::String(name)) => RequestTemplate::ready(name)
                 .ok_or_else(|| format!("is none of the ready ones, which are {}", template::names())),
             Some(Value::Object(object)) => return self.own_template(&object.clone()),
             Some(_) => Err("is neither the name of a ready one nor an object".to_owned()),
@@ -177,7 +183,7 @@ impl Fields<'_> {
         read.map_err(|reason| self.fault("template", reason)).ok()
     }
 
-    fn own_template(&mut self, object: &Map<String, Value>) -> Option<Template> {
+    fn own_template(&mut self, object: &Map<String, Value>) -> Option<RequestTemplate> {
         for name in object.keys().filter(|name| !["method", "content_type", "body"].contains(&name.as_str())) {
             self.fault(&format!("template.{name}"), "is no field; there are method, content_type, body");
         }
@@ -199,7 +205,8 @@ impl Fields<'_> {
             self.fault("template.body", "is missing, or no text");
             return None;
         };
-        let template = Template { method: method?, content_type: content_type.ok()?, body: body.to_owned().into() };
+        let template =
+            RequestTemplate { method: method?, content_type: content_type.ok()?, body: body.to_owned().into() };
         match template.check() {
             Ok(()) => Some(template),
             Err(reason) => {
@@ -228,7 +235,7 @@ impl Fields<'_> {
         Secrets(secrets)
     }
 
-    fn list<T>(&mut self, name: &str, read: impl Fn(&str) -> Result<T, &'static str>) -> Option<Vec<T>> {
+    fn parse_list<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, &'static str>) -> Option<Vec<T>> {
         let all = match self.object.get(name)? {
             Value::Array(all) if !all.is_empty() => all,
             _ => {
@@ -238,7 +245,7 @@ impl Fields<'_> {
         };
         let mut list = Vec::new();
         for (number, value) in all.iter().enumerate() {
-            match value.as_str().ok_or("is no text").and_then(&read) {
+            match value.as_str().ok_or("is no text").and_then(&parse) {
                 Ok(one) => list.push(one),
                 Err(reason) => self.fault(&format!("{name}[{number}]"), reason),
             }
@@ -246,8 +253,8 @@ impl Fields<'_> {
         Some(list)
     }
 
-    fn read<T>(&mut self, name: &str, read: impl Fn(&str) -> Result<T, &'static str>) -> Option<T> {
-        match self.object.get(name)?.as_str().ok_or("is no text").and_then(read) {
+    fn parse_field<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, &'static str>) -> Option<T> {
+        match self.object.get(name)?.as_str().ok_or("is no text").and_then(parse) {
             Ok(value) => Some(value),
             Err(reason) => {
                 self.fault(name, reason);
@@ -257,7 +264,7 @@ impl Fields<'_> {
     }
 
     fn fault(&mut self, field: &str, reason: impl Into<String>) {
-        self.faults.push(Fault { place: format!("{}.{field}", self.place), reason: reason.into() });
+        self.faults.push(DestinationFault { place: format!("{}.{field}", self.place), reason: reason.into() });
     }
 }
 
@@ -266,17 +273,17 @@ fn is_secret(text: &str) -> bool {
     bytes.is_some_and(|bytes| (24..=64).contains(&bytes.len()))
 }
 
-fn external_key(text: &str) -> Result<ExternalKey, &'static str> {
+fn parse_external_key(text: &str) -> Result<ExternalKeyFilter, &'static str> {
     Ok(match text {
-        "any" => ExternalKey::Any,
-        "present" => ExternalKey::Present,
-        "absent" => ExternalKey::Absent,
+        "any" => ExternalKeyFilter::Any,
+        "present" => ExternalKeyFilter::Present,
+        "absent" => ExternalKeyFilter::Absent,
         "" => return Err("is empty; there are any, present, absent, and what a key begins with"),
-        prefix => ExternalKey::Prefix(prefix.to_owned()),
+        prefix => ExternalKeyFilter::Prefix(prefix.to_owned()),
     })
 }
 
-fn time(text: &str) -> Result<Timestamp, &'static str> {
+fn parse_time(text: &str) -> Result<Timestamp, &'static str> {
     const RULE: &str = "is no time such as 2026-01-31T12:00:00Z";
     let time = chrono::DateTime::parse_from_rfc3339(text).map_err(|_| RULE)?;
     u64::try_from(time.timestamp()).ok().and_then(Timestamp::from_seconds).ok_or(RULE)
@@ -300,7 +307,7 @@ const FORBIDDEN_HEADERS: [HeaderName; 9] = [
     HeaderName::from_static("http2-settings"),
 ];
 
-fn read_header(name: &str, value: &Value) -> Result<(HeaderName, HeaderValue), &'static str> {
+fn parse_header(name: &str, value: &Value) -> Result<(HeaderName, HeaderValue), &'static str> {
     let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "is no header's name")?;
     if OWN_HEADERS.contains(&name) || FORBIDDEN_HEADERS.contains(&name) || name.as_str().starts_with("webhook-") {
         return Err("is set by the request itself or by the platform that sends it; remove it");

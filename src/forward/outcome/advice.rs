@@ -3,10 +3,10 @@
 use http::response::Parts;
 use http::{Method, StatusCode, header};
 
-use crate::forward::destination::{Format, Push, Secrets};
+use crate::forward::destination::{DestinationFormat, Push, Secrets};
 
 /// What to change, if the answer tells.
-pub fn of(answer: &Parts, push: &Push, secrets: &Secrets) -> Option<String> {
+pub fn for_answer(answer: &Parts, push: &Push, secrets: &Secrets) -> Option<String> {
     Some(match answer.status {
         status if status.is_redirection() => redirect(answer, push),
         StatusCode::UNAUTHORIZED => match credentials(push, secrets) {
@@ -20,7 +20,7 @@ pub fn of(answer: &Parts, push: &Push, secrets: &Secrets) -> Option<String> {
             }
         },
         StatusCode::METHOD_NOT_ALLOWED => match &push.format {
-            Format::Template(template) => {
+            DestinationFormat::Template(template) => {
                 format!("it does not take the method {}: correct url or template.method", template.method)
             }
             _ => format!("it does not take the method {}: correct url", Method::POST),

@@ -12,7 +12,7 @@ const MOST: usize = 200;
 const HIDDEN: &str = "…";
 
 /// The first 200 characters of a text without what is secret. None where nothing is left.
-pub fn of(body: &[u8], push: &Push, secrets: &Secrets) -> Option<String> {
+pub fn without_secrets(body: &[u8], push: &Push, secrets: &Secrets) -> Option<String> {
     let mut text = one_line(&String::from_utf8_lossy(body));
     if text.is_empty() {
         return None;

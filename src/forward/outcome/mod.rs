@@ -22,11 +22,11 @@ use super::destination::{Push, Secrets};
 use crate::http_client::{BodyLimit, HttpClient, NotSent, read_at_most};
 
 /// What a destination said to a request, or that it said nothing.
-pub type Answer<C> = Result<Response<<C as HttpClient>::Body>, NotSent>;
+pub type DestinationAnswer<C> = Result<Response<<C as HttpClient>::Body>, NotSent>;
 
 /// What became of a request to a destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum DeliveryOutcome {
     /// 2xx: it has the event.
     Delivered {
         /// What the answer's body says, if it has one.
@@ -37,12 +37,12 @@ pub enum Outcome {
     /// 410: it wants no event any more.
     Gone,
     /// It may want it later: nothing overtakes.
-    Failed(Failure),
+    Failed(DeliveryFailure),
 }
 
 /// Why a destination fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct DeliveryFailure {
     /// What it answered, what to change if that is known, and the beginning of the answer's body. Holds no secret.
     pub reason: String,
     /// How long it asks to be left alone.
@@ -51,7 +51,7 @@ pub struct Failure {
     pub is_answer: bool,
 }
 
-impl Failure {
+impl DeliveryFailure {
     /// Whether another event may be taken where this one was not.
     pub fn may_be_of_the_event(&self) -> bool {
         self.is_answer && self.retry_after.is_none()
@@ -77,11 +77,11 @@ pub fn wait(failures: u32, retry_after: Option<Duration>) -> Duration {
     asked.unwrap_or(Duration::from_secs(WAITS.get(index).copied().unwrap_or(3_600)))
 }
 
-impl Outcome {
+impl DeliveryOutcome {
     /// What an answer of a destination means, or that there was none. Takes as long as a second where the body does not end.
-    pub async fn of<C: HttpClient>(
+    pub async fn from_answer<C: HttpClient>(
         client: &C,
-        answer: Answer<C>,
+        answer: DestinationAnswer<C>,
         push: &Push,
         secrets: &Secrets,
         now: DateTime<Utc>,
@@ -90,12 +90,12 @@ impl Outcome {
             Ok(response) => response.into_parts(),
             Err(NotSent(reason)) => {
                 // A platform's own words may name the URL.
-                let reason = excerpt::of(reason.as_bytes(), push, secrets).unwrap_or_default();
-                return Self::Failed(Failure { reason, retry_after: None, is_answer: false });
+                let reason = excerpt::without_secrets(reason.as_bytes(), push, secrets).unwrap_or_default();
+                return Self::Failed(DeliveryFailure { reason, retry_after: None, is_answer: false });
             }
         };
         let words = if may_be_shown(head.status) {
-            excerpt::of(&read_at_most(client, body, BODY).await, push, secrets)
+            excerpt::without_secrets(&read_at_most(client, body, BODY).await, push, secrets)
         } else {
             None
         };
@@ -103,7 +103,7 @@ impl Outcome {
             Some(name) => format!("{} {name}", head.status.as_u16()),
             None => head.status.as_u16().to_string(),
         };
-        let advice = advice::of(&head, push, secrets).map(|advice| format!("; {advice}")).unwrap_or_default();
+        let advice = advice::for_answer(&head, push, secrets).map(|advice| format!("; {advice}")).unwrap_or_default();
         let said = words.as_ref().map(|words| format!(": {words}")).unwrap_or_default();
         let reason = format!("it answered {status}{advice}{said}");
         match meaning(head.status) {
@@ -112,7 +112,7 @@ impl Outcome {
             Meaning::Refused => Self::Refused(reason),
             Meaning::Failing { is_answer } => {
                 let retry_after = retry_after::longest(&head.headers, now);
-                Self::Failed(Failure { reason, retry_after, is_answer })
+                Self::Failed(DeliveryFailure { reason, retry_after, is_answer })
             }
         }
     }

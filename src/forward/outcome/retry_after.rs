@@ -8,10 +8,10 @@ use http::{HeaderMap, header};
 /// How long to wait, by the longest of these headers that can be read.
 pub fn longest(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let texts = headers.get_all(header::RETRY_AFTER).iter().filter_map(|value| value.to_str().ok());
-    texts.filter_map(|text| read(text.trim(), now)).max()
+    texts.filter_map(|text| parse_wait(text.trim(), now)).max()
 }
 
-fn read(text: &str, now: DateTime<Utc>) -> Option<Duration> {
+fn parse_wait(text: &str, now: DateTime<Utc>) -> Option<Duration> {
     seconds(text).or_else(|| {
         let date = httpdate::parse_http_date(text).ok()?;
         // What is over asks for no wait.

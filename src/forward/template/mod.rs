@@ -27,7 +27,7 @@ use crate::session::Timeline;
 
 /// What makes a request's body.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Template {
+pub struct RequestTemplate {
     /// How it is sent.
     pub method: Method,
     /// What it is.
@@ -38,7 +38,7 @@ pub struct Template {
 
 /// What a template sees.
 #[derive(Serialize)]
-pub(super) struct Seen<'s> {
+pub(super) struct TemplateContext<'s> {
     pub(super) event: &'s Record,
     pub(super) title: &'s str,
     pub(super) site: &'s str,
@@ -74,7 +74,7 @@ impl From<RenderError> for String {
     }
 }
 
-impl Template {
+impl RequestTemplate {
     /// The ready one of that name.
     pub fn ready(name: &str) -> Option<Self> {
         let (_, body) = READY.iter().find(|(known, _)| *known == name)?;
@@ -84,13 +84,13 @@ impl Template {
 
     /// Says what is wrong with it, if anything is.
     pub fn check(&self) -> Result<(), String> {
-        environment(self.escape()).template_from_str(&self.body).map(drop).map_err(|error| told(&error))
+        environment(self.escape()).template_from_str(&self.body).map(drop).map_err(|error| describe(&error))
     }
 
-    pub(super) fn render(&self, seen: &Seen<'_>) -> Result<Vec<u8>, RenderError> {
+    pub(super) fn render(&self, seen: &TemplateContext<'_>) -> Result<Vec<u8>, RenderError> {
         let rendered = environment(self.escape())
             .render_str(&self.body, Serde(seen))
-            .map_err(|error| RenderError::Failed(told(&error)))?;
+            .map_err(|error| RenderError::Failed(describe(&error)))?;
         if matches!(self.escape(), AutoEscape::Json) {
             serde_json::from_str::<serde::de::IgnoredAny>(&rendered).map_err(RenderError::NotJson)?;
         }
@@ -114,15 +114,15 @@ const PERCENT: AutoEscape = AutoEscape::Custom(Cow::Borrowed("percent"));
 
 /// Says whether a URL's path and query are a template.
 pub(super) fn check_path(path: &str) -> Result<(), String> {
-    environment(PERCENT).template_from_str(path).map(drop).map_err(|error| told(&error))
+    environment(PERCENT).template_from_str(path).map(drop).map_err(|error| describe(&error))
 }
 
 /// The path and query of a URL for an event. An error if what an event holds would lead elsewhere.
-pub(super) fn path<'p>(path: &'p str, seen: &Seen<'_>) -> Result<Cow<'p, str>, String> {
+pub(super) fn path<'p>(path: &'p str, seen: &TemplateContext<'_>) -> Result<Cow<'p, str>, String> {
     if !path.contains("{{") {
         return Ok(Cow::Borrowed(path));
     }
-    let rendered = environment(PERCENT).render_str(path, Serde(seen)).map_err(|error| told(&error))?;
+    let rendered = environment(PERCENT).render_str(path, Serde(seen)).map_err(|error| describe(&error))?;
     let before_query = rendered.split('?').next().unwrap_or_default();
     // What was there from the beginning is the administrator's; what is dots alone now came from an event.
     let climbs = |segment: &str| {
@@ -165,7 +165,7 @@ fn format(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Res
 }
 
 /// What and where, without what the event holds: of the details, only those that come from the template alone.
-fn told(error: &Error) -> String {
+fn describe(error: &Error) -> String {
     use ErrorKind::{SyntaxError, UnknownFilter, UnknownTest};
     let line = error.line().map(|line| format!(" (line {line})")).unwrap_or_default();
     let detail = error.detail().filter(|_| matches!(error.kind(), SyntaxError | UnknownFilter | UnknownTest));

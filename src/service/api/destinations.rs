@@ -10,8 +10,8 @@ use super::resource::Action;
 use super::responses::{MAX_PAGE_BYTES, json, response};
 use crate::archive::Listing;
 use crate::forward::commands::{self, Paused};
-use crate::forward::destination::{Destination, Way};
-use crate::forward::pending::{Next, Pending};
+use crate::forward::destination::{DeliveryMode, Destination};
+use crate::forward::pending::{Pending, QueueStep};
 use crate::forward::receipts::Receipt;
 use crate::forward::refused::{self, MAX_REFUSED, Refused};
 use crate::forward::status::{self, DestinationStatus};
@@ -33,7 +33,7 @@ impl<P: Platform> Service<'_, P> {
         let listing = Listing::of(self.platform.store()).await?;
         let mut destinations = Vec::new();
         for destination in &self.settings()?.destinations {
-            destinations.push(status::read(self.platform.store(), destination, &listing).await?);
+            destinations.push(status::load(self.platform.store(), destination, &listing).await?);
         }
         Ok(json(&Destinations { destinations }))
     }
@@ -55,7 +55,7 @@ impl<P: Platform> Service<'_, P> {
     ) -> Result<(Response<Vec<u8>>, Option<String>), Refusal> {
         let query = Query::read(head, action.parameters())?;
         let destination = self.destination(name)?;
-        if action != Action::Pause && action != Action::Resume && destination.way == Way::Pull {
+        if action != Action::Pause && action != Action::Resume && destination.mode == DeliveryMode::Pull {
             return Err(Refusal::Absent("destination that is sent to: this one pulls"));
         }
         let (store, now) = (self.platform.store(), self.platform.now());
@@ -112,21 +112,23 @@ impl<P: Platform> Service<'_, P> {
         let limit = Query::read(head, &["limit"])?.limit(100, 500)?;
         let (store, now) = (self.platform.store(), self.platform.now());
         let listing = Listing::of(store).await?;
-        let mut queue = Pending::of(store, destination, &listing).await?.queue(&listing);
+        let mut queue = Pending::load(store, destination, &listing).await?.queue(&listing);
         let (mut batch, mut bytes, mut unwanted) = (Vec::new(), 0, Receipt::new(name.clone()));
         while batch.len() < limit {
             match queue.next(store, destination).await? {
-                Next::Event(entry) => {
+                QueueStep::Event(entry) => {
                     bytes += entry.value.len();
                     if bytes > MAX_PAGE_BYTES && !batch.is_empty() {
                         break;
                     }
                     batch.push(*entry);
                 }
-                Next::Unwanted(id) => unwanted.add(id),
-                Next::Unreadable(key, reason) => _ = refused::write_unreadable(store, name, &key, &reason, now).await?,
-                Next::Read => {}
-                Next::Empty => break,
+                QueueStep::Unwanted(id) => unwanted.add(id),
+                QueueStep::Unreadable(key, reason) => {
+                    _ = refused::write_unreadable(store, name, &key, &reason, now).await?
+                }
+                QueueStep::Read => {}
+                QueueStep::Empty => break,
             }
         }
         // Without a receipt, what it does not want would never be packed.
@@ -145,7 +147,7 @@ impl<P: Platform> Service<'_, P> {
         Query::read(head, &[])?;
         let body = read(head, 64 << 10, chunk).await?;
         let fault = |reason: &str| Refusal::Body(reason.to_owned());
-        let Sent { ids } = serde_json::from_slice(&body).map_err(|error| {
+        let Acknowledgement { ids } = serde_json::from_slice(&body).map_err(|error| {
             fault(&format!("it is not {{\"ids\": [\"…\"]}}: line {}, column {}", error.line(), error.column()))
         })?;
         if ids.len() > MOST_SENT {
@@ -154,16 +156,16 @@ impl<P: Platform> Service<'_, P> {
         let ids: Result<Vec<Id>, _> = ids.iter().map(|id| id.parse()).collect();
         let ids = ids.map_err(|reason: &str| fault(&format!("an id {reason}")))?;
         let listing = Listing::of(self.platform.store()).await?;
-        let pending = Pending::of(self.platform.store(), destination, &listing).await?;
+        let pending = Pending::load(self.platform.store(), destination, &listing).await?;
         let mut receipt = Receipt::new(name.clone());
         for id in ids {
-            if pending.has_id(id, &listing) {
+            if pending.contains_id(id, &listing) {
                 receipt.add(id);
             }
         }
         let noted = receipt.unwritten();
         receipt.write(self.platform.store(), self.platform.now()).await?;
-        Ok(json(&Noted { sent: noted, pending: pending.count(&listing).0.saturating_sub(noted) }))
+        Ok(json(&AcknowledgementResult { sent: noted, pending: pending.count(&listing).0.saturating_sub(noted) }))
     }
 
     fn destination(&self, name: &DestinationName) -> Result<&Destination, Refusal> {
@@ -172,7 +174,7 @@ impl<P: Platform> Service<'_, P> {
     }
 
     fn puller(&self, head: &Parts, name: &DestinationName) -> Result<&Destination, Refusal> {
-        let pulls = self.destination(name).ok().filter(|destination| destination.way == Way::Pull);
+        let pulls = self.destination(name).ok().filter(|destination| destination.mode == DeliveryMode::Pull);
         // Whether there is one is for those who know its secret.
         let destination = pulls.ok_or(Refusal::Secret)?;
         auth::destination(head, &destination.secrets)?;
@@ -205,12 +207,12 @@ struct Skipped {
 }
 
 #[derive(Deserialize)]
-struct Sent {
+struct Acknowledgement {
     ids: Vec<String>,
 }
 
 #[derive(Serialize)]
-struct Noted {
+struct AcknowledgementResult {
     sent: usize,
     pending: usize,
 }

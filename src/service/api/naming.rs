@@ -23,7 +23,7 @@ const DECODED: usize = 4;
 
 impl Naming {
     /// Looks for a session's id in a body. Case does not matter where the id is not likely to be anything else.
-    pub(super) fn of(body: &[u8], lsid: &Lsid) -> Self {
+    pub(super) fn in_body(body: &[u8], lsid: &Lsid) -> Self {
         readings(body).iter().map(|text| in_text(text, lsid.as_str())).max().unwrap_or(Self::Not)
     }
 }

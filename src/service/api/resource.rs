@@ -7,7 +7,7 @@ use crate::identity::{DestinationName, Id, Site};
 use crate::service::problem::Refusal;
 
 /// What a path under `/api` names.
-pub(in crate::service) enum Resource {
+pub(in crate::service) enum ApiResource {
     Sessions,
     Session(Site, Lsid),
     Events,
@@ -24,9 +24,9 @@ pub(in crate::service) enum Resource {
     Pack,
 }
 
-impl Resource {
+impl ApiResource {
     /// Reads a path, without its `/api/`.
-    pub(in crate::service) fn of(path: &str) -> Result<Self, Refusal> {
+    pub(in crate::service) fn parse(path: &str) -> Result<Self, Refusal> {
         let id = |text: &str, what| text.parse().map_err(|_| Refusal::Absent(what));
         match path.split('/').collect::<Vec<_>>().as_slice() {
             ["sessions"] => Ok(Self::Sessions),

@@ -42,8 +42,12 @@ impl<P: Platform> Service<'_, P> {
         };
         let list = archive::read(self.platform, async |view: &mut View<'_, P::Store>| {
             let page = sessions::list(view, &wanted).await?;
-            let sessions = page.sessions.iter().map(|(site, summary)| Row::of(site, summary)).collect();
-            Ok(List { sessions, next: page.next.map(|next| next.to_string()), unreadable: view.unreadable.clone() })
+            let sessions = page.sessions.iter().map(|(site, summary)| SessionRow::new(site, summary)).collect();
+            Ok(SessionList {
+                sessions,
+                next: page.next.map(|next| next.to_string()),
+                unreadable: view.unreadable.clone(),
+            })
         });
         Ok(json(&list.await?))
     }
@@ -118,14 +122,14 @@ impl<P: Platform> Service<'_, P> {
 }
 
 #[derive(Serialize)]
-struct List {
-    sessions: Vec<Row>,
+struct SessionList {
+    sessions: Vec<SessionRow>,
     next: Option<String>,
     unreadable: BTreeSet<Unreadable>,
 }
 
 #[derive(Serialize)]
-struct Row {
+struct SessionRow {
     site: String,
     lsid: String,
     state: State,
@@ -140,8 +144,8 @@ struct Row {
     external_keys: Vec<String>,
 }
 
-impl Row {
-    fn of(site: &Site, summary: &Summary) -> Self {
+impl SessionRow {
+    fn new(site: &Site, summary: &Summary) -> Self {
         let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect();
         Self {
             site: site.as_str().to_owned(),

@@ -18,7 +18,7 @@ use crate::identity::{Id, Site};
 use crate::keys::SetAsideKey;
 use crate::platform::Platform;
 use crate::record::{Record, SetAside};
-use crate::service::answer::{After, Service};
+use crate::service::answer::{FollowUp, Service};
 use crate::service::problem::Refusal;
 use crate::store::{Kept, Store};
 
@@ -27,7 +27,7 @@ impl<P: Platform> Service<'_, P> {
     pub(super) async fn set_asides(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
         let query = Query::read(head, &["site", "limit", "cursor"])?;
         let (site, limit) = (query.site()?, query.limit(20, 100)?);
-        let cursor = query.get("cursor", Place::parse)?;
+        let cursor = query.get("cursor", SetAsideCursor::parse)?;
         let (mut places, mut unreadable) = (BTreeSet::new(), BTreeSet::new());
         for key in Listing::of(self.platform.store()).await?.set_aside {
             if site.as_ref().is_some_and(|site| *site != key.site) {
@@ -35,7 +35,7 @@ impl<P: Platform> Service<'_, P> {
             }
             let Some(value) = self.platform.store().get(&key.to_string()).await? else { continue };
             match first_seen(&value) {
-                Ok(seen) => _ = places.insert(Place(Reverse(seen), key)),
+                Ok(seen) => _ = places.insert(SetAsideCursor(Reverse(seen), key)),
                 Err(reason) => Unreadable::note(&mut unreadable, key, reason),
             }
         }
@@ -69,7 +69,7 @@ impl<P: Platform> Service<'_, P> {
         head: &Parts,
         id: Id,
         log: &mut Vec<String>,
-    ) -> Result<(Response<Vec<u8>>, After), Refusal> {
+    ) -> Result<(Response<Vec<u8>>, FollowUp), Refusal> {
         Query::read(head, &[])?;
         let key = self.set_aside_key(id).await?;
         let value = self.platform.store().get(&key.to_string()).await?.ok_or(Refusal::Absent("body"))?;
@@ -82,7 +82,7 @@ impl<P: Platform> Service<'_, P> {
         self.platform.store().delete(&key.to_string()).await?;
         let result = if kept == Kept::New { "stored" } else { "duplicate" };
         let response = json(&Retried { result, event_id: event_key.id.to_string() });
-        Ok((response, After::event(event_key.id, None)))
+        Ok((response, FollowUp::event(event_key.id, None)))
     }
 
     async fn set_aside_key(&self, id: Id) -> Result<SetAsideKey, Refusal> {
@@ -100,8 +100,8 @@ impl<P: Platform> Service<'_, P> {
             let set_aside = serde_json::from_slice::<SetAside>(&value).ok();
             // One that cannot be read is looked through as it is, and left to a person.
             let naming = match set_aside.as_ref().and_then(|set_aside| set_aside.body.bytes().ok()) {
-                Some(body) => Naming::of(&body, lsid),
-                None => Naming::of(&value, lsid).min(Naming::Perhaps),
+                Some(body) => Naming::in_body(&body, lsid),
+                None => Naming::in_body(&value, lsid).min(Naming::Perhaps),
             };
             match naming {
                 // One goes whatever the time: else a call again would come no further.
@@ -138,10 +138,10 @@ pub(super) struct Cleared {
 
 /// Where a body stands in the list: the milliseconds when it was first seen, and its key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place(Reverse<u64>, SetAsideKey);
+struct SetAsideCursor(Reverse<u64>, SetAsideKey);
 
-impl Place {
-    /// Reads what [`Place::to_string`] writes.
+impl SetAsideCursor {
+    /// Reads what [`SetAsideCursor::to_string`] writes.
     fn parse(text: &str) -> Result<Self, &'static str> {
         let (seen, key) = text.split_once('.').ok_or(NO_CURSOR)?;
         let digits = seen.len() == 15 && seen.bytes().all(|b| b.is_ascii_digit());
@@ -152,7 +152,7 @@ impl Place {
 
 const NO_CURSOR: &str = "is not the cursor of a page of bodies set aside";
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for SetAsideCursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:015}.{}", self.0.0, self.1)
     }

@@ -33,7 +33,7 @@ impl<P: Platform> Service<'_, P> {
                 sites.push(SiteStats { site: site.as_str().to_owned(), events, last_event: taken.and_then(rfc3339) });
             }
             let listing = &view.listing;
-            Ok(Stats {
+            Ok(StatsResponse {
                 keys: listing.keys,
                 loose: listing.loose.len(),
                 packs: listing.packs.len(),
@@ -65,7 +65,7 @@ impl<P: Platform> Service<'_, P> {
 }
 
 #[derive(Serialize)]
-struct Stats {
+struct StatsResponse {
     keys: usize,
     loose: usize,
     packs: usize,

@@ -55,8 +55,8 @@ impl Guest {
     ///
     /// `component` is a component that exports `wasi:http/incoming-handler` 0.2. `variables` are what it can read as
     /// Spin's variables, or as WASI's configuration; any other name is undefined. The component can send requests to the origins of
-    /// the variable `destinations`. To `tick_token` a token is added that is made here, and `rounds` is `on-ticks` unless it is
-    /// given. An error says what the component wants that is not offered.
+    /// the variable `destinations`. To `tick_token` a token is added that is made here, and `delivery_runs` is
+    /// `on-ticks` unless it is given. An error says what the component wants that is not offered.
     pub fn new(
         component: &[u8],
         store: KeyValueStore,
@@ -80,7 +80,7 @@ impl Guest {
         let destinations = destinations.unwrap_or_default();
         let outgoing = Outgoing::new(&destinations, outgoing)?;
         // One tick does for many events, and no answer costs a look at what is pending.
-        variables.entry("rounds".to_owned()).or_insert_with(|| "on-ticks".to_owned());
+        variables.entry("delivery_runs".to_owned()).or_insert_with(|| "on-ticks".to_owned());
         let ticks = TickState::new(!destinations.is_empty())?;
         let tokens = variables.entry("tick_token".to_owned()).or_default();
         *tokens = if tokens.is_empty() { ticks.token.to_string() } else { format!("{tokens},{}", ticks.token) };

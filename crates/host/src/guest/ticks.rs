@@ -134,7 +134,7 @@ pub(crate) async fn cut_short(guest: &Guest) {
         if !leases.is_empty() {
             sleep(RENEWED).await;
         }
-        forward::give_back(&store, leases).await
+        forward::give_back_leases(&store, leases).await
     };
     if let Err(error) = give_back.await {
         tracing::warn!("forwarding rests for some seconds after the next start: {error}");

@@ -146,7 +146,7 @@ impl Metrics {
 
     /// A request was answered.
     pub(crate) fn answered<B>(&self, method: &Method, path: &str, response: &Response<B>, time: Duration) {
-        let (route, site) = service::named(path).unwrap_or(("none", None));
+        let (route, site) = service::route_name(path).unwrap_or(("none", None));
         let labels = RequestLabels { method: known(method), route, status: response.status().as_u16() };
         self.0.requests.get_or_create(&labels).inc();
         self.0.durations.get_or_create(&RouteLabels { route }).observe(time.as_secs_f64());
