@@ -1,8 +1,8 @@
-//! Makes what the component serves or looks up, smaller than its sources: all of it is a part of the component.
+//! Compresses the files and tables that the component contains, to keep it small.
 //!
-//! | made | of |
+//! | file | source |
 //! |---|---|
-//! | `page.html.gz` | `src/service/page/`: the style and the scripts, put into the page |
+//! | `page.html.gz` | `src/service/page/`: the page with its style and scripts inside |
 //! | `openapi.yaml.gz` | `src/service/openapi.yaml` |
 //! | `foldings.gz` | the tables of `unicode-normalization`, for `src/folding.rs` |
 
@@ -35,7 +35,7 @@ fn write(name: &str, bytes: &[u8]) -> io::Result<()> {
     gzip.finish().map(drop)
 }
 
-/// One file: what a browser has to ask for beside it could be another version's.
+/// Joins the page into one file: a file that a browser requests separately could be of another version.
 fn page(folder: &Path) -> io::Result<String> {
     let read = |name: &str| fs::read_to_string(folder.join(name));
     let scripts = SCRIPTS.iter().map(|name| read(name)).collect::<io::Result<String>>()?;
@@ -43,11 +43,12 @@ fn page(folder: &Path) -> io::Result<String> {
     Ok(page.replacen("<script>\n", &format!("<script>\n{scripts}"), 1))
 }
 
-/// Two tables: what each character becomes that is more than one, and the class of each mark that is kept. Each is a count, then columns
-/// with one value a row: how far the character is from the one before, how long the text is, the texts; and how far, the classes. Numbers
-/// are written in sevens of bits, the lowest first.
+/// Two tables: the folding of each character that folds to more than its lower case, and the class of each mark that
+/// is kept. Each table is a count, then columns with one value per row: the distance from the previous character, the
+/// length of the text, the texts; and the distance, the class. Numbers are written in groups of seven bits, the
+/// lowest first.
 fn foldings() -> Vec<u8> {
-    // Those of Hangul are computed.
+    // Hangul syllables are computed at run time.
     let all = || ('\u{80}'..=char::MAX).filter(|c| !('\u{ac00}'..='\u{d7a3}').contains(c));
     let folded: Vec<_> = all().filter_map(|c| Some((c, folding(c)?))).collect();
     let classes = all().filter(|c| !is_removed(*c)).map(|c| (c, canonical_combining_class(c)));
@@ -61,12 +62,13 @@ fn foldings() -> Vec<u8> {
     table
 }
 
-/// What a character becomes, if that is not what its lower case is: NFKD, without the marks of Latin, Greek and Cyrillic, in lower case.
+/// The folding of a character, unless it is its lower case: NFKD, without the marks of Latin, Greek and Cyrillic, in
+/// lower case.
 fn folding(c: char) -> Option<String> {
     let mut parts = Vec::new();
     decompose_compatible(c, |part| parts.push(part));
     let lower = |parts: Vec<char>| parts.into_iter().filter(|part| !is_removed(*part)).flat_map(char::to_lowercase);
-    // As `src/folding.rs` has the sigma at the end of a word.
+    // Like `src/folding.rs`, for the sigma at the end of a word.
     (parts != [c]).then(|| lower(parts).map(|c| if c == 'ς' { 'σ' } else { c }).collect())
 }
 

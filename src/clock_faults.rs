@@ -1,6 +1,6 @@
-//! Clocks that are visibly wrong: this one, another machine's on the same store, an appliance's. Nothing is lost because of them, and
-//! somebody should set them; so what was seen is stored for a day under one key, for the log (once an hour each), `/health`, `/api/stats`
-//! and the host's metrics.
+//! Clock faults: the recipient's clock, the clock of another machine with the same store, or an appliance's clock is
+//! visibly wrong. No event is lost because of them, but an administrator should correct the clock. So faults are
+//! stored for a day under one key, for the log (once an hour each), `/health`, `/api/stats` and the host's metrics.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,44 +14,44 @@ use crate::identity::Site;
 use crate::keys;
 use crate::store::{Store, StoreError};
 
-/// For how long a fault is told of after it was seen.
+/// A fault is reported for this long after it was last seen.
 const CURRENT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// For how long there is no second log line of one fault.
+/// A fault is logged at most once in this time.
 const LOGGED: Duration = Duration::from_secs(60 * 60);
 
-/// So many are stored: a site is whatever a sender calls itself.
+/// The largest number of stored faults: senders choose the names of sites.
 const MOST: usize = 64;
 
-/// What was seen of a clock.
+/// The kinds of clock faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClockFaultKind {
-    /// An event's own time was more than a day after this clock.
+    /// An event's own time was more than a day ahead of this clock.
     EventAhead,
-    /// A record's time of recording is later than this clock: it went back, or another machine's is ahead.
+    /// A record's time of recording is later than this clock: it stepped back, or another machine's clock is ahead.
     RecordedAhead,
-    /// A deadline was written at a time that is yet to come. It counts for nothing.
+    /// A stored deadline begins in the future. It is ignored.
     DeadlineAhead,
-    /// Retention's effective now is more than two days behind this clock.
+    /// The effective time of retention is more than two days behind this clock.
     RetentionBehind,
 }
 
-/// A clock that is visibly wrong.
+/// A clock fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ClockFault {
-    /// What was seen: a [`ClockFaultKind`] by its name.
+    /// The name of its [`ClockFaultKind`].
     pub fault: &'static str,
-    /// The site whose events it was seen by, if it was.
+    /// The site whose events showed it, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub site: Option<String>,
-    /// What is wrong and what to do.
+    /// The fault, and what to do.
     pub detail: &'static str,
 }
 
-/// What was seen of clocks, each once.
+/// Clock faults, each once.
 pub type ClockFaults = Vec<ClockFault>;
 
-/// Adds what was seen.
+/// Adds a fault, unless it is there.
 pub fn add_fault(faults: &mut ClockFaults, fault: ClockFault) {
     if !faults.contains(&fault) {
         faults.push(fault);
@@ -63,17 +63,17 @@ impl ClockFault {
         Self { fault: kind.name(), site, detail: kind.detail() }
     }
 
-    /// It was seen by events of a site.
+    /// A fault that events of a site showed.
     pub fn of_site(kind: ClockFaultKind, site: &Site) -> Self {
         Self::new(kind, Some(site.as_str().to_owned()))
     }
 
-    /// It was seen, and no site with it.
+    /// A fault without a site.
     pub fn of_recipient(kind: ClockFaultKind) -> Self {
         Self::new(kind, None)
     }
 
-    /// That an event of this time comes from the future, if it does.
+    /// The fault of an event whose time is more than a day ahead, if it is.
     pub fn of_event(site: &Site, own: Timestamp, now: DateTime<Utc>) -> Option<Self> {
         let latest = now.timestamp().saturating_add(24 * 60 * 60);
         let is_ahead = i64::try_from(own.seconds()).is_ok_and(|own| own > latest);
@@ -84,7 +84,7 @@ impl ClockFault {
 impl ClockFaultKind {
     const ALL: [Self; 4] = [Self::EventAhead, Self::RecordedAhead, Self::DeadlineAhead, Self::RetentionBehind];
 
-    /// Its name, in the API and in metrics.
+    /// The name in the API and in metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::EventAhead => "event-ahead",
@@ -94,13 +94,17 @@ impl ClockFaultKind {
         }
     }
 
-    /// What is wrong and what to do, without the site: `/health` needs no token.
+    /// The fault and what to do. Names no site: clients of `/health` are not authenticated.
     pub fn detail(self) -> &'static str {
         match self {
-            Self::EventAhead => "an event's time is more than a day after this clock; set the wrong one",
-            Self::RecordedAhead => "recordedtime is later than this clock; set the clocks of this store's machines",
-            Self::DeadlineAhead => "a stored time is later than this clock; set the clocks of this store's machines",
-            Self::RetentionBehind => "no event confirms this clock, and retention is behind; if events come, set it",
+            Self::EventAhead => "an event's time is more than a day ahead of this clock; correct the wrong clock",
+            Self::RecordedAhead => "recordedtime is later than this clock; correct the clocks of this store's machines",
+            Self::DeadlineAhead => {
+                "a stored time is later than this clock; correct the clocks of this store's machines"
+            }
+            Self::RetentionBehind => {
+                "no event confirms this clock, so retention is behind; if events arrive, correct it"
+            }
         }
     }
 }
@@ -114,7 +118,7 @@ impl fmt::Display for ClockFault {
     }
 }
 
-/// One fault as it is stored: a line of its name, its site or `-`, and when it was seen last, in Unix milliseconds.
+/// A stored fault: a line with its name, its site or `-`, and when it was last seen, in Unix milliseconds.
 struct StoredFault {
     fault: ClockFault,
     at: i64,
@@ -138,17 +142,18 @@ impl StoredFault {
     }
 }
 
-/// Stands where there is no site.
+/// Replaces a missing site.
 const NO_SITE: &str = "-";
 
-/// What was seen within a day.
+/// The stored faults of the last day.
 async fn load_stored(store: &impl Store, now: DateTime<Utc>) -> Result<Vec<StoredFault>, StoreError> {
     let value = store.get(keys::CLOCK_FAULTS).await?.unwrap_or_default();
     let lines = str::from_utf8(&value).unwrap_or_default().lines();
     Ok(lines.filter_map(StoredFault::parse).filter(|stored| stored.is_within(CURRENT, now)).collect())
 }
 
-/// Keeps what was seen, and gives a line for the log of each that had none within an hour. Where nothing was seen, no store is asked.
+/// Stores faults, and returns a log line for each that was not logged within an hour. Without faults it makes no call
+/// to the store.
 pub async fn report(store: &impl Store, now: DateTime<Utc>, faults: ClockFaults) -> Result<Vec<String>, StoreError> {
     if faults.is_empty() {
         return Ok(Vec::new());
@@ -156,8 +161,8 @@ pub async fn report(store: &impl Store, now: DateTime<Utc>, faults: ClockFaults)
     let (mut all, mut lines) = (load_stored(store, now).await?, Vec::new());
     for fault in faults {
         let is_known = all.iter().any(|stored| stored.fault == fault);
-        let is_told = all.iter().any(|stored| stored.fault == fault && stored.is_within(LOGGED, now));
-        if is_told || (!is_known && all.len() >= MOST && fault.site.is_some()) {
+        let is_logged = all.iter().any(|stored| stored.fault == fault && stored.is_within(LOGGED, now));
+        if is_logged || (!is_known && all.len() >= MOST && fault.site.is_some()) {
             continue;
         }
         all.retain(|stored| stored.fault != fault);
@@ -171,7 +176,7 @@ pub async fn report(store: &impl Store, now: DateTime<Utc>, faults: ClockFaults)
     Ok(lines)
 }
 
-/// What was seen within a day.
+/// The faults of the last day.
 pub async fn current(store: &impl Store, now: DateTime<Utc>) -> Result<ClockFaults, StoreError> {
     Ok(load_stored(store, now).await?.into_iter().map(|stored| stored.fault).collect())
 }

@@ -1,4 +1,5 @@
-//! The table of settings, and what is held to it: reading, `spin.toml`, `docs/operate/settings.md`.
+//! The table of settings, and the code and files that must match it: reading, `spin.toml`,
+//! `docs/operate/settings.md`.
 
 #[path = "support/generated.rs"]
 mod generated;
@@ -17,7 +18,7 @@ fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
-/// Everything read, where one setting is given.
+/// All settings, with this one configured.
 fn with(name: &str, text: &str) -> Result<Settings, settings::SettingsError> {
     Settings::read(|asked| Ok((asked == name).then(|| text.to_owned())))
 }
@@ -37,7 +38,7 @@ fn every_setting_of_the_table_is_read_and_no_other() {
 }
 
 #[test]
-fn a_default_that_is_written_out_means_the_same_as_none() {
+fn an_explicit_default_equals_an_unset_setting() {
     let nothing = Settings::read(|_| Ok(None)).unwrap();
     assert_eq!(Settings::read(|_| Ok(Some(String::new()))).unwrap(), nothing);
     for SettingRow { name, default, .. } in settings::rows() {
@@ -47,8 +48,8 @@ fn a_default_that_is_written_out_means_the_same_as_none() {
 }
 
 #[test]
-fn what_a_setting_cannot_be_is_refused_by_name_and_not_repeated() {
-    // For each kind what nothing of it can be. Numbers are found by what the table says of them.
+fn an_invalid_value_is_refused_by_name_and_not_repeated() {
+    // Texts that no setting of a kind allows. Numbers are recognised by the text of the table.
     for SettingRow { name, allowed, secret, .. } in settings::rows() {
         let mut wrong =
             vec!["a-secret".to_owned(), "a secret!".to_owned(), "a-token-of-24-characters,a-secret".to_owned()];
@@ -67,7 +68,7 @@ fn what_a_setting_cannot_be_is_refused_by_name_and_not_repeated() {
                 assert!(with(name, &edge.to_string()).is_ok(), "{name}={edge}");
             }
         }
-        // A bucket may be called so.
+        // This is a valid name of a bucket.
         for text in wrong.iter().filter(|text| name != "bucket" || text.contains([' ', ','])) {
             let error = with(name, text).expect_err(name);
             assert_eq!(error.name, name);
@@ -80,7 +81,7 @@ fn what_a_setting_cannot_be_is_refused_by_name_and_not_repeated() {
 }
 
 #[test]
-fn spin_toml_has_every_setting_and_hands_it_to_the_component() {
+fn spin_toml_passes_every_setting_to_the_component() {
     let (mut variables, mut handed) = (String::new(), String::new());
     for SettingRow { name, default, secret, .. } in settings::rows() {
         let secret = if secret { ", secret = true" } else { "" };
@@ -92,7 +93,7 @@ fn spin_toml_has_every_setting_and_hands_it_to_the_component() {
 }
 
 #[test]
-fn the_page_of_settings_has_what_the_table_says() {
+fn the_settings_page_matches_the_table() {
     let mut page = String::new();
     for SettingRow { name, default, allowed, secret, about } in settings::rows() {
         let default = if default.is_empty() { "none".to_owned() } else { format!("`{default}`") };

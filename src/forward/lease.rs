@@ -1,10 +1,11 @@
-//! The lease of a delivery run: two runs to one destination at once send events twice. It loses nothing where it fails.
+//! The lease of a delivery run. It keeps two runs from sending the same events at once. Where it fails, events are
+//! sent twice, and none is lost.
 //!
-//! No platform can compare and set. So a run writes its lease with a random owner, waits a moment, and looks whether the lease is still its
-//! own. While it sends it renews the lease, and looks first. What may never happen:
+//! No platform can compare and set. So a run writes its lease with a random owner, waits a moment, and reads whether
+//! the lease is still its own. It checks this again before each renewal. Invariants:
 //!
-//! 1. Two runs have one owner, however exactly they begin together.
-//! 2. A lease that is known to be alive is overwritten, or given back by a run that does not have it, also where a run breaks off.
+//! 1. Two runs never have the same owner, even if they begin at the same moment.
+//! 2. A run never overwrites a live lease of another run, and never gives it back, even if the run breaks off.
 
 use std::time::Duration;
 
@@ -21,35 +22,34 @@ use crate::keys::Forwards;
 use crate::platform::Platform;
 use crate::store::{Store, StoreError};
 
-/// For how long no other run begins, unless the lease is renewed: for so long a run is missed that died.
+/// A lease holds for this long after its last renewal; after a crash, no run begins before that.
 const LEASE: Duration = Duration::from_secs(5);
 
-/// How often a run renews its lease.
 pub(super) const RENEWAL: Duration = Duration::from_secs(1);
 
-/// How long a run that wrote its lease waits before it looks whether the lease is its own.
+/// The time between writing a lease and checking that no other run overwrote it.
 const SETTLE: Duration = Duration::from_millis(40);
 
-/// What became of a renewal.
+/// The result of a renewal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Renewal {
     NotDue,
     Renewed,
-    /// Another run has the lease: nothing may be sent.
+    /// Another run has the lease: send nothing more.
     Lost,
 }
 
-/// The lease of this run, and the state of the destination, which this run writes.
+/// The lease of this run, and the state of the destination. Only the run that has the lease writes the state.
 #[derive(Debug)]
 pub(super) struct HeldLease {
     pub(super) state: DestinationState,
     owner: u64,
-    /// When it was written last, by the monotonic clock.
+    /// The last renewal, by the monotonic clock.
     renewed: Duration,
 }
 
 impl HeldLease {
-    /// Takes the lease, unless another run has it, the destination rests or is paused. Lines for the log go to `log`.
+    /// Takes the lease, unless another run has it or the destination waits or is paused. Log lines go to `log`.
     pub(super) async fn take<P: Platform>(
         platform: &P,
         name: &DestinationName,
@@ -68,12 +68,12 @@ impl HeldLease {
         }
         let mut held = Self { state, owner: platform.random(), renewed: platform.monotonic() };
         held.write(platform, name).await?;
-        // Another run that read the state when this one did writes its own lease meanwhile.
+        // Another run that read the state at the same time writes its own lease meanwhile.
         platform.http_client().wait(SETTLE).await;
         Ok(held.is_own(store, name).await?.then_some(held))
     }
 
-    /// Whether the lease is still this run's: another run takes it from one that is slow, and an administrator from one that waits.
+    /// Whether the lease is still this run's. Another run can take it if this one is too slow to renew it.
     async fn is_own(&self, store: &impl Store, name: &DestinationName) -> Result<bool, StoreError> {
         let stored = DestinationState::load(store, name).await?;
         Ok(stored.lease.is_some_and(|lease| lease.owner == self.owner))
@@ -85,7 +85,6 @@ impl HeldLease {
         self.state.save(platform.store(), name).await
     }
 
-    /// Renews the lease if that is due.
     pub(super) async fn renew_if_due<P: Platform>(
         &mut self,
         platform: &P,
@@ -101,7 +100,7 @@ impl HeldLease {
         Ok(Renewal::Renewed)
     }
 
-    /// Gives the lease back and stores the state, if the lease is still this run's.
+    /// Gives the lease back and stores the state, if the lease is still this run's. Returns whether it was.
     pub(super) async fn give_back(&mut self, store: &impl Store, name: &DestinationName) -> Result<bool, StoreError> {
         let is_own = self.is_own(store, name).await?;
         if is_own {
@@ -112,7 +111,7 @@ impl HeldLease {
     }
 }
 
-/// The destinations with a lease that is alive, and their states.
+/// The destinations whose lease is live, with their states.
 pub async fn live_leases(
     store: &impl Store,
     now: DateTime<Utc>,
@@ -129,8 +128,8 @@ pub async fn live_leases(
     Ok(live)
 }
 
-/// Gives back those leases whose runs have not renewed them since, so that the next start need not wait until they expire. For a host
-/// that has ended its runs: a run renews its lease each second.
+/// Gives back the leases that have not been renewed since they were read, so that the next start need not wait until
+/// they expire. For a host that has ended its runs: a live run renews its lease each second.
 pub async fn give_back_leases(
     store: &impl Store,
     leases: Vec<(DestinationName, DestinationState)>,

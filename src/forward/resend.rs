@@ -1,4 +1,4 @@
-//! Sends events again: refused ones that an administrator wants tried once more, and replays.
+//! Sends events again: retries of refused events, and replays.
 
 use super::outcome::DeliveryOutcome;
 use super::probe;
@@ -13,11 +13,11 @@ use crate::keys::{Forwards, KeyParts};
 use crate::platform::Platform;
 use crate::store::Store as _;
 
-/// So many events of a replay are read at a time.
+/// The number of events that a replay reads at a time.
 const AT_A_TIME: usize = 64;
 
 impl<P: Platform> DeliveryRun<'_, P> {
-    /// Retries a refused event, or sends a part of a replay. False if there is neither.
+    /// Retries a refused event, or sends a part of a replay. Returns false if neither is requested.
     pub(super) async fn resend(&mut self, listing: &Listing) -> RunResult<bool> {
         self.check_budget().await?;
         let name = &self.destination.name;
@@ -46,17 +46,20 @@ impl<P: Platform> DeliveryRun<'_, P> {
                 let outcome = self.refused_again(&entry, outcome);
                 self.record(&entry, outcome).await?;
             }
-            // The filter was changed.
+            // The filter has changed.
             Some(_) => {}
-            // It was removed.
+            // The event was removed.
             None if is_all_readable => store.delete(&key(name, Forwards::Refused(id))).await?,
-            None => self.log_line(&format!("event {id} was not tried again: what it may be in cannot be read")),
+            None => self.log_line(&format!(
+                "event {id} was not retried: it was not found, but some stored values cannot be read"
+            )),
         }
         store.delete(&key(name, Forwards::Retry(id))).await?;
         Ok(())
     }
 
-    /// An event that was refused before is refused again once it has failed as often as the probe asks for: nothing need be probed.
+    /// A retried event is refused again once it has failed as often as the probe requires. No probe is needed: it was
+    /// refused before.
     fn refused_again(&self, entry: &Entry, outcome: DeliveryOutcome) -> DeliveryOutcome {
         let failures = self.lease.state.failures_of(entry.key.id).saturating_add(1);
         match outcome {
@@ -67,7 +70,7 @@ impl<P: Platform> DeliveryRun<'_, P> {
         }
     }
 
-    /// Sends a page of what is stored of a time, and writes down how far it came.
+    /// Sends a page of the stored events of a time range, and writes down how far it came.
     async fn replay(&mut self, from: Timestamp, to: Timestamp) -> RunResult {
         let (store, name) = (self.platform.store(), key(&self.destination.name, Forwards::Replay(from, to)));
         let Some(value) = store.get(&name).await? else { return Ok(()) };
@@ -89,7 +92,7 @@ impl<P: Platform> DeliveryRun<'_, P> {
         sent
     }
 
-    /// Sends the events of a page. `last` is the key of the last one that is done with.
+    /// Sends the events of a page. `last` becomes the key of the last event that is done.
     async fn replay_page(&mut self, events: Vec<Entry>, last: &mut Option<String>) -> RunResult {
         let mut rest = events.into_iter();
         while let Some(entry) = rest.next() {
@@ -110,7 +113,7 @@ impl<P: Platform> DeliveryRun<'_, P> {
         Ok(())
     }
 
-    /// Whether the destination wants an event by now.
+    /// Whether an event passes the filter.
     fn wants(&self, entry: &Entry) -> bool {
         let (key, filter) = (entry.key.to_string(), &self.destination.filter);
         KeyParts::of(&key).is_some_and(|parts| filter.wants(&parts)) && filter.wants_record(&entry.value)

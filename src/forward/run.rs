@@ -1,9 +1,9 @@
-//! Delivery runs: next item, deliver, record. A run sends a destination what is pending, oldest first, one request at a time; then refused
-//! events that an administrator wants tried again; then replays.
+//! Delivery runs: next item, deliver, record. A run sends a destination its pending events, oldest first and one
+//! request at a time; then refused events that an administrator retries; then replays.
 //!
-//! Runs to several destinations go side by side, so a destination that hangs delays no other. A run is bounded, and who begins it does
-//! not matter: it continues where the last one ended, since what was delivered is written down. Its budget (`budget.rs`) is checked before
-//! **every** item, whatever becomes of the item.
+//! Runs to several destinations go side by side, so a destination that hangs delays no other. A run is bounded, and
+//! any process can begin one: it continues where the last one ended, because deliveries are written down. It checks
+//! its budget (`budget.rs`) before **every** item, whatever the outcome of the one before.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -28,29 +28,29 @@ use crate::keys::Forwards;
 use crate::platform::Platform;
 use crate::store::{Store as _, StoreError};
 
-/// How long a run waits before it looks again for what is pending: what comes together is then written down together.
+/// The wait before a run lists pending events again: events that arrive together are then written down together.
 const GATHER: Duration = Duration::from_millis(100);
 
-/// After this much time that was waited for it a failing destination is paused.
+/// A destination is paused after this much waiting for it.
 const MAX_FAILING: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
-/// Runs to all destinations.
+/// A run to each destination.
 #[derive(Debug)]
 pub struct DeliveryRuns<'r, P> {
     /// The store, the HTTP client and the clocks.
     pub platform: &'r P,
     /// The destinations.
     pub destinations: &'r [Destination],
-    /// How many requests an hour the platform allows, all destinations together.
+    /// The number of requests that the platform allows in an hour, for all destinations together.
     pub max_requests_per_hour: Option<u32>,
 }
 
 impl<P: Platform> DeliveryRuns<'_, P> {
-    /// Runs to each destination that has no run, does not rest and is not paused. Gives lines for the log.
+    /// Runs to each destination that has no run, does not wait and is not paused. Returns log lines.
     pub async fn run(&self) -> Vec<String> {
         let sends = |destination: &&Destination| matches!(destination.mode, DeliveryMode::Push(_));
         let senders = u32::try_from(self.destinations.iter().filter(sends).count()).unwrap_or(u32::MAX);
-        // Each has its share, so that no two must count together.
+        // Equal shares: destinations need not count together.
         let allowed = self.max_requests_per_hour.map_or(u32::MAX, |most| (most / senders.max(1)).max(1));
         let runs = self.destinations.iter().filter_map(|destination| match &destination.mode {
             DeliveryMode::Push(push) => Some(self.run_one(destination, push, allowed)),
@@ -67,7 +67,7 @@ impl<P: Platform> DeliveryRuns<'_, P> {
                 Ok(Some(run)) => run.finish(&mut log).await,
                 Ok(None) => false,
                 Err(error) => {
-                    log.push(format!("destination {}: a delivery run did not begin: {error}", destination.name));
+                    log.push(format!("destination {}: a delivery run could not begin: {error}", destination.name));
                     false
                 }
             };
@@ -78,7 +78,7 @@ impl<P: Platform> DeliveryRuns<'_, P> {
     }
 }
 
-/// A run to one destination, which has the lease.
+/// A run to one destination. It has the lease.
 pub(super) struct DeliveryRun<'r, P> {
     pub(super) platform: &'r P,
     pub(super) destination: &'r Destination,
@@ -86,20 +86,20 @@ pub(super) struct DeliveryRun<'r, P> {
     pub(super) lease: HeldLease,
     pub(super) budget: Budget,
     pub(super) receipt: Receipt,
-    /// What the destination refused, as far as it was listed or has just been seen.
+    /// The refused events of the destination: those listed, and those of this run.
     refused: HashSet<Id>,
     pub(super) log: Vec<String>,
 }
 
-/// Why a run stops.
+/// The reason why a run stops.
 pub(super) enum Stop {
-    /// Nothing is left to send.
+    /// There is nothing left to send.
     Idle,
     /// The budget is used up.
     OutOf(OutOf),
     /// The destination is paused.
     Paused,
-    /// The destination fails, with this event.
+    /// The destination fails; this event failed last.
     Failing(Id, DeliveryFailure),
     /// The store failed.
     Store(StoreError),
@@ -111,11 +111,11 @@ impl From<StoreError> for Stop {
     }
 }
 
-/// What a step gives, unless the run stops.
+/// The result of one step of a run, unless the run stops.
 pub(super) type RunResult<T = ()> = Result<T, Stop>;
 
 impl<'r, P: Platform> DeliveryRun<'r, P> {
-    /// Begins a run, unless there is one, the destination rests or is paused.
+    /// Begins a run, unless there is one or the destination waits or is paused.
     async fn begin(
         platform: &'r P,
         destination: &'r Destination,
@@ -131,7 +131,7 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
         Ok(Some(Self { platform, destination, push, lease, budget, receipt, refused, log }))
     }
 
-    /// Runs to its end. True if another run is to begin at once.
+    /// Runs to its end. Returns whether another run must begin at once.
     async fn finish(mut self, log: &mut Vec<String>) -> bool {
         let stop = match self.work().await {
             Ok(never) => match never {},
@@ -139,14 +139,14 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
         };
         let is_idle = matches!(stop, Stop::Idle);
         let ended = self.end(stop).await;
-        // An event that came after the last look, and whose own run found this one under way.
+        // An event may have arrived after the last listing, and the run that it began found this one under way.
         let more = match ended {
             Ok(true) if is_idle => self.queue().await.map(|(_, queue)| !queue.is_empty()),
             Ok(_) => Ok(false),
             Err(error) => Err(error),
         };
         if let Err(error) = &more {
-            self.log_line(&format!("a delivery run broke off: {error}"));
+            self.log_line(&format!("a delivery run was interrupted: {error}"));
         }
         log.append(&mut self.log);
         more.unwrap_or(false)
@@ -196,7 +196,7 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
         Ok(())
     }
 
-    /// The next event of the queue that the destination wants.
+    /// The next event of the queue that passes the filter.
     async fn next(&mut self, queue: &mut Queue) -> RunResult<Option<Box<Entry>>> {
         loop {
             self.check_budget().await?;
@@ -216,7 +216,7 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
         Ok(())
     }
 
-    /// Checks what the run has left. It stands before every item, whatever becomes of the item.
+    /// Checks the budget. Call it before every item, whatever the outcome of the one before.
     pub(super) async fn check_budget(&mut self) -> RunResult {
         let (platform, name) = (self.platform, &self.destination.name);
         if !self.budget.has_time(platform) {
@@ -228,20 +228,20 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
         match self.lease.renew_if_due(platform, name).await? {
             Renewal::NotDue => Ok(()),
             Renewal::Lost => Err(Stop::OutOf(OutOf::Lease)),
-            // An administrator has paused it meanwhile.
+            // An administrator paused it meanwhile.
             Renewal::Renewed if commands::paused(platform.store(), name).await?.is_some() => Err(Stop::Paused),
             Renewal::Renewed => Ok(()),
         }
     }
 
-    /// Writes down what was delivered since the last time.
+    /// Writes down the deliveries since the last time.
     pub(super) async fn write_receipt(&mut self) -> Result<(), StoreError> {
         self.receipt.write(self.platform.store(), self.platform.now()).await?;
         self.budget.receipt_written(self.platform);
         Ok(())
     }
 
-    /// Writes down what became of an event.
+    /// Records the outcome of an event.
     pub(super) async fn record(&mut self, entry: &Entry, outcome: DeliveryOutcome) -> RunResult {
         let id = entry.key.id;
         match outcome {
@@ -254,7 +254,7 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
                 self.unlist(id).await
             }
             DeliveryOutcome::Refused(reason) => self.refuse(entry, reason).await,
-            DeliveryOutcome::Gone => self.pause("it answered 410 Gone: it wants no more events").await,
+            DeliveryOutcome::Gone => self.pause("it answered 410 Gone: it accepts no more events").await,
             DeliveryOutcome::Failed(failure) => Err(Stop::Failing(id, failure)),
         }
     }
@@ -278,7 +278,7 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
         Err(Stop::Paused)
     }
 
-    /// What was refused and is delivered by now is listed no longer. The receipt is written first.
+    /// Takes a refused event that is now delivered off the list. The receipt is written first.
     async fn unlist(&mut self, id: Id) -> RunResult {
         if self.refused.remove(&id) {
             self.write_receipt().await?;
@@ -288,16 +288,16 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
         Ok(())
     }
 
-    /// Stores the state and gives the lease back, or keeps everyone away until it is time to try again. False if the lease is another
-    /// run's by now.
+    /// Stores the state, with the wait before the next attempt, and gives the lease back. Returns false if another
+    /// run has the lease by now.
     async fn end(&mut self, stop: Stop) -> Result<bool, StoreError> {
         if matches!(stop, Stop::OutOf(OutOf::Lease)) {
-            // The other run continues the receipt that this one continued.
-            self.receipt.part();
+            // The other run continues the same stored receipt.
+            self.receipt.split_off();
             self.write_receipt().await?;
             return Ok(false);
         }
-        // What was delivered is written down also where the run breaks off.
+        // Deliveries are written down even if the run breaks off.
         let written = self.write_receipt().await;
         self.lease.state.receipt = self.receipt.id().map(|id| id.to_string());
         let (store, name, now) = (self.platform.store(), &self.destination.name, self.platform.now());
@@ -316,7 +316,7 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
         error.map_or(Ok(is_own), Err)
     }
 
-    /// The destination fails with an event: it rests, longer each time, and is paused in the end.
+    /// Records a failure: the destination waits, longer each time, and is paused in the end.
     async fn fail(&mut self, id: Id, failure: DeliveryFailure) -> Result<(), StoreError> {
         let now = self.platform.now();
         let state: &mut DestinationState = &mut self.lease.state;

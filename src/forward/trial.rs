@@ -1,7 +1,8 @@
-//! Templates are tried before anything is sent: each renders invented events of every kind that its destination wants.
+//! A trial of templates before anything is sent: each renders invented events of every kind that its destination
+//! wants.
 //!
-//! `appliance check-destinations` and the host at its start do this. The component does not: it reads its settings for each request, and
-//! a POST would pay for it.
+//! `appliance check-destinations` and the host at its start do this. The component does not: it reads its settings
+//! for each request, so every POST would pay for it.
 
 use chrono::{DateTime, Utc};
 
@@ -17,8 +18,8 @@ use crate::keys::KeyParts;
 use crate::record::Record;
 use crate::session::{Timeline, rank};
 
-/// What is wrong with the templates of destinations, in the order of the setting. Of each template and each URL, the first event that
-/// it fails for.
+/// The faults of all templates, in the order of the setting. Of each template and each URL, the first event for which
+/// it fails.
 pub fn faults(destinations: &[Destination]) -> Vec<DestinationFault> {
     let mut faults = Vec::new();
     for (number, destination) in destinations.iter().enumerate() {
@@ -40,15 +41,15 @@ pub fn faults(destinations: &[Destination]) -> Vec<DestinationFault> {
     faults
 }
 
-/// Why a destination makes no request of an event: the field that is to be changed, and the reason.
+/// The reason why no request can be built for an event, and the field to change.
 struct FaultOfEvent {
     field: &'static str,
     reason: String,
 }
 
-/// An event of no appliance, and its session as it stands then.
+/// An invented event, and its session at that moment.
 struct Invented {
-    /// Its name, and what is special about it.
+    /// Its name and special features, for messages.
     what: String,
     entry: Entry,
     session: Option<Timeline>,
@@ -62,30 +63,30 @@ impl Invented {
         let session = self.session.as_ref();
         let seen = TemplateContext { event: &record, title: key.event.title(), site: key.site.as_str(), session };
         template::path(&push.url.path, &seen).map_err(|reason| {
-            of("url", format!("cannot be sent {what}: {reason}; let external_key or events keep such events away"))
+            of("url", format!("cannot be built for {what}: {reason}; exclude such events with external_key or events"))
         })?;
         template.render(&seen).map_err(|error| {
             let reason = match error {
                 RenderError::Failed(reason) => format!("{reason}, for {what}"),
                 RenderError::NotJson(error) if template.body.contains("\"{{") => {
-                    format!("makes no valid JSON of {what}: {error}; a placeholder brings its own quotes")
+                    format!("does not make valid JSON of {what}: {error}; a placeholder brings its own quotes")
                 }
-                RenderError::NotJson(error) => format!("makes no valid JSON of {what}: {error}"),
+                RenderError::NotJson(error) => format!("does not make valid JSON of {what}: {error}"),
             };
             of("template.body", reason)
         })?;
         let made = request::request(push, &destination.secrets, &self.entry, session, NOW);
-        made.map(drop).map_err(|reason| of("url", format!("makes no request of {what}: {reason}")))
+        made.map(drop).map_err(|reason| of("url", format!("does not make a request of {what}: {reason}")))
     }
 }
 
-/// When the invented events are said to be recorded. Nothing waits for it.
+/// The time of recording of the invented events. It has no meaning.
 const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
-/// The time of the first invented event, if a destination's `from` is not later.
+/// The time of the first invented event, unless the destination's `from` is later.
 const BEGIN: u64 = 1_700_000_000;
 
-/// What events of one session have in common.
+/// The values that the events of one invented session share.
 struct Variety {
     with: &'static str,
     lsid: Option<&'static str>,
@@ -116,14 +117,14 @@ const VARIETIES: [Variety; 4] = [
         external_key: Some("\"KEY\" \\ {{ 7 * 7 }}\r\n/?#&=%41<!channel>"),
         custom: &[("quoted \"field\"", "\"a\"\r\nb"), ("{{ field }}", "")],
     },
-    // Only an event that the guide does not know can be without: the others are not made.
+    // Only an unrecognised event can be without a session: the others do not parse, and are left out.
     Variety { with: " without a session", lsid: None, name: "", external_key: Some("TRIAL-2"), custom: &[] },
 ];
 
-/// An event that the guide does not know.
+/// An event that the guide does not list.
 const UNRECOGNISED: &str = "support_conference_example";
 
-/// Those of the invented events that a filter lets through, all of them as the parser of real ones reads them.
+/// The invented events that pass a filter, parsed like real ones.
 fn invent(filter: &Filter) -> Vec<Invented> {
     let wanted = filter.events.iter().flatten().filter(|name| matches!(name, EventName::Unrecognised(_))).cloned();
     let mut names: Vec<_> = EventName::GUIDE.into_iter().chain(wanted).chain(EventName::parse(UNRECOGNISED)).collect();

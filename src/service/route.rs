@@ -1,4 +1,4 @@
-//! Where a path leads, and who answers there.
+//! Maps paths to handlers.
 
 use http::Method;
 use http::request::Parts;
@@ -13,8 +13,8 @@ use crate::platform::Platform;
 impl<P: Platform> Service<'_, P> {
     /// Answers a request.
     ///
-    /// `head` is the request without its body, or why it could not be read as one. `chunk` gives the next part of the
-    /// body and `None` at its end; it is called only once the body is wanted, and no more once it is refused.
+    /// `head` is the request without its body, or the reason why it could not be parsed. `chunk` returns the next
+    /// part of the body and `None` at its end. It is called only while the body is needed.
     pub async fn handle(
         &self,
         head: Result<Parts, http::Error>,
@@ -47,7 +47,7 @@ impl<P: Platform> Service<'_, P> {
     }
 }
 
-/// Where a path leads.
+/// The handler of a path.
 enum Route {
     /// The page, and events of the site `default`.
     Front,
@@ -77,7 +77,7 @@ impl Route {
     fn name(&self) -> &'static str {
         match self {
             Self::Front => "/",
-            // Both spellings of it.
+            // Also for `/events`, the same path without a site.
             Self::Ingest(_) => "/events/{site}",
             Self::Api(resource) => resource.name(),
             Self::OpenApi => "/openapi.yaml",
@@ -87,8 +87,8 @@ impl Route {
     }
 }
 
-/// What a path leads to, by its name in `openapi.yaml`, and the site whose events are taken there: for who counts requests, since paths
-/// are without end and these names are few. `None` where nothing is.
+/// The name of a path in `openapi.yaml`, and the site whose events it accepts. For metrics: paths are unlimited,
+/// these names are few. `None` for an unknown path.
 pub fn route_name(path: &str) -> Option<(&'static str, Option<Site>)> {
     let route = Route::parse(path).ok()?;
     let name = route.name();
@@ -100,7 +100,8 @@ pub fn route_name(path: &str) -> Option<(&'static str, Option<Site>)> {
     Some((name, site))
 }
 
-/// Whether a path is one of those that readers and administrators ask for, who may need to list all keys: for who keeps room for events.
+/// Whether a path belongs to the API of readers and administrators, whose requests may list all keys. For hosts that
+/// reserve capacity for events.
 pub fn is_for_readers(path: &str) -> bool {
     matches!(Route::parse(path), Ok(Route::Api(_)))
 }

@@ -1,16 +1,16 @@
-//! The settings: what an operator can configure, read from variables by name. A value that cannot be used is an error that names the
-//! setting, never a guess, and never repeats a secret.
+//! The settings: what an operator can configure, read from variables by name. A value that cannot be used is an error
+//! that names the setting. It is never guessed, and the error never repeats a secret.
 //!
 //! | what | file |
 //! |---|---|
 //! | the table: each setting's name, kind, default and documentation | `table.rs` |
-//! | the kinds: what a text may be, and the value that it becomes | `kinds.rs` |
-//! | the values that are types of their own | `values.rs` |
-//! | reading: all settings at once ([`Settings`]), or each when it is needed ([`Variables`]) | this file |
+//! | the kinds: which texts are allowed, and the value that they parse to | `kinds.rs` |
+//! | values with a type of their own | `values.rs` |
+//! | reading: all settings at once ([`Settings`]), or each one on demand ([`Variables`]) | this file |
 //!
-//! To add a setting: a row in `table.rs`, and what reads it in [`Variables`], with a field of [`Settings`] for its value. `tests/settings.rs`
-//! fails until `spin.toml` and `docs/operate/settings.md` say the same, and rewrites them when it is run with `UPDATE_DOCS=1`. The host
-//! knows a setting by its row alone.
+//! To add a setting, add a row to `table.rs`, a method to [`Variables`] and a field to [`Settings`].
+//! `tests/settings.rs` fails until `spin.toml` and `docs/operate/settings.md` agree with the table; run with
+//! `UPDATE_DOCS=1`, it rewrites them. The host needs no change.
 
 mod kinds;
 mod table;
@@ -37,17 +37,17 @@ pub struct Settings {
     pub invalid_events: InvalidEvents,
     /// From `max_body_bytes`.
     pub max_body_bytes: usize,
-    /// From `read_tokens`. `None`: nobody may read.
+    /// From `read_tokens`. `None`: the API is closed.
     pub read_tokens: Option<Tokens>,
-    /// From `admin_tokens`. `None`: nobody may delete, retry and pack.
+    /// From `admin_tokens`. `None`: nothing can be deleted, retried or packed on request.
     pub admin_tokens: Option<Tokens>,
     /// From `loose_events`, `key_budget`, `packing_grace` and `retention_days`.
     pub packing: Policy,
     /// From `destinations`.
     pub destinations: Vec<Destination>,
-    /// From `tick_token`. `None`: nobody may call `/tick`.
+    /// From `tick_token`. `None`: `/tick` is closed.
     pub tick_tokens: Option<Tokens>,
-    /// From `max_requests_per_hour`. `None`: any number.
+    /// From `max_requests_per_hour`. `None`: no limit.
     pub max_requests_per_hour: Option<u32>,
     /// From `delivery_runs`.
     pub delivery_runs: DeliveryRunStart,
@@ -62,22 +62,22 @@ impl Settings {
     }
 }
 
-/// A setting that cannot be used. Says which and why; never repeats a token.
+/// A setting that cannot be used: which one, and why. Never repeats a token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the setting {name} {reason}")]
 pub struct SettingsError {
-    /// The setting's name.
+    /// Its name.
     pub name: &'static str,
-    /// What is wrong with it.
+    /// What is wrong with its value.
     pub reason: String,
 }
 
-/// Gives the text of a setting by its name, `None` where it is not configured, or why it cannot be read. An empty text counts as not
-/// configured.
+/// Looks up the text of a setting by name. `None` means not configured, and so does an empty text; the error says why
+/// it could not be read.
 pub type Variable<'a> = dyn Fn(&str) -> Result<Option<String>, String> + 'a;
 
-/// The settings, each read when it is needed: in a component each is a call to its host, and an event needs few of them. A wrong one
-/// is an error of whatever needs it.
+/// The settings, each read when it is needed. In a component each read is a call to the host, and an event needs few
+/// settings. An invalid setting fails only the requests that need it.
 pub struct Variables<'a> {
     variable: &'a Variable<'a>,
     bucket: OnceCell<Result<Bucket, SettingsError>>,
@@ -90,14 +90,14 @@ impl<'a> Variables<'a> {
         Self { variable, bucket: OnceCell::new(), all: OnceCell::new() }
     }
 
-    /// All settings, read the first time.
+    /// All settings; read once.
     pub fn settings(&self) -> Result<&Settings, SettingsError> {
         self.all.get_or_init(|| self.read_all()).as_ref().map_err(Clone::clone)
     }
 
     fn read_all(&self) -> Result<Settings, SettingsError> {
         let destinations = self.destinations()?;
-        // Where there are tokens it has no effect, and is a mistake all the same.
+        // Checked even where tokens make it irrelevant: a typing error must be reported.
         self.parse(&table::INGEST_OPEN)?;
         Ok(Settings {
             ingest: self.ingest()?,
@@ -114,7 +114,7 @@ impl<'a> Variables<'a> {
         })
     }
 
-    /// [`Settings::bucket`], read the first time.
+    /// [`Settings::bucket`]; read once.
     pub fn bucket(&self) -> Result<&Bucket, SettingsError> {
         self.bucket.get_or_init(|| self.parse(&table::BUCKET)).as_ref().map_err(Clone::clone)
     }

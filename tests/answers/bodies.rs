@@ -1,10 +1,10 @@
-//! Bodies that are empty, too large, broken off or in chunks.
+//! Bodies that are empty, too large, cut off or in chunks.
 
 use super::harness::{WITH_TOKEN, assert_accepted, assert_refused};
 use crate::support::{BEGIN, GUARDED, Memory, OPEN, TOKEN, post};
 
 #[test]
-fn an_empty_body_is_refused_for_all() {
+fn an_empty_body_is_refused_with_and_without_a_token() {
     for (settings, uri) in [(OPEN, "/events"), (GUARDED, WITH_TOKEN)] {
         let store = Memory::default();
         assert_refused("no body", &post(uri).answer(&store, settings), 400, &store);
@@ -39,7 +39,7 @@ fn the_default_limit_is_131072_bytes() {
 }
 
 #[test]
-fn a_body_that_broke_off_or_is_longer_than_announced_leaves_nothing() {
+fn a_body_that_is_cut_off_or_longer_than_announced_is_not_stored() {
     for (settings, uri) in [(OPEN, "/events"), (GUARDED, WITH_TOKEN)] {
         let store = Memory::default();
         assert_refused("an error", &post(uri).body(BEGIN).broken_off().answer(&store, settings), 400, &store);
@@ -50,7 +50,7 @@ fn a_body_that_broke_off_or_is_longer_than_announced_leaves_nothing() {
     }
 }
 
-/// What comes in chunks has no length: a host that hands on both must not have half of it kept.
+/// A chunked body has no length: if a host passes on both headers, half the body must not be stored.
 #[test]
 fn a_body_in_chunks_is_read_to_its_end_whatever_length_is_announced() {
     let [first, rest] = ["event=support_conference_begin&version=1&timestamp=1700000000&lsid=1", "23"];

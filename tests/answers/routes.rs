@@ -36,7 +36,7 @@ fn an_unknown_path_is_not_found() {
 }
 
 #[test]
-fn another_method_is_told_which_one_is_taken() {
+fn a_wrong_method_is_answered_with_the_allowed_ones() {
     let cases = [("GET", "/events", "POST"), ("PUT", "/events", "POST"), ("DELETE", "/events/a", "POST")];
     for (method, path, allow) in
         cases.into_iter().chain([("POST", "/health", "GET, HEAD"), ("BREW", "/", "GET, HEAD, POST")])
@@ -49,7 +49,7 @@ fn another_method_is_told_which_one_is_taken() {
 }
 
 #[test]
-fn what_cannot_be_read_as_a_request_is_refused() {
+fn an_unreadable_request_is_refused() {
     let store = Memory::default();
     assert_refused("a path with a blank", &post("/events x").body(BEGIN).answer(&store, OPEN), 400, &store);
     assert_refused("no path", &post("").body(BEGIN).answer(&store, OPEN), 400, &store);

@@ -5,7 +5,7 @@ use crate::support::{Memory, TOKEN, call};
 use serde_json::{Value, json};
 
 #[test]
-fn who_pulls_gets_what_is_pending_until_it_is_acknowledged() {
+fn pending_events_are_returned_until_they_are_acknowledged() {
     let recipient = ForwardingRecipient::new(
         json!([{ "name": "puller", "format": "pull", "secret": SECRET, "external_key": "absent" }]),
     );
@@ -49,7 +49,7 @@ fn who_pulls_gets_what_is_pending_until_it_is_acknowledged() {
 }
 
 #[test]
-fn where_ticks_see_to_rounds_an_answer_begins_none() {
+fn with_on_ticks_an_answer_begins_no_delivery_run() {
     let mut recipient = ForwardingRecipient::with_desk();
     recipient.more = vec![("delivery_runs", "on-ticks")];
     let id = recipient.take(&event(1));
@@ -60,7 +60,7 @@ fn where_ticks_see_to_rounds_an_answer_begins_none() {
 }
 
 #[test]
-fn who_may_do_what_is_asked_first() {
+fn authorization_is_checked_first() {
     let recipient = ForwardingRecipient::with_desk();
     for (method, uri) in [
         ("GET", "/api/destinations"),

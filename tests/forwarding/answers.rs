@@ -1,4 +1,4 @@
-//! What an answer means, what is shown of it, and how long it is waited for.
+//! The effect of each answer, the text that is shown of it, and the timeouts.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::recipient::{ForwardingRecipient, SECRET, event};
 use crate::support::{Rest, Says, ScriptedAnswer, Ways};
 
-/// What becomes of a request to this destination, and how long that takes.
+/// The outcome of a request to this destination.
 fn outcome_at(destination: &Value, says: Says, ways: &Ways) -> DeliveryOutcome {
     let destination = Destination::read_all(&json!([destination]).to_string()).unwrap().remove(0);
     let DeliveryMode::Push(push) = &destination.mode else { panic!("nothing is sent to {destination:?}") };
@@ -39,7 +39,7 @@ fn failure(destination: &Value, says: impl Into<Says>) -> DeliveryFailure {
 }
 
 #[test]
-fn the_status_line_decides_whatever_becomes_of_the_body() {
+fn the_status_line_decides_regardless_of_the_body() {
     let two = || ScriptedAnswer::new(200).body("ok");
     let cases = [
         ("two bytes of ten, and it hangs", two().header("content-length", "10").then(Rest::Hangs), 1),
@@ -66,13 +66,13 @@ fn the_status_line_decides_whatever_becomes_of_the_body() {
         let taken = recipient.ways.taken.get();
         assert!(taken <= 4_096 || what == "a large chunk", "{what}: {taken} bytes");
     }
-    // A failure is one, too, before its body ends.
+    // A failure counts before its body ends, too.
     let slow = ScriptedAnswer::new(503).header("retry-after", "7").body("later").then(Rest::Hangs);
     assert_eq!(failure(&desk(), slow).retry_after, Some(Duration::from_secs(7)));
 }
 
 #[test]
-fn an_answer_that_says_why_is_shown() {
+fn the_beginning_of_an_answer_is_shown() {
     let (long, shown, faces) = ("ä".repeat(5_000), "ä".repeat(200), "\u{1f600}".repeat(200));
     let more_faces = faces.repeat(2);
     let cases: [(&[u8], Option<&str>); 13] = [
@@ -105,7 +105,7 @@ fn an_answer_that_says_why_is_shown() {
         assert_eq!(failure.reason, format!("it answered 500 Internal Server Error{after}"), "{shown}");
     }
     assert_eq!(failure(&desk(), ScriptedAnswer::new(599)).reason, "it answered 599");
-    // In the list of what was refused, and as the last error.
+    // The list of refused events and the last error show it.
     let recipient = ForwardingRecipient::with_desk();
     recipient.ways.say([ScriptedAnswer::new(400).body("issue is ").body("locked")]);
     recipient.take(&event(1));
@@ -115,7 +115,7 @@ fn an_answer_that_says_why_is_shown() {
 }
 
 #[test]
-fn nothing_secret_is_shown_of_an_answer_that_repeats_what_it_was_sent() {
+fn secrets_that_an_answer_repeats_are_hidden() {
     let destination = json!({
         "name": "desk",
         "url": "https://desk.example/services/T0000/B0000/XYZZYxyzzyXYZZYxyzzy?token=PLUGH%20plugh&a=b",
@@ -145,15 +145,15 @@ fn nothing_secret_is_shown_of_an_answer_that_repeats_what_it_was_sent() {
     for body in bodies {
         for status in [200, 400, 401, 503] {
             let shown = format!("{:?}", outcome(&destination, ScriptedAnswer::new(status).body(body)));
-            let told = secrets.iter().find(|secret| shown.contains(*secret));
-            assert!(told.is_none() && shown.contains('…'), "{status} {body:?}: {shown}");
+            let leaked = secrets.iter().find(|secret| shown.contains(*secret));
+            assert!(leaked.is_none() && shown.contains('…'), "{status} {body:?}: {shown}");
         }
     }
-    // Where the first 200 characters end within it.
+    // The first 200 characters end within the secret.
     let cut = format!("{}ZnJvYm96ejpwbG92ZXI=", "x".repeat(190));
     let shown = format!("{:?}", outcome(&destination, ScriptedAnswer::new(400).body(cut)));
     assert!(!shown.contains("ZnJv"), "{shown}");
-    // What a template puts into the path is the event's. What stands around it is not.
+    // The value in the path is the event's. The text around it is secret.
     let templated = json!({
         "name": "desk", "format": "template", "template": "jira", "url":
         "https://desk.example/plughplugh/{{ event.data.external_key }}/comment?key=xyzzy",
@@ -164,7 +164,7 @@ fn nothing_secret_is_shown_of_an_answer_that_repeats_what_it_was_sent() {
 }
 
 #[test]
-fn a_destination_that_is_set_up_wrongly_fails_and_says_what_to_change() {
+fn a_misconfigured_destination_fails_with_advice() {
     let with = |field: &str, value: Value| {
         let mut destination = desk();
         destination[field] = value;
@@ -188,14 +188,14 @@ fn a_destination_that_is_set_up_wrongly_fails_and_says_what_to_change() {
         (desk(), location(308, "?PLUGH"), redirects("another path of its own")),
         (desk(), location(308, ""), redirects("another path of its own")),
         (desk(), location(308, "https://desk.example:443/PLUGH"), redirects("another path of its own")),
-        (desk(), location(308, "javascript:PLUGH"), redirects("no valid Location")),
-        (desk(), location(308, "ftp://new.example/PLUGH"), redirects("no valid Location")),
-        (desk(), location(308, "https://new.example:99999/PLUGH"), redirects("no valid Location")),
-        (desk(), location(308, "https://PLUGH PLUGH/"), redirects("no valid Location")),
-        (desk(), location(308, "https://"), redirects("no valid Location")),
-        (desk(), ScriptedAnswer::new(300).body("PLUGH"), redirects("no valid Location")),
-        (desk(), ScriptedAnswer::new(304), redirects("no valid Location")),
-        (desk(), ScriptedAnswer::new(401), "it wants credentials: set headers.Authorization".to_owned()),
+        (desk(), location(308, "javascript:PLUGH"), redirects("a missing or invalid Location")),
+        (desk(), location(308, "ftp://new.example/PLUGH"), redirects("a missing or invalid Location")),
+        (desk(), location(308, "https://new.example:99999/PLUGH"), redirects("a missing or invalid Location")),
+        (desk(), location(308, "https://PLUGH PLUGH/"), redirects("a missing or invalid Location")),
+        (desk(), location(308, "https://"), redirects("a missing or invalid Location")),
+        (desk(), ScriptedAnswer::new(300).body("PLUGH"), redirects("a missing or invalid Location")),
+        (desk(), ScriptedAnswer::new(304), redirects("a missing or invalid Location")),
+        (desk(), ScriptedAnswer::new(401), "it requires credentials: set headers.Authorization".to_owned()),
         (
             key.clone(),
             ScriptedAnswer::new(401),
@@ -210,15 +210,14 @@ fn a_destination_that_is_set_up_wrongly_fails_and_says_what_to_change() {
         (
             key,
             ScriptedAnswer::new(403),
-            "this may not be sent there: check url and headers.Authorization, and whether a firewall is on the way"
-                .to_owned(),
+            "it forbids this request: check url and headers.Authorization, and whether a firewall blocks it".to_owned(),
         ),
-        (desk(), ScriptedAnswer::new(405), "it does not take the method POST: correct url".to_owned()),
-        (put, ScriptedAnswer::new(405), "it does not take the method PUT: correct url or template.method".to_owned()),
+        (desk(), ScriptedAnswer::new(405), "it does not accept the method POST: correct url".to_owned()),
+        (put, ScriptedAnswer::new(405), "it does not accept the method PUT: correct url or template.method".to_owned()),
         (
             desk(),
             ScriptedAnswer::new(407),
-            "a proxy on the way wants credentials: set them where the host's proxy is set (HTTPS_PROXY)".to_owned(),
+            "a proxy requires credentials: set them where the host's proxy is set (HTTPS_PROXY)".to_owned(),
         ),
     ];
     for (destination, answer, advice) in cases {
@@ -232,13 +231,17 @@ fn a_destination_that_is_set_up_wrongly_fails_and_says_what_to_change() {
         words.reason,
         "it answered 401 Unauthorized; it does not accept the credentials: correct secret: signature is too old"
     );
-    // At once, and nothing is refused meanwhile.
+    // It fails at once, and refuses nothing.
     for status in [301, 308, 401, 403, 405, 407] {
         let recipient = ForwardingRecipient::with_desk();
         *recipient.ways.always.borrow_mut() = Says::Status(status);
         let ids: Vec<_> = (0..3).map(|number| recipient.take(&event(number))).collect();
-        let told = recipient.status("desk");
-        assert_eq!((&told["state"], &told["refused"]), (&json!("failing"), &json!(0)), "{status}: {told}");
+        let shown_status = recipient.status("desk");
+        assert_eq!(
+            (&shown_status["state"], &shown_status["refused"]),
+            (&json!("failing"), &json!(0)),
+            "{status}: {shown_status}"
+        );
         assert_eq!(recipient.ways.take_ids(), ids[..1], "{status}");
         *recipient.ways.always.borrow_mut() = Says::Status(200);
         recipient.ways.pass_time(Duration::from_secs(6));
@@ -248,7 +251,7 @@ fn a_destination_that_is_set_up_wrongly_fails_and_says_what_to_change() {
 }
 
 #[test]
-fn retry_after_is_obeyed_in_each_of_its_forms() {
+fn retry_after_is_obeyed_in_all_forms() {
     let now: DateTime<Utc> = "2026-11-28T13:43:51Z".parse().unwrap();
     let cases: [(&[&str], Option<u64>); 33] = [
         (&["Sat, 28 Nov 2026 13:44:51 GMT"], Some(60)),
@@ -301,7 +304,7 @@ fn retry_after_is_obeyed_in_each_of_its_forms() {
 }
 
 #[test]
-fn a_failure_is_known_that_may_be_of_the_event() {
+fn failures_that_may_be_caused_by_the_event_are_recognised() {
     let cases = [
         (Says::Status(500), true),
         (Says::Status(502), true),

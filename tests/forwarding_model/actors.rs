@@ -1,4 +1,4 @@
-//! Who takes, forwards and administers.
+//! The actors: they receive events, begin delivery runs, and administer.
 
 use super::given::{DAY, DESTINATIONS, HOUR, MINUTE, SECOND, setting};
 use super::seen::{SimulatedPlatform, Who};
@@ -12,7 +12,7 @@ use outbound_events::service::Service;
 use outbound_events::settings::Variables;
 use serde_json::Value;
 
-/// The machine of the administrator.
+/// The number of the administrator's machine.
 const OFFICE: usize = 2;
 
 /// A run to each destination.
@@ -30,10 +30,10 @@ async fn run_to(world: &ForwardingWorld, destination: usize, machine: usize) {
     world.history.borrow_mut().ends(moment, world.time.now() - began, &log, &world.events);
 }
 
-/// Begins runs again and again: often on the second, as every machine does, and mostly when something is due.
+/// Begins runs repeatedly: often on the second, as every machine does, and mostly when something is due.
 pub(super) fn ticker(world: &ForwardingWorld, machine: usize, mut random: Rng) -> ModelActor<'_> {
     Box::pin(async move {
-        // A process that died is there again at once, or after a while.
+        // A process that died restarts at once, or after a while.
         let down = if random.bool() { random.u64(..4) * SECOND } else { random.u64(..HOUR) };
         world.time.sleep(down).await;
         loop {
@@ -51,7 +51,7 @@ pub(super) fn ticker(world: &ForwardingWorld, machine: usize, mut random: Rng) -
     })
 }
 
-/// Takes what is not there yet, some of it not in the order of its time; after some, runs begin on the same machine.
+/// Receives new events, some not in the order of their times. Sometimes begins runs on the same machine.
 pub(super) fn taker(world: &ForwardingWorld, numbers: Vec<usize>, time: u64, mut random: Rng) -> ModelActor<'_> {
     Box::pin(async move {
         let each = time / (numbers.len() as u64 + 1);
@@ -65,7 +65,7 @@ pub(super) fn taker(world: &ForwardingWorld, numbers: Vec<usize>, time: u64, mut
     })
 }
 
-/// What the service answers an administrator.
+/// Sends an administrator's request to the service.
 pub(super) async fn asks(world: &ForwardingWorld, method: &str, path: &str) -> (u16, Value) {
     let platform = SimulatedPlatform { world, who: Who::Administrator, machine: OFFICE };
     let request = http::Request::builder().method(method).uri(path).header("authorization", format!("Bearer {TOKEN}"));
@@ -84,7 +84,7 @@ pub(super) async fn asks(world: &ForwardingWorld, method: &str, path: &str) -> (
     (response.status().as_u16(), serde_json::from_slice(response.body()).unwrap_or_default())
 }
 
-/// Skips what a destination is sent first.
+/// Skips the first pending event of a destination.
 pub(super) async fn skip(world: &ForwardingWorld, destination: usize) {
     may_skip(world, destination);
     asks(world, "POST", &format!("/api/destinations/{}/skip", DESTINATIONS[destination])).await;
@@ -96,13 +96,13 @@ fn may_skip(world: &ForwardingWorld, destination: usize) {
     world.history.borrow_mut().skipped.extend(first.map(|id| (destination, id)));
 }
 
-/// Has an event that was refused sent once more.
+/// Retries a refused event.
 pub(super) async fn retry(world: &ForwardingWorld, destination: usize, id: &str) {
     let name = DESTINATIONS[destination];
     asks(world, "POST", &format!("/api/destinations/{name}/refused/{id}/retry")).await;
 }
 
-/// Does what an administrator does, at random.
+/// An administrator who gives random commands.
 pub(super) fn administrator(world: &ForwardingWorld, time: u64, mut random: Rng) -> ModelActor<'_> {
     Box::pin(async move {
         for _ in 0..random.usize(1..8) {

@@ -1,4 +1,4 @@
-//! What a schedule is given: how fast its store is, how wrong its clocks are, its destinations and its events.
+//! The parameters of a schedule: the speed of its store, the errors of its clocks, its destinations and events.
 
 use crate::support::now;
 use fastrand::Rng;
@@ -14,26 +14,26 @@ pub(super) const MINUTE: u64 = 60 * SECOND;
 pub(super) const HOUR: u64 = 60 * MINUTE;
 pub(super) const DAY: u64 = 24 * HOUR;
 
-/// What a schedule runs on.
+/// The parameters of a schedule.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scenario {
     pub(super) pace: StorePace,
-    /// Whether clocks are set, either way and at any time.
+    /// Whether clocks step, either way and at any time.
     pub(super) clocks_step: bool,
     /// Whether an administrator pauses, resumes, skips, retries and replays.
     pub(super) administrator: bool,
-    /// Whether there are some hundred loose events of which few are wanted.
+    /// Whether there are some hundred loose events, few of which pass the filters.
     pub(super) filtered: bool,
 }
 
-/// How long a call of the store takes.
+/// The duration of a call to the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StorePace {
-    /// Whole milliseconds, three at most: so two runs that start together stay together.
+    /// Whole milliseconds, at most three, so that runs that begin together stay together.
     Quick,
     /// 20 to 60 ms.
     Even,
-    /// 5 to 20 ms, and now and then up to two seconds.
+    /// 5 to 20 ms, and sometimes up to two seconds.
     Slow,
 }
 
@@ -66,16 +66,16 @@ impl StorePace {
 }
 
 impl Scenario {
-    /// Whether calls are so quick, and clocks so right, that no two runs may ever have the lease.
+    /// Whether calls are quick enough, and clocks right enough, that two runs must never have the lease at once.
     pub(super) fn is_exact(&self) -> bool {
         self.pace == StorePace::Quick && !self.clocks_step && !self.administrator
     }
 }
 
-/// Destinations by their numbers.
+/// The names of the destinations, by number.
 pub(super) const DESTINATIONS: [&str; 2] = ["first", "second"];
 
-/// What the external key begins with of what each wants, where they are filtered.
+/// The prefix filter of each destination, if they have filters.
 const PREFIXES: [&str; 2] = ["INC-", "INC-1"];
 
 /// The setting `destinations`.
@@ -95,21 +95,22 @@ pub(super) fn destinations(scenario: &Scenario) -> Vec<Destination> {
     Destination::read_all(&setting(scenario)).unwrap()
 }
 
-/// An event, and what a destination is to make of it.
+/// An event, and its expected outcome at each destination.
 #[derive(Clone, Debug)]
 pub(super) struct ModelEvent {
     pub(super) id: String,
     pub(super) key: String,
     pub(super) value: Vec<u8>,
-    /// Which destinations want it.
+    /// Which destinations get it.
     pub(super) is_wanted: [bool; 2],
-    /// Which of them answer 500 to it, always.
+    /// Which destinations always answer 500 to it.
     pub(super) is_poison: [bool; 2],
     /// Whether its record cannot be read.
     pub(super) is_damaged: bool,
 }
 
-/// The events of a schedule in the order of their times, which all differ. The last [`FRESH`] arrive when all is calm.
+/// The events of a schedule in the order of their times, which all differ. The last [`FRESH`] arrive after the faults
+/// have ended.
 pub(super) fn events(scenario: &Scenario, random: &mut Rng) -> Vec<ModelEvent> {
     let many = if scenario.filtered { random.usize(300..600) } else { random.usize(8..50) };
     let has_poison = random.bool();
@@ -130,7 +131,7 @@ pub(super) fn events(scenario: &Scenario, random: &mut Rng) -> Vec<ModelEvent> {
         let is_wanted = PREFIXES.map(|prefix| !is_damaged && (!scenario.filtered || external_key.starts_with(prefix)));
         let mut is_poison = [false; 2];
         for destination in 0..2 {
-            // Where two follow each other there is nothing that the second attempt could be compared with.
+            // Two in a row could not be told apart: the second attempt has no comparison.
             let before = events.iter().rev().find(|event| event.is_wanted[destination]);
             let is_alone = before.is_none_or(|event| !event.is_poison[destination]);
             is_poison[destination] =
@@ -149,5 +150,5 @@ pub(super) fn events(scenario: &Scenario, random: &mut Rng) -> Vec<ModelEvent> {
     events
 }
 
-/// How many events arrive when all is calm. All are wanted, and none is poison.
+/// The number of events that arrive after the faults have ended. All pass the filters, and none is poison.
 pub(super) const FRESH: usize = 4;

@@ -1,4 +1,4 @@
-//! One schedule, from a store with some events to one where all is calm.
+//! One schedule, from a store with some events to the end of all faults.
 
 use std::cell::RefCell;
 
@@ -8,7 +8,7 @@ use super::simulation::{ActorSlot, act};
 use super::world::ForwardingWorld;
 use fastrand::Rng;
 
-/// One schedule. Panics where a promise is broken.
+/// Runs one schedule. Panics if a rule is broken.
 pub(super) fn run(seed: u64, scenario: Scenario) {
     let mut random = Rng::with_seed(seed);
     let events = events(&scenario, &mut random);
@@ -31,7 +31,7 @@ pub(super) fn run(seed: u64, scenario: Scenario) {
         roles.push(ActorSlot::lasting(administrator(&world, time, random.fork())));
     }
     act(&world.time, &mut roles, time, &mut random, deadly, |random| world.set_clock(random));
-    // Whatever is under way dies.
+    // Everything under way dies.
     drop(roles);
     holds(&world, seed);
     if scenario.is_exact() && deadly == 0 {
@@ -45,7 +45,7 @@ fn holds(world: &ForwardingWorld, seed: u64) {
     assert!(broken.is_empty(), "seed {seed}: {broken:#?}");
 }
 
-/// Nothing is sent twice unless nobody heard of the first time.
+/// No event is sent twice, unless the first answer did not arrive.
 fn is_sent_once(world: &ForwardingWorld, seed: u64) {
     for (receiver, name) in world.receivers.borrow().iter().zip(DESTINATIONS) {
         for (id, times) in &receiver.taken {
@@ -55,7 +55,7 @@ fn is_sent_once(world: &ForwardingWorld, seed: u64) {
     }
 }
 
-/// Receivers are well, clocks are right, and nobody dies: everything that is wanted arrives, and nothing fails.
+/// Receivers are well, clocks are right, and nothing dies: all events must arrive, and nothing must fail.
 fn calm_down(world: &ForwardingWorld, random: &mut Rng, seed: u64) {
     world.set_all_clocks_right();
     world.receivers.borrow_mut().iter_mut().for_each(|receiver| receiver.calm_down());
@@ -75,7 +75,7 @@ fn calm_down(world: &ForwardingWorld, random: &mut Rng, seed: u64) {
             assert!(is_taken || is_refused || is_skipped, "seed {seed}: {name} never got {}", event.key);
         }
     }
-    // What it refused by mistake it takes now.
+    // It now accepts the events that it refused in a bad mood.
     alone(Box::pin(async move {
         for number in 0..2 {
             for event in world.events.iter().filter(|event| !event.is_poison[number] && refused(event, number)) {
@@ -96,7 +96,7 @@ fn calm_down(world: &ForwardingWorld, random: &mut Rng, seed: u64) {
     assert_eq!(world.history.borrow().reports, reports, "seed {seed}: what cannot be read is said again");
 }
 
-/// Runs until nothing is left to do.
+/// Runs until there is nothing to do.
 async fn settles(world: &ForwardingWorld, seed: u64) {
     let mut shown = Vec::new();
     for turn in 0..400 {
@@ -111,7 +111,7 @@ async fn settles(world: &ForwardingWorld, seed: u64) {
             if shown[number]["state"] == "paused" {
                 asks(world, "POST", &format!("/api/destinations/{name}/resume")).await;
             }
-            // Two that fail beside each other are for an administrator to pass.
+            // An administrator must skip two adjacent failing events.
             let both = world.pending(number).iter().take(2).filter(|event| event.is_poison[number]).count() == 2;
             if turn > 20 && both {
                 skip(world, number).await;

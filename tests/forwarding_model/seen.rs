@@ -1,4 +1,4 @@
-//! The platform as a run or an administrator sees it.
+//! The platform of a run or an administrator.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use outbound_events::http_client::{HttpClient, NotSent, ResponseBody};
 use outbound_events::platform::Platform;
 use outbound_events::store::{Store, StoreError};
 
-/// Who acts.
+/// The actor that uses the platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Who {
     /// A run to one destination.
@@ -24,12 +24,13 @@ pub(super) enum Who {
 pub(super) struct SimulatedPlatform<'w> {
     pub(super) world: &'w ForwardingWorld,
     pub(super) who: Who,
-    /// Whose clock it reads.
+    /// The machine whose clock it reads.
     pub(super) machine: usize,
 }
 
 impl<'w> SimulatedPlatform<'w> {
-    /// A call of the store takes its time, and is done at any moment of it: who dies meanwhile may have done it or not.
+    /// A call to the store takes time, and happens at any moment of it: an actor that dies meanwhile may have done it
+    /// or not.
     async fn call<T>(&self, does: impl FnOnce() -> T) -> T {
         let (before, after) = {
             let random = &mut *self.world.random.borrow_mut();
@@ -42,7 +43,7 @@ impl<'w> SimulatedPlatform<'w> {
         done
     }
 
-    /// The run, if it is one, and if `key` begins like this followed by its destination.
+    /// The run, if the actor is one, and if `key` is `begins` followed by its destination.
     fn of_run(&self, key: &str, begins: &str) -> Option<Moment<'w>> {
         let Who::Run(run, destination) = self.who else { return None };
         let rest = key.strip_prefix(begins)?.strip_prefix(DESTINATIONS[destination])?;
@@ -137,7 +138,7 @@ impl Platform for SimulatedPlatform<'_> {
 }
 
 impl SimulatedPlatform<'_> {
-    /// What a receiver says to an event, if it says anything, and after the time that the way there and back takes.
+    /// The receiver's answer to an event, after the time that request and answer take.
     async fn asks(&self, destination: usize, id: &str) -> ReceiverReply {
         let way = || self.world.random.borrow_mut().u64(..20) * MILLISECOND;
         self.world.time.sleep(way()).await;
@@ -192,7 +193,7 @@ impl<'w> HttpClient for SimulatedPlatform<'w> {
     }
 }
 
-/// A body of no bytes, of which some never end.
+/// An empty body, which sometimes never ends.
 pub(super) struct SimulatedBody<'w> {
     world: &'w ForwardingWorld,
     ends: bool,
@@ -207,7 +208,7 @@ impl ResponseBody for SimulatedBody<'_> {
     }
 }
 
-/// How long a request takes, up to where it is dropped.
+/// Measures a request until it is dropped.
 struct Longest<'w> {
     world: &'w ForwardingWorld,
     run: RunNumber,
@@ -217,7 +218,7 @@ struct Longest<'w> {
 impl Drop for Longest<'_> {
     fn drop(&mut self) {
         let took = self.world.time.now() - self.began;
-        // A request that is given up later than that is the run's own fault.
+        // If a request is dropped later than that, the run is at fault.
         let took = took.min(17 * SECOND);
         let mut history = self.world.history.borrow_mut();
         let longest = history.longest.entry(self.run).or_default();

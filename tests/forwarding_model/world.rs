@@ -12,10 +12,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
 use outbound_events::forward::destination::Destination;
 
-/// How many machines there are, each with a clock: two that run, one of the administrator.
+/// The number of machines, each with a clock: two for runs, one for the administrator.
 pub(super) const MACHINES: usize = 3;
 
-/// By how many seconds a clock may be wrong.
+/// The possible errors of a clock, in seconds.
 const WRONG_BY: [i64; 9] = [0, 0, -10, 10, 3_600, -3_600, 864_000, 400 * 86_400, -300 * 86_400];
 
 pub(super) struct ForwardingWorld {
@@ -27,7 +27,7 @@ pub(super) struct ForwardingWorld {
     pub(super) values: RefCell<BTreeMap<String, Vec<u8>>>,
     pub(super) receivers: RefCell<[ModelReceiver; 2]>,
     pub(super) history: RefCell<History>,
-    /// By how many seconds the clock of each machine is wrong.
+    /// The error of each machine's clock, in seconds.
     wrong_by: RefCell<[i64; MACHINES]>,
     runs: Cell<RunNumber>,
 }
@@ -48,19 +48,19 @@ impl ForwardingWorld {
         }
     }
 
-    /// The number of a run that begins.
+    /// A new number for a run.
     pub(super) fn next_run(&self) -> RunNumber {
         self.runs.set(self.runs.get() + 1);
         self.runs.get()
     }
 
-    /// What the clock of a machine reads.
+    /// The reading of a machine's clock.
     pub(super) fn clock(&self, machine: usize) -> DateTime<Utc> {
         let passed = TimeDelta::microseconds(i64::try_from(self.time.now()).unwrap());
         now() + passed + TimeDelta::seconds(self.wrong_by.borrow()[machine])
     }
 
-    /// Sets the clock of some machine.
+    /// Steps the clock of a random machine.
     pub(super) fn set_clock(&self, random: &mut Rng) {
         if self.scenario.clocks_step {
             self.wrong_by.borrow_mut()[random.usize(..MACHINES)] = *random.choice(&WRONG_BY).unwrap();
@@ -71,7 +71,7 @@ impl ForwardingWorld {
         *self.wrong_by.borrow_mut() = [0; MACHINES];
     }
 
-    /// When the stored wait of a destination is over, by a clock that is right, if it waits.
+    /// When the stored wait of a destination ends, by a right clock, if it waits.
     pub(super) fn rests_until(&self, destination: usize) -> Option<u64> {
         let values = self.values.borrow();
         let state = values.get(&format!("round.{}", DESTINATIONS[destination]))?;
@@ -84,7 +84,7 @@ impl ForwardingWorld {
         self.events.iter().find(|event| event.id == id).unwrap()
     }
 
-    /// What a destination is still to get, oldest first.
+    /// The pending events of a destination, oldest first.
     pub(super) fn pending(&self, destination: usize) -> Vec<&ModelEvent> {
         let (values, receivers) = (self.values.borrow(), self.receivers.borrow());
         let is_pending = |event: &&ModelEvent| {
@@ -102,7 +102,7 @@ impl ForwardingWorld {
         self.values.borrow_mut().insert(event.key.clone(), event.value.clone());
     }
 
-    /// Whether an event is there.
+    /// Whether an event has arrived.
     pub(super) fn has(&self, event: &ModelEvent) -> bool {
         self.values.borrow().contains_key(&event.key)
     }

@@ -16,7 +16,7 @@ fn the_page_runs_its_own_script_and_nothing_else() {
             reply.body.split(&format!("<{element}>")).nth(1).unwrap().split(&format!("</{element}>")).next().unwrap();
         let hash = STANDARD.encode(Sha256::digest(inside));
         assert!(policy.contains(&format!("{source} 'sha256-{hash}';")), "{policy}");
-        // One of each, and the policy knows no other.
+        // There is one of each, and the policy allows no other.
         assert_eq!(reply.body.matches(&format!("<{element}")).count(), 1);
     }
     assert!(policy.starts_with("default-src 'none';") && policy.contains("connect-src 'self'"), "{policy}");
@@ -56,7 +56,7 @@ fn the_description_names_every_path() {
 }
 
 #[test]
-fn a_path_is_counted_under_the_name_that_the_description_has_for_it() {
+fn route_names_match_the_description() {
     let id = "2f05d53ae1bf5e405e85fc15be441e99";
     let described = described();
     assert!(described.len() > 20, "{described:?}");
@@ -74,7 +74,7 @@ fn a_path_is_counted_under_the_name_that_the_description_has_for_it() {
 }
 
 #[test]
-fn a_site_is_named_where_its_events_are_taken_and_nowhere_else() {
+fn only_ingest_paths_have_a_site() {
     for (path, site) in
         [("/", "default"), ("/events", "default"), ("/events/hq", "hq"), ("/api/sessions/hq/x", ""), ("/tick", "")]
     {

@@ -1,4 +1,4 @@
-//! A store of which one call does not succeed.
+//! A store with one call that fails.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -7,20 +7,20 @@ use outbound_events::store::{Store, StoreError};
 
 use super::memory::Memory;
 
-/// What can become of a call.
+/// The ways in which a call can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreFault {
-    /// Nothing is done, and the store says so.
+    /// Nothing is done, and the store reports an error.
     Refused,
-    /// It is done, and the store says that it failed.
+    /// The call is done, and the store reports an error.
     AnswerLost,
-    /// Nothing is done, and no answer comes.
+    /// Nothing is done, and the store does not answer.
     Hangs,
-    /// It is done, and no answer comes.
+    /// The call is done, and the store does not answer.
     HangsWhenDone,
 }
 
-/// A store whose call number `at`, counted from 0, does not succeed; every other does.
+/// A store whose call number `at`, counted from 0, fails; all others succeed.
 pub struct FailingStore {
     pub inner: Memory,
     fault: StoreFault,
@@ -34,7 +34,7 @@ impl FailingStore {
         Self { inner, fault, at, calls: Cell::new(0) }
     }
 
-    /// How often it was called.
+    /// The number of calls.
     pub fn calls(&self) -> usize {
         self.calls.get()
     }

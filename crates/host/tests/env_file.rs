@@ -184,11 +184,11 @@ fn destinations_come_from_a_file_of_their_own_too() {
     let quoted_twice = template.replace("{{ title }}", "\\\"{{ title }}\\\"");
     let faults = [
         ("[{\"name\": \"a\"}]".to_owned(), "the setting destinations [0].url"),
-        ("[".to_owned(), "is no JSON"),
+        ("[".to_owned(), "is not valid JSON"),
         // Found by invented events, before anything is sent.
         (
             format!("[{{ \"name\": \"a\", {destination}: {quoted_twice} }}]"),
-            "the setting destinations [0].template.body makes no valid JSON of support_conference_begin: ",
+            "the setting destinations [0].template.body does not make valid JSON of support_conference_begin: ",
         ),
     ];
     for (text, expected) in faults {

@@ -1,4 +1,4 @@
-//! Reads the setting `destinations`, and reports all its faults at once, each with its place.
+//! Parses the setting `destinations`, and reports all its faults at once, each with its place.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,19 +13,22 @@ use crate::forward::template::{self, RequestTemplate};
 use crate::identity::{DestinationName, Site};
 
 impl Destination {
-    /// Reads the setting. `Err` has every fault.
+    /// Parses the setting. The error has all faults.
     pub fn read_all(text: &str) -> Result<Vec<Self>, Vec<DestinationFault>> {
         if text.trim().is_empty() {
             return Ok(Vec::new());
         }
         let value: Value = serde_json::from_str(text).map_err(|error| {
-            // Line and column; what stands there may be a secret.
-            vec![DestinationFault { place: String::new(), reason: format!("is no JSON: {}", without_text(&error)) }]
+            // Only line and column: the text there may be a secret.
+            vec![DestinationFault {
+                place: String::new(),
+                reason: format!("is not valid JSON: {}", without_text(&error)),
+            }]
         })?;
         let Value::Array(all) = value else {
             return Err(vec![DestinationFault {
                 place: String::new(),
-                reason: "is no array of destinations".to_owned(),
+                reason: "is not an array of destinations".to_owned(),
             }]);
         };
         let mut faults = Vec::new();
@@ -33,7 +36,7 @@ impl Destination {
         for (number, value) in all.iter().enumerate() {
             let place = format!("[{number}]");
             let Value::Object(object) = value else {
-                faults.push(DestinationFault { place, reason: "is no object".to_owned() });
+                faults.push(DestinationFault { place, reason: "is not an object".to_owned() });
                 continue;
             };
             let Some(destination) = (Fields { place: &place, object, faults: &mut faults }).destination() else {
@@ -52,24 +55,24 @@ impl Destination {
     }
 }
 
-/// How many destinations there may be: each has a request under way, and keys of its own.
+/// The largest number of destinations: each has a request under way, and keys of its own.
 const MOST: usize = 32;
 
 fn without_text(error: &serde_json::Error) -> String {
     format!("line {}, column {}", error.line(), error.column())
 }
 
-/// What is wrong with the setting, and where.
+/// A fault of the setting, and its place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("destinations{place} {reason}")]
 pub struct DestinationFault {
-    /// Where: `[1].url`, or nothing where it is about the whole.
+    /// The place, such as `[1].url`. Empty for the setting as a whole.
     pub place: String,
-    /// What. Repeats no secret.
+    /// The fault. Repeats no secret.
     pub reason: String,
 }
 
-/// An object of the setting, and what was found wrong so far.
+/// An object of the setting, and the faults found so far.
 struct Fields<'f> {
     place: &'f str,
     object: &'f Map<String, Value>,
@@ -83,7 +86,7 @@ impl Fields<'_> {
     fn destination(&mut self) -> Option<Destination> {
         let unknown: Vec<_> = self.object.keys().filter(|name| !FIELDS.contains(&name.as_str())).cloned().collect();
         for name in unknown {
-            self.fault(&name, format!("is no field; there are {}", FIELDS.join(", ")));
+            self.fault(&name, format!("is not a field; the fields are {}", FIELDS.join(", ")));
         }
         let faults = self.faults.len();
         let name = self.parse_field("name", |text| {
@@ -106,7 +109,7 @@ impl Fields<'_> {
             None | Some(Value::Bool(false)) => false,
             Some(Value::Bool(true)) => true,
             Some(_) => {
-                self.fault("private", "is neither true nor false");
+                self.fault("private", "is not true or false");
                 false
             }
         };
@@ -116,7 +119,7 @@ impl Fields<'_> {
     fn mode(&mut self, secrets: &Secrets) -> Option<DeliveryMode> {
         let format = self.parse_field("format", |text| match text {
             "cloudevents" | "form" | "template" | "pull" => Ok(text.to_owned()),
-            _ => Err("is none of cloudevents, form, template and pull"),
+            _ => Err("is not one of cloudevents, form, template and pull"),
         });
         let named = self.object.contains_key("format");
         if named && format.is_none() {
@@ -124,14 +127,14 @@ impl Fields<'_> {
         }
         let format = format.unwrap_or_else(|| "cloudevents".to_owned());
         if format != "template" && self.object.contains_key("template") {
-            self.fault("template", "is for the format template alone");
+            self.fault("template", "is only for the format template");
         }
         if format == "pull" {
             for field in ["url", "headers"].into_iter().filter(|field| self.object.contains_key(*field)) {
-                self.fault(field, "is not for the format pull: nothing is sent");
+                self.fault(field, "is not for the format pull, which sends nothing");
             }
             if secrets.0.is_empty() && !self.object.contains_key("secret") {
-                self.fault("secret", "is missing: who pulls must show it");
+                self.fault("secret", "is missing: the client that pulls must show it");
             }
             return Some(DeliveryMode::Pull);
         }
@@ -160,32 +163,32 @@ impl Fields<'_> {
                 for (name, value) in object {
                     match parse_header(name, value) {
                         Ok((known, _)) if headers.iter().any(|(other, _)| *other == known) => {
-                            self.fault(&format!("headers.{name}"), "is there twice, in another spelling");
+                            self.fault(&format!("headers.{name}"), "is given twice, in different spellings");
                         }
                         Ok(header) => headers.push(header),
                         Err(reason) => self.fault(&format!("headers.{name}"), reason),
                     }
                 }
             }
-            Some(_) => self.fault("headers", "is no object of names and values"),
+            Some(_) => self.fault("headers", "is not an object of names and values"),
         }
         Headers(headers)
     }
 
     fn template(&mut self) -> Option<RequestTemplate> {
         let read = match self.object.get("template") {
-            None => Err(format!("is missing; the ready ones are {}", template::names())),
+            None => Err(format!("is missing; the ready templates are {}", template::names())),
             Some(Value::String(name)) => RequestTemplate::ready(name)
-                .ok_or_else(|| format!("is none of the ready ones, which are {}", template::names())),
+                .ok_or_else(|| format!("is not a ready template; the ready templates are {}", template::names())),
             Some(Value::Object(object)) => return self.own_template(&object.clone()),
-            Some(_) => Err("is neither the name of a ready one nor an object".to_owned()),
+            Some(_) => Err("is not the name of a ready template or an object".to_owned()),
         };
         read.map_err(|reason| self.fault("template", reason)).ok()
     }
 
     fn own_template(&mut self, object: &Map<String, Value>) -> Option<RequestTemplate> {
         for name in object.keys().filter(|name| !["method", "content_type", "body"].contains(&name.as_str())) {
-            self.fault(&format!("template.{name}"), "is no field; there are method, content_type, body");
+            self.fault(&format!("template.{name}"), "is not a field; the fields are method, content_type and body");
         }
         let text = |name: &str| object.get(name).and_then(Value::as_str);
         let method = match text("method").unwrap_or("POST") {
@@ -193,16 +196,16 @@ impl Fields<'_> {
             "PUT" => Some(Method::PUT),
             "PATCH" => Some(Method::PATCH),
             _ => {
-                self.fault("template.method", "is none of POST, PUT and PATCH");
+                self.fault("template.method", "is not one of POST, PUT and PATCH");
                 None
             }
         };
         let content_type = HeaderValue::from_str(text("content_type").unwrap_or("application/json"));
         if content_type.is_err() {
-            self.fault("template.content_type", "is no content type");
+            self.fault("template.content_type", "is not a valid content type");
         }
         let Some(body) = text("body") else {
-            self.fault("template.body", "is missing, or no text");
+            self.fault("template.body", "is missing or not a string");
             return None;
         };
         let template =
@@ -228,7 +231,7 @@ impl Fields<'_> {
                 Some(text) => secrets.push(text.to_owned()),
                 None => self.fault(
                     &format!("secret[{number}]"),
-                    "is not whsec_ and 24 to 64 bytes in base64; `openssl rand -base64 32` makes such",
+                    "is not whsec_ and 24 to 64 bytes in base64; make one with `openssl rand -base64 32`",
                 ),
             }
         }
@@ -239,13 +242,13 @@ impl Fields<'_> {
         let all = match self.object.get(name)? {
             Value::Array(all) if !all.is_empty() => all,
             _ => {
-                self.fault(name, "is no list, or an empty one");
+                self.fault(name, "is not a list, or is empty");
                 return None;
             }
         };
         let mut list = Vec::new();
         for (number, value) in all.iter().enumerate() {
-            match value.as_str().ok_or("is no text").and_then(&parse) {
+            match value.as_str().ok_or("is not a string").and_then(&parse) {
                 Ok(one) => list.push(one),
                 Err(reason) => self.fault(&format!("{name}[{number}]"), reason),
             }
@@ -254,7 +257,7 @@ impl Fields<'_> {
     }
 
     fn parse_field<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, &'static str>) -> Option<T> {
-        match self.object.get(name)?.as_str().ok_or("is no text").and_then(parse) {
+        match self.object.get(name)?.as_str().ok_or("is not a string").and_then(parse) {
             Ok(value) => Some(value),
             Err(reason) => {
                 self.fault(name, reason);
@@ -278,23 +281,23 @@ fn parse_external_key(text: &str) -> Result<ExternalKeyFilter, &'static str> {
         "any" => ExternalKeyFilter::Any,
         "present" => ExternalKeyFilter::Present,
         "absent" => ExternalKeyFilter::Absent,
-        "" => return Err("is empty; there are any, present, absent, and what a key begins with"),
+        "" => return Err("is empty; use any, present, absent, or the beginning of a key"),
         prefix => ExternalKeyFilter::Prefix(prefix.to_owned()),
     })
 }
 
 fn parse_time(text: &str) -> Result<Timestamp, &'static str> {
-    const RULE: &str = "is no time such as 2026-01-31T12:00:00Z";
+    const RULE: &str = "is not a time such as 2026-01-31T12:00:00Z";
     let time = chrono::DateTime::parse_from_rfc3339(text).map_err(|_| RULE)?;
     u64::try_from(time.timestamp()).ok().and_then(Timestamp::from_seconds).ok_or(RULE)
 }
 
-/// What a request says of itself is not for a setting to say.
+/// Headers that the request sets by itself.
 const OWN_HEADERS: [HeaderName; 5] =
     [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::TE, header::TRAILER, header::EXPECT];
 
-/// What hosts of `wasi:http` take from no component: `DEFAULT_FORBIDDEN_HEADERS` of wasmtime-wasi-http 48 (`src/lib.rs`), which Spin and
-/// our host use as it is. A request with one of them can never be sent.
+/// Headers that hosts of `wasi:http` accept from no component: `DEFAULT_FORBIDDEN_HEADERS` of wasmtime-wasi-http 48
+/// (`src/lib.rs`), which Spin and our host use unchanged. A request with one of them can never be sent.
 const FORBIDDEN_HEADERS: [HeaderName; 9] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -308,13 +311,13 @@ const FORBIDDEN_HEADERS: [HeaderName; 9] = [
 ];
 
 fn parse_header(name: &str, value: &Value) -> Result<(HeaderName, HeaderValue), &'static str> {
-    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "is no header's name")?;
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "is not a valid header name")?;
     if OWN_HEADERS.contains(&name) || FORBIDDEN_HEADERS.contains(&name) || name.as_str().starts_with("webhook-") {
         return Err("is set by the request itself or by the platform that sends it; remove it");
     }
-    // Spaces around a value are not a part of it (RFC 9110, 5.5).
+    // White space around a value is not part of it (RFC 9110, 5.5).
     let value = value.as_str().and_then(|value| HeaderValue::from_str(value.trim_matches([' ', '\t'])).ok());
-    let mut value = value.ok_or("has no value that a header can have")?;
+    let mut value = value.ok_or("is not a valid header value")?;
     value.set_sensitive(true);
     Ok((name, value))
 }

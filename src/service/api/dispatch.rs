@@ -1,4 +1,4 @@
-//! Checks method and token of a request for a resource, and calls its handler.
+//! Checks the method and the token of a request for a resource, and calls its handler.
 
 use http::request::Parts;
 use http::{HeaderValue, Method, header};
@@ -10,7 +10,7 @@ use crate::service::auth;
 use crate::service::problem::Refusal;
 
 impl<P: Platform> Service<'_, P> {
-    /// Answers a request for a resource: method, token, query, in this order.
+    /// Answers a request for a resource. Checks the method, then the token, then the query.
     pub(in crate::service) async fn api(
         &self,
         resource: ApiResource,
@@ -23,7 +23,7 @@ impl<P: Platform> Service<'_, P> {
         }
         let settings = self.settings()?;
         if matches!(resource, ApiResource::Pending(_) | ApiResource::Sent(_)) {
-            // Who may is for the destination's own secret to say.
+            // Their handlers check the destination's own secret.
         } else if matches!(head.method, Method::GET | Method::HEAD) {
             auth::reader(head, settings.read_tokens.as_ref())?;
         } else {

@@ -1,4 +1,4 @@
-//! The resources under `/api`, by their paths, and the methods that each allows.
+//! The resources under `/api`: their paths, and the methods that each allows.
 
 use percent_encoding::percent_decode_str;
 
@@ -6,7 +6,7 @@ use crate::event::Lsid;
 use crate::identity::{DestinationName, Id, Site};
 use crate::service::problem::Refusal;
 
-/// What a path under `/api` names.
+/// A resource under `/api`.
 pub(in crate::service) enum ApiResource {
     Sessions,
     Session(Site, Lsid),
@@ -25,7 +25,7 @@ pub(in crate::service) enum ApiResource {
 }
 
 impl ApiResource {
-    /// Reads a path, without its `/api/`.
+    /// Parses a path after `/api/`.
     pub(in crate::service) fn parse(path: &str) -> Result<Self, Refusal> {
         let id = |text: &str, what| text.parse().map_err(|_| Refusal::Absent(what));
         match path.split('/').collect::<Vec<_>>().as_slice() {
@@ -63,7 +63,7 @@ impl ApiResource {
         }
     }
 
-    /// As `openapi.yaml` has it.
+    /// The path in `openapi.yaml`.
     pub(in crate::service) fn name(&self) -> &'static str {
         match self {
             Self::Sessions => "/api/sessions",
@@ -99,14 +99,14 @@ impl ApiResource {
     }
 }
 
-/// The ids `.` and `..` are no part of a path that a browser would send: there they are written `~.` and `~..`, and what begins so
-/// itself has one more tilde.
+/// Browsers remove the segments `.` and `..` from a path, so these ids are written `~.` and `~..`, and ids that begin
+/// so with one more tilde.
 fn without_tilde(written: &str) -> &str {
     let dots = matches!(written.trim_start_matches('~'), "." | "..");
     written.strip_prefix('~').filter(|_| dots).unwrap_or(written)
 }
 
-/// What may be done to a destination.
+/// A command to a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::service) enum Action {
     Pause,
@@ -118,7 +118,7 @@ pub(in crate::service) enum Action {
 }
 
 impl Action {
-    /// The parameters that its query may have.
+    /// The allowed parameters of its query.
     pub(super) fn parameters(self) -> &'static [&'static str] {
         match self {
             Self::Replay => &["from", "to"],

@@ -102,7 +102,7 @@ async fn a_body_set_aside_is_shown_and_tried_again() {
     browser.find("a[href='#/set-aside']").await.click().await.unwrap();
     browser.says("timestamp is missing").await;
     browser.find("section button").await.click().await.unwrap();
-    browser.says("the body is still no valid event").await;
+    browser.says("the body is still not a valid event").await;
     // As if today's rules took what those of that day did not.
     let store = rusqlite::Connection::open(recipient.store_path()).unwrap();
     let mended = "UPDATE spin_key_value SET value = CAST(replace(CAST(value AS TEXT), '&lsid=x', '&lsid=x&timestamp=1') AS BLOB) WHERE key LIKE 'setaside.%'";
