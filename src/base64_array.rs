@@ -1,6 +1,7 @@
-//! Many values of one size as a single text: base64 without padding, one value after the other. For serde's `with`.
+//! Serializes many values of one size as one text: base64 without padding, one value after the other. For serde's
+//! `with`.
 //!
-//! In decimal the short ids of events would take a third of a pack.
+//! In decimal, the short ids of events would take a third of a pack.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -10,7 +11,7 @@ use serde::{Deserialize as _, Deserializer, Serializer};
 use crate::gather::gather;
 use crate::identity::Id;
 
-/// A value of a fixed number of bytes.
+/// A value of a constant size in bytes.
 pub(crate) trait FixedSize<const N: usize>: Copy {
     fn to_array(self) -> [u8; N];
     fn from_array(bytes: [u8; N]) -> Self;
@@ -62,7 +63,7 @@ where
     }
 }
 
-/// The same where there may be no list at all.
+/// The same for an optional list.
 pub(crate) mod optional {
     use serde::{Deserializer, Serializer};
 

@@ -1,9 +1,9 @@
-//! The adapter for what all hosts have, which is `wasi:http`, with spin-sdk: here for requests that come in, in `outgoing.rs` for those
-//! that go out. Where the store and the settings are found, `spin.rs` and `wasi.rs` know: one of them is built in. None of the four
-//! decides anything.
+//! The adapter for what all hosts have in common, which is `wasi:http`, with spin-sdk: incoming requests here,
+//! outgoing ones in `outgoing.rs`. `spin.rs` and `wasi.rs` adapt the store and the settings; one of them is compiled
+//! in. None of the four decides anything.
 //!
-//! It takes the request and the place for the response apart, not whole, so that the service can refuse a body without
-//! reading it. Wasm only; moving to another SDK is a matter of this file, `outgoing.rs` and `spin.rs`.
+//! It takes the request and the response apart, not whole, so that the service can refuse a body without reading it.
+//! Wasm only. To move to another SDK, change this file, `outgoing.rs` and `spin.rs`.
 #![allow(unsafe_code, reason = "the SDK's macro makes the component's export with it")]
 
 use std::time::Duration;
@@ -28,7 +28,7 @@ use crate::wasi::{HostStore, variable};
 #[http_component]
 async fn handle(request: IncomingRequest, out: ResponseOutparam) {
     let variables = Variables::new(&variable);
-    let platform = Host { store: HostStore::of(&variables) };
+    let platform = HostPlatform { store: HostStore::new(&variables) };
     let service = Service { platform: &platform, variables: &variables };
     let mut chunk = chunks(&request);
     let answer = service.handle(head(&request), async || chunk()).await;
@@ -38,18 +38,18 @@ async fn handle(request: IncomingRequest, out: ResponseOutparam) {
     if let Err(error) = respond(answer.response, out).await {
         eprintln!("the response was not sent: {error:#}");
     }
-    // The sender has its answer; the platform lets the component go on.
-    for line in service.go_on(answer.after).await {
+    // The sender has its answer. The platform lets the component continue.
+    for line in service.follow_up(answer.follow_up).await {
         eprintln!("{line}");
     }
 }
 
-/// The component's host.
-struct Host<'a> {
+/// The component's host, as a platform.
+struct HostPlatform<'a> {
     store: HostStore<'a>,
 }
 
-impl<'a> Platform for Host<'a> {
+impl<'a> Platform for HostPlatform<'a> {
     type Store = HostStore<'a>;
     type HttpClient = WasiHttpClient;
 
@@ -90,7 +90,7 @@ fn head(request: &IncomingRequest) -> Result<Parts, http::Error> {
     let (mut head, ()) = http::Request::new(()).into_parts();
     head.method = method;
     let mut path = request.path_with_query().unwrap_or_default();
-    // An empty path is this one (RFC 9110, 4.2.3).
+    // An empty path means `/` (RFC 9110, 4.2.3).
     if path.is_empty() || path.starts_with('?') {
         path.insert(0, '/');
     }
@@ -103,17 +103,17 @@ fn head(request: &IncomingRequest) -> Result<Parts, http::Error> {
     Ok(head)
 }
 
-/// The most bytes of a body that come at once: more than most events have.
+/// The largest chunk of a body: more than most events have.
 const CHUNK: u64 = 16 * 1024;
 
-/// A request's body, opened when it is first asked for: one that is refused costs no stream. Waits for each part of it, since there is
-/// nothing else to be done meanwhile.
+/// The chunks of a request's body. The body is opened on first use, so a refused body costs no stream. Blocks for
+/// each chunk, since there is nothing else to do.
 fn chunks(request: &IncomingRequest) -> impl FnMut() -> Result<Option<Vec<u8>>, BrokenOff> {
     let mut open = None;
     move || {
         if open.is_none() {
             let body = request.consume().map_err(|()| BrokenOff)?;
-            // The stream is a part of the body, and must be gone before it.
+            // The stream is a child of the body, and must be dropped first.
             open = Some((body.stream().map_err(|()| BrokenOff)?, body));
         }
         let Some((stream, _)) = &open else { return Ok(None) };
@@ -125,18 +125,20 @@ fn chunks(request: &IncomingRequest) -> impl FnMut() -> Result<Option<Vec<u8>>, 
     }
 }
 
-/// jco wants every response's body taken before the response is set, also one that stays empty. Spin's hosts do not, and there each
-/// call is a part of what an event costs.
+/// jco requires that every response's body is taken before the response is set, even an empty one. Spin's hosts do
+/// not, and each call adds to the cost of an event.
 const TAKES_EVERY_BODY: bool = cfg!(feature = "wasi");
 
-/// An empty body is not sent at all: an empty second packet would cost what a full one does.
+/// Sends the response. An empty body is not sent at all: an empty second packet costs as much as a full one.
 async fn respond(response: http::Response<Vec<u8>>, out: ResponseOutparam) -> anyhow::Result<()> {
     let (head, body) = response.into_parts();
     let headers = head.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()));
     let outgoing = OutgoingResponse::new(Fields::from_list(&headers.collect::<Vec<_>>())?);
-    // That is what it is from the start.
+    // 200 is the default.
     if head.status != http::StatusCode::OK {
-        outgoing.set_status_code(head.status.as_u16()).map_err(|()| anyhow::anyhow!("{} is no status", head.status))?;
+        outgoing
+            .set_status_code(head.status.as_u16())
+            .map_err(|()| anyhow::anyhow!("{} is not a valid status", head.status))?;
     }
     if body.is_empty() {
         let nothing = TAKES_EVERY_BODY.then(|| outgoing.body().ok()).flatten();

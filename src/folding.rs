@@ -1,8 +1,8 @@
-//! Text as searches compare it: NFKD, without U+0300 to U+036F, in lower case. So `zoe` finds `Zoë` however it is written, and
-//! `istanbul` finds `İSTANBUL`. What is stored stays as it came.
+//! Folds text for searches: NFKD, without U+0300 to U+036F, in lower case. So `zoe` finds `Zoë` in every spelling,
+//! and `istanbul` finds `İSTANBUL`. Stored text is not changed.
 //!
-//! The tables come from the crate `unicode-normalization` at build time (`build.rs`), where they take some 100 KB: in the component they
-//! are packed, and take 11. They are unpacked when the first text needs them.
+//! The tables come from the crate `unicode-normalization` at build time (`build.rs`), where they are some 100 KB. The
+//! component has them compressed to 11 KB, and unpacks them when the first text needs them.
 
 use std::io::Read as _;
 use std::sync::OnceLock;
@@ -11,7 +11,7 @@ use flate2::bufread::GzDecoder;
 
 const TABLES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/foldings.gz"));
 
-/// A text as it is compared.
+/// Folds a text.
 pub fn fold(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
@@ -20,13 +20,13 @@ pub fn fold(text: &str) -> String {
     UNPACKED.get_or_init(|| Foldings::unpacked().unwrap_or_default()).fold(text)
 }
 
-/// What `build.rs` writes.
+/// The tables that `build.rs` writes.
 #[derive(Default)]
 struct Foldings {
-    /// Characters that become a text, in their order, each with where its text ends.
+    /// Characters that fold to a text, in order, each with the end of its text in `texts`.
     chars: Vec<(u32, usize)>,
     texts: String,
-    /// Marks that are kept, in their order, each with its class: marks of one letter are put in the order of their classes.
+    /// Marks that are kept, in order, each with its combining class. Marks of one letter are sorted by class.
     classes: Vec<(u32, u8)>,
 }
 
@@ -53,7 +53,7 @@ impl Foldings {
             match c {
                 '\u{300}'..='\u{36f}' => {}
                 '\u{ac00}'..='\u{d7a3}' => folded.extend(jamo(c).into_iter().flatten()),
-                // The sigma at the end of a word, which has no capital of its own.
+                // The sigma at the end of a word has no capital of its own.
                 'ς' => folded.push('σ'),
                 _ => match self.text_of(c) {
                     Some(text) => folded.extend(text.chars()),
@@ -78,11 +78,11 @@ impl Foldings {
     }
 }
 
-/// How many marks back a mark is moved at most. Text has at most 30 marks in a row (UAX #15, stream-safe text), and a sender that puts
-/// thousands into a name must not make searches slow.
+/// A mark is moved back over at most this many marks. Text has at most 30 marks in a row (UAX #15, stream-safe text),
+/// and a name with thousands must not make searches slow.
 const MOST_MARKS: usize = 64;
 
-/// Marks of one letter, in the order of their classes: few, so that a sort would be more in the component than it is worth.
+/// Sorts the marks of one letter by class. They are few, so a real sort would only add code to the component.
 fn put_marks_in_order(folded: &mut [(u8, char)]) {
     for end in 1..folded.len() {
         for at in (1..=end).rev().take(MOST_MARKS) {

@@ -1,17 +1,18 @@
-//! What `spin.rs` and `wasi.rs` share: a store of the component's host behind the library's port. Wasm only.
+//! The part that `spin.rs` and `wasi.rs` share: the library's port to the store of the component's host. Wasm only.
 
-/// Makes `HostStore`, the store whose name the setting `bucket` is. `$bucket` is the host's own type, with `exists`, `get`, `set` and
-/// `delete`; `$open` opens one by its name, and `$get_keys` lists one.
+/// Defines `HostStore`, the store that the setting `bucket` names. `$bucket` is the host's own type, with `exists`,
+/// `get`, `set` and `delete`; `$open` opens one by name, and `$get_keys` lists its keys.
 macro_rules! host_store {
     ($bucket:ty, $open:expr, $get_keys:expr) => {
-        /// The host's store whose name the setting `bucket` is, opened when it is first asked for: who is refused costs no store.
+        /// The host's store that the setting `bucket` names. It is opened on first use, so a refused request costs no
+        /// store.
         pub struct HostStore<'a> {
             variables: &'a crate::settings::Variables<'a>,
             open: std::cell::OnceCell<$bucket>,
         }
 
         impl<'a> HostStore<'a> {
-            pub fn of(variables: &'a crate::settings::Variables<'a>) -> Self {
+            pub fn new(variables: &'a crate::settings::Variables<'a>) -> Self {
                 Self { variables, open: std::cell::OnceCell::new() }
             }
 

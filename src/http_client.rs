@@ -1,4 +1,4 @@
-//! The port for outgoing requests: what forwarding needs of a platform's HTTP client.
+//! The port for outgoing requests.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -7,36 +7,37 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use http::{Request, Response};
 
-/// The port that sends a request, and waits.
+/// A client that sends requests, and waits.
 #[expect(async_fn_in_trait, reason = "components are single-threaded, native hosts name their type")]
 pub trait HttpClient {
-    /// A response's body as it comes.
+    /// The body of a response, as a stream.
     type Body: ResponseBody;
 
-    /// Sends a request and gives its response as soon as its head is there. Follows no redirect.
+    /// Sends a request, and returns the response as soon as its head has arrived. Follows no redirects.
     async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Self::Body>, NotSent>;
 
-    /// Waits.
+    /// Waits for this time.
     async fn wait(&self, time: Duration);
 }
 
-/// A response's body. Dropping it ends the exchange: a connection that has more of the body to give is closed.
+/// The body of a response. Dropping it ends the exchange: the connection is closed if it has more of the body.
 #[expect(async_fn_in_trait, reason = "components are single-threaded, native hosts name their type")]
 pub trait ResponseBody {
-    /// The next part, or `None` at the end and where it breaks off. The future may be dropped at any time.
+    /// The next part, or `None` at the end or if the body is cut off. The future can be dropped at any time.
     async fn chunk(&mut self) -> Option<Vec<u8>>;
 }
 
-/// How much of a body is read.
+/// Limits for reading a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyLimit {
-    /// At most so many bytes.
+    /// The largest number of bytes.
     pub bytes: usize,
-    /// For so long at most, all chunks together.
+    /// The longest time, for all chunks together.
     pub time: Duration,
 }
 
-/// Reads the beginning of a body, and drops the rest with its connection. A body that is all there asks for no timer.
+/// Reads the beginning of a body, and drops the rest with its connection. Starts no timer if the body is already
+/// there.
 pub async fn read_at_most<C: HttpClient>(client: &C, mut body: C::Body, limit: BodyLimit) -> Vec<u8> {
     let mut read = Vec::new();
     let mut left = limit.bytes;
@@ -45,7 +46,7 @@ pub async fn read_at_most<C: HttpClient>(client: &C, mut body: C::Body, limit: B
         match select(pin!(body.chunk()), time_is_up.as_mut()).await {
             Either::Left((Some(chunk), _)) => {
                 read.extend(chunk.iter().take(left));
-                // An empty chunk counts too: a body that is nothing else would never end.
+                // An empty chunk counts as a byte: a body of empty chunks might never end.
                 left = left.saturating_sub(chunk.len().max(1));
             }
             Either::Left((None, _)) | Either::Right(_) => break,
@@ -54,12 +55,12 @@ pub async fn read_at_most<C: HttpClient>(client: &C, mut body: C::Body, limit: B
     read
 }
 
-/// A request that got no response. What it says holds no secret.
+/// The reason why a request got no response. Contains no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct NotSent(pub String);
 
-/// A platform without outgoing requests: nothing is ever sent.
+/// The client of a platform without outgoing requests: every request fails.
 #[derive(Clone, Copy, Debug)]
 pub struct NoHttpClient;
 
@@ -73,7 +74,7 @@ impl HttpClient for NoHttpClient {
     async fn wait(&self, _time: Duration) {}
 }
 
-/// The body of responses that there are none of.
+/// [`NoHttpClient`] has no responses, and so no bodies.
 impl ResponseBody for Infallible {
     async fn chunk(&mut self) -> Option<Vec<u8>> {
         None

@@ -1,37 +1,47 @@
-//! Receives BeyondTrust Remote Support outbound events and keeps them.
+//! A receiver for BeyondTrust Remote Support outbound events.
 //!
-//! An appliance announces what happens in support sessions by HTTP POST, one event at a time, and holds back every
-//! later event until it is answered exactly 200. This crate is the receiving end: a plain library that decides
-//! everything, and a thin adapter that makes it a component for Spin, or for other hosts.
+//! An appliance sends one HTTP POST for each event of a support session, one at a time. It sends the next event only
+//! after an answer of exactly 200. This crate decides everything as a plain library; a thin adapter turns it into a
+//! component for Spin or for other hosts. The words used here are defined in `docs/glossary.md`.
 //!
-//! The way of a POST, and where each step lives:
+//! **A POST**, step by step:
 //!
-//! | step | file |
+//! | step | where |
 //! |---|---|
-//! | the platform's request becomes an [`http`] one | `component.rs` (wasm only) |
-//! | path, method, who sends, how much may be read | [`service`], with [`settings`] |
+//! | the host's request becomes an [`http`] request | `component.rs` (wasm only) |
+//! | path, method, authentication, size limit | [`service`], with [`settings`] |
 //! | form bytes -> variables -> a checked event | [`parse`] -> [`event`], in `crates/event/`, a crate of its own |
-//! | event -> the CloudEvents record that is stored, and its id | [`record`], [`identity`] |
-//! | the key that it is stored under | [`keys`] |
-//! | stored, once | [`service`] (`keep.rs`), through [`store`], the port to any key-value store: Spin's in `spin.rs`, or that of other hosts in `wasi.rs`; `host_store.rs` has what both share (wasm only) |
-//! | 200, or a problem that says what is wrong | [`service`] |
-//! | after the answer: it is forwarded to its destinations | [`forward`], through [`http_client`], the port for outgoing requests: `outgoing.rs` (wasm only) |
-//! | sometimes, after that: many records become a pack | [`archive::compaction`] |
+//! | event -> its id and its record, a CloudEvents event | [`identity`], [`record`] |
+//! | the key of the record | [`keys`] |
+//! | one write, unless the record exists | [`service`] (`keep.rs`), through the port [`store`] |
+//! | the answer 200, or a problem with its reason | [`service`] |
+//! | after the answer: the event is sent to its destinations | [`forward`], through the port [`http_client`] |
+//! | sometimes after that: loose records become packs | [`archive::compaction`] |
 //!
-//! And the way back, for readers: [`service`] asks [`archive`], where loose records and packs are one, and [`session`] makes of
-//! a session's records what happened. Searches compare text as [`folding`] makes it. Two helpers keep the
-//! component and its packs small: `gather` collects without sorting code, `base64_array` writes many values as one text.
+//! **A read**: [`service`] asks [`archive`], which joins loose records and packs. [`session`] turns the records of a
+//! session into its timeline. [`folding`] prepares text for searches.
 //!
-//! Dependencies point inwards: `service` -> `forward` -> `archive` -> `session` -> `record`, `keys`, `identity` -> `event`. The ports
-//! `store` and `http_client` import none of these. No files import each other in a circle. Compaction must know which deliveries are
-//! pending: it asks through a trait that it owns ([`archive::compaction::PendingDeliveries`]) and that `forward` implements.
+//! **The platform**: store, outgoing requests, clocks and randomness are one argument, the [`platform`]. So native
+//! tests run the whole service. The wasm adapters are `component.rs` (requests), `outgoing.rs` (outgoing requests),
+//! `host_store.rs` with `spin.rs` or `wasi.rs` (store and settings). They decide nothing.
 //!
-//! Clocks, the store and outgoing requests come in as one argument, the [`platform`], so the whole service runs in a native test as it
-//! does in a component. Clocks may be wrong: [`deadline`] has the times that are stored to be compared later, [`clock_faults`] what was
-//! seen to be wrong, and `docs/operate/clocks.md` what follows for whoever runs it.
+//! **Clocks** can be wrong. [`deadline`] has times that are stored and compared later, [`clock_faults`] reports wrong
+//! clocks, and `docs/operate/clocks.md` describes the consequences for operators.
+//!
+//! **Size**: the component must be small. `gather` collects without sorting code, `base64_array` stores many values
+//! as one text, and `build.rs` compresses the page, the API description and the tables of [`folding`].
+//!
+//! **Dependencies** point inwards: `service` -> `forward` -> `archive` -> `session` -> `record`, `keys`, `identity`
+//! -> `event`. The ports `store` and `http_client` import none of these, and there are no import cycles. Compaction
+//! must know which events are pending: it asks through its own trait ([`archive::compaction::PendingDeliveries`]),
+//! which `forward` implements.
+//!
+//! **Tests** are in `tests/` (`tests/main.rs` lists them). The host is in `crates/host/`, the emulated appliance in
+//! `crates/appliance/`, the benchmarks in `crates/bench/`. `docs/internals/architecture.md` describes how the parts work
+//! together.
 
-// Macros make the component's export and its calls with unsafe code. So for wasm it is denied by the workspace's lints, which
-// the adapter alone lifts; for everything else it is forbidden, which nothing can lift.
+// Macros of the adapter generate unsafe code. So for wasm the workspace's lints deny it, and only the adapter allows
+// it. For all other targets it is forbidden, which no module can override.
 #![cfg_attr(not(target_family = "wasm"), forbid(unsafe_code))]
 
 pub use outbound_event::{event, identity, keys, parse, record};

@@ -1,5 +1,5 @@
-//! The adapter for outgoing requests: `wasi:http/outgoing-handler` with spin-sdk, behind the library's port. It decides nothing. Wasm
-//! only.
+//! The adapter for outgoing requests: implements the library's port with `wasi:http/outgoing-handler` and spin-sdk.
+//! It decides nothing. Wasm only.
 
 use std::borrow::Cow;
 use std::future::poll_fn;
@@ -16,7 +16,7 @@ use wasi::io::streams::InputStream;
 
 use crate::http_client::{HttpClient, NotSent, ResponseBody};
 
-/// The component's host, as far as it lets requests out.
+/// The HTTP client of the component's host.
 pub struct WasiHttpClient;
 
 impl HttpClient for WasiHttpClient {
@@ -43,13 +43,13 @@ impl HttpClient for WasiHttpClient {
     }
 }
 
-/// Whether there can be anything in the body: asking for it costs calls to the host.
+/// Whether the response can have a body: asking for it costs calls to the host.
 fn may_have_body<T>(response: &http::Response<T>) -> bool {
     let is_empty = response.headers().get(header::CONTENT_LENGTH).is_some_and(|length| length == "0");
     !is_empty && ![StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&response.status())
 }
 
-/// Asks until there is something, and lets the host wake it meanwhile.
+/// Asks until there is an answer; the host wakes the task between two attempts.
 async fn until_some<T>(subscribe: impl Fn() -> Pollable, mut ask: impl FnMut() -> Option<T>) -> T {
     let mut waiting: Option<CancelOnDropToken> = None;
     poll_fn(|context| {
@@ -63,14 +63,14 @@ async fn until_some<T>(subscribe: impl Fn() -> Pollable, mut ask: impl FnMut() -
     .await
 }
 
-/// The most bytes of a body that come at once.
+/// The largest chunk of a body.
 const CHUNK: u64 = 4 * 1024;
 
-/// A response's body, opened when it is first asked for.
+/// The chunks of a response's body, which is opened on first use.
 pub struct IncomingChunks {
-    /// The stream is a part of the body, and must be gone before it.
+    /// The stream is a child of the body, and must be dropped first.
     open: Option<(InputStream, IncomingBody)>,
-    /// Kept until the body is no longer needed: on some hosts the request ends with it. None where there is no body.
+    /// Kept while the body is read: on some hosts the exchange ends with it. `None` if there is no body.
     response: Option<IncomingResponse>,
 }
 
@@ -90,27 +90,28 @@ impl ResponseBody for IncomingChunks {
     async fn chunk(&mut self) -> Option<Vec<u8>> {
         let stream = self.opened()?;
         let read = || match stream.read(CHUNK) {
-            // Nothing is there yet.
+            // There is no data yet.
             Ok(chunk) if chunk.is_empty() => None,
             Ok(chunk) => Some(Some(chunk)),
-            // It has ended, or the connection broke off.
+            // The body has ended, or the connection broke.
             Err(_) => Some(None),
         };
         until_some(|| stream.subscribe(), read).await
     }
 }
 
-/// Why there was no answer, in words.
+/// The message for a request without an answer.
 fn not_sent(error: &SendError) -> NotSent {
     NotSent(match error {
         SendError::Http(code) => format!("no answer: {}", words(code)),
         SendError::Io(_) => "no answer: it closed the connection while the event was sent".to_owned(),
-        SendError::RequestConversion(_) => "this platform refuses such a request".to_owned(),
+        SendError::RequestConversion(_) => "this platform refuses this request".to_owned(),
         SendError::ResponseConversion(_) => "no answer: this platform cannot read it".to_owned(),
     })
 }
 
-/// The errors of `wasi:http`, each with its name there. A host's own words say more than any of them.
+/// The messages for the errors of `wasi:http`, with the names used there. The host's own message, if there is one, is
+/// more precise.
 fn words(code: &ErrorCode) -> Cow<'_, str> {
     use ErrorCode::*;
     let words = match code {
@@ -118,21 +119,21 @@ fn words(code: &ErrorCode) -> Cow<'_, str> {
         InternalError(_) => "this platform failed (internal-error)",
         DnsTimeout => "the name was not resolved in time (DNS-timeout)",
         DnsError(_) => "the name could not be resolved (DNS-error)",
-        DestinationNotFound => "there is nothing of that name (destination-not-found)",
+        DestinationNotFound => "there is no destination of that name (destination-not-found)",
         DestinationUnavailable => "it could not be reached (destination-unavailable)",
         DestinationIpProhibited => {
-            "its address is not allowed: one that is not public needs private (destination-IP-prohibited)"
+            "its address is not public: set private in its destination to allow it (destination-IP-prohibited)"
         }
         DestinationIpUnroutable => "there is no route to its address (destination-IP-unroutable)",
         ConnectionRefused => "the connection was refused (connection-refused)",
         ConnectionTerminated => "the connection was closed (connection-terminated)",
         ConnectionTimeout => "there was no connection in time (connection-timeout)",
-        ConnectionReadTimeout => "nothing came in time (connection-read-timeout)",
-        ConnectionWriteTimeout => "the request was not taken in time (connection-write-timeout)",
+        ConnectionReadTimeout => "no data arrived in time (connection-read-timeout)",
+        ConnectionWriteTimeout => "the request was not accepted in time (connection-write-timeout)",
         ConnectionLimitReached => "this platform has too many connections (connection-limit-reached)",
         TlsProtocolError => "TLS failed (TLS-protocol-error)",
         TlsCertificateError => "its certificate is not trusted (TLS-certificate-error)",
-        TlsAlertReceived(_) => "it broke off TLS (TLS-alert-received)",
+        TlsAlertReceived(_) => "it closed the TLS connection with an alert (TLS-alert-received)",
         HttpRequestDenied => {
             "this platform does not allow requests to it: see allowed_outbound_hosts in spin.toml (HTTP-request-denied)"
         }
@@ -147,7 +148,7 @@ fn words(code: &ErrorCode) -> Cow<'_, str> {
         HttpRequestTrailerSectionSize(_) | HttpRequestTrailerSize(_) => {
             "the trailers are too large (HTTP-request-trailer-size)"
         }
-        HttpResponseIncomplete => "the answer broke off (HTTP-response-incomplete)",
+        HttpResponseIncomplete => "the answer was cut off (HTTP-response-incomplete)",
         HttpResponseHeaderSectionSize(_) | HttpResponseHeaderSize(_) => {
             "the answer's headers are too large (HTTP-response-header-size)"
         }
@@ -157,10 +158,10 @@ fn words(code: &ErrorCode) -> Cow<'_, str> {
         }
         HttpResponseTransferCoding(_) => "the answer's transfer coding is unknown (HTTP-response-transfer-coding)",
         HttpResponseContentCoding(_) => "the answer's content coding is unknown (HTTP-response-content-coding)",
-        HttpResponseTimeout => "nothing came in time (HTTP-response-timeout)",
+        HttpResponseTimeout => "no answer arrived in time (HTTP-response-timeout)",
         HttpUpgradeFailed => "the protocol could not be changed (HTTP-upgrade-failed)",
         HttpProtocolError => "it does not speak HTTP (HTTP-protocol-error)",
-        LoopDetected => "the request goes in a circle (loop-detected)",
+        LoopDetected => "the request loops (loop-detected)",
         ConfigurationError => "this platform is set up wrongly (configuration-error)",
     };
     words.into()

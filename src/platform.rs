@@ -1,5 +1,5 @@
-//! What a platform lends the library: a store, outgoing requests, and two clocks. Everything that an answer depends on besides the
-//! request and the settings comes through here, so a test decides all of it.
+//! The platform: a store, outgoing requests, clocks and randomness. An answer depends on these, the request and the
+//! settings, and on nothing else. So a test controls all of it.
 
 use std::time::Duration;
 
@@ -8,31 +8,30 @@ use chrono::{DateTime, Utc};
 use crate::http_client::HttpClient;
 use crate::store::Store;
 
-/// A platform. Implemented by the component's adapter, by native tools and by tests.
+/// A platform. The component's adapter, native tools and tests implement it.
 pub trait Platform {
-    /// Where events are kept.
+    /// The store for events.
     type Store: Store;
-    /// What sends requests.
+    /// The client for outgoing requests.
     type HttpClient: HttpClient;
 
-    /// Where events are kept.
+    /// The store for events.
     fn store(&self) -> &Self::Store;
 
-    /// What sends requests.
+    /// The client for outgoing requests.
     fn http_client(&self) -> &Self::HttpClient;
 
-    /// The wall clock. It may be wrong by any amount, and step either way at any time (`docs/operate/clocks.md`): it stamps what is
-    /// stored, and nothing may be lost or hidden because of it.
+    /// The wall clock. It can be wrong by any amount, and step either way at any time (`docs/operate/clocks.md`). It stamps records, and no event may be lost or hidden because of it.
     fn now(&self) -> DateTime<Utc>;
 
-    /// The monotonic clock: the time since a moment that is the platform's own. It measures how long something takes within one
-    /// process, and means nothing to another.
+    /// The monotonic clock: the time since an arbitrary moment. It measures durations within one process, and has no
+    /// meaning in another.
     fn monotonic(&self) -> Duration;
 
-    /// A random number, which no other process draws at the same time: it tells leases apart.
+    /// A random number that no other process draws at the same time. It tells leases apart.
     fn random(&self) -> u64;
 
-    /// How long it is since `then`, which [`Platform::monotonic`] gave.
+    /// The time since `then`, an earlier reading of [`Platform::monotonic`].
     fn elapsed(&self, then: Duration) -> Duration {
         self.monotonic().saturating_sub(then)
     }

@@ -1,7 +1,7 @@
-//! The store and the settings of hosts that have `wasi:keyvalue` and `wasi:config`: the adapter's other half is `component.rs`.
-//! It decides nothing.
+//! The store and the settings of hosts with `wasi:keyvalue` and `wasi:config`. `component.rs` is the other half of
+//! the adapter. It decides nothing.
 //!
-//! The versions are those that hosts have today, drafts both; another one is another `wit/`.
+//! Hosts have these versions today, which are drafts. For another version, change `wit/`.
 #![allow(unsafe_code, reason = "the macro makes the calls to the host with it")]
 
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ mod wit {
 
 host_store!(keyvalue::Bucket, keyvalue::open, all_keys);
 
-/// All keys. A listing in pages may tell a key twice, where others write meanwhile.
+/// Lists all keys. A listing in pages can contain a key twice if other writes happen meanwhile.
 fn all_keys(bucket: &keyvalue::Bucket) -> Result<Vec<String>, keyvalue::Error> {
     let mut page = bucket.list_keys(None)?;
     let Some(mut cursor) = page.cursor else { return Ok(page.keys) };
@@ -33,19 +33,19 @@ fn all_keys(bucket: &keyvalue::Bucket) -> Result<Vec<String>, keyvalue::Error> {
 }
 
 impl From<keyvalue::Error> for StoreError {
-    /// WASI has a kind for neither a full store nor one that is away: both come as text.
+    /// WASI reports a full or unavailable store only as text.
     fn from(error: keyvalue::Error) -> Self {
         match error {
             keyvalue::Error::Other(words) => Self::of_words(words),
             keyvalue::Error::NoSuchStore => {
                 Self::Denied("this host has no bucket of that name (the setting bucket)".to_owned())
             }
-            keyvalue::Error::AccessDenied => Self::Denied("the component may not use the bucket".to_owned()),
+            keyvalue::Error::AccessDenied => Self::Denied("the component is not allowed to use the bucket".to_owned()),
         }
     }
 }
 
-/// A setting's value.
+/// The text of a setting.
 pub fn variable(name: &str) -> Result<Option<String>, String> {
     config::get(name).map_err(|error| match error {
         config::Error::Upstream(reason) | config::Error::Io(reason) => reason,

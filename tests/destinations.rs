@@ -1,6 +1,6 @@
-//! The setting `destinations`: what is taken, what is refused and where, and that nothing secret in it is ever shown.
+//! The setting `destinations`: valid and invalid values, and that its secrets are never shown.
 
-use outbound_events::forward::destination::{Destination, Way};
+use outbound_events::forward::destination::{DeliveryMode, Destination};
 use outbound_events::settings::Settings;
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ fn faults(all: &Value) -> Vec<String> {
 }
 
 #[test]
-fn what_an_administrator_may_write_is_taken() {
+fn valid_destinations_are_accepted() {
     let cases = [
         json!([]),
         json!([{ "name": "a", "url": "https://example.com" }]),
@@ -39,7 +39,7 @@ fn what_an_administrator_may_write_is_taken() {
 }
 
 #[test]
-fn what_is_wrong_is_told_with_its_place() {
+fn every_fault_is_reported_with_its_place() {
     let with = |field: &str, value: Value| {
         let mut one = json!({ "name": "a", "url": "https://example.com" });
         one[field] = value;
@@ -47,44 +47,44 @@ fn what_is_wrong_is_told_with_its_place() {
     };
     let template = |body: &str| json!([{ "name": "a", "url": "https://example.com", "format": "template", "template": { "body": body } }]);
     let cases = [
-        (json!({}), "destinations is no array"),
-        (json!([1]), "destinations[0] is no object"),
+        (json!({}), "destinations is not an array"),
+        (json!([1]), "destinations[0] is not an object"),
         (json!([{ "url": "https://example.com" }]), "destinations[0].name is missing"),
         (json!([{ "name": "a" }]), "destinations[0].url is missing"),
         (with("name", json!("A b")), "destinations[0].name is not 1 to 32"),
-        (with("url", json!("http://example.com")), "destinations[0].url is neither an https"),
-        (with("url", json!("http://10.0.0.1/")), "destinations[0].url is neither an https"),
-        (with("url", json!("ftp://example.com")), "destinations[0].url is neither an https"),
-        (with("url", json!("https://")), "destinations[0].url is neither an https"),
+        (with("url", json!("http://example.com")), "destinations[0].url is not an https"),
+        (with("url", json!("http://10.0.0.1/")), "destinations[0].url is not an https"),
+        (with("url", json!("ftp://example.com")), "destinations[0].url is not an https"),
+        (with("url", json!("https://")), "destinations[0].url is not an https"),
         (with("url", json!("https://user:pass@example.com/")), "destinations[0].url has a user"),
         (with("url", json!("https://example.com/#x")), "destinations[0].url has a fragment"),
         (with("url", json!("https://example.com/a b")), "destinations[0].url has a path"),
-        (with("url", json!(1)), "destinations[0].url is no text"),
-        (with("format", json!("xml")), "destinations[0].format is none of"),
-        (with("template", json!("slack")), "destinations[0].template is for the format template"),
+        (with("url", json!(1)), "destinations[0].url is not a string"),
+        (with("format", json!("xml")), "destinations[0].format is not one of"),
+        (with("template", json!("slack")), "destinations[0].template is only for the format template"),
         (with("secret", json!("whsec_short")), "destinations[0].secret[0] is not whsec_"),
         (with("secret", json!([SECRET, "x"])), "destinations[0].secret[1] is not whsec_"),
-        (with("headers", json!("x")), "destinations[0].headers is no object"),
+        (with("headers", json!("x")), "destinations[0].headers is not an object"),
         (with("headers", json!({ "Host": "x" })), "destinations[0].headers.Host is set by the request"),
         (with("headers", json!({ "Webhook-Id": "x" })), "destinations[0].headers.Webhook-Id is set by"),
-        (with("headers", json!({ "a b": "x" })), "destinations[0].headers.a b is no header"),
-        (with("headers", json!({ "a": "x\ny" })), "destinations[0].headers.a has no value"),
-        (with("headers", json!({ "X-A": "x", "x-a": "y" })), "destinations[0].headers.x-a is there twice"),
-        (with("events", json!([])), "destinations[0].events is no list"),
+        (with("headers", json!({ "a b": "x" })), "destinations[0].headers.a b is not a valid header name"),
+        (with("headers", json!({ "a": "x\ny" })), "destinations[0].headers.a is not a valid header value"),
+        (with("headers", json!({ "X-A": "x", "x-a": "y" })), "destinations[0].headers.x-a is given twice"),
+        (with("events", json!([])), "destinations[0].events is not a list"),
         (with("events", json!(["support_conference_end", "A"])), "destinations[0].events[1] is not 1 to 64"),
         (with("sites", json!(["a.b"])), "destinations[0].sites[0] is not 1 to 32"),
         (with("external_key", json!("")), "destinations[0].external_key is empty"),
-        (with("from", json!("yesterday")), "destinations[0].from is no time"),
-        (with("private", json!("yes")), "destinations[0].private is neither"),
-        (with("urll", json!("x")), "destinations[0].urll is no field"),
-        (template("{{ unclosed"), "destinations[0].template.body is a template that fails"),
+        (with("from", json!("yesterday")), "destinations[0].from is not a time"),
+        (with("private", json!("yes")), "destinations[0].private is not true or false"),
+        (with("urll", json!("x")), "destinations[0].urll is not a field"),
+        (template("{{ unclosed"), "destinations[0].template.body fails"),
         (
             json!([{ "name": "a", "url": "https://example.com", "format": "template" }]),
             "destinations[0].template is missing",
         ),
         (
             json!([{ "name": "a", "url": "https://example.com", "format": "template", "template": "x" }]),
-            "destinations[0].template is none of the ready",
+            "destinations[0].template is not a ready template",
         ),
         (json!([{ "name": "a", "format": "pull" }]), "destinations[0].secret is missing"),
         (
@@ -93,18 +93,18 @@ fn what_is_wrong_is_told_with_its_place() {
         ),
     ];
     for (case, fault) in cases {
-        let told = faults(&case);
-        assert!(told.iter().any(|told| told.starts_with(fault)), "{case}: {told:?}");
+        let found = faults(&case);
+        assert!(found.iter().any(|found| found.starts_with(fault)), "{case}: {found:?}");
     }
     let two =
         json!([{ "name": "a", "url": "https://example.com" }, { "name": "a", "url": "http://example.com", "x": 1 }]);
-    assert_eq!(faults(&two).len(), 2, "all faults at once, and a URL that is none makes no second destination: {two}");
+    assert_eq!(faults(&two).len(), 2, "all faults at once, and an invalid URL does not hide a second one: {two}");
     assert!(Destination::read_all("[{\"secret\": \"whsec_").unwrap_err()[0].to_string().contains("line 1"));
 }
 
 #[test]
-fn a_header_of_the_connection_is_refused() {
-    // What wasmtime-wasi-http forbids, and so do Spin and our host, which take its list: sending would fail for every event.
+fn a_header_that_the_platform_forbids_is_refused() {
+    // The list of wasmtime-wasi-http, which Spin and our host use: sending would fail for every event.
     let forbidden = [
         "Connection",
         "Keep-Alive",
@@ -118,19 +118,19 @@ fn a_header_of_the_connection_is_refused() {
     ];
     for name in forbidden.into_iter().chain(["Content-Length", "Content-Type", "TE", "Trailer", "Expect", "Webhook-Id"])
     {
-        let told = faults(&json!([{ "name": "a", "url": "https://x.example", "headers": { name: "timeout=5" } }]));
+        let found = faults(&json!([{ "name": "a", "url": "https://x.example", "headers": { name: "timeout=5" } }]));
         assert!(
-            told.len() == 1 && told[0].starts_with(&format!("destinations[0].headers.{name} ")),
-            "{name}: {told:?}"
+            found.len() == 1 && found[0].starts_with(&format!("destinations[0].headers.{name} ")),
+            "{name}: {found:?}"
         );
     }
 }
 
 #[test]
-fn a_url_has_a_host_and_a_port_that_are_valid() {
+fn a_url_must_have_a_valid_host_and_port() {
     const PORT: &str = "has a port that is not 1 to 65535";
     const HOST: &str = "has a host that is not valid";
-    const RULE: &str = "is neither an https URL nor an http one of a loopback address";
+    const RULE: &str = "is not an https URL or an http URL of a loopback address";
     let (long, label) = ("x".repeat(10_000), "x".repeat(63));
     let cases = [
         ("https://desk.example:84430/in", PORT),
@@ -193,8 +193,11 @@ fn a_url_has_a_host_and_a_port_that_are_valid() {
     ];
     for (url, fault) in cases {
         for format in ["cloudevents", "form"] {
-            let told = faults(&json!([{ "name": "a", "url": url, "format": format }]));
-            assert!(told.len() == 1 && told[0].starts_with(&format!("destinations[0].url {fault}")), "{url}: {told:?}");
+            let found = faults(&json!([{ "name": "a", "url": url, "format": format }]));
+            assert!(
+                found.len() == 1 && found[0].starts_with(&format!("destinations[0].url {fault}")),
+                "{url}: {found:?}"
+            );
         }
     }
     let long = format!("https://x.example/{}", "x".repeat(7_000));
@@ -247,10 +250,10 @@ fn nothing_secret_is_shown() {
 }
 
 #[test]
-fn a_pulling_destination_takes_its_own_secrets_alone() {
+fn a_destination_that_pulls_accepts_only_its_own_secrets() {
     let all = json!([{ "name": "b", "format": "pull", "secret": [SECRET] }]);
     let all = Destination::read_all(&all.to_string()).unwrap();
-    assert_eq!(all[0].way, Way::Pull);
+    assert_eq!(all[0].mode, DeliveryMode::Pull);
     assert!(all[0].secrets.contain(SECRET));
     assert!(!all[0].secrets.contain("whsec_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1v") && !all[0].secrets.contain(""));
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::{BEGIN, Call, Failing, Fault, Limited, Memory, OPEN, Reply, TOKEN, call, post};
+use crate::support::{BEGIN, Call, FailingStore, Limited, Memory, OPEN, Reply, StoreFault, TOKEN, call, post};
 use outbound_events::store::{Store, StoreError};
 use serde_json::json;
 
@@ -79,16 +79,16 @@ fn store_and_requests() -> (Values, Vec<Request>) {
 }
 
 /// Each request with the fault at each of its calls in turn: what was answered, if anything was, and by what store.
-fn strike(fault: Fault, hold: impl Fn(&str, Option<Reply>, &Failing, usize)) {
+fn strike(fault: StoreFault, hold: impl Fn(&str, Option<Reply>, &FailingStore, usize)) {
     let (before, requests) = store_and_requests();
     for request in requests {
-        let faultless = Failing::new(before.clone(), fault, usize::MAX);
+        let faultless = FailingStore::new(before.clone(), fault, usize::MAX);
         let expected = request.answer(&faultless);
         assert_eq!(expected.status, request.status, "{} {}: {expected:?}", request.method, request.uri);
         let after = faultless.inner.values.borrow();
         for at in 0..faultless.calls() {
             let what = format!("{fault:?} at call {at} of {} {} {}", request.method, request.uri, request.body);
-            let store = Failing::new(before.clone(), fault, at);
+            let store = FailingStore::new(before.clone(), fault, at);
             hold(&what, request.call().answer_now(&store, request.settings), &store, at);
             // Every value is whole, and is what was there or what shall be.
             for (key, value) in store.inner.values.borrow().iter() {
@@ -107,7 +107,7 @@ fn strike(fault: Fault, hold: impl Fn(&str, Option<Reply>, &Failing, usize)) {
 
 #[test]
 fn whichever_call_fails_it_is_a_503_and_the_same_request_succeeds_later() {
-    for fault in [Fault::Refused, Fault::AnswerLost] {
+    for fault in [StoreFault::Refused, StoreFault::AnswerLost] {
         strike(fault, |what, reply, store, at| {
             let reply = reply.unwrap();
             assert_eq!((reply.status, reply.header("retry-after")), (503, "5"), "{what}: {reply:?}");
@@ -125,7 +125,7 @@ fn whichever_call_fails_it_is_a_503_and_the_same_request_succeeds_later() {
 
 #[test]
 fn a_store_that_hangs_is_waited_for_and_who_lets_go_leaves_nothing_half_done() {
-    for fault in [Fault::Hangs, Fault::HangsWhenDone] {
+    for fault in [StoreFault::Hangs, StoreFault::HangsWhenDone] {
         strike(fault, |what, reply, store, at| {
             assert!(reply.is_none(), "{what}: {reply:?}");
             let calls = store.inner.calls.borrow();

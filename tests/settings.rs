@@ -1,4 +1,5 @@
-//! The table of settings, and what is held to it: reading, `spin.toml`, `docs/operate/settings.md`.
+//! The table of settings, and the code and files that must match it: reading, `spin.toml`,
+//! `docs/operate/settings.md`.
 
 #[path = "support/generated.rs"]
 mod generated;
@@ -9,7 +10,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use outbound_events::archive::compaction::Policy;
-use outbound_events::settings::{self, Ingest, NAMES, Row, Settings};
+use outbound_events::settings::{self, Ingest, NAMES, SettingRow, Settings};
 
 use generated::assert_generated;
 
@@ -17,7 +18,7 @@ fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
-/// Everything read, where one setting is given.
+/// All settings, with this one configured.
 fn with(name: &str, text: &str) -> Result<Settings, settings::SettingsError> {
     Settings::read(|asked| Ok((asked == name).then(|| text.to_owned())))
 }
@@ -37,19 +38,19 @@ fn every_setting_of_the_table_is_read_and_no_other() {
 }
 
 #[test]
-fn a_default_that_is_written_out_means_the_same_as_none() {
+fn an_explicit_default_equals_an_unset_setting() {
     let nothing = Settings::read(|_| Ok(None)).unwrap();
     assert_eq!(Settings::read(|_| Ok(Some(String::new()))).unwrap(), nothing);
-    for Row { name, default, .. } in settings::rows() {
+    for SettingRow { name, default, .. } in settings::rows() {
         assert_eq!(with(name, &default).unwrap(), nothing, "{name}={default}");
     }
     assert_eq!((nothing.ingest, nothing.packing), (Ingest::Shut, Policy::default()));
 }
 
 #[test]
-fn what_a_setting_cannot_be_is_refused_by_name_and_not_repeated() {
-    // For each kind what nothing of it can be. Numbers are found by what the table says of them.
-    for Row { name, allowed, secret, .. } in settings::rows() {
+fn an_invalid_value_is_refused_by_name_and_not_repeated() {
+    // Texts that no setting of a kind allows. Numbers are recognised by the text of the table.
+    for SettingRow { name, allowed, secret, .. } in settings::rows() {
         let mut wrong =
             vec!["a-secret".to_owned(), "a secret!".to_owned(), "a-token-of-24-characters,a-secret".to_owned()];
         if let Some(range) = allowed.strip_prefix("a number from ") {
@@ -67,7 +68,7 @@ fn what_a_setting_cannot_be_is_refused_by_name_and_not_repeated() {
                 assert!(with(name, &edge.to_string()).is_ok(), "{name}={edge}");
             }
         }
-        // A bucket may be called so.
+        // This is a valid name of a bucket.
         for text in wrong.iter().filter(|text| name != "bucket" || text.contains([' ', ','])) {
             let error = with(name, text).expect_err(name);
             assert_eq!(error.name, name);
@@ -80,9 +81,9 @@ fn what_a_setting_cannot_be_is_refused_by_name_and_not_repeated() {
 }
 
 #[test]
-fn spin_toml_has_every_setting_and_hands_it_to_the_component() {
+fn spin_toml_passes_every_setting_to_the_component() {
     let (mut variables, mut handed) = (String::new(), String::new());
-    for Row { name, default, secret, .. } in settings::rows() {
+    for SettingRow { name, default, secret, .. } in settings::rows() {
         let secret = if secret { ", secret = true" } else { "" };
         writeln!(variables, "{name} = {{ default = \"{default}\"{secret} }}").unwrap();
         writeln!(handed, "{name} = \"{{{{ {name} }}}}\"").unwrap();
@@ -92,9 +93,9 @@ fn spin_toml_has_every_setting_and_hands_it_to_the_component() {
 }
 
 #[test]
-fn the_page_of_settings_has_what_the_table_says() {
+fn the_settings_page_matches_the_table() {
     let mut page = String::new();
-    for Row { name, default, allowed, secret, about } in settings::rows() {
+    for SettingRow { name, default, allowed, secret, about } in settings::rows() {
         let default = if default.is_empty() { "none".to_owned() } else { format!("`{default}`") };
         let secret = if secret { " Secret." } else { "" };
         writeln!(page, "\n### `{name}`\n\n- Default: {default}.{secret}\n- Allowed: {allowed}.\n").unwrap();

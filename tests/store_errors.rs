@@ -1,4 +1,4 @@
-//! What follows from what a store says is wrong: only a full store has room made, and within bounds.
+//! Errors of stores: only a full store leads to compaction, and within bounds.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -13,16 +13,16 @@ use serde_json::json;
 
 const SETTINGS: &[(&str, &str)] = &[("ingest_tokens", TOKEN), ("read_tokens", TOKEN), ("admin_tokens", TOKEN)];
 
-/// A store that counts its calls and refuses new keys: with an error that is set, or when it has as many as it may.
+/// A store that counts its calls, and refuses new keys with a given error or once it has its maximum.
 struct Narrow {
     inner: Memory,
     error: RefCell<Option<StoreError>>,
     most: Cell<usize>,
-    /// What it says when it has as many keys as it may.
+    /// The error when it has its maximum of keys.
     says: fn(String) -> StoreError,
-    /// The keys that were written, in order.
+    /// The written keys, in order.
     written: RefCell<Vec<String>>,
-    /// How many seconds a list takes, and how many have passed.
+    /// The seconds that a list takes, and the seconds that have passed.
     list_takes: Cell<i64>,
     passed: Cell<i64>,
 }
@@ -89,7 +89,7 @@ fn form(number: u64) -> String {
     format!("event=support_conference_begin&version=1&timestamp={}&lsid=s{number}", 1_700_000_000 + number)
 }
 
-/// Up to the answer, and nothing after it.
+/// Sends an event without the work after the answer.
 fn send(store: &impl Store, number: u64) -> Reply {
     post(&format!("/events/hq?outbound_event_token={TOKEN}")).body(form(number)).answer_alone(store, SETTINGS)
 }
@@ -100,7 +100,7 @@ fn loose(numbers: std::ops::Range<u64>) -> Memory {
     store
 }
 
-/// Events in packs of two, as no pass would leave them, and as many loose ones.
+/// Events in packs of two, which no compaction would leave, and loose events.
 fn with_packs(packs: u64, loose_events: u64) -> BTreeMap<String, Vec<u8>> {
     let site = Site::parse("hq").unwrap();
     let mut values = loose(2 * packs..2 * packs + loose_events).values.into_inner();
@@ -124,13 +124,13 @@ fn with_indexes(loose_events: u64) -> BTreeMap<String, Vec<u8>> {
 }
 
 #[test]
-fn the_words_of_full_stores_are_known_and_no_others() {
+fn messages_of_full_stores_are_recognised() {
     let words = |text: &str| StoreError::of_words(text.to_owned());
     for full in [
         "the store's file: database or disk is full",
         "Error code 13: Insertion failed because database is full: database or disk is full",
         "OOM command not allowed when used memory > 'maxmemory'.",
-        // As Spin's client of Redis says it.
+        // The wording of Spin's Redis client.
         "OOM: command not allowed when used memory > 'maxmemory'.",
         "nats: maximum bytes exceeded",
     ] {
@@ -142,7 +142,7 @@ fn the_words_of_full_stores_are_known_and_no_others() {
 }
 
 #[test]
-fn a_write_that_fails_for_another_reason_than_a_full_store_starts_nothing() {
+fn a_write_error_other_than_full_starts_no_compaction() {
     let text = || "x".to_owned();
     for error in [StoreError::Unavailable(text()), StoreError::Denied(text()), StoreError::Other(text())] {
         let before = with_indexes(100);
@@ -156,7 +156,7 @@ fn a_write_that_fails_for_another_reason_than_a_full_store_starts_nothing() {
 }
 
 #[test]
-fn a_full_store_has_room_made_and_keeps_its_indexes() {
+fn compaction_makes_room_in_a_full_store_and_keeps_its_indexes() {
     let store = Narrow::new(with_indexes(100));
     store.is_filled();
     let indexes = store.keys_of("index.");
@@ -166,9 +166,9 @@ fn a_full_store_has_room_made_and_keeps_its_indexes() {
     assert_eq!(store.keys_of("pack.").len(), 1, "small packs are merged");
 }
 
-/// Where nothing else lends a key, the indexes of sessions do.
+/// If no other key can be given up, the session indexes are.
 #[test]
-fn the_index_of_sessions_goes_last_and_comes_back() {
+fn the_session_index_is_given_up_last_and_restored() {
     let mut values = with_indexes(100);
     values.retain(|key, _| !key.starts_with("index.events.") && key != "lease.pass");
     let store = Narrow::new(values);
@@ -176,7 +176,7 @@ fn the_index_of_sessions_goes_last_and_comes_back() {
     let index = store.keys_of("index.");
     assert_eq!(send(&store, 1_000).result(), "stored");
     assert_eq!(store.keys_of("index."), index);
-    // And stays where it is if the lease is enough.
+    // It stays if giving up the lease is enough.
     let mut values = with_indexes(100);
     values.insert("lease.pass".to_owned(), b"{}".to_vec());
     let store = Narrow::new(values);
@@ -185,9 +185,9 @@ fn the_index_of_sessions_goes_last_and_comes_back() {
     assert_eq!(store.count("refused"), 1, "the event's, and no pack's");
 }
 
-/// On a disk that is full for all but compaction, an index that came back first would take the room of the event.
+/// On a disk that has room only for compaction, an index restored first would take the room of the event.
 #[test]
-fn the_event_is_stored_before_what_was_lent_comes_back() {
+fn the_event_is_stored_before_the_index_is_restored() {
     let mut values = with_indexes(100);
     values.retain(|key, _| key != "lease.pass");
     let store = Narrow::new(values);
@@ -199,9 +199,9 @@ fn the_event_is_stored_before_what_was_lent_comes_back() {
     assert!(event < index, "{written:?}");
 }
 
-/// The words of a platform may be unknown. `key_budget` says that it takes few keys.
+/// A platform's message can be unknown. `key_budget` shows that its store is small.
 #[test]
-fn where_keys_are_few_a_refusal_of_no_known_kind_has_room_made() {
+fn with_a_key_budget_an_unknown_error_makes_room_too() {
     let budget = |keys: usize| keys.to_string();
     for (keys, result) in [(Some(0), "stored"), (Some(1_000), ""), (None, "")] {
         let mut store = Narrow::new(with_indexes(100));
@@ -215,9 +215,9 @@ fn where_keys_are_few_a_refusal_of_no_known_kind_has_room_made() {
     }
 }
 
-/// What a list takes does not count against the time for making room: a store whose keys take long to list would stay full.
+/// The time of a list does not count against the time for making room: a store with slow lists would stay full.
 #[test]
-fn a_store_that_takes_long_to_list_has_room_made() {
+fn a_slow_list_of_keys_does_not_prevent_making_room() {
     let store = Narrow::new(with_indexes(100));
     store.is_filled();
     store.list_takes.set(4);
@@ -233,11 +233,11 @@ fn nine_hundred_packs_without_an_index_are_not_read_to_make_room() {
     let store = Narrow::new(values);
     store.is_filled();
     assert_eq!(send(&store, 5_000).result(), "stored");
-    // The 61 that are packed, some heads, and what is merged.
+    // The 61 packed events, some heads, and the merged packs.
     let gets = store.count("get");
     assert!(gets < 300, "{gets} reads");
     assert!(store.count("get_keys") <= 3);
-    // All are there.
+    // No event is lost.
     let uri = "/api/stats";
     let reply = call("GET", uri).header("authorization", format!("Bearer {TOKEN}")).answer(&store, SETTINGS);
     let stats: serde_json::Value = serde_json::from_str(&reply.body).unwrap();
@@ -245,8 +245,8 @@ fn nine_hundred_packs_without_an_index_are_not_read_to_make_room() {
 }
 
 #[test]
-fn a_store_without_a_key_budget_goes_on_for_long() {
-    // A store that nothing lends a key in is full for good, as docs/operate/hosts.md says.
+fn a_small_store_without_a_key_budget_keeps_accepting_events() {
+    // A store in which no key can be given up stays full, as docs/operate/hosts.md says.
     let store = Narrow::new(BTreeMap::from([("lease.pass".to_owned(), b"{}".to_vec())]));
     store.most.set(64);
     for number in 0..3_000 {
@@ -257,9 +257,9 @@ fn a_store_without_a_key_budget_goes_on_for_long() {
     assert_eq!(stats["events"], json!(3_000));
 }
 
-/// A recipient on Spin is not called again until the next event comes.
+/// A recipient on Spin is not called until the next event arrives.
 #[test]
-fn what_was_set_aside_and_becomes_an_event_is_forwarded() {
+fn a_retried_body_that_becomes_an_event_is_forwarded() {
     let (store, ways) = (Memory::default(), Ways::default());
     let destinations = r#"[{"name": "desk", "url": "https://desk.example/in"}]"#;
     let settings = [SETTINGS, &[("destinations", destinations)]].concat();
@@ -278,7 +278,7 @@ fn what_was_set_aside_and_becomes_an_event_is_forwarded() {
 }
 
 #[test]
-fn a_retry_in_a_full_store_has_room_made_as_an_event_has() {
+fn a_retry_in_a_full_store_makes_room() {
     let store = Narrow::new(with_indexes(100));
     let uri = format!("/events/hq?outbound_event_token={TOKEN}");
     let set_aside = post(&uri).body("no event").answer_alone(&store, SETTINGS);

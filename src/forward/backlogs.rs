@@ -1,4 +1,5 @@
-//! The backlog of each destination, as compaction asks for it; and what is kept of destinations that are configured no longer.
+//! The backlogs of all destinations, for compaction; and the removal of keys that belong to no configured
+//! destination.
 
 use chrono::{DateTime, Utc};
 
@@ -12,50 +13,49 @@ use crate::identity::DestinationName;
 use crate::keys::{ForwardKey, Forwards, KeyParts};
 use crate::store::{Store, StoreError};
 
-/// What is pending for all destinations.
+/// The pending events of all destinations.
 #[derive(Debug)]
 pub struct Backlogs<'d> {
     destinations: &'d [Destination],
-    /// Whether these are all destinations that are configured.
+    /// Whether `destinations` is the whole setting: only then can keys of other destinations be deleted.
     are_all: bool,
     pending: Vec<Pending<'d>>,
-    /// Lines for the log.
     log: Vec<String>,
 }
 
 impl<'d> Backlogs<'d> {
-    /// The backlogs of the destinations of a valid setting. Nothing is pending for any other, and what is kept of others is deleted. Nothing is
-    /// read yet.
+    /// The backlogs of all configured destinations. Nothing is pending for any other destination, and its keys are
+    /// deleted. Reads nothing yet.
     pub fn new(destinations: &'d [Destination]) -> Self {
         Self { destinations, are_all: true, pending: Vec::new(), log: Vec::new() }
     }
 
-    /// The backlogs of these destinations, where the setting is not known: nothing is deleted of others.
+    /// The backlogs of some destinations, where the setting is not known. Keys of other destinations are kept.
     pub fn without_setting(destinations: &'d [Destination]) -> Self {
         Self { are_all: false, ..Self::new(destinations) }
     }
 
-    /// Takes the lines for the log.
+    /// Takes the log lines.
     pub fn take_log(&mut self) -> Vec<String> {
         std::mem::take(&mut self.log)
     }
 
-    /// The name of the destination with the greatest backlog, if any has one.
     fn greatest(&self, listing: &Listing) -> Option<&'d DestinationName> {
         let counted = self.pending.iter().map(|pending| (&pending.destination.name, pending.count(listing).0));
         let most = counted.filter(|(_, count)| *count > 0).max_by_key(|(_, count)| *count);
         most.map(|(name, _)| name)
     }
 
-    /// Whether a key is of a destination that is configured no longer.
-    fn is_of_none(&self, key: &ForwardKey) -> bool {
+    /// Whether a key belongs to a destination that is no longer configured.
+    fn is_unconfigured(&self, key: &ForwardKey) -> bool {
         self.are_all && !self.destinations.iter().any(|known| known.name == key.destination)
     }
 
-    /// Deletes keys of destinations that are configured no longer, and of unreadable records that are loose no longer.
+    /// Deletes the keys of destinations that are no longer configured, and of unreadable records that are no longer
+    /// loose.
     async fn delete_unneeded(&self, store: &impl Store, listing: &Listing) -> Result<(), StoreError> {
         let is_unneeded = |key: &&ForwardKey| match key.what {
-            _ if self.is_of_none(key) => true,
+            _ if self.is_unconfigured(key) => true,
             Forwards::Unreadable(id) => {
                 let id = id.text();
                 !listing.loose.iter().any(|key| KeyParts::split(key).is_some_and(|parts| parts.id == id))
@@ -70,17 +70,17 @@ impl<'d> Backlogs<'d> {
 }
 
 impl PendingDeliveries for Backlogs<'_> {
-    /// Reads all receipts.
+    /// Reads the receipts of all destinations.
     async fn learn(&mut self, store: &impl Store, listing: &Listing) -> Result<bool, StoreError> {
         self.pending.clear();
         for destination in self.destinations {
-            self.pending.push(Pending::of(store, destination, listing).await?);
+            self.pending.push(Pending::load(store, destination, listing).await?);
         }
         Ok(!self.destinations.is_empty())
     }
 
     fn is_pending(&self, key: &KeyParts<'_>) -> bool {
-        self.pending.iter().any(|pending| pending.has(key))
+        self.pending.iter().any(|pending| pending.contains(key))
     }
 
     async fn pause_greatest_backlog(
@@ -98,7 +98,7 @@ impl PendingDeliveries for Backlogs<'_> {
     }
 
     fn needs_tidying(&self, listing: &Listing) -> bool {
-        listing.forwards.iter().any(|key| self.is_of_none(key))
+        listing.forwards.iter().any(|key| self.is_unconfigured(key))
     }
 
     async fn tidy(&self, store: &impl Store, listing: &Listing, now: DateTime<Utc>) -> Result<(), StoreError> {

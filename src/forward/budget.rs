@@ -1,5 +1,5 @@
-//! The budget of a delivery run: its time, the requests of an hour, and how long a delivery may stay unwritten. The lease counts as well,
-//! which has a file of its own.
+//! The budget of a delivery run: its time, the hourly allowance of requests, and how long a delivery can stay
+//! unwritten. The lease limits a run as well: see `lease.rs`.
 
 use std::time::Duration;
 
@@ -10,29 +10,29 @@ use super::state::DestinationState;
 use crate::deadline::Deadline;
 use crate::platform::Platform;
 
-/// After this time a run begins nothing new. With a request's time-out it ends within the 30 seconds that platforms give.
+/// A run begins nothing new after this time. Together with the timeout of a request it ends within the 30 seconds
+/// that platforms give.
 const TIME: Duration = Duration::from_secs(10);
 
-/// So many deliveries are repeated at most if the process dies.
+/// At most this many deliveries are repeated if the process dies.
 const MAX_UNWRITTEN: usize = 64;
 
-/// For how long at most a delivery is not written down.
+/// A delivery is written down after at most this time.
 const MAX_UNWRITTEN_TIME: Duration = Duration::from_millis(200);
 
-/// What requests are counted in, where the platform allows only so many.
+/// The period for which a platform limits requests.
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// What a run has left. Times are by the monotonic clock.
+/// The budget of one run. Times are readings of the monotonic clock.
 #[derive(Debug)]
 pub(super) struct Budget {
     began: Duration,
-    /// When the receipt was written last.
     written: Duration,
-    /// The number of requests that an hour may have.
+    /// The number of requests allowed in an hour.
     allowed: u32,
 }
 
-/// What a run has no more of.
+/// The part of the budget that is used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OutOf {
     Time,
@@ -42,7 +42,7 @@ pub(super) enum OutOf {
 }
 
 impl Budget {
-    /// The budget of a run that begins now.
+    /// Begins the budget of a run, and a new hour if the last one is over.
     pub(super) fn begin(platform: &impl Platform, allowed: u32, state: &mut DestinationState) -> Self {
         let now = platform.now();
         if !state.window.is_some_and(|hour| hour.holds(now)) {
@@ -51,27 +51,26 @@ impl Budget {
         Self { began: platform.monotonic(), written: platform.monotonic(), allowed }
     }
 
-    /// Whether there is time to begin something.
+    /// Whether the run can begin another item.
     pub(super) fn has_time(&self, platform: &impl Platform) -> bool {
         platform.elapsed(self.began) < TIME
     }
 
-    /// Whether so many more requests may be sent in this hour.
+    /// Whether `more` requests can still be sent in this hour.
     pub(super) fn has_requests(&self, more: u32, state: &DestinationState) -> bool {
         state.requests.saturating_add(more) <= self.allowed
     }
 
-    /// Whether the receipt is to be written.
+    /// Whether the receipt must be written now.
     pub(super) fn is_receipt_due(&self, platform: &impl Platform, receipt: &Receipt) -> bool {
         receipt.unwritten() >= MAX_UNWRITTEN || platform.elapsed(self.written) >= MAX_UNWRITTEN_TIME
     }
 
-    /// The receipt is written.
     pub(super) fn receipt_written(&mut self, platform: &impl Platform) {
         self.written = platform.monotonic();
     }
 
-    /// The rest of the hour whose requests are used up: an hour at most, whatever the clock does.
+    /// The rest of an hour whose requests are used up: at most an hour, even after a step of the clock.
     pub(super) fn until_next_hour(state: &DestinationState, now: DateTime<Utc>) -> Deadline {
         let end = state.window.map_or(0, |hour| hour.end());
         let left = u64::try_from(end.saturating_sub(now.timestamp_millis())).unwrap_or(0);

@@ -1,11 +1,11 @@
-//! Commands to a destination: pause, resume, replay, retry a refused event, skip the first pending event. An administrator gives them;
-//! a delivery run and compaction pause, too.
+//! Commands to a destination: pause, resume, replay, retry a refused event, skip the first pending event. They come
+//! from an administrator; delivery runs and compaction pause destinations, too.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::destination::Destination;
-use super::pending::{Next, Pending};
+use super::pending::{Pending, QueueStep};
 use super::refused::Refused;
 use super::state::{DestinationState, key, rfc3339};
 use crate::archive::Listing;
@@ -14,16 +14,16 @@ use crate::identity::{DestinationName, Id};
 use crate::keys::Forwards;
 use crate::store::{Store, StoreError};
 
-/// That nothing is sent to a destination.
+/// The pause of a destination, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Paused {
-    /// Since when: RFC 3339 in UTC.
+    /// When it began: RFC 3339 in UTC.
     pub since: String,
-    /// Why.
+    /// The reason, for the administrator.
     pub reason: String,
 }
 
-/// Pauses a destination. Gives the line for the log.
+/// Pauses a destination. Returns the log line.
 pub async fn pause(
     store: &impl Store,
     name: &DestinationName,
@@ -35,8 +35,8 @@ pub async fn pause(
     Ok(format!("destination {name}: paused: {reason}"))
 }
 
-/// Resumes a destination that is paused or failing: the next delivery run begins at once. Gives since when it was paused, if it was: what
-/// was packed since then is not sent unless a replay is asked for.
+/// Resumes a destination that is paused or failing: the next delivery run begins at once. Returns the pause that
+/// ended, if any. Events that were packed during the pause are sent only by a replay.
 pub async fn resume(
     store: &impl Store,
     name: &DestinationName,
@@ -48,23 +48,23 @@ pub async fn resume(
     Ok(paused)
 }
 
-/// Ends the wait after a failure. A run that is under way writes the state itself, and is not waiting.
+/// Ends the wait after a failure. Does nothing during a run: the run writes the state itself, and is not waiting.
 async fn end_rest(store: &impl Store, name: &DestinationName, now: DateTime<Utc>) -> Result<(), StoreError> {
-    let state = DestinationState::read(store, name).await?;
+    let state = DestinationState::load(store, name).await?;
     if state.has_live_lease(now) {
         return Ok(());
     }
-    DestinationState { rest: None, lease: None, failing: None, ..state }.write(store, name).await
+    DestinationState { rest: None, lease: None, failing: None, ..state }.save(store, name).await
 }
 
-/// Since when and why a destination is paused, if it is.
+/// The pause of a destination, if it is paused.
 pub async fn paused(store: &impl Store, name: &DestinationName) -> Result<Option<Paused>, StoreError> {
     let value = store.get(&key(name, Forwards::Paused)).await?;
     let unreadable = || Paused { since: String::new(), reason: "the stored reason cannot be read".to_owned() };
     Ok(value.map(|value| serde_json::from_slice(&value).unwrap_or_else(|_| unreadable())))
 }
 
-/// Asks for a replay: what is stored of a time is sent again.
+/// Requests a replay: stored events from `from` until `to` are sent again.
 pub async fn replay(
     store: &impl Store,
     name: &DestinationName,
@@ -74,7 +74,7 @@ pub async fn replay(
     store.set(&key(name, Forwards::Replay(from, to)), b"{}").await
 }
 
-/// Asks for one more try of a refused event. One whose record could not be read becomes pending again.
+/// Requests a retry of a refused event. An event whose record could not be read becomes pending again.
 pub async fn retry(store: &impl Store, name: &DestinationName, listed: Forwards) -> Result<(), StoreError> {
     match listed {
         Forwards::Refused(id) => store.set(&key(name, Forwards::Retry(id)), b"{}").await,
@@ -82,8 +82,9 @@ pub async fn retry(store: &impl Store, name: &DestinationName, listed: Forwards)
     }
 }
 
-/// Skips the first pending event: it is listed as refused, and the next one is sent at once. With `only`, nothing is skipped unless that
-/// event is the first. Gives its id and the line for the log, or nothing if no such event is pending.
+/// Skips the first pending event: it is listed as refused, and the next one is sent at once. With `only`, skips
+/// nothing unless that event is the first. Returns the skipped event's id and the log line, or nothing if there was
+/// no such event.
 pub async fn skip(
     store: &impl Store,
     destination: &Destination,
@@ -92,19 +93,19 @@ pub async fn skip(
 ) -> Result<Option<(Id, String)>, StoreError> {
     let name = &destination.name;
     let listing = Listing::of(store).await?;
-    let mut queue = Pending::of(store, destination, &listing).await?.queue(&listing);
+    let mut queue = Pending::load(store, destination, &listing).await?.queue(&listing);
     let first = loop {
         match queue.next(store, destination).await? {
-            Next::Event(entry) => break entry,
-            Next::Empty => return Ok(None),
-            Next::Unwanted(_) | Next::Unreadable(..) | Next::Read => {}
+            QueueStep::Event(entry) => break entry,
+            QueueStep::Empty => return Ok(None),
+            QueueStep::Unwanted(_) | QueueStep::Unreadable(..) | QueueStep::Read => {}
         }
     };
     if only.is_some_and(|only| only != first.key.id) {
         return Ok(None);
     }
     let reason = "an administrator skipped it";
-    let line = Refused::of(&first, reason, now).write(store, name).await?;
+    let line = Refused::new(&first, reason, now).write(store, name).await?;
     end_rest(store, name, now).await?;
     Ok(Some((first.key.id, line)))
 }

@@ -1,4 +1,4 @@
-//! Delivers one event: makes the request, waits for the answer, and reads the beginning of its body.
+//! Delivers one event: builds the request, waits for the answer, and reads the beginning of its body.
 
 use std::pin::pin;
 
@@ -7,9 +7,9 @@ use http::Request;
 
 use super::budget::OutOf;
 use super::lease::RENEWAL;
-use super::outcome::{Answer, Outcome, TIMEOUT};
+use super::outcome::{DeliveryOutcome, DestinationAnswer, TIMEOUT};
 use super::request;
-use super::run::{DeliveryRun, Step, Stop};
+use super::run::{DeliveryRun, RunResult, Stop};
 use crate::archive::pack::Entry;
 use crate::archive::{self, View, events};
 use crate::http_client::{HttpClient as _, NotSent};
@@ -17,12 +17,12 @@ use crate::platform::Platform;
 use crate::session::{self, Timeline};
 use crate::store::StoreError;
 
-/// The largest number of a session's events that a template is shown, and of their bytes.
+/// The largest number of a session's events that a template can see, and of their bytes.
 const MAX_OF_SESSION: (usize, usize) = (2_000, 4 << 20);
 
 impl<P: Platform> DeliveryRun<'_, P> {
-    /// Sends an event and tells what became of it, which is to be recorded.
-    pub(super) async fn deliver(&mut self, entry: &Entry) -> Step<Outcome> {
+    /// Sends an event and returns the outcome, which the caller must record.
+    pub(super) async fn deliver(&mut self, entry: &Entry) -> RunResult<DeliveryOutcome> {
         self.check_budget().await?;
         if !self.budget.has_requests(1, &self.lease.state) {
             return Err(Stop::OutOf(OutOf::Requests));
@@ -35,18 +35,18 @@ impl<P: Platform> DeliveryRun<'_, P> {
                 self.lease.state.requests += 1;
                 self.exchange(request).await
             }
-            Err(reason) => Ok(Outcome::Refused(reason)),
+            Err(reason) => Ok(DeliveryOutcome::Refused(reason)),
         }
     }
 
-    async fn exchange(&mut self, request: Request<Vec<u8>>) -> Step<Outcome> {
+    async fn exchange(&mut self, request: Request<Vec<u8>>) -> RunResult<DeliveryOutcome> {
         let answer = self.answer(request).await?;
         let (client, secrets) = (self.platform.http_client(), &self.destination.secrets);
-        Ok(Outcome::of(client, answer, self.push, secrets, self.platform.now()).await)
+        Ok(DeliveryOutcome::from_answer(client, answer, self.push, secrets, self.platform.now()).await)
     }
 
-    /// Waits for the head of the response, and keeps the lease meanwhile.
-    async fn answer(&mut self, request: Request<Vec<u8>>) -> Step<Answer<P::HttpClient>> {
+    /// Waits for the head of the response, and renews the lease meanwhile.
+    async fn answer(&mut self, request: Request<Vec<u8>>) -> RunResult<DestinationAnswer<P::HttpClient>> {
         let client = self.platform.http_client();
         let began = self.platform.monotonic();
         let mut sending = pin!(client.send(request));
@@ -54,15 +54,15 @@ impl<P: Platform> DeliveryRun<'_, P> {
             match select(sending.as_mut(), pin!(client.wait(RENEWAL))).await {
                 Either::Left((response, _)) => return Ok(response),
                 Either::Right(_) if self.platform.elapsed(began) >= TIMEOUT => {
-                    return Ok(Err(NotSent(format!("it gave no answer within {} s", TIMEOUT.as_secs()))));
+                    return Ok(Err(NotSent(format!("it did not answer within {} s", TIMEOUT.as_secs()))));
                 }
-                // Where the lease is lost, the answer still counts: the event may have been accepted.
+                // If the lease is lost, the answer still counts: the destination may have accepted the event.
                 Either::Right(_) => _ = self.lease.renew_if_due(self.platform, &self.destination.name).await?,
             }
         }
     }
 
-    /// What a template is shown of the session. Nothing if there is more of it than fits.
+    /// The session, for a template. `None` if it exceeds the limits.
     async fn session(&self, entry: &Entry) -> Result<Option<Timeline>, StoreError> {
         let Some(lsid) = entry.key.lsid.as_ref().filter(|_| request::needs_session(self.push)) else { return Ok(None) };
         let (most, bytes) = MAX_OF_SESSION;

@@ -1,10 +1,11 @@
-//! The lease of a delivery run: two runs to one destination at once send events twice. It loses nothing where it fails.
+//! The lease of a delivery run. It keeps two runs from sending the same events at once. Where it fails, events are
+//! sent twice, and none is lost.
 //!
-//! No platform can compare and set. So a run writes its lease with a random owner, waits a moment, and looks whether the lease is still its
-//! own. While it sends it renews the lease, and looks first. What may never happen:
+//! No platform can compare and set. So a run writes its lease with a random owner, waits a moment, and reads whether
+//! the lease is still its own. It checks this again before each renewal. Invariants:
 //!
-//! 1. Two runs have one owner, however exactly they begin together.
-//! 2. A lease that is known to be alive is overwritten, or given back by a run that does not have it, also where a run breaks off.
+//! 1. Two runs never have the same owner, even if they begin at the same moment.
+//! 2. A run never overwrites a live lease of another run, and never gives it back, even if the run breaks off.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use chrono::{DateTime, Utc};
 use super::commands;
 use super::state::{DestinationState, Lease};
 use crate::archive::Listing;
-use crate::clock_faults::{self, ClockFault, Kind};
+use crate::clock_faults::{self, ClockFault, ClockFaultKind};
 use crate::deadline::Deadline;
 use crate::http_client::HttpClient as _;
 use crate::identity::DestinationName;
@@ -21,71 +22,69 @@ use crate::keys::Forwards;
 use crate::platform::Platform;
 use crate::store::{Store, StoreError};
 
-/// For how long no other run begins, unless the lease is renewed: for so long a run is missed that died.
+/// A lease holds for this long after its last renewal; after a crash, no run begins before that.
 const LEASE: Duration = Duration::from_secs(5);
 
-/// How often a run renews its lease.
 pub(super) const RENEWAL: Duration = Duration::from_secs(1);
 
-/// How long a run that wrote its lease waits before it looks whether the lease is its own.
+/// The time between writing a lease and checking that no other run overwrote it.
 const SETTLE: Duration = Duration::from_millis(40);
 
-/// What became of a renewal.
+/// The result of a renewal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Renewal {
     NotDue,
     Renewed,
-    /// Another run has the lease: nothing may be sent.
+    /// Another run has the lease: send nothing more.
     Lost,
 }
 
-/// The lease of this run, and the state of the destination, which this run writes.
+/// The lease of this run, and the state of the destination. Only the run that has the lease writes the state.
 #[derive(Debug)]
 pub(super) struct HeldLease {
     pub(super) state: DestinationState,
     owner: u64,
-    /// When it was written last, by the monotonic clock.
+    /// The last renewal, by the monotonic clock.
     renewed: Duration,
 }
 
 impl HeldLease {
-    /// Takes the lease, unless another run has it, the destination rests or is paused. Lines for the log go to `log`.
+    /// Takes the lease, unless another run has it or the destination waits or is paused. Log lines go to `log`.
     pub(super) async fn take<P: Platform>(
         platform: &P,
         name: &DestinationName,
         log: &mut Vec<String>,
     ) -> Result<Option<Self>, StoreError> {
         let store = platform.store();
-        let state = DestinationState::read(store, name).await?;
+        let state = DestinationState::load(store, name).await?;
         let now = platform.now();
         if state.has_live_lease(now) || state.rests(now) || commands::paused(store, name).await?.is_some() {
             return Ok(None);
         }
         let deadlines = [state.rest, state.lease.map(|lease| lease.held)];
         if deadlines.into_iter().flatten().any(|deadline| deadline.is_ahead(now)) {
-            let fault = ClockFault::of_recipient(Kind::DeadlineAhead);
+            let fault = ClockFault::of_recipient(ClockFaultKind::DeadlineAhead);
             log.extend(clock_faults::report(store, now, vec![fault]).await?);
         }
         let mut held = Self { state, owner: platform.random(), renewed: platform.monotonic() };
         held.write(platform, name).await?;
-        // Another run that read the state when this one did writes its own lease meanwhile.
+        // Another run that read the state at the same time writes its own lease meanwhile.
         platform.http_client().wait(SETTLE).await;
         Ok(held.is_own(store, name).await?.then_some(held))
     }
 
-    /// Whether the lease is still this run's: another run takes it from one that is slow, and an administrator from one that waits.
+    /// Whether the lease is still this run's. Another run can take it if this one is too slow to renew it.
     async fn is_own(&self, store: &impl Store, name: &DestinationName) -> Result<bool, StoreError> {
-        let stored = DestinationState::read(store, name).await?;
+        let stored = DestinationState::load(store, name).await?;
         Ok(stored.lease.is_some_and(|lease| lease.owner == self.owner))
     }
 
     async fn write<P: Platform>(&mut self, platform: &P, name: &DestinationName) -> Result<(), StoreError> {
         self.renewed = platform.monotonic();
         self.state.lease = Some(Lease { owner: self.owner, held: Deadline::new(platform.now(), LEASE) });
-        self.state.write(platform.store(), name).await
+        self.state.save(platform.store(), name).await
     }
 
-    /// Renews the lease if that is due.
     pub(super) async fn renew_if_due<P: Platform>(
         &mut self,
         platform: &P,
@@ -101,26 +100,26 @@ impl HeldLease {
         Ok(Renewal::Renewed)
     }
 
-    /// Gives the lease back and stores the state, if the lease is still this run's.
+    /// Gives the lease back and stores the state, if the lease is still this run's. Returns whether it was.
     pub(super) async fn give_back(&mut self, store: &impl Store, name: &DestinationName) -> Result<bool, StoreError> {
         let is_own = self.is_own(store, name).await?;
         if is_own {
             self.state.lease = None;
-            self.state.write(store, name).await?;
+            self.state.save(store, name).await?;
         }
         Ok(is_own)
     }
 }
 
-/// The destinations with a lease that is alive, and their states.
-pub async fn live(
+/// The destinations whose lease is live, with their states.
+pub async fn live_leases(
     store: &impl Store,
     now: DateTime<Utc>,
 ) -> Result<Vec<(DestinationName, DestinationState)>, StoreError> {
     let mut live = Vec::new();
     for known in Listing::of(store).await?.forwards {
         if known.what == Forwards::State {
-            let state = DestinationState::read(store, &known.destination).await?;
+            let state = DestinationState::load(store, &known.destination).await?;
             if state.has_live_lease(now) {
                 live.push((known.destination, state));
             }
@@ -129,12 +128,15 @@ pub async fn live(
     Ok(live)
 }
 
-/// Gives back those leases whose runs have not renewed them since, so that the next start need not wait until they expire. For a host
-/// that has ended its runs: a run renews its lease each second.
-pub async fn give_back(store: &impl Store, leases: Vec<(DestinationName, DestinationState)>) -> Result<(), StoreError> {
+/// Gives back the leases that have not been renewed since they were read, so that the next start need not wait until
+/// they expire. For a host that has ended its runs: a live run renews its lease each second.
+pub async fn give_back_leases(
+    store: &impl Store,
+    leases: Vec<(DestinationName, DestinationState)>,
+) -> Result<(), StoreError> {
     for (destination, state) in leases {
-        if DestinationState::read(store, &destination).await? == state {
-            DestinationState { lease: None, ..state }.write(store, &destination).await?;
+        if DestinationState::load(store, &destination).await? == state {
+            DestinationState { lease: None, ..state }.save(store, &destination).await?;
         }
     }
     Ok(())

@@ -1,35 +1,36 @@
-//! Forwarding: stored events are sent to *destinations*. At least once, in order, and never on the path of a POST.
+//! Forwarding: stored events are sent to *destinations*, at least once and in order. A POST never waits for it.
 //!
 //! | step | file |
 //! |---|---|
 //! | the setting `destinations` | [`destination`] |
-//! | which events are *pending* for a destination, and in which order | [`pending`] |
-//! | *receipts*: which events it has | [`receipts`] |
-//! | the same of all destinations, as compaction asks for it | [`backlogs`] |
+//! | the events that are *pending* for a destination, in order | [`pending`] |
+//! | *receipts*: the events that it has accepted | [`receipts`] |
+//! | the backlogs of all destinations, for compaction | [`backlogs`] |
 //! | a *delivery run*: next item, deliver, record | [`run`] |
 //! | its lease; its budget | `lease.rs`, `budget.rs` |
-//! | one event -> its answer | `deliver.rs` |
-//! | an event -> a request: CloudEvents, form, template, signed | [`request`], [`template`] |
-//! | whether templates make valid requests of invented events, before anything is sent | [`trial`] |
-//! | what the answer means, and when to try again | [`outcome`] |
-//! | what to do about an event that jams its destination | `probe.rs` |
+//! | one event -> its outcome | `deliver.rs` |
+//! | an event -> a signed request: CloudEvents, form or template | [`request`], [`template`] |
+//! | a trial of templates on invented events, before anything is sent | [`trial`] |
+//! | the meaning of the answer, and the wait before the next attempt | [`outcome`] |
+//! | the probe for an event that jams its destination | `probe.rs` |
 //! | retries of refused events, and replays | `resend.rs` |
 //! | the stored state of a destination | [`state`] |
-//! | the events that it refused | [`refused`] |
+//! | the events that the destination refused | [`refused`] |
 //! | pause, resume, replay, retry, skip | [`commands`] |
-//! | its status, as the API and the page show it | [`status`] |
+//! | the status of a destination, for the API and the page | [`status`] |
 //!
-//! An event is pending for a destination until a receipt names it. Only loose events can be pending: compaction packs what is pending for
-//! nobody ([`crate::archive::compaction`]). So a crash anywhere repeats a delivery and loses none, and there is no cursor that a late
-//! event could be behind. What may never happen, whatever runs at once and dies where (`tests/archive_model/`, `tests/forwarding_model/`):
+//! An event is pending for a destination until a receipt names it. Only loose events can be pending: compaction packs
+//! only events that are pending for no destination ([`crate::archive::compaction`]). So a crash repeats a delivery
+//! and loses none, and no cursor can miss an event that arrives late. Invariants, whatever runs at the same time and
+//! wherever it dies (`tests/archive_model/`, `tests/forwarding_model/`):
 //!
-//! 1. A receipt names only what was answered 2xx or is not wanted by the filter. It is written after that.
-//! 2. Nothing is packed that is pending for a destination, unless the destination is paused; then what it misses is in the store, and is
-//!    sent by a *replay*.
-//! 3. An event is not sent before one that came first and is pending too, but for the probe. A refused, skipped or unreadable event is
-//!    passed over, and listed.
-//! 4. An event is refused by the probe only if the receiver has accepted another one between its last two failures.
-//! 5. Whatever becomes of an item, the run's budget is checked before the next one.
+//! 1. A receipt names only events that were answered 2xx or that the filter excludes. It is written after that.
+//! 2. No event is packed while it is pending for a destination, unless the destination is paused. An event that the
+//!    destination missed that way stays in the store, and a *replay* sends it.
+//! 3. An event is not sent before an earlier pending event, except by the probe. A refused, skipped or unreadable
+//!    event is passed over, and listed.
+//! 4. The probe refuses an event only if the receiver accepted another one between the last two failures of the first.
+//! 5. A run checks its budget before every item, whatever the outcome of the one before.
 
 pub mod backlogs;
 mod budget;
@@ -50,4 +51,4 @@ pub mod status;
 pub mod template;
 pub mod trial;
 
-pub use lease::{give_back, live as live_leases};
+pub use lease::{give_back_leases, live_leases};

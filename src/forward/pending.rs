@@ -1,4 +1,5 @@
-//! What is pending for a destination: the loose events that it may want and that no receipt or list of refused events names.
+//! The events that are pending for a destination: loose events that pass its filter and that no receipt or list of
+//! refused events names.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -12,19 +13,20 @@ use crate::keys::{Forwards, KeyParts};
 use crate::session;
 use crate::store::{Store, StoreError};
 
-/// What is pending for a destination, as far as keys tell.
+/// The pending events of a destination, as far as keys show.
 #[derive(Debug)]
 pub struct Pending<'d> {
-    /// The destination.
+    /// Whose events these are.
     pub destination: &'d Destination,
     done: HashSet<Id>,
-    /// Whether the destination is paused: then nothing is pending.
+    /// Whether the destination is paused. Then nothing is pending.
     pub paused: bool,
 }
 
 impl<'d> Pending<'d> {
-    /// Reads the receipts of a destination. `listing` was made before: what is delivered meanwhile still counts as pending.
-    pub async fn of(store: &impl Store, destination: &'d Destination, listing: &Listing) -> Result<Self, StoreError> {
+    /// Reads the receipts of a destination. An event that is delivered after `listing` was made still counts as
+    /// pending.
+    pub async fn load(store: &impl Store, destination: &'d Destination, listing: &Listing) -> Result<Self, StoreError> {
         let own = || listing.forwards.iter().filter(|key| key.destination == destination.name);
         let paused = own().any(|key| key.what == Forwards::Paused);
         let mut done = HashSet::new();
@@ -38,107 +40,107 @@ impl<'d> Pending<'d> {
         Ok(Self { destination, done, paused })
     }
 
-    /// Whether an event is pending, as far as its key tells: whether the destination wants its external key stands in the record.
-    pub fn has(&self, key: &KeyParts<'_>) -> bool {
+    /// Whether an event is pending, as far as its key shows. A filter for external keys needs the record as well.
+    pub fn contains(&self, key: &KeyParts<'_>) -> bool {
         !self.paused
             && self.destination.filter.wants(key)
             && key.id.parse().is_ok_and(|id: Id| !self.done.contains(&id))
     }
 
-    /// Whether the event of that id is pending.
-    pub fn has_id(&self, id: Id, listing: &Listing) -> bool {
+    /// Whether the event with this id is pending.
+    pub fn contains_id(&self, id: Id, listing: &Listing) -> bool {
         let text = id.text();
-        let is_it = |key: &KeyParts<'_>| key.id == text && self.has(key);
+        let is_it = |key: &KeyParts<'_>| key.id == text && self.contains(key);
         listing.loose.iter().filter_map(|key| KeyParts::split(key)).any(|key| is_it(&key))
     }
 
-    /// The pending events in the order in which they are sent.
+    /// The pending events in the order of sending.
     pub fn queue(&self, listing: &Listing) -> Queue {
-        let parts = listing.loose.iter().filter_map(|key| KeyParts::split(key)).filter(|parts| self.has(parts));
+        let parts = listing.loose.iter().filter_map(|key| KeyParts::split(key)).filter(|parts| self.contains(parts));
         let mut pending: Vec<_> = parts.map(|parts| (parts.timestamp, rank(parts.event()), parts.key)).collect();
         pending.sort_unstable();
         let keys = pending.into_iter().map(|(_, _, key)| key.to_owned()).collect();
         Queue { keys, unread: 0, second: Vec::new(), entries: VecDeque::new() }
     }
 
-    /// How many events are pending, and the time of the oldest.
+    /// The number of pending events, and the time of the oldest.
     pub fn count(&self, listing: &Listing) -> (usize, Option<Timestamp>) {
-        let parts = listing.loose.iter().filter_map(|key| KeyParts::split(key)).filter(|parts| self.has(parts));
+        let parts = listing.loose.iter().filter_map(|key| KeyParts::split(key)).filter(|parts| self.contains(parts));
         parts.fold((0, None), |(count, oldest), parts| (count + 1, [oldest, parts.time()].into_iter().flatten().min()))
     }
 }
 
-/// What must come first of what happened in the same second.
+/// The order of events with the same timestamp.
 fn rank(event: Option<EventName>) -> u8 {
     event.map_or(u8::MAX, |event| session::rank(&event))
 }
 
-/// The largest number of events of one second that are put in order together.
+/// At most this many events of one second are sorted together.
 const MAX_OF_ONE_SECOND: usize = 1_024;
 
-/// The pending events of a destination, oldest first. Records are read as they are asked for.
+/// The pending events of a destination, oldest first. Records are read one by one, on demand.
 #[derive(Debug, Default)]
 pub struct Queue {
     keys: VecDeque<String>,
-    /// How many of the first keys are of the second that is being read.
+    /// The number of keys at the front that belong to the second that is being read.
     unread: usize,
-    /// What was read of that second.
+    /// The records of that second that have been read.
     second: Vec<Entry>,
-    /// What was read of it, in order.
+    /// The records of a second that has been read completely, in order.
     entries: VecDeque<Entry>,
 }
 
-/// What a queue gives: one step, which reads one record at most. So the caller can check its budget between any two.
+/// One step of a queue. It reads at most one record, so the caller can check its budget between two steps.
 #[derive(Debug)]
-pub enum Next {
+pub enum QueueStep {
     /// An event to send.
     Event(Box<Entry>),
-    /// The destination does not want the external key of this event.
+    /// The filter of the destination excludes the external key of this event.
     Unwanted(Id),
-    /// The record under this key cannot be read, and why.
+    /// The record under this key cannot be read; the second value is the reason.
     Unreadable(String, String),
-    /// No event yet: a record was read that is put in order with others of its second, or the record is gone (it was erased, or another
-    /// run has delivered it and it was packed).
+    /// No event yet. A record was read that must be sorted with others of its second, or the record is gone: it was
+    /// erased, or another run delivered it and it was packed.
     Read,
     /// The queue is empty.
     Empty,
 }
 
 impl Queue {
-    /// Whether nothing was pending.
+    /// Whether the queue has no more events.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty() && self.second.is_empty() && self.entries.is_empty()
     }
 
-    /// Reads on by one record at most.
-    pub async fn next(&mut self, store: &impl Store, destination: &Destination) -> Result<Next, StoreError> {
+    /// Takes one step: reads at most one record.
+    pub async fn next(&mut self, store: &impl Store, destination: &Destination) -> Result<QueueStep, StoreError> {
         if let Some(entry) = self.entries.pop_front() {
-            return Ok(Next::Event(Box::new(entry)));
+            return Ok(QueueStep::Event(Box::new(entry)));
         }
         if self.unread == 0 {
             self.begin_second();
         }
-        let Some(key) = self.keys.pop_front() else { return Ok(Next::Empty) };
+        let Some(key) = self.keys.pop_front() else { return Ok(QueueStep::Empty) };
         self.unread -= 1;
         let value = store.get(&key).await?;
         let next = match value.map(|value| Entry::under(&key, value)) {
-            None => Next::Read,
-            Some(Err(reason)) => Next::Unreadable(key, reason),
-            Some(Ok(entry)) if !destination.filter.wants_record(&entry.value) => Next::Unwanted(entry.key.id),
+            None => QueueStep::Read,
+            Some(Err(reason)) => QueueStep::Unreadable(key, reason),
+            Some(Ok(entry)) if !destination.filter.wants_record(&entry.value) => QueueStep::Unwanted(entry.key.id),
             Some(Ok(entry)) => {
                 self.second.push(entry);
-                Next::Read
+                QueueStep::Read
             }
         };
         if self.unread == 0 {
-            // In the order in which a session's timeline shows them.
+            // The order of a session's timeline.
             self.second.sort_by_key(|entry| session::order(&entry.key, entry.delivered));
             self.entries.extend(self.second.drain(..));
         }
         Ok(next)
     }
 
-    /// The keys of the next second, unless there are very many.
+    /// Counts the keys of the next second, up to [`MAX_OF_ONE_SECOND`].
     fn begin_second(&mut self) {
         let time = |key: &String| KeyParts::split(key).map(|parts| parts.timestamp.to_owned());
         let first = self.keys.front().and_then(time);

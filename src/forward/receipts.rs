@@ -1,8 +1,9 @@
-//! Receipts: they name events that are not sent to a destination any more, since it has them or does not want them.
+//! Receipts: they name the events that a destination has accepted or that its filter excludes. These are not sent
+//! again.
 //!
-//! A receipt names many events in one value, since platforms have few keys and each write costs what an event costs. A delivery run
-//! writes it again as it grows, and the next run continues it; nobody else changes it. Runs at once may overwrite each other's: what is
-//! lost so is sent twice.
+//! A receipt names many events in one value, because platforms limit keys and each write costs as much as storing an
+//! event. A delivery run rewrites its receipt as it grows, and the next run continues it.
+//! Concurrent runs can overwrite each other's receipt: those events are sent twice.
 
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
@@ -18,29 +19,29 @@ use crate::identity::{DestinationName, Id};
 use crate::keys::{ForwardKey, Forwards, KeyParts};
 use crate::store::{Store, StoreError};
 
-/// How many events a receipt names before another is begun.
+/// A receipt with this many events is complete: the run begins another.
 const RECEIPT_EVENTS: usize = 512;
 
-/// How many of them are joined to one that many name.
+/// Receipts are joined once there are this many.
 const JOINED_AT_ONCE: usize = 8;
 
-/// The largest number of events that a joined receipt names: 16 bytes each, in base64, within what every platform takes.
+/// The largest number of events in a joined receipt: 16 bytes each, in base64, fit a value on every platform.
 const MAX_JOINED: usize = 16_000;
 
-/// For how long after it was written a receipt is left as it is.
+/// A receipt is not touched for this long after it was written.
 const KEEPS: Duration = Duration::from_secs(60);
 
 /// A receipt as it is stored.
 #[derive(Serialize, Deserialize)]
 struct Stored {
-    /// When the last of its events was sent, in Unix milliseconds.
+    /// When its last event was sent, in Unix milliseconds.
     at: i64,
-    /// The events' ids, 16 bytes each.
+    /// The ids of the events, 16 bytes each.
     #[serde(with = "base64_array")]
     ids: Vec<Id>,
 }
 
-/// A receipt that grows.
+/// The receipt of a run, which grows.
 #[derive(Debug)]
 pub struct Receipt {
     destination: DestinationName,
@@ -50,16 +51,16 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// An empty one, which is not stored.
+    /// An empty receipt, which is not stored yet.
     pub fn new(destination: DestinationName) -> Self {
         Self { destination, key: None, ids: Vec::new(), written: 0 }
     }
 
-    /// The one that the last run ended with, if it is there.
+    /// The receipt with which the last run ended, if it exists.
     pub async fn resumed(store: &impl Store, destination: DestinationName, id: Option<Id>) -> Result<Self, StoreError> {
         let key = id.map(|id| ForwardKey { destination: destination.clone(), what: Forwards::Receipt(id) });
         let stored = match &key {
-            Some(key) => read(store, &key.to_string()).await?,
+            Some(key) => load(store, &key.to_string()).await?,
             None => None,
         };
         Ok(match stored {
@@ -68,7 +69,7 @@ impl Receipt {
         })
     }
 
-    /// The id that the next run continues it by.
+    /// The id by which the next run finds it.
     pub fn id(&self) -> Option<Id> {
         self.key.as_ref().and_then(|key| match key.what {
             Forwards::Receipt(id) => Some(id),
@@ -76,23 +77,23 @@ impl Receipt {
         })
     }
 
-    /// Leaves what is stored to another run, and writes the rest under another key.
-    pub fn part(&mut self) {
+    /// Leaves the stored part to another run, and writes the rest under another key.
+    pub fn split_off(&mut self) {
         self.ids.drain(..self.written);
         (self.key, self.written) = (None, 0);
     }
 
-    /// Adds an event that is not sent any more.
+    /// Adds an event.
     pub fn add(&mut self, id: Id) {
         self.ids.push(id);
     }
 
-    /// How many events are not written yet.
+    /// The number of events that are not written yet.
     pub fn unwritten(&self) -> usize {
         self.ids.len() - self.written
     }
 
-    /// Writes what is not written yet.
+    /// Writes the receipt, if it has grown.
     pub async fn write(&mut self, store: &impl Store, now: DateTime<Utc>) -> Result<(), StoreError> {
         if self.unwritten() == 0 {
             return Ok(());
@@ -115,7 +116,8 @@ impl Receipt {
     }
 }
 
-/// Joins receipts where there are many, and takes out what is no longer loose. New ones are written before old ones go.
+/// Joins the receipts of a destination where there are many, and drops events that are no longer loose. Writes new
+/// receipts before it deletes old ones.
 pub async fn tidy(store: &impl Store, listing: &Listing, now: DateTime<Utc>) -> Result<(), StoreError> {
     let mut of: Vec<(&DestinationName, Vec<&ForwardKey>)> = Vec::new();
     for key in listing.forwards.iter().filter(|key| matches!(key.what, Forwards::Receipt(_))) {
@@ -143,13 +145,13 @@ async fn tidy_one(
 ) -> Result<(), StoreError> {
     let (mut kept, mut old, mut at) = (BTreeSet::new(), Vec::new(), 0);
     for key in keys {
-        let Some(stored) = read(store, &key.to_string()).await? else { continue };
-        // It may be growing, and what it names may not be listed yet.
+        let Some(stored) = load(store, &key.to_string()).await? else { continue };
+        // It may still grow, and its events may be missing in this listing.
         if (Deadline { at: stored.at, wait: millis(KEEPS) }).holds(now) {
             continue;
         }
         let needed: Vec<_> = stored.ids.iter().filter(|id| loose.contains(id)).copied().collect();
-        // A large one that is needed throughout is left as it is.
+        // A large receipt without dropped events gains nothing from a rewrite.
         if needed.len() == stored.ids.len() && needed.len() > MAX_JOINED / JOINED_AT_ONCE {
             continue;
         }
@@ -178,13 +180,13 @@ async fn tidy_one(
     Ok(())
 }
 
-/// The ids that a receipt names. One that cannot be read names none: it repeats deliveries, and loses none.
+/// The ids that a receipt names. An unreadable receipt names none: its deliveries are repeated.
 pub(super) async fn ids(store: &impl Store, name: &DestinationName, receipt: Id) -> Result<Vec<Id>, StoreError> {
-    let stored = read(store, &key(name, Forwards::Receipt(receipt))).await?;
+    let stored = load(store, &key(name, Forwards::Receipt(receipt))).await?;
     Ok(stored.map(|stored| stored.ids).unwrap_or_default())
 }
 
-async fn read(store: &impl Store, key: &str) -> Result<Option<Stored>, StoreError> {
+async fn load(store: &impl Store, key: &str) -> Result<Option<Stored>, StoreError> {
     let value = store.get(key).await?;
     Ok(value.and_then(|value| serde_json::from_slice(&value).ok()))
 }

@@ -1,4 +1,5 @@
-//! The events that a destination refused, that an administrator skipped, or whose records cannot be read. None of them is pending.
+//! Events that a destination refused, that an administrator skipped, or whose records cannot be read. They are not
+//! pending.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -11,30 +12,29 @@ use crate::keys::{EventKey, ForwardKey, Forwards, KeyParts};
 use crate::platform::Platform;
 use crate::store::{Store, StoreError};
 
-/// An event that a destination refused.
+/// A refused event, as it is stored and listed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
     /// The event's id.
     pub id: String,
-    /// The key of its record. An earlier version did not store it.
+    /// The key of its record. Earlier versions did not store it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub key: String,
-    /// Its time: RFC 3339 in UTC.
+    /// The event's time: RFC 3339 in UTC.
     pub time: String,
-    /// Its name.
+    /// The event's name.
     pub event: String,
     /// When it was refused: RFC 3339 in UTC.
     pub refused: String,
-    /// Why: at most 200 characters of it are the receiver's own.
+    /// The reason. At most 200 characters of it come from the receiver.
     pub reason: String,
 }
 
-/// The number of events that a destination may refuse before it is paused: it is more likely that something is wrong with it.
+/// A destination that refuses this many events is paused: more likely it is at fault, not the events.
 pub const MAX_REFUSED: usize = 100;
 
 impl Refused {
-    /// An event that is refused now.
-    pub(super) fn of(entry: &Entry, reason: &str, now: DateTime<Utc>) -> Self {
+    pub(super) fn new(entry: &Entry, reason: &str, now: DateTime<Utc>) -> Self {
         Self {
             id: entry.key.id.text(),
             key: entry.key.to_string(),
@@ -45,7 +45,7 @@ impl Refused {
         }
     }
 
-    /// Lists it. Gives the line for the log.
+    /// Lists the event. Returns the log line.
     pub(super) async fn write(&self, store: &impl Store, name: &DestinationName) -> Result<String, StoreError> {
         if let Ok(id) = self.id.parse() {
             store.set(&key(name, Forwards::Refused(id)), &serde_json::to_vec(self).unwrap_or_default()).await?;
@@ -54,7 +54,7 @@ impl Refused {
     }
 }
 
-/// Lists a loose record that cannot be read. Gives the line for the log.
+/// Lists a loose record that cannot be read. Returns the log line.
 pub async fn write_unreadable(
     store: &impl Store,
     name: &DestinationName,
@@ -80,28 +80,28 @@ pub async fn write_unreadable(
     Ok(line)
 }
 
-/// All of these events of a destination, the oldest first.
+/// The refused, skipped and unreadable events of a destination, oldest first.
 pub async fn list(store: &impl Store, name: &DestinationName, listing: &Listing) -> Result<Vec<Refused>, StoreError> {
     let mut all = Vec::new();
     for what in keys(name, listing) {
-        all.extend(read(store, name, what).await?);
+        all.extend(load(store, name, what).await?);
     }
     all.sort_by(|one, other| (&one.time, &one.id).cmp(&(&other.time, &other.id)));
     Ok(all)
 }
 
-async fn read(store: &impl Store, name: &DestinationName, what: Forwards) -> Result<Option<Refused>, StoreError> {
+async fn load(store: &impl Store, name: &DestinationName, what: Forwards) -> Result<Option<Refused>, StoreError> {
     let value = store.get(&key(name, what)).await?;
     Ok(value.and_then(|value| serde_json::from_slice(&value).ok()))
 }
 
-/// What is listed of a destination: [`Forwards::Refused`] and [`Forwards::Unreadable`].
+/// The listed events of a destination: [`Forwards::Refused`] and [`Forwards::Unreadable`].
 pub fn keys<'l>(name: &'l DestinationName, listing: &'l Listing) -> impl Iterator<Item = Forwards> + 'l {
     let own = listing.forwards.iter().filter(|key| key.destination == *name).map(|key| key.what);
     own.filter(|what| matches!(what, Forwards::Refused(_) | Forwards::Unreadable(_)))
 }
 
-/// The ids of what a destination refused.
+/// The ids of the events that a destination refused.
 pub fn ids<'l>(name: &'l DestinationName, listing: &'l Listing) -> impl Iterator<Item = Id> + 'l {
     keys(name, listing).filter_map(|what| match what {
         Forwards::Refused(id) => Some(id),
@@ -109,23 +109,24 @@ pub fn ids<'l>(name: &'l DestinationName, listing: &'l Listing) -> impl Iterator
     })
 }
 
-/// So many events are looked up in one call of [`forget_removed`].
+/// At most this many events are looked up in one call of [`forget_removed`].
 const MAX_LOOKUPS: usize = 256;
 
-/// Takes events out of the lists that are stored no longer: what a receiver said of an erased event may repeat what it held. `concerns`
-/// tells which keys may be among what was removed; an entry without a key, of an earlier version, always is.
+/// Takes events that are no longer stored off the lists: a receiver's answer about an erased event may repeat its
+/// content. `concerns` selects the keys that may have been removed; an entry without a key, of an earlier version, is
+/// always checked.
 pub async fn forget_removed<P: Platform>(platform: &P, concerns: impl Fn(&EventKey) -> bool) -> Result<(), StoreError> {
     let store = platform.store();
     let listing = Listing::of(store).await?;
     let is_listed = |key: &&ForwardKey| matches!(key.what, Forwards::Refused(_) | Forwards::Unreadable(_));
     let mut listed: Vec<_> = listing.forwards.iter().filter(is_listed).collect();
-    // Where there are too many for one call, the next one begins elsewhere.
+    // If there are too many for one call, another call begins elsewhere.
     let begin = usize::try_from(platform.random()).unwrap_or(0).checked_rem(listed.len()).unwrap_or(0);
     listed.rotate_left(begin);
     let mut lookups = 0;
     for ForwardKey { destination, what } in listed {
         let (Forwards::Refused(id) | Forwards::Unreadable(id)) = *what else { continue };
-        let refused = read(store, destination, *what).await?;
+        let refused = load(store, destination, *what).await?;
         let key_of = |refused: &Refused| refused.key.parse::<EventKey>().ok();
         if refused.as_ref().and_then(key_of).is_some_and(|key| !concerns(&key)) || lookups == MAX_LOOKUPS {
             continue;
@@ -141,7 +142,7 @@ pub async fn forget_removed<P: Platform>(platform: &P, concerns: impl Fn(&EventK
     Ok(())
 }
 
-/// Whether an event is stored, or may be in what cannot be read.
+/// Whether an event is stored, or may be in an unreadable value.
 async fn is_stored<P: Platform>(platform: &P, listing: &Listing, id: Id) -> Result<bool, StoreError> {
     let text = id.text();
     let (found, is_all_readable) = archive::read(platform, async |view: &mut View<'_, P::Store>| {
@@ -152,11 +153,12 @@ async fn is_stored<P: Platform>(platform: &P, listing: &Listing, id: Id) -> Resu
     Ok(found || (!is_all_readable && listing.loose.iter().any(|key| key.ends_with(&text))))
 }
 
-/// The last error repeats what the receiver said of the event. A run that is under way writes the state itself, and the next error.
+/// Forgets the last error if it is about this event. Does nothing during a run: the run writes the state itself, and
+/// the next error with it.
 async fn forget_error<P: Platform>(platform: &P, name: &DestinationName, id: Id) -> Result<(), StoreError> {
-    let state = DestinationState::read(platform.store(), name).await?;
+    let state = DestinationState::load(platform.store(), name).await?;
     if state.error_event.as_deref() == Some(&*id.text()) && !state.has_live_lease(platform.now()) {
-        DestinationState { error: None, error_event: None, ..state }.write(platform.store(), name).await?;
+        DestinationState { error: None, error_event: None, ..state }.save(platform.store(), name).await?;
     }
     Ok(())
 }

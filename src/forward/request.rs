@@ -1,31 +1,31 @@
-//! An event -> the request that carries it.
+//! Builds the request for an event.
 
 use chrono::{DateTime, Utc};
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook};
 
-use super::destination::{Format, Push, Secrets};
-use super::template::{self, Seen, Template};
+use super::destination::{DestinationFormat, Push, Secrets};
+use super::template::{self, RequestTemplate, TemplateContext};
 use crate::archive::pack::Entry;
 use crate::record::Record;
 use crate::session::Timeline;
 
-/// What says that a body is a CloudEvents event in structured mode.
+/// The content type of a CloudEvents event in structured mode.
 const CLOUDEVENTS: HeaderValue = HeaderValue::from_static("application/cloudevents+json; charset=utf-8");
 
-/// What says that a body is a form.
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 
-/// Who sends, unless the setting says something else.
+/// The default `User-Agent`.
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("outbound-events/", env!("CARGO_PKG_VERSION")));
 
-/// Whether the request needs to know the session's timeline.
+/// Whether building the request needs the session's timeline.
 pub fn needs_session(push: &Push) -> bool {
-    matches!(push.format, Format::Template(_))
+    matches!(push.format, DestinationFormat::Template(_))
 }
 
-/// The request that carries an event. An error says why there can be none: its template fails on this event, say.
+/// Builds the request for an event. The error says why it cannot be built, for example because the template fails on
+/// this event.
 pub fn request(
     push: &Push,
     secrets: &Secrets,
@@ -34,20 +34,21 @@ pub fn request(
     now: DateTime<Utc>,
 ) -> Result<Request<Vec<u8>>, String> {
     let content = match &push.format {
-        // As it is stored: a record is such an event.
-        Format::CloudEvents => {
+        // A stored record already is a CloudEvents event.
+        DestinationFormat::CloudEvents => {
             Content { method: Method::POST, path: push.url.path.clone(), kind: CLOUDEVENTS, body: entry.value.clone() }
         }
-        Format::Form => Content {
+        DestinationFormat::Form => Content {
             method: Method::POST,
             path: push.url.path.clone(),
             kind: FORM,
             body: form(&Record::from_json(&entry.value)?.0)?.into_bytes(),
         },
-        Format::Template(template) => templated(push, template, entry, session)?,
+        DestinationFormat::Template(template) => templated(push, template, entry, session)?,
     };
-    let path: PathAndQuery = content.path.parse().map_err(|_| "what the event holds makes no URL".to_owned())?;
-    let uri: Uri = format!("{}{path}", push.url.origin()).parse().map_err(|_| "its URL is none".to_owned())?;
+    let path: PathAndQuery =
+        content.path.parse().map_err(|_| "the event's values do not make a valid URL".to_owned())?;
+    let uri: Uri = format!("{}{path}", push.url.origin()).parse().map_err(|_| "its URL is not valid".to_owned())?;
     let mut request = Request::builder()
         .method(content.method)
         .uri(uri)
@@ -72,14 +73,20 @@ struct Content {
     body: Vec<u8>,
 }
 
-/// The form that an appliance would send (guide, "HTTP recipients").
+/// The form as an appliance would send it (guide, "HTTP recipients").
 fn form(record: &Record) -> Result<String, String> {
     serde_urlencoded::to_string(record.data.form()).map_err(|error| error.to_string())
 }
 
-fn templated(push: &Push, template: &Template, entry: &Entry, session: Option<&Timeline>) -> Result<Content, String> {
+fn templated(
+    push: &Push,
+    template: &RequestTemplate,
+    entry: &Entry,
+    session: Option<&Timeline>,
+) -> Result<Content, String> {
     let record = Record::from_json(&entry.value)?.0;
-    let seen = Seen { event: &record, title: entry.key.event.title(), site: entry.key.site.as_str(), session };
+    let seen =
+        TemplateContext { event: &record, title: entry.key.event.title(), site: entry.key.site.as_str(), session };
     Ok(Content {
         method: template.method.clone(),
         path: template::path(&push.url.path, &seen)?.into_owned(),
@@ -88,8 +95,8 @@ fn templated(push: &Push, template: &Template, entry: &Entry, session: Option<&T
     })
 }
 
-/// The headers of Standard Webhooks: the event's id is the message's, so that who gets it twice knows it. A signature for each
-/// secret, so that a new one can be told first and the old one be taken away later.
+/// The headers of Standard Webhooks. The event's id is the message's id, so a receiver recognises a repeat. There is
+/// a signature for each secret, so that a receiver can move from the old secret to the new one.
 fn signature(
     secrets: &Secrets,
     id: &str,

@@ -1,8 +1,8 @@
-//! Sends events again: refused ones that an administrator wants tried once more, and replays.
+//! Sends events again: retries of refused events, and replays.
 
-use super::outcome::Outcome;
+use super::outcome::DeliveryOutcome;
 use super::probe;
-use super::run::{DeliveryRun, Step};
+use super::run::{DeliveryRun, RunResult};
 use super::state::key;
 use crate::archive::events::{Cursor, Page, Wanted};
 use crate::archive::pack::Entry;
@@ -13,12 +13,12 @@ use crate::keys::{Forwards, KeyParts};
 use crate::platform::Platform;
 use crate::store::Store as _;
 
-/// So many events of a replay are read at a time.
+/// The number of events that a replay reads at a time.
 const AT_A_TIME: usize = 64;
 
 impl<P: Platform> DeliveryRun<'_, P> {
-    /// Retries a refused event, or sends a part of a replay. False if there is neither.
-    pub(super) async fn resend(&mut self, listing: &Listing) -> Step<bool> {
+    /// Retries a refused event, or sends a part of a replay. Returns false if neither is requested.
+    pub(super) async fn resend(&mut self, listing: &Listing) -> RunResult<bool> {
         self.check_budget().await?;
         let name = &self.destination.name;
         let own: Vec<_> = listing.forwards.iter().filter(|key| key.destination == *name).map(|key| key.what).collect();
@@ -36,7 +36,7 @@ impl<P: Platform> DeliveryRun<'_, P> {
         Ok(false)
     }
 
-    async fn retry(&mut self, id: Id) -> Step {
+    async fn retry(&mut self, id: Id) -> RunResult {
         let (store, name) = (self.platform.store(), &self.destination.name);
         let find = async |view: &mut View<'_, P::Store>| Ok((events::one(view, id).await?, view.unreadable.is_empty()));
         let (found, is_all_readable) = archive::read(self.platform, find).await?;
@@ -46,27 +46,32 @@ impl<P: Platform> DeliveryRun<'_, P> {
                 let outcome = self.refused_again(&entry, outcome);
                 self.record(&entry, outcome).await?;
             }
-            // The filter was changed.
+            // The filter has changed.
             Some(_) => {}
-            // It was removed.
+            // The event was removed.
             None if is_all_readable => store.delete(&key(name, Forwards::Refused(id))).await?,
-            None => self.note(&format!("event {id} was not tried again: what it may be in cannot be read")),
+            None => self.log_line(&format!(
+                "event {id} was not retried: it was not found, but some stored values cannot be read"
+            )),
         }
         store.delete(&key(name, Forwards::Retry(id))).await?;
         Ok(())
     }
 
-    /// An event that was refused before is refused again once it has failed as often as the probe asks for: nothing need be probed.
-    fn refused_again(&self, entry: &Entry, outcome: Outcome) -> Outcome {
+    /// A retried event is refused again once it has failed as often as the probe requires. No probe is needed: it was
+    /// refused before.
+    fn refused_again(&self, entry: &Entry, outcome: DeliveryOutcome) -> DeliveryOutcome {
         let failures = self.lease.state.failures_of(entry.key.id).saturating_add(1);
         match outcome {
-            Outcome::Failed(failure) if probe::is_due(failures, &failure) => Outcome::Refused(failure.reason),
+            DeliveryOutcome::Failed(failure) if probe::is_due(failures, &failure) => {
+                DeliveryOutcome::Refused(failure.reason)
+            }
             other => other,
         }
     }
 
-    /// Sends a page of what is stored of a time, and writes down how far it came.
-    async fn replay(&mut self, from: Timestamp, to: Timestamp) -> Step {
+    /// Sends a page of the stored events of a time range, and writes down how far it came.
+    async fn replay(&mut self, from: Timestamp, to: Timestamp) -> RunResult {
         let (store, name) = (self.platform.store(), key(&self.destination.name, Forwards::Replay(from, to)));
         let Some(value) = store.get(&name).await? else { return Ok(()) };
         let after = str::from_utf8(&value).ok().and_then(|text| Cursor::parse(text).ok());
@@ -87,8 +92,8 @@ impl<P: Platform> DeliveryRun<'_, P> {
         sent
     }
 
-    /// Sends the events of a page. `last` is the key of the last one that is done with.
-    async fn replay_page(&mut self, events: Vec<Entry>, last: &mut Option<String>) -> Step {
+    /// Sends the events of a page. `last` becomes the key of the last event that is done.
+    async fn replay_page(&mut self, events: Vec<Entry>, last: &mut Option<String>) -> RunResult {
         let mut rest = events.into_iter();
         while let Some(entry) = rest.next() {
             if self.wants(&entry) {
@@ -108,7 +113,7 @@ impl<P: Platform> DeliveryRun<'_, P> {
         Ok(())
     }
 
-    /// Whether the destination wants an event by now.
+    /// Whether an event passes the filter.
     fn wants(&self, entry: &Entry) -> bool {
         let (key, filter) = (entry.key.to_string(), &self.destination.filter);
         KeyParts::split(&key).is_some_and(|parts| filter.wants(&parts)) && filter.wants_record(&entry.value)

@@ -1,9 +1,9 @@
-//! Delivery runs: next item, deliver, record. A run sends a destination what is pending, oldest first, one request at a time; then refused
-//! events that an administrator wants tried again; then replays.
+//! Delivery runs: next item, deliver, record. A run sends a destination its pending events, oldest first and one
+//! request at a time; then refused events that an administrator retries; then replays.
 //!
-//! Runs to several destinations go side by side, so a destination that hangs delays no other. A run is bounded, and who begins it does
-//! not matter: it continues where the last one ended, since what was delivered is written down. Its budget (`budget.rs`) is checked before
-//! **every** item, whatever becomes of the item.
+//! Runs to several destinations go side by side, so a destination that hangs delays no other. A run is bounded, and
+//! any process can begin one: it continues where the last one ended, because deliveries are written down. It checks
+//! its budget (`budget.rs`) before **every** item, whatever the outcome of the one before.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use futures_util::future::join_all;
 
 use super::budget::{Budget, OutOf};
 use super::commands;
-use super::destination::{Destination, Push, Way};
+use super::destination::{DeliveryMode, Destination, Push};
 use super::lease::{HeldLease, Renewal};
-use super::outcome::{Failure, Outcome, wait};
-use super::pending::{Next, Pending, Queue};
+use super::outcome::{DeliveryFailure, DeliveryOutcome, wait};
+use super::pending::{Pending, Queue, QueueStep};
 use super::receipts::{self, Receipt};
 use super::refused::{self, MAX_REFUSED, Refused};
-use super::state::{DestinationState, Failing, key};
+use super::state::{DestinationState, FailureStreak, key};
 use crate::archive::Listing;
 use crate::archive::pack::Entry;
 use crate::deadline::Deadline;
@@ -28,33 +28,33 @@ use crate::keys::Forwards;
 use crate::platform::Platform;
 use crate::store::{Store as _, StoreError};
 
-/// How long a run waits before it looks again for what is pending: what comes together is then written down together.
+/// The wait before a run lists pending events again: events that arrive together are then written down together.
 const GATHER: Duration = Duration::from_millis(100);
 
-/// After this much time that was waited for it a failing destination is paused.
+/// A destination is paused after this much waiting for it.
 const MAX_FAILING: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
-/// Runs to all destinations.
+/// A run to each destination.
 #[derive(Debug)]
 pub struct DeliveryRuns<'r, P> {
     /// The store, the HTTP client and the clocks.
     pub platform: &'r P,
     /// The destinations.
     pub destinations: &'r [Destination],
-    /// How many requests an hour the platform allows, all destinations together.
+    /// The number of requests that the platform allows in an hour, for all destinations together.
     pub max_requests_per_hour: Option<u32>,
 }
 
 impl<P: Platform> DeliveryRuns<'_, P> {
-    /// Runs to each destination that has no run, does not rest and is not paused. Gives lines for the log.
+    /// Runs to each destination that has no run, does not wait and is not paused. Returns log lines.
     pub async fn run(&self) -> Vec<String> {
-        let sends = |destination: &&Destination| matches!(destination.way, Way::Push(_));
+        let sends = |destination: &&Destination| matches!(destination.mode, DeliveryMode::Push(_));
         let senders = u32::try_from(self.destinations.iter().filter(sends).count()).unwrap_or(u32::MAX);
-        // Each has its share, so that no two must count together.
+        // Equal shares: destinations need not count together.
         let allowed = self.max_requests_per_hour.map_or(u32::MAX, |most| (most / senders.max(1)).max(1));
-        let runs = self.destinations.iter().filter_map(|destination| match &destination.way {
-            Way::Push(push) => Some(self.run_one(destination, push, allowed)),
-            Way::Pull => None,
+        let runs = self.destinations.iter().filter_map(|destination| match &destination.mode {
+            DeliveryMode::Push(push) => Some(self.run_one(destination, push, allowed)),
+            DeliveryMode::Pull => None,
         });
         join_all(runs).await.into_iter().flatten().collect()
     }
@@ -67,7 +67,7 @@ impl<P: Platform> DeliveryRuns<'_, P> {
                 Ok(Some(run)) => run.finish(&mut log).await,
                 Ok(None) => false,
                 Err(error) => {
-                    log.push(format!("destination {}: a delivery run did not begin: {error}", destination.name));
+                    log.push(format!("destination {}: a delivery run could not begin: {error}", destination.name));
                     false
                 }
             };
@@ -78,7 +78,7 @@ impl<P: Platform> DeliveryRuns<'_, P> {
     }
 }
 
-/// A run to one destination, which has the lease.
+/// A run to one destination. It has the lease.
 pub(super) struct DeliveryRun<'r, P> {
     pub(super) platform: &'r P,
     pub(super) destination: &'r Destination,
@@ -86,21 +86,21 @@ pub(super) struct DeliveryRun<'r, P> {
     pub(super) lease: HeldLease,
     pub(super) budget: Budget,
     pub(super) receipt: Receipt,
-    /// What the destination refused, as far as it was listed or has just been seen.
+    /// The refused events of the destination: those listed, and those of this run.
     refused: HashSet<Id>,
     pub(super) log: Vec<String>,
 }
 
-/// Why a run stops.
+/// The reason why a run stops.
 pub(super) enum Stop {
-    /// Nothing is left to send.
+    /// There is nothing left to send.
     Idle,
     /// The budget is used up.
     OutOf(OutOf),
     /// The destination is paused.
     Paused,
-    /// The destination fails, with this event.
-    Failing(Id, Failure),
+    /// The destination fails; this event failed last.
+    Failing(Id, DeliveryFailure),
     /// The store failed.
     Store(StoreError),
 }
@@ -111,11 +111,11 @@ impl From<StoreError> for Stop {
     }
 }
 
-/// What a step gives, unless the run stops.
-pub(super) type Step<T = ()> = Result<T, Stop>;
+/// The result of one step of a run, unless the run stops.
+pub(super) type RunResult<T = ()> = Result<T, Stop>;
 
 impl<'r, P: Platform> DeliveryRun<'r, P> {
-    /// Begins a run, unless there is one, the destination rests or is paused.
+    /// Begins a run, unless there is one or the destination waits or is paused.
     async fn begin(
         platform: &'r P,
         destination: &'r Destination,
@@ -131,7 +131,7 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
         Ok(Some(Self { platform, destination, push, lease, budget, receipt, refused, log }))
     }
 
-    /// Runs to its end. True if another run is to begin at once.
+    /// Runs to its end. Returns whether another run must begin at once.
     async fn finish(mut self, log: &mut Vec<String>) -> bool {
         let stop = match self.work().await {
             Ok(never) => match never {},
@@ -139,31 +139,31 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
         };
         let is_idle = matches!(stop, Stop::Idle);
         let ended = self.end(stop).await;
-        // An event that came after the last look, and whose own run found this one under way.
+        // An event may have arrived after the last listing, and the run that it began found this one under way.
         let more = match ended {
             Ok(true) if is_idle => self.queue().await.map(|(_, queue)| !queue.is_empty()),
             Ok(_) => Ok(false),
             Err(error) => Err(error),
         };
         if let Err(error) = &more {
-            self.note(&format!("a delivery run broke off: {error}"));
+            self.log_line(&format!("a delivery run was interrupted: {error}"));
         }
         log.append(&mut self.log);
         more.unwrap_or(false)
     }
 
-    pub(super) fn note(&mut self, words: &str) {
+    pub(super) fn log_line(&mut self, words: &str) {
         self.log.push(format!("destination {}: {words}", self.destination.name));
     }
 
     async fn queue(&self) -> Result<(Listing, Queue), StoreError> {
         let store = self.platform.store();
         let listing = Listing::of(store).await?;
-        let queue = Pending::of(store, self.destination, &listing).await?.queue(&listing);
+        let queue = Pending::load(store, self.destination, &listing).await?.queue(&listing);
         Ok((listing, queue))
     }
 
-    async fn work(&mut self) -> Step<std::convert::Infallible> {
+    async fn work(&mut self) -> RunResult<std::convert::Infallible> {
         loop {
             let (listing, mut queue) = self.queue().await?;
             self.refused = refused::ids(&self.destination.name, &listing).collect();
@@ -180,7 +180,7 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
         }
     }
 
-    async fn send_pending(&mut self, queue: &mut Queue) -> Step {
+    async fn send_pending(&mut self, queue: &mut Queue) -> RunResult {
         while let Some(entry) = self.next(queue).await? {
             let mut outcome = self.deliver(&entry).await?;
             if self.is_probe_due(&entry, &outcome) {
@@ -196,28 +196,28 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
         Ok(())
     }
 
-    /// The next event of the queue that the destination wants.
-    async fn next(&mut self, queue: &mut Queue) -> Step<Option<Box<Entry>>> {
+    /// The next event of the queue that passes the filter.
+    async fn next(&mut self, queue: &mut Queue) -> RunResult<Option<Box<Entry>>> {
         loop {
             self.check_budget().await?;
             match queue.next(self.platform.store(), self.destination).await? {
-                Next::Event(entry) => return Ok(Some(entry)),
-                Next::Empty => return Ok(None),
-                Next::Read => {}
-                Next::Unwanted(id) => self.receipt.add(id),
-                Next::Unreadable(key, reason) => self.skip_unreadable(&key, &reason).await?,
+                QueueStep::Event(entry) => return Ok(Some(entry)),
+                QueueStep::Empty => return Ok(None),
+                QueueStep::Read => {}
+                QueueStep::Unwanted(id) => self.receipt.add(id),
+                QueueStep::Unreadable(key, reason) => self.skip_unreadable(&key, &reason).await?,
             }
         }
     }
 
-    async fn skip_unreadable(&mut self, key: &str, reason: &str) -> Step {
+    async fn skip_unreadable(&mut self, key: &str, reason: &str) -> RunResult {
         let (store, name, now) = (self.platform.store(), &self.destination.name, self.platform.now());
         self.log.push(refused::write_unreadable(store, name, key, reason, now).await?);
         Ok(())
     }
 
-    /// Checks what the run has left. It stands before every item, whatever becomes of the item.
-    pub(super) async fn check_budget(&mut self) -> Step {
+    /// Checks the budget. Call it before every item, whatever the outcome of the one before.
+    pub(super) async fn check_budget(&mut self) -> RunResult {
         let (platform, name) = (self.platform, &self.destination.name);
         if !self.budget.has_time(platform) {
             return Err(Stop::OutOf(OutOf::Time));
@@ -228,24 +228,24 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
         match self.lease.renew_if_due(platform, name).await? {
             Renewal::NotDue => Ok(()),
             Renewal::Lost => Err(Stop::OutOf(OutOf::Lease)),
-            // An administrator has paused it meanwhile.
+            // An administrator paused it meanwhile.
             Renewal::Renewed if commands::paused(platform.store(), name).await?.is_some() => Err(Stop::Paused),
             Renewal::Renewed => Ok(()),
         }
     }
 
-    /// Writes down what was delivered since the last time.
+    /// Writes down the deliveries since the last time.
     pub(super) async fn write_receipt(&mut self) -> Result<(), StoreError> {
         self.receipt.write(self.platform.store(), self.platform.now()).await?;
         self.budget.receipt_written(self.platform);
         Ok(())
     }
 
-    /// Writes down what became of an event.
-    pub(super) async fn record(&mut self, entry: &Entry, outcome: Outcome) -> Step {
+    /// Records the outcome of an event.
+    pub(super) async fn record(&mut self, entry: &Entry, outcome: DeliveryOutcome) -> RunResult {
         let id = entry.key.id;
         match outcome {
-            Outcome::Delivered { answer } => {
+            DeliveryOutcome::Delivered { answer } => {
                 self.lease.state.failing = None;
                 self.lease.state.succeeded = Some(self.platform.now().timestamp_millis());
                 self.lease.state.answer = answer.or_else(|| self.lease.state.answer.take());
@@ -253,15 +253,15 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
                 self.receipt.add(id);
                 self.unlist(id).await
             }
-            Outcome::Refused(reason) => self.refuse(entry, reason).await,
-            Outcome::Gone => self.pause("it answered 410 Gone: it wants no more events").await,
-            Outcome::Failed(failure) => Err(Stop::Failing(id, failure)),
+            DeliveryOutcome::Refused(reason) => self.refuse(entry, reason).await,
+            DeliveryOutcome::Gone => self.pause("it answered 410 Gone: it accepts no more events").await,
+            DeliveryOutcome::Failed(failure) => Err(Stop::Failing(id, failure)),
         }
     }
 
-    async fn refuse(&mut self, entry: &Entry, reason: String) -> Step {
+    async fn refuse(&mut self, entry: &Entry, reason: String) -> RunResult {
         let id = entry.key.id;
-        let refused = Refused::of(entry, &reason, self.platform.now());
+        let refused = Refused::new(entry, &reason, self.platform.now());
         let line = refused.write(self.platform.store(), &self.destination.name).await?;
         self.log.push(line);
         self.lease.state.forget_failures_of(id);
@@ -272,14 +272,14 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
         if pauses { self.pause(&why).await } else { Ok(()) }
     }
 
-    async fn pause(&mut self, reason: &str) -> Step {
+    async fn pause(&mut self, reason: &str) -> RunResult {
         let line = commands::pause(self.platform.store(), &self.destination.name, reason, self.platform.now()).await?;
         self.log.push(line);
         Err(Stop::Paused)
     }
 
-    /// What was refused and is delivered by now is listed no longer. The receipt is written first.
-    async fn unlist(&mut self, id: Id) -> Step {
+    /// Takes a refused event that is now delivered off the list. The receipt is written first.
+    async fn unlist(&mut self, id: Id) -> RunResult {
         if self.refused.remove(&id) {
             self.write_receipt().await?;
             let store = self.platform.store();
@@ -288,16 +288,16 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
         Ok(())
     }
 
-    /// Stores the state and gives the lease back, or keeps everyone away until it is time to try again. False if the lease is another
-    /// run's by now.
+    /// Stores the state, with the wait before the next attempt, and gives the lease back. Returns false if another
+    /// run has the lease by now.
     async fn end(&mut self, stop: Stop) -> Result<bool, StoreError> {
         if matches!(stop, Stop::OutOf(OutOf::Lease)) {
-            // The other run continues the receipt that this one continued.
-            self.receipt.part();
+            // The other run continues the same stored receipt.
+            self.receipt.split_off();
             self.write_receipt().await?;
             return Ok(false);
         }
-        // What was delivered is written down also where the run breaks off.
+        // Deliveries are written down even if the run breaks off.
         let written = self.write_receipt().await;
         self.lease.state.receipt = self.receipt.id().map(|id| id.to_string());
         let (store, name, now) = (self.platform.store(), &self.destination.name, self.platform.now());
@@ -316,21 +316,21 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
         error.map_or(Ok(is_own), Err)
     }
 
-    /// The destination fails with an event: it rests, longer each time, and is paused in the end.
-    async fn fail(&mut self, id: Id, failure: Failure) -> Result<(), StoreError> {
+    /// Records a failure: the destination waits, longer each time, and is paused in the end.
+    async fn fail(&mut self, id: Id, failure: DeliveryFailure) -> Result<(), StoreError> {
         let now = self.platform.now();
         let state: &mut DestinationState = &mut self.lease.state;
-        let mut failing = state.failing.take().unwrap_or_else(|| Failing::new(now));
+        let mut failing = state.failing.take().unwrap_or_else(|| FailureStreak::new(now));
         let wait = wait(failing.failures.saturating_add(1), failure.retry_after);
         failing.add(now, wait);
         state.rest = Some(Deadline::new(now, wait));
         state.add_failure_of(id);
         let reason = failure.reason;
         let line = format!("{reason}; failure {}, next attempt in {} s", failing.failures, wait.as_secs());
-        let gives_up = failing.waited.is(MAX_FAILING);
+        let gives_up = failing.waited.has_reached(MAX_FAILING);
         state.failing = Some(failing);
         (state.error, state.error_event) = (Some(reason.clone()), Some(id.text()));
-        self.note(&line);
+        self.log_line(&line);
         if gives_up {
             let why = format!("it has failed for three days: {reason}");
             let line = commands::pause(self.platform.store(), &self.destination.name, &why, now).await?;

@@ -1,5 +1,5 @@
-//! The stored state of a destination: its failures, its waits, its lease. The run that has the lease writes it, and nobody else does
-//! while that lease is alive: an administrator's commands have keys of their own (`commands.rs`).
+//! The stored state of a destination: its failures, its waits, its lease. Only the run that has the lease writes it
+//! while the lease is live. An administrator's commands have keys of their own (`commands.rs`).
 
 use std::time::Duration;
 
@@ -11,37 +11,39 @@ use crate::identity::{DestinationName, Id};
 use crate::keys::{ForwardKey, Forwards};
 use crate::store::{Store, StoreError};
 
-/// The state of a destination as the last delivery run stored it. Times are Unix milliseconds. If it is lost, deliveries are repeated.
+/// The state of a destination as the last delivery run stored it. Times are Unix milliseconds. If the state is lost,
+/// deliveries are repeated.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DestinationState {
-    /// The lease of the delivery run that is under way, or that died.
+    /// The lease of the run that is under way, or that died.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
-    /// While it holds nothing is sent: the wait after a failure, or for the next hour's requests.
+    /// Nothing is sent while this holds: the wait after a failure, or until the next hour's requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rest: Option<Deadline>,
-    /// Since when the destination fails, if it does.
+    /// The consecutive failures, if the destination fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failing: Option<Failing>,
-    /// The event that failed last. It stays while others are delivered, so that an event cannot hide among them.
+    pub failing: Option<FailureStreak>,
+    /// The event that failed last. It stays while others are delivered, so that its failures keep counting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stuck: Option<Stuck>,
-    /// When the destination accepted an event last.
+    /// When the destination last accepted an event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub succeeded: Option<i64>,
-    /// What went wrong last, also if all is well by now.
+    /// The last error. It stays after the destination works again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// The event that `error` is about: the receiver's words in it may repeat what the event holds, so it goes with the event.
+    /// The event that `error` is about. The receiver's words in `error` may repeat the event's content, so `error` is
+    /// deleted with the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_event: Option<String>,
-    /// The words of the last answer that accepted an event and had a body.
+    /// The beginning of the last body of an answer that accepted an event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
-    /// The receipt that the next run continues.
+    /// The id of the receipt that the next run continues.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<String>,
-    /// The hour that `requests` counts in. It begins with its first request.
+    /// The hour in which `requests` counts. It begins with its first request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Deadline>,
     /// The number of requests in that hour.
@@ -49,23 +51,23 @@ pub struct DestinationState {
     pub requests: u32,
 }
 
-/// A lease as the state of a destination holds it.
+/// A lease, as it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
-    /// The run that has it: a random number.
+    /// The run that has it, by a random number.
     pub owner: u64,
-    /// Until when no other run begins, unless it is renewed.
+    /// No other run begins while this holds.
     pub held: Deadline,
 }
 
-/// That a destination fails.
+/// The consecutive failures of a destination.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failing {
-    /// Since when.
+pub struct FailureStreak {
+    /// The first failure, in Unix milliseconds.
     pub since: i64,
     /// The number of failures in a row.
     pub failures: u32,
-    /// The time that was waited for it to work again, whatever the clock did meanwhile.
+    /// The time that was waited for the destination. Steps of the clock do not count.
     #[serde(default)]
     pub waited: Waited,
     /// The planned length of the current wait, in milliseconds.
@@ -73,7 +75,7 @@ pub struct Failing {
     pub planned: u64,
 }
 
-/// An event that failed, and how often in a row.
+/// An event that failed, and its consecutive failures.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stuck {
     /// The event's id.
@@ -82,56 +84,56 @@ pub struct Stuck {
     pub failures: u32,
 }
 
-impl Failing {
-    /// The destination begins to fail.
+impl FailureStreak {
+    /// No failure yet.
     pub fn new(now: DateTime<Utc>) -> Self {
         Self { since: now.timestamp_millis(), failures: 0, waited: Waited::since(now), planned: 0 }
     }
 
-    /// The destination fails once more, and is tried again after `wait`.
+    /// Adds a failure. The next attempt follows after `wait`.
     pub fn add(&mut self, now: DateTime<Utc>, wait: Duration) {
         self.waited.add(now, Duration::from_millis(self.planned));
         self.failures = self.failures.saturating_add(1);
         self.planned = millis(wait);
-        // What is shown is no time that is yet to come.
+        // Never show a time in the future.
         self.since = self.since.min(now.timestamp_millis());
     }
 }
 
 impl DestinationState {
-    /// Reads the state. The default, if no run has gone to the destination yet or the value cannot be read.
-    pub async fn read(store: &impl Store, name: &DestinationName) -> Result<Self, StoreError> {
+    /// Reads the state. Returns the default if no run has stored one, or if it cannot be read.
+    pub async fn load(store: &impl Store, name: &DestinationName) -> Result<Self, StoreError> {
         let value = store.get(&key(name, Forwards::State)).await?;
         Ok(value.and_then(|value| serde_json::from_slice(&value).ok()).unwrap_or_default())
     }
 
     /// Stores the state.
-    pub async fn write(&self, store: &impl Store, name: &DestinationName) -> Result<(), StoreError> {
+    pub async fn save(&self, store: &impl Store, name: &DestinationName) -> Result<(), StoreError> {
         store.set(&key(name, Forwards::State), &serde_json::to_vec(self).unwrap_or_default()).await
     }
 
-    /// Whether a delivery run is known to be under way.
+    /// Whether a delivery run is under way.
     pub fn has_live_lease(&self, now: DateTime<Utc>) -> bool {
         self.lease.is_some_and(|lease| lease.held.holds(now))
     }
 
-    /// Whether nothing is sent for now, since the destination failed or has had its requests.
+    /// Whether the destination waits: after a failure, or for the next hour's requests.
     pub fn rests(&self, now: DateTime<Utc>) -> bool {
         self.rest.is_some_and(|rest| rest.holds(now))
     }
 
-    /// How often an event has failed in a row.
+    /// The consecutive failures of an event.
     pub fn failures_of(&self, event: Id) -> u32 {
         self.stuck.as_ref().filter(|stuck| *stuck.event == *event.text()).map_or(0, |stuck| stuck.failures)
     }
 
-    /// An event failed once more.
+    /// Adds a failure of an event.
     pub fn add_failure_of(&mut self, event: Id) {
         let failures = self.failures_of(event).saturating_add(1);
         self.stuck = Some(Stuck { event: event.text(), failures });
     }
 
-    /// An event is delivered or refused: it fails no longer.
+    /// Forgets the failures of an event that is delivered or refused.
     pub fn forget_failures_of(&mut self, event: Id) {
         if self.failures_of(event) > 0 {
             self.stuck = None;
@@ -139,7 +141,7 @@ impl DestinationState {
     }
 }
 
-/// A key of what is kept of a destination.
+/// The key of a value that belongs to a destination.
 pub(super) fn key(name: &DestinationName, what: Forwards) -> String {
     ForwardKey { destination: name.clone(), what }.to_string()
 }

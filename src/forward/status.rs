@@ -1,10 +1,10 @@
-//! The status of a destination, as the API, the page and a tick show it.
+//! The status of a destination, for the API, the page and a tick.
 
 use chrono::DateTime;
 use serde::Serialize;
 
 use super::commands::{Paused, paused};
-use super::destination::{Destination, Way};
+use super::destination::{DeliveryMode, Destination};
 use super::pending::Pending;
 use super::refused;
 use super::state::{DestinationState, rfc3339};
@@ -14,53 +14,53 @@ use crate::identity::DestinationName;
 use crate::keys::Forwards;
 use crate::store::{Store, StoreError};
 
-/// The status of a destination. It holds no secret, and of its URL only the origin.
+/// The status of a destination. It contains no secret, and only the origin of the URL.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DestinationStatus {
-    /// Its name.
+    /// The destination's name.
     pub name: String,
     /// `cloudevents`, `form`, `template` or `pull`.
     pub format: &'static str,
-    /// Scheme, host and port; none for a destination that pulls.
+    /// Scheme, host and port; absent for a destination that pulls.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
     /// `working`, `failing` or `paused`.
     pub state: &'static str,
-    /// The number of pending events, as far as keys tell.
+    /// The number of pending events, as far as keys show.
     pub pending: usize,
-    /// The time of the oldest of them.
+    /// The time of the oldest pending event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oldest_pending: Option<String>,
-    /// When it accepted an event last.
+    /// When the destination last accepted an event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_success: Option<String>,
-    /// The words of the last answer that accepted an event and had a body: some receivers report errors there.
+    /// The beginning of the last body of an answer that accepted an event: some receivers report errors there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_answer: Option<String>,
-    /// What went wrong last.
+    /// The last error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
-    /// Since when it fails.
+    /// The first of the consecutive failures.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failing_since: Option<String>,
-    /// The event that it fails with: nothing overtakes it.
+    /// The failing event. No later event is sent before it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failing_event: Option<String>,
-    /// When the next attempt is made.
+    /// The time of the next attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_attempt: Option<String>,
-    /// Since when and why it is paused.
+    /// When and why it was paused, if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paused: Option<Paused>,
-    /// The number of events that it refused, or that were skipped.
+    /// The number of refused and skipped events.
     pub refused: usize,
-    /// The number of replays that are under way.
+    /// The number of replays under way.
     pub replays: usize,
 }
 
 /// `working`, `failing` or `paused`.
 pub async fn state(store: &impl Store, name: &DestinationName) -> Result<&'static str, StoreError> {
-    Ok(word(paused(store, name).await?.as_ref(), &DestinationState::read(store, name).await?))
+    Ok(word(paused(store, name).await?.as_ref(), &DestinationState::load(store, name).await?))
 }
 
 fn word(paused: Option<&Paused>, state: &DestinationState) -> &'static str {
@@ -72,22 +72,22 @@ fn word(paused: Option<&Paused>, state: &DestinationState) -> &'static str {
 }
 
 /// Reads the status of a destination.
-pub async fn read(
+pub async fn load(
     store: &impl Store,
     destination: &Destination,
     listing: &Listing,
 ) -> Result<DestinationStatus, StoreError> {
     let name = &destination.name;
-    let (pending, oldest) = Pending::of(store, destination, listing).await?.count(listing);
-    let state = DestinationState::read(store, name).await?;
+    let (pending, oldest) = Pending::load(store, destination, listing).await?.count(listing);
+    let state = DestinationState::load(store, name).await?;
     let paused = paused(store, name).await?;
     let own = || listing.forwards.iter().filter(|key| key.destination == *name);
     let time = |millis: i64| DateTime::from_timestamp_millis(millis).map(rfc3339);
     Ok(DestinationStatus {
         name: name.to_string(),
-        format: match &destination.way {
-            Way::Push(push) => push.format.as_str(),
-            Way::Pull => "pull",
+        format: match &destination.mode {
+            DeliveryMode::Push(push) => push.format.as_str(),
+            DeliveryMode::Pull => "pull",
         },
         origin: destination.origin().map(str::to_owned),
         state: word(paused.as_ref(), &state),

@@ -1,13 +1,16 @@
-//! Templates are tried before anything is sent: each renders invented events of every kind that its destination wants.
+//! A trial of templates before anything is sent: each renders invented events of every kind that its destination
+//! wants.
 //!
-//! `appliance check-destinations` and the host at its start do this. The component does not: it reads its settings for each request, and
-//! a POST would pay for it.
+//! `appliance check-destinations` and the host at its start do this. The component does not: it reads its settings
+//! for each request, so every POST would pay for it.
 
 use chrono::{DateTime, Utc};
 
-use super::destination::{Destination, ExternalKey, Fault, Filter, Format, Push, Way};
+use super::destination::{
+    DeliveryMode, Destination, DestinationFault, DestinationFormat, ExternalKeyFilter, Filter, Push,
+};
 use super::request;
-use super::template::{self, RenderError, Seen, Template};
+use super::template::{self, RenderError, RequestTemplate, TemplateContext};
 use crate::archive::pack::Entry;
 use crate::event::EventName;
 use crate::identity::Site;
@@ -15,13 +18,13 @@ use crate::keys::KeyParts;
 use crate::record::Record;
 use crate::session::{Timeline, rank};
 
-/// What is wrong with the templates of destinations, in the order of the setting. Of each template and each URL, the first event that
-/// it fails for.
-pub fn faults(destinations: &[Destination]) -> Vec<Fault> {
+/// The faults of all templates, in the order of the setting. Of each template and each URL, the first event for which
+/// it fails.
+pub fn faults(destinations: &[Destination]) -> Vec<DestinationFault> {
     let mut faults = Vec::new();
     for (number, destination) in destinations.iter().enumerate() {
-        let Way::Push(push) = &destination.way else { continue };
-        let Format::Template(template) = &push.format else { continue };
+        let DeliveryMode::Push(push) = &destination.mode else { continue };
+        let DestinationFormat::Template(template) = &push.format else { continue };
         let invented = invent(&destination.filter);
         let tried: Vec<_> =
             invented.iter().filter_map(|event| event.fault(destination, push, template).err()).collect();
@@ -32,58 +35,58 @@ pub fn faults(destinations: &[Destination]) -> Vec<Fault> {
                 0 => String::new(),
                 others => format!(" ({others} more of {} invented events fail)", invented.len()),
             };
-            faults.push(Fault { place: format!("[{number}].{field}"), reason: format!("{first}{others}") });
+            faults.push(DestinationFault { place: format!("[{number}].{field}"), reason: format!("{first}{others}") });
         }
     }
     faults
 }
 
-/// Why a destination makes no request of an event: the field that is to be changed, and the reason.
+/// The reason why no request can be built for an event, and the field to change.
 struct FaultOfEvent {
     field: &'static str,
     reason: String,
 }
 
-/// An event of no appliance, and its session as it stands then.
+/// An invented event, and its session at that moment.
 struct Invented {
-    /// Its name, and what is special about it.
+    /// Its name and special features, for messages.
     what: String,
     entry: Entry,
     session: Option<Timeline>,
 }
 
 impl Invented {
-    fn fault(&self, destination: &Destination, push: &Push, template: &Template) -> Result<(), FaultOfEvent> {
+    fn fault(&self, destination: &Destination, push: &Push, template: &RequestTemplate) -> Result<(), FaultOfEvent> {
         let (what, key) = (&self.what, &self.entry.key);
         let of = |field, reason| FaultOfEvent { field, reason };
         let record = Record::from_json(&self.entry.value).map_err(|reason| of("template.body", reason))?.0;
         let session = self.session.as_ref();
-        let seen = Seen { event: &record, title: key.event.title(), site: key.site.as_str(), session };
+        let seen = TemplateContext { event: &record, title: key.event.title(), site: key.site.as_str(), session };
         template::path(&push.url.path, &seen).map_err(|reason| {
-            of("url", format!("cannot be sent {what}: {reason}; let external_key or events keep such events away"))
+            of("url", format!("cannot be built for {what}: {reason}; exclude such events with external_key or events"))
         })?;
         template.render(&seen).map_err(|error| {
             let reason = match error {
                 RenderError::Failed(reason) => format!("{reason}, for {what}"),
                 RenderError::NotJson(error) if template.body.contains("\"{{") => {
-                    format!("makes no valid JSON of {what}: {error}; a placeholder brings its own quotes")
+                    format!("does not make valid JSON of {what}: {error}; a placeholder brings its own quotes")
                 }
-                RenderError::NotJson(error) => format!("makes no valid JSON of {what}: {error}"),
+                RenderError::NotJson(error) => format!("does not make valid JSON of {what}: {error}"),
             };
             of("template.body", reason)
         })?;
         let made = request::request(push, &destination.secrets, &self.entry, session, NOW);
-        made.map(drop).map_err(|reason| of("url", format!("makes no request of {what}: {reason}")))
+        made.map(drop).map_err(|reason| of("url", format!("does not make a request of {what}: {reason}")))
     }
 }
 
-/// When the invented events are said to be recorded. Nothing waits for it.
+/// The time of recording of the invented events. It has no meaning.
 const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
-/// The time of the first invented event, if a destination's `from` is not later.
+/// The time of the first invented event, unless the destination's `from` is later.
 const BEGIN: u64 = 1_700_000_000;
 
-/// What events of one session have in common.
+/// The values that the events of one invented session share.
 struct Variety {
     with: &'static str,
     lsid: Option<&'static str>,
@@ -121,14 +124,14 @@ const VARIETIES: [Variety; 5] = [
         external_key: Some("TRIAL-3"),
         custom: &[("department", "Support"), ("tags[]", "vip"), ("tags[]", "eu")],
     },
-    // Only an event that the guide does not know can be without: the others are not made.
+    // Only an unrecognised event can be without a session: the others do not parse, and are left out.
     Variety { with: " without a session", lsid: None, name: "", external_key: Some("TRIAL-2"), custom: &[] },
 ];
 
-/// An event that the guide does not know.
+/// An event that the guide does not list.
 const UNRECOGNISED: &str = "support_conference_example";
 
-/// Those of the invented events that a filter lets through, all of them as the parser of real ones reads them.
+/// The invented events that pass a filter, parsed like real ones.
 fn invent(filter: &Filter) -> Vec<Invented> {
     let wanted = filter.events.iter().flatten().filter(|name| matches!(name, EventName::Unrecognised(_))).cloned();
     let mut names: Vec<_> = EventName::GUIDE.into_iter().chain(wanted).chain(EventName::parse(UNRECOGNISED)).collect();
@@ -157,7 +160,7 @@ impl Variety {
         let time = time.to_string();
         let mut pairs = vec![("event", event.as_str()), ("version", "1"), ("timestamp", &time)];
         pairs.extend(self.lsid.map(|lsid| ("lsid", lsid)));
-        let prefix = if let ExternalKey::Prefix(prefix) = &filter.external_key { prefix } else { "" };
+        let prefix = if let ExternalKeyFilter::Prefix(prefix) = &filter.external_key { prefix } else { "" };
         let external_key = self.external_key.map(|key| [prefix, key].concat());
         pairs.extend(external_key.as_deref().map(|key| ("external_key", key)));
         match event {

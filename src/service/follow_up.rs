@@ -1,8 +1,8 @@
-//! What is left to do after an answer: delivery runs, a pass if one is due, and reports of clocks.
+//! The work after an answer: delivery runs, compaction if it is due, and reports of clock faults.
 
 use futures_util::future::join;
 
-use super::answer::{After, Service};
+use super::answer::{FollowUp, Service};
 use crate::archive::compaction::{self, Bound, Due, Policy, Report};
 use crate::clock_faults::{self, ClockFaults};
 use crate::forward::backlogs::Backlogs;
@@ -10,39 +10,39 @@ use crate::forward::destination::Destination;
 use crate::forward::refused;
 use crate::forward::run::DeliveryRuns;
 use crate::platform::Platform;
-use crate::settings::{Begin, Settings, SettingsError};
+use crate::settings::{DeliveryRunStart, Settings, SettingsError};
 
 impl<P: Platform> Service<'_, P> {
-    /// Does what is left to do after an answer, once the response is on its way: who sent the event does not wait for it. Bounded,
-    /// and harmless if it breaks off. Gives lines for the log.
-    pub async fn go_on(&self, after: After) -> Vec<String> {
-        let went_on = match after {
-            After { pass: true, .. } => self.deliver_and_pass().await,
-            After { deliver: true, .. } => self.deliver_now().await,
-            After { .. } => Ok(Vec::new()),
+    /// Does the work after an answer, once the response is on its way: the sender does not wait for it. Bounded, and
+    /// harmless if it breaks off. Returns log lines.
+    pub async fn follow_up(&self, follow_up: FollowUp) -> Vec<String> {
+        let went_on = match follow_up {
+            FollowUp { compaction: true, .. } => self.deliver_and_compact().await,
+            FollowUp { deliver: true, .. } => self.deliver_now().await,
+            FollowUp { .. } => Ok(Vec::new()),
         };
-        // The event is stored, whatever is wrong with what else there is to do.
+        // The event is stored, whatever fails now.
         let mut lines = went_on.unwrap_or_else(|wrong| vec![wrong.to_string()]);
-        lines.extend(self.report(Vec::from_iter(after.clock_fault)).await);
+        lines.extend(self.report(Vec::from_iter(follow_up.clock_fault)).await);
         lines
     }
 
-    /// Lines for the log about clocks that were seen to be wrong.
+    /// Stores clock faults, and returns log lines about them.
     pub(super) async fn report(&self, faults: ClockFaults) -> Vec<String> {
         let lines = clock_faults::report(self.platform.store(), self.platform.now(), faults).await;
-        lines.unwrap_or_else(|error| vec![format!("a clock is wrong, and that could not be written down: {error}")])
+        lines.unwrap_or_else(|error| vec![format!("a clock is wrong, and the report could not be stored: {error}")])
     }
 
-    async fn deliver_and_pass(&self) -> Result<Vec<String>, SettingsError> {
+    async fn deliver_and_compact(&self) -> Result<Vec<String>, SettingsError> {
         let destinations = self.variables.destinations()?;
         let policy = self.variables.packing()?;
         // Run both: a destination that hangs must not delay compaction.
-        let (delivered, (_, packing)) = join(self.deliver_now(), self.pass_if_due(&policy, &destinations)).await;
+        let (delivered, (_, packing)) = join(self.deliver_now(), self.compact_if_due(&policy, &destinations)).await;
         Ok(delivered?.into_iter().chain(packing).collect())
     }
 
-    /// What a pass did if one was due, and lines for the log if something is wrong.
-    pub(super) async fn pass_if_due(&self, policy: &Policy, destinations: &[Destination]) -> (Due, Vec<String>) {
+    /// Compacts if it is due. Returns what it did, and log lines about errors.
+    pub(super) async fn compact_if_due(&self, policy: &Policy, destinations: &[Destination]) -> (Due, Vec<String>) {
         let mut pending = Backlogs::new(destinations);
         let due = compaction::pass_if_due(self.platform, policy, &mut pending, &Bound::default()).await;
         let paused = pending.take_log();
@@ -52,31 +52,33 @@ impl<P: Platform> Service<'_, P> {
                     self.forget_removed(report).await;
                 }
                 let unreadable = due.report.as_ref().and_then(|report| report.unreadable.first());
-                let line = unreadable.map(|one| format!("packing left {} where it is: {}", one.key, one.reason));
+                let line = unreadable
+                    .map(|one| format!("compaction skipped {}, which cannot be read: {}", one.key, one.reason));
                 let clocks = self.report(due.clock_faults.clone()).await;
                 (due, line.into_iter().chain(paused).chain(clocks).collect())
             }
             Err(error) => {
-                let broke_off = format!("packing broke off: {error}");
+                let broke_off = format!("compaction was interrupted: {error}");
                 (Due::default(), paused.into_iter().chain([broke_off]).collect())
             }
         }
     }
 
-    /// What a pass deleted is taken out of the lists of refused events. The lists are for people: that this failed costs no more than a stale
-    /// line, and the next pass that deletes something tries again.
+    /// Takes deleted events off the lists of refused events. Errors are ignored: they leave a stale line in a list
+    /// for people, and the next compaction that deletes something tries again.
     pub(super) async fn forget_removed(&self, report: &Report) {
         if report.dropped > 0 {
             let _ = refused::forget_removed(self.platform, |_| true).await;
         }
     }
 
-    /// Delivery runs, unless a scheduler begins them, or there is no destination: most need no more settings than these.
+    /// Begins delivery runs, unless only ticks do or there is no destination. Reads these two settings first: most
+    /// events need no others.
     async fn deliver_now(&self) -> Result<Vec<String>, SettingsError> {
-        if self.variables.rounds()? == Begin::OnTicks || self.variables.destinations()?.is_empty() {
+        if self.variables.delivery_runs()? == DeliveryRunStart::OnTicks || self.variables.destinations()?.is_empty() {
             return Ok(Vec::new());
         }
-        Ok(self.deliver(self.variables.all()?).await)
+        Ok(self.deliver(self.variables.settings()?).await)
     }
 
     pub(super) async fn deliver(&self, settings: &Settings) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! `/health`: whether an event would be taken now.
+//! `/health`: whether an event would be accepted now.
 
 use http::StatusCode;
 use serde::Serialize;
@@ -11,11 +11,11 @@ use crate::platform::Platform;
 use crate::settings::Ingest;
 
 impl<P: Platform> Service<'_, P> {
-    /// 200 if the settings are in order and the store answers. Otherwise the status that an event would get, and why. Whether
-    /// the store has room left is not known before it is asked to write. Clocks that are wrong are told of, and keep nothing from being
-    /// taken.
+    /// 200 if the settings are valid and the store answers; otherwise the status that an event would get, and the
+    /// reason. A full store shows only when something is written. Clock faults are reported, and do not make the
+    /// service unready.
     pub(super) async fn health(&self) -> Answer {
-        let ingest = self.variables.all().ok().map(|settings| settings.ingest.as_str());
+        let ingest = self.variables.settings().ok().map(|settings| settings.ingest.as_str());
         let (refusal, detail) = match self.readiness().await {
             Ok(faults) => (None, wrong_clocks(faults)),
             Err(refusal) => {
@@ -24,13 +24,13 @@ impl<P: Platform> Service<'_, P> {
             }
         };
         let status = refusal.as_ref().map_or(StatusCode::OK, Refusal::status);
-        let health = Health { ready: refusal.is_none(), ingest, detail };
+        let health = HealthResponse { ready: refusal.is_none(), ingest, detail };
         let mut response = json_response(status, "application/json", &health);
         response.headers_mut().extend(refusal.iter().flat_map(Refusal::headers));
         Answer { log: refusal.and_then(|refusal| refusal.log()), ..Answer::new(response) }
     }
 
-    /// What was seen of clocks; an error if it is known that the next event cannot be taken.
+    /// The current clock faults, or the reason why the next event cannot be accepted.
     async fn readiness(&self) -> Result<ClockFaults, Refusal> {
         if self.settings()?.ingest == Ingest::Shut {
             return Err(Refusal::Shut);
@@ -39,7 +39,7 @@ impl<P: Platform> Service<'_, P> {
     }
 }
 
-/// What was seen of clocks, without sites: whoever asks for `/health` has no token.
+/// The clock faults without their sites: clients of `/health` are not authenticated.
 fn wrong_clocks(faults: ClockFaults) -> Option<String> {
     let mut texts = Vec::new();
     for text in faults.iter().map(|fault| fault.detail) {
@@ -52,9 +52,9 @@ fn wrong_clocks(faults: ClockFaults) -> Option<String> {
 
 /// The body of `GET /health`.
 #[derive(Serialize)]
-struct Health {
+struct HealthResponse {
     ready: bool,
-    /// `open`, `guarded` or `shut`; unknown where a setting does not parse.
+    /// `open`, `guarded` or `shut`; `null` if a setting is invalid.
     ingest: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,

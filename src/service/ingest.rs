@@ -3,7 +3,7 @@
 use http::request::Parts;
 use http::{HeaderValue, Response, header};
 
-use super::answer::{After, Answer, BrokenOff, Service};
+use super::answer::{Answer, BrokenOff, FollowUp, Service};
 use super::auth::{self, Sender};
 use super::event_headers::outcome;
 use super::problem::Refusal;
@@ -37,7 +37,7 @@ impl<P: Platform> Service<'_, P> {
                 let kept = self.keep(&key.text(), &record, &mut log).await?;
                 let response = accepted(&key.id, if kept == Kept::New { "stored" } else { "duplicate" });
                 let fault = ClockFault::of_event(&key.site, key.timestamp, now);
-                return Ok(Answer { after: After::event(key.id, fault), ..Answer::new(response).with_log(log) });
+                return Ok(Answer { follow_up: FollowUp::event(key.id, fault), ..Answer::new(response).with_log(log) });
             }
             Err(problems) => explained(problems, head, form),
         };

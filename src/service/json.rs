@@ -1,9 +1,9 @@
-//! Answers in JSON.
+//! Responses with a JSON body.
 
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
-/// A response with a JSON body. With `Content-Length` it leaves in one piece.
+/// A response with a JSON body. With `Content-Length`, head and body leave in one piece.
 pub(super) fn json_response(
     status: StatusCode,
     content_type: &'static str,

@@ -1,4 +1,4 @@
-//! Stores a value once: what a POST brings, and what a retry makes of a body that was set aside.
+//! Stores a value once: the record of a POST, or of a retried body.
 
 use super::answer::Service;
 use super::problem::Refusal;
@@ -8,16 +8,17 @@ use crate::platform::Platform;
 use crate::store::{self, Kept, Store, StoreError};
 
 impl<P: Platform> Service<'_, P> {
-    /// Stores `value`, which is JSON, under a key that no other value can have: one read, and a write if it was not there. A store that
-    /// is full is packed first, and the write is tried once more.
+    /// Stores `value`, which is JSON, under a key that identifies it: one `exists`, and one `set` if the key is new.
+    /// A full store is compacted first, and the write is tried again.
     ///
-    /// Two overlapping repeats may both write. They write the same, but for the time of recording. Lines for the log go to `log`.
+    /// Two overlapping repeats may both write: the same value, except for the time of recording. Log lines go to
+    /// `log`.
     pub(super) async fn keep(&self, key: &str, value: &[u8], log: &mut Vec<String>) -> Result<Kept, Refusal> {
         if store::holds(self.platform.store(), key).await? {
             return Ok(Kept::Before);
         }
         if let Err(refused) = self.platform.store().set(key, value).await {
-            // Neither is any better after more reads and writes: a store that is slow would only become slower.
+            // Neither error improves by compaction: a slow store would only become slower.
             if matches!(refused, StoreError::Unavailable(_) | StoreError::Denied(_)) {
                 return Err(refused.into());
             }
@@ -32,7 +33,7 @@ impl<P: Platform> Service<'_, P> {
                 stored = self.platform.store().set(key, value).await;
                 room.put_back(self.platform, stored.is_ok()).await;
             }
-            // Again after all else that was written: whether a store takes events is judged by the last write, as our host's `/health` does.
+            // Try again last: our host's `/health` judges whether the store accepts events by the last write.
             if matches!(stored, Err(StoreError::Full(_))) {
                 stored = self.platform.store().set(key, value).await;
             }

@@ -1,20 +1,20 @@
-//! `http::Request` -> `http::Response`, over the store's port. No SDK in sight.
+//! Turns an `http::Request` into an `http::Response`, with the ports of the platform and without an SDK.
 //!
 //! | path | method | what it does |
 //! |---|---|---|
-//! | `/events/{site}`, `/events`, `/` | POST | takes an event (`ingest.rs`), and stores it once (`keep.rs`) |
+//! | `/events/{site}`, `/events`, `/` | POST | receives an event (`ingest.rs`), and stores it once (`keep.rs`) |
 //! | `/` | GET, HEAD | the page (`page.rs`, `page/`) |
-//! | `/api/…` | GET, HEAD, POST, DELETE | what came in, for clients with a read or an admin token; `pending` and `sent` of a destination, for clients with its secret (`api/`) |
-//! | `/tick` | GET, POST | does what is due: a pass, and a delivery run to each destination (`tick.rs`) |
-//! | `/openapi.yaml` | GET, HEAD | the description of all of this (`openapi.yaml`) |
-//! | `/health` | GET, HEAD | tells whether the settings are in order and the store answers (`health.rs`) |
+//! | `/api/…` | GET, HEAD, POST, DELETE | sessions, events, destinations; for clients with a token (`api/`) |
+//! | `/tick` | GET, POST | compaction if it is due, and a delivery run to each destination (`tick.rs`) |
+//! | `/openapi.yaml` | GET, HEAD | the description of this API (`openapi.yaml`) |
+//! | `/health` | GET, HEAD | whether the settings are valid and the store answers (`health.rs`) |
 //!
-//! `route.rs` knows who answers where, `answer.rs` has the types that all of it shares, `auth.rs` decides from the head who sends,
-//! `problem.rs` has everything that can be wrong with a request, and `follow_up.rs` does what is left to do after an answer.
-//! `event_headers.rs` and `json.rs` make headers and bodies.
+//! `route.rs` maps paths to handlers, `answer.rs` has the shared types, `auth.rs` authenticates, `problem.rs` has all
+//! refusals, and `follow_up.rs` does the work after an answer. `event_headers.rs` and `json.rs` make headers and
+//! bodies.
 //!
-//! Checks run in the order path, method, token, type, length, body. The body of an unauthenticated client is read only where ingest is
-//! open.
+//! Checks run in the order path, method, token, type, length, body. The body of an unauthenticated client is read only
+//! where ingest is open.
 
 mod answer;
 mod api;
@@ -32,7 +32,7 @@ mod tick;
 
 use http::{HeaderName, header};
 
-pub use answer::{After, Answer, BrokenOff, Service};
+pub use answer::{Answer, BrokenOff, FollowUp, Service};
 pub use auth::shows_a_token;
 pub use problem::Refusal;
 pub use route::{is_for_readers, route_name};

@@ -1,4 +1,4 @@
-//! Everything that is not a 200, as RFC 9457 `application/problem+json`.
+//! All refusals, as RFC 9457 `application/problem+json`.
 
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
@@ -10,85 +10,88 @@ use crate::parse::{Problem, Problems};
 use crate::settings::SettingsError;
 use crate::store::StoreError;
 
-/// Why a request is refused: the service's error.
+/// The reason why a request is refused: the error type of the service.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The request's line or headers are not HTTP.
+    /// The request line or the headers are not valid HTTP.
     #[error("the request's path or headers cannot be read")]
     Unreadable,
-    /// Nothing lives at the path.
-    #[error("nothing is here; events are taken by POST /events/{{site}}, /events and /")]
+    /// The path is unknown.
+    #[error("there is nothing at this path; send events to POST /events/{{site}}, /events or /")]
     Path,
-    /// The path names no possible site.
+    /// The site in the path is not valid.
     #[error("a site's name is 1 to 32 characters of A-Z, a-z, 0-9 and -")]
     Site,
-    /// The path does not take the method.
-    #[error("this path takes {allow}")]
+    /// The path does not accept the method.
+    #[error("this path accepts {allow}")]
     Method {
-        /// The methods that it does take.
+        /// The methods that it accepts.
         allow: &'static str,
     },
     /// A setting cannot be used.
-    #[error("{0}; until it is mended this cannot be done")]
+    #[error("{0}; fix this setting first")]
     Settings(#[from] SettingsError),
-    /// Nobody may send events yet.
-    #[error("no events are taken until ingest_tokens is set, or ingest_open=true to take them from anyone")]
+    /// Neither `ingest_tokens` nor `ingest_open` is configured.
+    #[error("no events are accepted; set ingest_tokens, or set ingest_open=true to accept events without a token")]
     Shut,
-    /// The token is missing or wrong.
-    #[error("a token is needed: ?outbound_event_token=… in the recipient's URL, or Authorization: Bearer …")]
+    /// The sender's token is missing or wrong.
+    #[error("a valid token is required: ?outbound_event_token=… in the recipient's URL, or Authorization: Bearer …")]
     Token,
     /// No read token is configured.
-    #[error("nothing can be read until read_tokens is set: one token, or several joined by commas")]
+    #[error("the API is closed; set read_tokens to one token, or to several separated by commas")]
     Closed,
     /// The read token is missing or wrong.
-    #[error("a read token is needed: Authorization: Bearer …")]
+    #[error("a valid read token is required: Authorization: Bearer …")]
     ReadToken,
     /// No admin token is configured.
     #[error(
-        "nothing can be removed, tried again or packed until admin_tokens is set: one token, or several joined by commas"
+        "deleting, retrying and packing are disabled; set admin_tokens to one token, or to several separated by commas"
     )]
     AdminClosed,
     /// The admin token is missing or wrong.
-    #[error("an admin token is needed: Authorization: Bearer …")]
+    #[error("a valid admin token is required: Authorization: Bearer …")]
     AdminToken,
-    /// A read token is no admin token.
-    #[error("a read token reads and no more; this needs one of admin_tokens{}", if *set { "" } else { ", which is not set" })]
+    /// A read token was shown where an admin token is required.
+    #[error(
+        "a read token grants read access only; this request requires one of admin_tokens{}",
+        if *set { "" } else { ", which is not set" }
+    )]
     ReadOnly {
-        /// Whether there are admin tokens.
+        /// Whether `admin_tokens` is configured.
         set: bool,
     },
     /// No tick token is configured.
-    #[error("nothing is done on a tick until tick_token is set")]
+    #[error("/tick is disabled; set tick_token")]
     NoTicks,
     /// The tick token is missing or wrong.
-    #[error("a tick token is needed: ?tick_token=… or Authorization: Bearer …")]
+    #[error("a valid tick token is required: ?tick_token=… or Authorization: Bearer …")]
     TickToken,
     /// The destination's secret is missing or wrong.
-    #[error("one of the destination's secrets is needed: Authorization: Bearer whsec_…")]
+    #[error("a secret of the destination is required: Authorization: Bearer whsec_…")]
     Secret,
-    /// A parameter of the query is at fault.
-    #[error("the query is at fault")]
+    /// A parameter of the query is not valid.
+    #[error("the query is not valid")]
     Query(Problem),
-    /// The body is not what the path takes.
-    #[error("the body is at fault: {0}")]
+    /// The body is not valid for this path.
+    #[error("the body is not valid: {0}")]
     Body(String),
-    /// A time that ends before it begins.
-    #[error("the time that is to be sent again ends before it begins: to is not after from")]
+    /// A time range that is empty.
+    #[error("the time range is empty; to must be later than from")]
     NoTime,
-    /// What the path names is not there.
+    /// The resource does not exist.
     #[error("there is no such {0}")]
     Absent(&'static str),
-    /// What is stored is not what its key says.
-    #[error("what is stored there cannot be read: {0}")]
+    /// The stored value cannot be read.
+    #[error("the stored value cannot be read: {0}")]
     Damaged(String),
-    /// What was set aside still does not validate.
-    #[error("the body is still no valid event")]
+    /// A retried body is still not a valid event.
+    #[error("the body is still not a valid event")]
     StillInvalid(Problems),
-    /// A stranger's body is of another type than an event's.
-    #[error("an event is application/x-www-form-urlencoded")]
+    /// An unauthenticated client sent a body of another content type.
+    #[error("the content type of an event must be application/x-www-form-urlencoded")]
     Type,
     /// The body is too large.
-    #[error("the body is more than {max} bytes")]
+    #[error("the body is larger than {max} bytes")]
     Length {
         /// `max_body_bytes`
         max: usize,
@@ -96,26 +99,26 @@ pub enum Refusal {
     /// There is no body.
     #[error("the body is empty")]
     Empty,
-    /// The body ended before its end, or went on after it.
-    #[error("the body broke off, or is not as long as was announced; nothing was stored")]
+    /// The body was cut off, or does not match `Content-Length`.
+    #[error("the body was cut off or does not match Content-Length; nothing was stored")]
     BrokenOff,
-    /// The body is no valid event.
+    /// The body is not a valid event.
     #[error("the body is not a valid event")]
     Invalid {
-        /// All that is wrong with it.
+        /// All problems of the body.
         problems: Problems,
-        /// Its id if it was kept all the same.
+        /// The id of the body, if it was set aside.
         set_aside: Option<Id>,
     },
-    /// The store did not take it.
-    #[error("the store did not do as asked; try again")]
+    /// The store failed.
+    #[error("the store failed; try again")]
     Store(#[from] StoreError),
 }
 
-/// How long a sender should wait before it tries again after a 503, in seconds.
+/// The seconds after which a client can retry after a 503.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
-/// The members of RFC 9457. Without a `type` it is `about:blank`: the status says what kind of problem it is.
+/// The members of RFC 9457. Without a `type` it is `about:blank`: the status defines the kind of problem.
 #[derive(Serialize)]
 struct ProblemDetails<'a> {
     title: &'a str,
@@ -126,7 +129,7 @@ struct ProblemDetails<'a> {
 }
 
 impl Refusal {
-    /// The status that says what the sender should do: again later (503), or not like this (4xx).
+    /// The status tells the sender what to do: retry later (503), or change the request (4xx).
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Unreadable
@@ -151,7 +154,7 @@ impl Refusal {
         }
     }
 
-    /// What the operator should know, and the sender need not.
+    /// The log line, if the operator must act.
     pub(super) fn log(&self) -> Option<String> {
         match self {
             Self::Settings(error) => Some(error.to_string()),

@@ -1,10 +1,10 @@
-//! Paths to the functions that answer them.
+//! Maps paths to handlers.
 
 use http::Method;
 use http::request::Parts;
 
 use super::answer::{Answer, BrokenOff, Service};
-use super::api::resource::Resource;
+use super::api::resource::ApiResource;
 use super::page;
 use super::problem::Refusal;
 use crate::identity::Site;
@@ -13,8 +13,8 @@ use crate::platform::Platform;
 impl<P: Platform> Service<'_, P> {
     /// Answers a request.
     ///
-    /// `head` is the request without its body, or the reason why it is not valid HTTP. `chunk` gives the next part of
-    /// the body and `None` at its end. It is first called when the body is needed, and not again after a refusal.
+    /// `head` is the request without its body, or the reason why it could not be parsed. `chunk` returns the next
+    /// part of the body and `None` at its end. It is called only while the body is needed.
     pub async fn handle(
         &self,
         head: Result<Parts, http::Error>,
@@ -47,11 +47,12 @@ impl<P: Platform> Service<'_, P> {
     }
 }
 
+/// The handler of a path.
 enum Route {
     /// The page, and events of the site `default`.
     Front,
     Ingest(Site),
-    Api(Resource),
+    Api(ApiResource),
     OpenApi,
     Health,
     Tick,
@@ -71,7 +72,7 @@ impl Route {
                     let site = site.strip_suffix('/').unwrap_or(site);
                     Site::parse(site).map(Self::Ingest).ok_or(Refusal::Site)
                 }
-                (_, Some(path)) => Resource::of(path).map(Self::Api),
+                (_, Some(path)) => ApiResource::parse(path).map(Self::Api),
                 _ => Err(Refusal::Path),
             },
         }
@@ -80,7 +81,7 @@ impl Route {
     fn name(&self) -> &'static str {
         match self {
             Self::Front => "/",
-            // `/events` too: it is the same route with the default site.
+            // Also for `/events`, the same path without a site.
             Self::Ingest(_) => "/events/{site}",
             Self::Api(resource) => resource.name(),
             Self::OpenApi => "/openapi.yaml",
@@ -90,8 +91,8 @@ impl Route {
     }
 }
 
-/// The route of a path as `openapi.yaml` names it, and the site whose events it takes. `None` if the path is unknown. A
-/// host counts requests by it: paths are unlimited in number, and these names are few.
+/// The name of a path in `openapi.yaml`, and the site whose events it accepts. For metrics: paths are unlimited,
+/// these names are few. `None` for an unknown path.
 pub fn route_name(path: &str) -> Option<(&'static str, Option<Site>)> {
     let route = Route::parse(path).ok()?;
     let name = route.name();
@@ -103,8 +104,8 @@ pub fn route_name(path: &str) -> Option<(&'static str, Option<Site>)> {
     Some((name, site))
 }
 
-/// Whether a path is for readers and administrators, whose requests can list all keys. A host limits them to keep room
-/// for events.
+/// Whether a path belongs to the API of readers and administrators, whose requests may list all keys. For hosts that
+/// reserve capacity for events.
 pub fn is_for_readers(path: &str) -> bool {
     matches!(Route::parse(path), Ok(Route::Api(_)))
 }

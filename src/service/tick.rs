@@ -1,4 +1,4 @@
-//! `/tick`: what is due is done, also where no event comes. A scheduler calls it; the host does so by itself.
+//! `/tick`: does what is due, also while no events arrive. A scheduler calls it; our host does so by itself.
 
 use futures_util::future::join;
 use http::request::Parts;
@@ -19,13 +19,13 @@ use crate::settings::Settings;
 use crate::store::StoreError;
 
 impl<P: Platform> Service<'_, P> {
-    /// A pass, if one is due, and a delivery run to each destination. The answer to a GET says what is still pending and when something can
-    /// be sent, so that the scheduler knows when to call again; that takes a list.
+    /// Compacts if it is due, and runs deliveries to each destination. The answer to a GET says what is pending and
+    /// when it can be sent, so the scheduler knows when to call again; this takes a list of keys.
     pub(super) async fn tick(&self, head: &Parts) -> Result<Answer, Refusal> {
         let settings = self.settings()?;
         auth::scheduler(head, settings.tick_tokens.as_ref())?;
         let (delivered, (due, packing)) =
-            join(self.deliver(settings), self.pass_if_due(&settings.packing, &settings.destinations)).await;
+            join(self.deliver(settings), self.compact_if_due(&settings.packing, &settings.destinations)).await;
         let lines: Vec<_> = delivered.into_iter().chain(packing).collect();
         let log = (!lines.is_empty()).then(|| lines.join("\n"));
         if head.method == Method::POST {
@@ -35,7 +35,7 @@ impl<P: Platform> Service<'_, P> {
         if !settings.destinations.is_empty() {
             let listing = Listing::of(self.platform.store()).await?;
             for destination in &settings.destinations {
-                destinations.push(status::read(self.platform.store(), destination, &listing).await?);
+                destinations.push(status::load(self.platform.store(), destination, &listing).await?);
             }
         }
         let pending = destinations.iter().map(to_send).sum();
@@ -45,13 +45,13 @@ impl<P: Platform> Service<'_, P> {
         Ok(Answer { log, ..Answer::new(json_response(StatusCode::OK, "application/json", &ticked)) })
     }
 
-    /// The shortest of the waits of the destinations that have something to send: 0 if one of them has none.
+    /// The shortest wait among the destinations that have something to send, in seconds; 0 if one need not wait.
     async fn resting_seconds(&self, settings: &Settings, all: &[DestinationStatus]) -> Result<u64, StoreError> {
         let now = self.platform.now();
         let mut shortest: Option<u64> = None;
         for (destination, status) in settings.destinations.iter().zip(all) {
             if to_send(status) > 0 {
-                let state = DestinationState::read(self.platform.store(), &destination.name).await?;
+                let state = DestinationState::load(self.platform.store(), &destination.name).await?;
                 let rest =
                     state.rest.filter(|rest| rest.holds(now)).map_or(0, |rest| rest.end() - now.timestamp_millis());
                 let rest = u64::try_from(rest).unwrap_or(0).div_ceil(1_000);
@@ -62,7 +62,7 @@ impl<P: Platform> Service<'_, P> {
     }
 }
 
-/// How much there is to send to a destination: nothing to one that pulls, or is paused.
+/// The number of events and replays to send to a destination: 0 if it pulls or is paused.
 fn to_send(status: &DestinationStatus) -> usize {
     let is_sent_to = status.origin.is_some() && status.paused.is_none();
     if is_sent_to { status.pending + status.replays } else { 0 }
@@ -70,12 +70,12 @@ fn to_send(status: &DestinationStatus) -> usize {
 
 #[derive(Serialize)]
 struct Ticked {
-    /// How much there is to send, all destinations together.
+    /// The number of events and replays to send, for all destinations together.
     pending: usize,
-    /// For how long nothing can be sent, since each destination with something to send waits after a failure or for the next hour.
+    /// The seconds until something can be sent: each destination with something to send waits.
     resting_seconds: u64,
     pass: Option<Report>,
     destinations: Vec<DestinationStatus>,
-    /// Clocks that were seen to be wrong within a day.
+    /// The clock faults of the last day.
     clock_faults: ClockFaults,
 }

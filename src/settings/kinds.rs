@@ -1,46 +1,44 @@
-//! The kinds of settings: what a text may be, and the value that it becomes.
+//! The kinds of settings: which texts each allows, and the value that it parses them to.
 
 use std::ops::RangeInclusive;
 
 use super::values::{Bucket, Tokens};
 use crate::forward::destination::Destination;
 
-/// One setting: a row of the table, but for its documentation.
+/// One row of the table of settings, without its documentation.
 pub(super) struct Setting<K> {
-    /// The variable's name.
     pub(super) name: &'static str,
-    /// What its text may be.
     pub(super) kind: K,
 }
 
-/// A kind of settings.
-pub(super) trait Kind {
-    /// What a text becomes.
+/// A kind of setting.
+pub(super) trait SettingKind {
+    /// The type of the parsed value.
     type Value;
 
-    /// Whether its texts are to be kept from everyone else.
+    /// Whether its text must never be logged or shown.
     #[cfg(not(target_family = "wasm"))]
     const SECRET: bool = false;
 
-    /// Reads a text, which is empty where nothing is configured. An error says what is wrong, as the end of a sentence about the
-    /// setting, and never repeats a secret.
+    /// Parses a text; an empty one means that nothing is configured. The error completes a sentence that begins with
+    /// the setting's name, and never repeats a secret.
     fn parse(&self, text: &str) -> Result<Self::Value, String>;
 
-    /// What may stand there, for the documentation.
+    /// The allowed texts, for the documentation.
     #[cfg(not(target_family = "wasm"))]
     fn allowed(&self) -> String;
 
-    /// The text that means the same as none. Empty if no text does.
+    /// The text with the same meaning as an unset setting; empty if there is none.
     #[cfg(not(target_family = "wasm"))]
     fn default(&self) -> String {
         String::new()
     }
 }
 
-/// Tokens with commas between them, or none.
+/// A comma-separated list of tokens, optional.
 pub(super) struct TokenList;
 
-impl Kind for TokenList {
+impl SettingKind for TokenList {
     type Value = Option<Tokens>;
 
     #[cfg(not(target_family = "wasm"))]
@@ -58,21 +56,21 @@ impl Kind for TokenList {
 
     #[cfg(not(target_family = "wasm"))]
     fn allowed(&self) -> String {
-        format!("one token, or several with commas between; a token is {}", Tokens::ALLOWED)
+        format!("one token, or several separated by commas; a token is {}", Tokens::ALLOWED)
     }
 }
 
-/// One of a few words, and what each means. The first is the default.
+/// One of a few words, each with its value. The first is the default.
 pub(super) struct Words<T: 'static>(pub(super) &'static [(&'static str, T)]);
 
-impl<T: Copy> Kind for Words<T> {
+impl<T: Copy> SettingKind for Words<T> {
     type Value = T;
 
     fn parse(&self, text: &str) -> Result<T, String> {
         let found = if text.is_empty() { self.0.first() } else { self.0.iter().find(|(word, _)| *word == text) };
         found.map(|(_, value)| *value).ok_or_else(|| {
             let words: Vec<_> = self.0.iter().map(|(word, _)| *word).collect();
-            format!("is neither {}", words.join(" nor "))
+            format!("is not {}", words.join(" or "))
         })
     }
 
@@ -88,13 +86,13 @@ impl<T: Copy> Kind for Words<T> {
     }
 }
 
-/// A number, which has a default.
+/// A number with a default.
 pub(super) struct Number {
     pub(super) range: RangeInclusive<u32>,
     pub(super) default: u32,
 }
 
-impl Kind for Number {
+impl SettingKind for Number {
     type Value = u32;
 
     fn parse(&self, text: &str) -> Result<u32, String> {
@@ -112,10 +110,10 @@ impl Kind for Number {
     }
 }
 
-/// A number, or none.
+/// An optional number.
 pub(super) struct NumberOrNone(pub(super) RangeInclusive<u32>);
 
-impl Kind for NumberOrNone {
+impl SettingKind for NumberOrNone {
     type Value = Option<u32>;
 
     fn parse(&self, text: &str) -> Result<Option<u32>, String> {
@@ -129,16 +127,15 @@ impl Kind for NumberOrNone {
 }
 
 fn number(text: &str, range: &RangeInclusive<u32>) -> Result<u32, String> {
-    // `parse` takes a sign, too.
+    // `parse` would also accept a sign.
     let digits = text.bytes().all(|b| b.is_ascii_digit());
     let number = text.parse().ok().filter(|number| digits && range.contains(number));
     number.ok_or_else(|| format!("is not a number from {} to {}", range.start(), range.end()))
 }
 
-/// The name of one of the host's stores.
 pub(super) struct BucketName;
 
-impl Kind for BucketName {
+impl SettingKind for BucketName {
     type Value = Bucket;
 
     fn parse(&self, text: &str) -> Result<Bucket, String> {
@@ -159,10 +156,10 @@ impl Kind for BucketName {
     }
 }
 
-/// Destinations, as JSON: see [`crate::forward::destination`].
+/// Destinations as JSON: see [`crate::forward::destination`].
 pub(super) struct DestinationList;
 
-impl Kind for DestinationList {
+impl SettingKind for DestinationList {
     type Value = Vec<Destination>;
 
     #[cfg(not(target_family = "wasm"))]

@@ -1,17 +1,17 @@
-//! Values of settings that are types of their own.
+//! Values of settings with a type of their own.
 
 use std::fmt;
 
 use subtle::ConstantTimeEq as _;
 
-/// Who may send events.
+/// Which clients can send events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ingest {
-    /// Clients with one of these tokens. So it is wherever tokens are configured, whatever `ingest_open` says.
+    /// Clients with one of these tokens. `ingest_open` is then ignored.
     Guarded(Tokens),
-    /// Anyone.
+    /// All clients.
     Open,
-    /// Nobody: neither tokens nor `ingest_open=true` are configured.
+    /// No client: neither tokens nor `ingest_open=true` are configured.
     Shut,
 }
 
@@ -35,25 +35,24 @@ pub enum InvalidEvents {
     Reject,
 }
 
-/// When delivery runs begin.
+/// When delivery runs start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Begin {
-    /// After each answer, and on ticks.
+pub enum DeliveryRunStart {
+    /// After each answer and at each tick.
     AfterAnswers,
-    /// On ticks alone: whoever ticks does so as soon as an event was taken, and one tick does for many events.
+    /// At ticks only. The scheduler sends one as soon as an event is received, and one tick can serve many events.
     OnTicks,
 }
 
-/// The name of one of the host's stores: Spin's label, WASI's bucket. `default` unless it is given, and never empty: to some hosts the
-/// empty name is a store that forgets what it was given when the request ends.
+/// The name of one of the host's stores: Spin's label, WASI's bucket. The default is `default`. It is never empty:
+/// some hosts give the empty name a temporary store that is lost when the request ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bucket(String);
 
 impl Bucket {
-    /// What [`Bucket::parse`] takes.
+    /// The rule of [`Bucket::parse`], for messages.
     pub(super) const ALLOWED: &str = "1 to 64 characters of A-Z, a-z, 0-9, _ and -";
 
-    /// A name that is not empty.
     pub(super) fn parse(text: &str) -> Option<Self> {
         ((1..=64).contains(&text.len()) && text.bytes().all(is_word)).then(|| Self(text.to_owned()))
     }
@@ -76,15 +75,16 @@ impl fmt::Display for Bucket {
     }
 }
 
-/// Tokens that let a client in: one, or several while one is being replaced. Never shown, not even by `Debug`.
+/// Tokens of one right; several while one is being replaced. Never shown, not even by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Tokens(Vec<String>);
 
 impl Tokens {
-    /// What each has to be.
+    /// The rule for each token, for messages.
     pub(super) const ALLOWED: &str = "16 to 128 characters of A-Z, a-z, 0-9, _ and -";
 
-    /// A list with commas between. An error is which of them, counted from 1, of how many, is not a token.
+    /// Parses a comma-separated list. The error is the number of the first invalid token, counted from 1, and the
+    /// length of the list.
     pub(super) fn parse(text: &str) -> Result<Self, (usize, usize)> {
         let tokens: Vec<_> = text.split(',').map(str::to_owned).collect();
         let wrong = |token: &String| !(16..=128).contains(&token.len()) || !token.bytes().all(is_word);
@@ -94,10 +94,10 @@ impl Tokens {
         }
     }
 
-    /// Whether `candidate` is one of the tokens. Takes the same time for every wrong one of a length.
+    /// Whether `candidate` is one of the tokens. Takes the same time for every wrong candidate of a length.
     pub fn contain(&self, candidate: &str) -> bool {
         let found = self.0.iter().map(|token| token.as_bytes().ct_eq(candidate.as_bytes()));
-        // Every token is compared: `any` would stop at the first that matches.
+        // Compare all tokens: `any` would stop at the first match.
         found.fold(subtle::Choice::from(0), |any, this| any | this).into()
     }
 }

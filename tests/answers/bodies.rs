@@ -4,7 +4,7 @@ use super::harness::{WITH_TOKEN, assert_accepted, assert_refused};
 use crate::support::{BEGIN, GUARDED, Memory, OPEN, TOKEN, post};
 
 #[test]
-fn an_empty_body_is_refused_for_all() {
+fn an_empty_body_is_refused_with_and_without_a_token() {
     for (settings, uri) in [(OPEN, "/events"), (GUARDED, WITH_TOKEN)] {
         let store = Memory::default();
         assert_refused("no body", &post(uri).answer(&store, settings), 400, &store);
@@ -39,7 +39,7 @@ fn the_default_limit_is_131072_bytes() {
 }
 
 #[test]
-fn a_body_that_broke_off_or_is_longer_than_announced_leaves_nothing() {
+fn a_body_that_is_cut_off_or_longer_than_announced_is_not_stored() {
     for (settings, uri) in [(OPEN, "/events"), (GUARDED, WITH_TOKEN)] {
         let store = Memory::default();
         assert_refused("an error", &post(uri).body(BEGIN).broken_off().answer(&store, settings), 400, &store);

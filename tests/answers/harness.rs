@@ -1,10 +1,10 @@
-//! What every accepted and every refused request has in common.
+//! Assertions about all accepted and all refused requests.
 
 use crate::support::{Memory, Reply};
 
 pub(super) const WITH_TOKEN: &str = "/events?outbound_event_token=a-token-of-24-characters";
 
-/// Everything that a refusal promises: its status in the body too, and nothing in the store.
+/// Checks a refusal: the status is also in the body, and nothing is stored.
 pub(super) fn assert_refused(what: &str, reply: &Reply, status: u16, store: &Memory) {
     assert_eq!(reply.status, status, "{what}: {reply:?}");
     assert_eq!(reply.header("content-type"), "application/problem+json", "{what}");

@@ -1,11 +1,11 @@
 //! Every answer to every kind of request.
 //!
-//! | File | What is in it |
+//! | file | what it tests |
 //! |---|---|
-//! | `bodies.rs` | bodies that are empty, too large, broken off, in chunks or encoded |
-//! | `harness.rs` | what every accepted and every refused request has in common |
+//! | `bodies.rs` | bodies that are empty, too large, cut off, in chunks or encoded |
+//! | `harness.rs` | assertions about all accepted and all refused requests |
 //! | `routes.rs` | paths, sites and methods |
-//! | `settings.rs` | settings that are missing or wrong, and `/health` |
+//! | `settings.rs` | settings that are missing or invalid, and `/health` |
 //! | `stored.rs` | events that are stored, repeated or set aside |
 //! | `tokens.rs` | requests with and without a token |
 

@@ -44,7 +44,7 @@ fn an_unknown_path_is_not_found() {
 }
 
 #[test]
-fn the_answer_to_another_method_names_the_allowed_ones() {
+fn a_wrong_method_is_answered_with_the_allowed_ones() {
     let cases = [("GET", "/events", "POST"), ("PUT", "/events", "POST"), ("DELETE", "/events/a", "POST")];
     for (method, path, allow) in
         cases.into_iter().chain([("POST", "/health", "GET, HEAD"), ("BREW", "/", "GET, HEAD, POST")])
@@ -57,7 +57,7 @@ fn the_answer_to_another_method_names_the_allowed_ones() {
 }
 
 #[test]
-fn a_request_that_is_not_http_is_refused() {
+fn an_unreadable_request_is_refused() {
     let store = Memory::default();
     assert_refused("a path with a blank", &post("/events x").body(BEGIN).answer(&store, OPEN), 400, &store);
     assert_refused("no path", &post("").body(BEGIN).answer(&store, OPEN), 400, &store);

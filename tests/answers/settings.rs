@@ -1,14 +1,14 @@
-//! Settings that are missing or wrong, and `/health`.
+//! Settings that are missing or invalid, and `/health`.
 
 use std::cell::RefCell;
 
 use super::harness::{WITH_TOKEN, assert_accepted, assert_refused};
 use crate::support::{BEGIN, Call, GUARDED, Memory, OPEN, TOKEN, call, now, post};
-use outbound_events::service::{After, Service};
+use outbound_events::service::{FollowUp, Service};
 use outbound_events::settings::{Settings, Variables};
 
 #[test]
-fn until_it_is_configured_nothing_is_taken() {
+fn without_configuration_no_event_is_accepted() {
     for settings in [&[][..], &[("ingest_open", "false")], &[("ingest_tokens", ""), ("ingest_open", "")]] {
         let store = Memory::default();
         let reply = post("/events").body(BEGIN).answer(&store, settings);
@@ -20,7 +20,7 @@ fn until_it_is_configured_nothing_is_taken() {
 }
 
 #[test]
-fn a_setting_that_does_not_parse_is_named_and_never_guessed() {
+fn an_invalid_setting_is_named_and_never_guessed() {
     let (long_list, long_name) = (format!("{TOKEN},{TOKEN},short"), "b".repeat(65));
     let cases = [
         ("ingest_tokens", "short"),
@@ -48,15 +48,15 @@ fn a_setting_that_does_not_parse_is_named_and_never_guessed() {
             assert_eq!((reply.status, reply.header("retry-after")), (503, "5"));
             assert!(reply.body.contains(name), "{}", reply.body);
             assert!(reply.log.as_ref().is_some_and(|line| line.contains(name)), "{:?}", reply.log);
-            let told = format!("{}{:?}", reply.body, reply.log);
-            assert!(name != "ingest_tokens" || !told.contains(value), "a token is told: {told}");
+            let shown = format!("{}{:?}", reply.body, reply.log);
+            assert!(name != "ingest_tokens" || !shown.contains(value), "a token is shown: {shown}");
         }
     }
 }
 
-/// An event is not held back for what it does not need. It is told wherever it counts, and by `/health`.
+/// An invalid setting must not hold back events that do not need it. Requests that need it and `/health` report it.
 #[test]
-fn a_wrong_setting_that_no_event_needs_holds_none_back_and_is_told_where_it_counts() {
+fn an_invalid_setting_that_no_event_needs_fails_only_where_it_is_needed() {
     let invalid = || post(WITH_TOKEN).body("no event");
     let stats = || call("GET", "/api/stats").header("authorization", format!("Bearer {TOKEN}"));
     let cases: [(&str, &str, &dyn Fn() -> Call); 6] = [
@@ -72,7 +72,7 @@ fn a_wrong_setting_that_no_event_needs_holds_none_back_and_is_told_where_it_coun
         let settings = [("ingest_tokens", TOKEN), (name, value)];
         let stored = post(WITH_TOKEN).body(BEGIN).answer(&store, &settings);
         assert_accepted(&stored, "stored");
-        // What was to be done after the answer was not.
+        // The work after the answer was not done.
         assert!(name != "destinations" || stored.log.is_some_and(|line| line.contains(name)));
         for reply in [counts().answer(&store, &settings), call("GET", "/health").answer(&store, &settings)] {
             assert_eq!((reply.status, reply.header("retry-after")), (503, "5"), "{name}");
@@ -83,7 +83,7 @@ fn a_wrong_setting_that_no_event_needs_holds_none_back_and_is_told_where_it_coun
     }
 }
 
-/// In a component each is a call to its host.
+/// In a component, each read of a setting is a call to the host.
 #[test]
 fn an_event_reads_the_settings_that_it_needs_and_no_others() {
     let read = RefCell::new(Vec::new());
@@ -99,12 +99,12 @@ fn an_event_reads_the_settings_that_it_needs_and_no_others() {
     let answer = pollster::block_on(service.handle(Ok(head), async || Ok(body.take())));
     assert_eq!(answer.response.status(), 200);
     assert_eq!(read.take(), ["ingest_tokens", "max_body_bytes", "bucket"]);
-    pollster::block_on(service.go_on(After { deliver: true, ..After::default() }));
-    assert_eq!(read.take(), ["rounds", "destinations"]);
+    pollster::block_on(service.follow_up(FollowUp { deliver: true, ..FollowUp::default() }));
+    assert_eq!(read.take(), ["delivery_runs", "destinations"]);
 }
 
 #[test]
-fn the_bucket_has_a_name_whatever_is_configured() {
+fn the_bucket_always_has_a_name() {
     for (configured, name) in [(None, "default"), (Some(""), "default"), (Some("events-2"), "events-2")] {
         let variable = |name: &str| Ok(configured.filter(|_| name == "bucket").map(str::to_owned));
         assert_eq!(Settings::read(variable).unwrap().bucket.as_str(), name, "{configured:?}");
@@ -112,7 +112,7 @@ fn the_bucket_has_a_name_whatever_is_configured() {
 }
 
 #[test]
-fn health_tells_whether_the_next_event_can_be_taken() {
+fn health_reports_whether_events_are_accepted() {
     for (settings, ingest) in [(OPEN, "open"), (GUARDED, "guarded")] {
         for method in ["GET", "HEAD"] {
             let reply = call(method, "/health").answer(&Memory::default(), settings);

@@ -4,7 +4,7 @@ use super::harness::{WITH_TOKEN, assert_accepted};
 use crate::support::{BEGIN, GUARDED, Memory, OPEN, TOKEN, post, seven};
 
 #[test]
-fn an_event_is_stored_and_its_repeat_is_a_duplicate_that_changes_nothing() {
+fn a_repeat_is_a_duplicate_and_changes_nothing() {
     for (_, form) in seven() {
         let store = Memory::default();
         let first = post("/events").body(&form).answer(&store, OPEN);
@@ -46,7 +46,7 @@ fn an_open_body_is_stored_in_open_mode() {
 }
 
 #[test]
-fn with_the_token_a_body_that_is_not_an_event_is_set_aside() {
+fn with_a_token_an_invalid_body_is_set_aside() {
     let bodies: [(&[u8], &str); 4] = [
         (b"event=support_conference_begin&lsid=x", "application/x-www-form-urlencoded"),
         (b"{\"event\": 1}", "application/json"),
@@ -66,13 +66,13 @@ fn with_the_token_a_body_that_is_not_an_event_is_set_aside() {
 }
 
 #[test]
-fn with_the_token_a_valid_event_of_another_content_type_is_stored() {
+fn with_a_token_a_valid_event_of_another_content_type_is_stored() {
     let call = post(WITH_TOKEN).header("content-type", "text/plain").body(BEGIN);
     assert_accepted(&call.answer(&Memory::default(), GUARDED), "stored");
 }
 
 #[test]
-fn with_invalid_events_reject_it_is_kept_and_answered_400() {
+fn with_invalid_events_reject_a_body_is_kept_and_answered_400() {
     let store = Memory::default();
     let settings = [("ingest_tokens", TOKEN), ("invalid_events", "reject")];
     let reply = post(WITH_TOKEN).body("event=support_conference_begin&lsid=x").answer(&store, &settings);

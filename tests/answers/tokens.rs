@@ -5,7 +5,7 @@ use crate::support::{BEGIN, Call, GUARDED, Memory, OPEN, TOKEN, post};
 use outbound_events::settings::Settings;
 
 #[test]
-fn a_token_counts_in_the_url_and_in_a_header() {
+fn a_token_is_accepted_in_the_url_and_in_a_header() {
     let calls: [fn() -> Call; 6] = [
         || post(WITH_TOKEN),
         || post("/events?a=1&outbound_event_token=a-token-of-24-characters&b=2"),
@@ -20,7 +20,7 @@ fn a_token_counts_in_the_url_and_in_a_header() {
 }
 
 #[test]
-fn each_of_several_tokens_counts() {
+fn each_of_several_tokens_is_accepted() {
     let several = [("ingest_tokens", "the-token-of-yesterday,the-token-of-tomorrow")];
     for token in ["the-token-of-yesterday", "the-token-of-tomorrow"] {
         let call = post(&format!("/?outbound_event_token={token}")).body(BEGIN);
@@ -32,7 +32,7 @@ fn each_of_several_tokens_counts() {
 }
 
 #[test]
-fn without_a_token_no_body_is_read() {
+fn without_a_token_the_body_is_not_read() {
     let calls: [fn() -> Call; 8] = [
         || post("/events"),
         || post("/events?outbound_event_token="),
@@ -55,14 +55,14 @@ fn without_a_token_no_body_is_read() {
 }
 
 #[test]
-fn tokens_guard_even_where_ingest_is_open() {
+fn tokens_are_required_even_with_ingest_open() {
     let both = [("ingest_tokens", TOKEN), ("ingest_open", "true")];
     let store = Memory::default();
-    assert_refused("no token", &post("/").body(BEGIN).answer(&store, &both), 401, &store);
+    assert_refused("without a token", &post("/").body(BEGIN).answer(&store, &both), 401, &store);
 }
 
 #[test]
-fn an_unauthenticated_client_gets_every_problem_and_leaves_nothing() {
+fn an_unauthenticated_client_gets_every_problem_and_stores_nothing() {
     let store = Memory::default();
     let reply = post("/events").body("event=support_conference_begin&lsid=x").answer(&store, OPEN);
     assert_refused("an invalid event", &reply, 400, &store);
@@ -70,7 +70,7 @@ fn an_unauthenticated_client_gets_every_problem_and_leaves_nothing() {
 }
 
 #[test]
-fn an_unauthenticated_client_can_send_only_forms() {
+fn an_unauthenticated_client_must_send_forms() {
     for wrong in ["application/json", "text/plain", "multipart/form-data; boundary=x", "", "\u{ff}"] {
         let store = Memory::default();
         let reply = post("/events").header("content-type", wrong).body(BEGIN).answer(&store, OPEN);
@@ -84,7 +84,7 @@ fn an_unauthenticated_client_can_send_only_forms() {
 }
 
 #[test]
-fn no_answer_holds_a_token() {
+fn no_token_is_ever_shown() {
     let store = Memory::default();
     let reject = [("ingest_tokens", TOKEN), ("invalid_events", "reject")];
     let body = format!("event={TOKEN}&version={TOKEN}&timestamp={TOKEN}&lsid=+{TOKEN}&type={TOKEN}&x={TOKEN}%");

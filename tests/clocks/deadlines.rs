@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use outbound_events::deadline::{Deadline, Waited};
 use outbound_events::http_client::NoHttpClient;
 use outbound_events::platform::Platform;
-use outbound_events::service::{After, Service};
+use outbound_events::service::{FollowUp, Service};
 use outbound_events::settings::Variables;
 
 #[test]
@@ -70,7 +70,7 @@ fn a_post_asks_once_for_the_time_and_its_store_for_one_read_and_one_write() {
     assert_eq!(answer.response.status(), 200);
     assert_eq!((platform.asked.get(), platform.store.calls.take()), ((1, 0), vec!["exists", "set"]));
     // What is left to do where there are no destinations and no clock is wrong.
-    let after = After { pass: false, ..answer.after };
-    assert!(pollster::block_on(service.go_on(after)).is_empty());
+    let after = FollowUp { compaction: false, ..answer.follow_up };
+    assert!(pollster::block_on(service.follow_up(after)).is_empty());
     assert_eq!((platform.asked.get().1, platform.store.calls.take()), (0, Vec::new()));
 }

@@ -1,13 +1,14 @@
 //! Clients that pull, the scheduler's request, and permissions.
 
-use super::recipient::{OTHER_SECRET, Recipient, SECRET, event};
+use super::recipient::{ForwardingRecipient, OTHER_SECRET, SECRET, event};
 use crate::support::{Memory, TOKEN, call};
 use serde_json::{Value, json};
 
 #[test]
-fn who_pulls_gets_what_is_pending_until_it_is_acknowledged() {
-    let recipient =
-        Recipient::new(json!([{ "name": "puller", "format": "pull", "secret": SECRET, "external_key": "absent" }]));
+fn pending_events_are_returned_until_they_are_acknowledged() {
+    let recipient = ForwardingRecipient::new(
+        json!([{ "name": "puller", "format": "pull", "secret": SECRET, "external_key": "absent" }]),
+    );
     let ids: Vec<_> = (0..5).map(|number| recipient.take(&event(number))).collect();
     recipient.take(&format!("{}&external_key=INC1", event(9)));
     let ask = |method: &str, uri: &str, secret: &str, body: &str| {
@@ -48,9 +49,9 @@ fn who_pulls_gets_what_is_pending_until_it_is_acknowledged() {
 }
 
 #[test]
-fn where_ticks_see_to_rounds_an_answer_begins_none() {
-    let mut recipient = Recipient::one();
-    recipient.more = vec![("rounds", "on-ticks")];
+fn with_on_ticks_an_answer_begins_no_delivery_run() {
+    let mut recipient = ForwardingRecipient::with_desk();
+    recipient.more = vec![("delivery_runs", "on-ticks")];
     let id = recipient.take(&event(1));
     assert!(recipient.ways.ids().is_empty());
     let reply = recipient.answer(call("POST", "/tick").header("authorization", format!("Bearer {TOKEN}")));
@@ -59,8 +60,8 @@ fn where_ticks_see_to_rounds_an_answer_begins_none() {
 }
 
 #[test]
-fn who_may_do_what_is_asked_first() {
-    let recipient = Recipient::one();
+fn authorization_is_checked_first() {
+    let recipient = ForwardingRecipient::with_desk();
     for (method, uri) in [
         ("GET", "/api/destinations"),
         ("GET", "/api/destinations/desk/refused"),

@@ -1,29 +1,29 @@
-//! What an answer means, what is shown of it, and how long it is waited for.
+//! The effect of each answer, the text that is shown of it, and the timeouts.
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use http::Request;
-use outbound_events::forward::destination::{Destination, Way};
-use outbound_events::forward::outcome::{Failure, Outcome, wait};
+use outbound_events::forward::destination::{DeliveryMode, Destination};
+use outbound_events::forward::outcome::{DeliveryFailure, DeliveryOutcome, wait};
 use outbound_events::http_client::HttpClient;
 use serde_json::{Value, json};
 
-use super::recipient::{Recipient, SECRET, event};
-use crate::support::{Answer, Rest, Says, Ways};
+use super::recipient::{ForwardingRecipient, SECRET, event};
+use crate::support::{Rest, Says, ScriptedAnswer, Ways};
 
-/// What becomes of a request to this destination, and how long that takes.
-fn outcome_at(destination: &Value, says: Says, ways: &Ways) -> Outcome {
+/// The outcome of a request to this destination.
+fn outcome_at(destination: &Value, says: Says, ways: &Ways) -> DeliveryOutcome {
     let destination = Destination::read_all(&json!([destination]).to_string()).unwrap().remove(0);
-    let Way::Push(push) = &destination.way else { panic!("nothing is sent to {destination:?}") };
+    let DeliveryMode::Push(push) = &destination.mode else { panic!("nothing is sent to {destination:?}") };
     ways.say([says]);
     pollster::block_on(async {
         let answer = ways.send(Request::new(Vec::new())).await;
-        Outcome::of(ways, answer, push, &destination.secrets, ways.now()).await
+        DeliveryOutcome::from_answer(ways, answer, push, &destination.secrets, ways.now()).await
     })
 }
 
-fn outcome(destination: &Value, says: impl Into<Says>) -> Outcome {
+fn outcome(destination: &Value, says: impl Into<Says>) -> DeliveryOutcome {
     outcome_at(destination, says.into(), &Ways::default())
 }
 
@@ -31,29 +31,29 @@ fn desk() -> Value {
     json!({ "name": "desk", "url": "https://desk.example/in" })
 }
 
-fn failure(destination: &Value, says: impl Into<Says>) -> Failure {
+fn failure(destination: &Value, says: impl Into<Says>) -> DeliveryFailure {
     match outcome(destination, says) {
-        Outcome::Failed(failure) => failure,
+        DeliveryOutcome::Failed(failure) => failure,
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
-fn the_status_line_decides_whatever_becomes_of_the_body() {
-    let two = || Answer::new(200).body("ok");
+fn the_status_line_decides_regardless_of_the_body() {
+    let two = || ScriptedAnswer::new(200).body("ok");
     let cases = [
         ("two bytes of ten, and it hangs", two().header("content-length", "10").then(Rest::Hangs), 1),
-        ("nothing, and it hangs", Answer::new(200).then(Rest::Hangs), 1),
+        ("nothing, and it hangs", ScriptedAnswer::new(200).then(Rest::Hangs), 1),
         ("chunks without an end", two().then(Rest::NeverEnds), 0),
         ("an event stream that waits", two().header("content-type", "text/event-stream").then(Rest::Hangs), 1),
-        ("a reset after the status line", Answer::new(200).header("content-length", "10"), 0),
-        ("a large chunk", Answer::new(200).body("x".repeat(1 << 20)).then(Rest::Hangs), 0),
-        ("empty chunks without an end", (0..5_000).fold(Answer::new(200), |answer, _| answer.body("")), 0),
+        ("a reset after the status line", ScriptedAnswer::new(200).header("content-length", "10"), 0),
+        ("a large chunk", ScriptedAnswer::new(200).body("x".repeat(1 << 20)).then(Rest::Hangs), 0),
+        ("empty chunks without an end", (0..5_000).fold(ScriptedAnswer::new(200), |answer, _| answer.body("")), 0),
         ("all of it", two(), 0),
-        ("nothing", Answer::new(204), 0),
+        ("nothing", ScriptedAnswer::new(204), 0),
     ];
     for (what, answer, seconds) in cases {
-        let recipient = Recipient::one();
+        let recipient = ForwardingRecipient::with_desk();
         recipient.ways.say([answer]);
         let began = recipient.ways.now();
         let first = recipient.take(&event(1));
@@ -62,17 +62,17 @@ fn the_status_line_decides_whatever_becomes_of_the_body() {
         let second = recipient.take(&event(2));
         recipient.tick();
         assert_eq!(recipient.ways.take_ids(), [first, second], "{what}: each once");
-        assert_eq!(recipient.told("desk")["state"], "working", "{what}");
+        assert_eq!(recipient.status("desk")["state"], "working", "{what}");
         let taken = recipient.ways.taken.get();
         assert!(taken <= 4_096 || what == "a large chunk", "{what}: {taken} bytes");
     }
-    // A failure is one, too, before its body ends.
-    let slow = Answer::new(503).header("retry-after", "7").body("later").then(Rest::Hangs);
+    // A failure counts before its body ends, too.
+    let slow = ScriptedAnswer::new(503).header("retry-after", "7").body("later").then(Rest::Hangs);
     assert_eq!(failure(&desk(), slow).retry_after, Some(Duration::from_secs(7)));
 }
 
 #[test]
-fn an_answer_that_says_why_is_shown() {
+fn the_beginning_of_an_answer_is_shown() {
     let (long, shown, faces) = ("ä".repeat(5_000), "ä".repeat(200), "\u{1f600}".repeat(200));
     let more_faces = faces.repeat(2);
     let cases: [(&[u8], Option<&str>); 13] = [
@@ -94,28 +94,28 @@ fn an_answer_that_says_why_is_shown() {
         let shown = String::from_utf8_lossy(body);
         let said = said.map(str::to_owned);
         assert_eq!(
-            outcome(&desk(), Answer::new(200).body(body)),
-            Outcome::Delivered { answer: said.clone() },
+            outcome(&desk(), ScriptedAnswer::new(200).body(body)),
+            DeliveryOutcome::Delivered { answer: said.clone() },
             "{shown}"
         );
         let after = said.map(|said| format!(": {said}")).unwrap_or_default();
-        let refused = Outcome::Refused(format!("it answered 400 Bad Request{after}"));
-        assert_eq!(outcome(&desk(), Answer::new(400).body(body)), refused, "{shown}");
-        let failure = failure(&desk(), Answer::new(500).body(body));
+        let refused = DeliveryOutcome::Refused(format!("it answered 400 Bad Request{after}"));
+        assert_eq!(outcome(&desk(), ScriptedAnswer::new(400).body(body)), refused, "{shown}");
+        let failure = failure(&desk(), ScriptedAnswer::new(500).body(body));
         assert_eq!(failure.reason, format!("it answered 500 Internal Server Error{after}"), "{shown}");
     }
-    assert_eq!(failure(&desk(), Answer::new(599)).reason, "it answered 599");
-    // In the list of what was refused, and as the last error.
-    let recipient = Recipient::one();
-    recipient.ways.say([Answer::new(400).body("issue is ").body("locked")]);
+    assert_eq!(failure(&desk(), ScriptedAnswer::new(599)).reason, "it answered 599");
+    // The list of refused events and the last error show it.
+    let recipient = ForwardingRecipient::with_desk();
+    recipient.ways.say([ScriptedAnswer::new(400).body("issue is ").body("locked")]);
     recipient.take(&event(1));
     let list = recipient.api("GET", "/api/destinations/desk/refused").body;
     assert!(list.contains("it answered 400 Bad Request: issue is locked"), "{list}");
-    assert_eq!(recipient.told("desk")["last_error"], "it answered 400 Bad Request: issue is locked");
+    assert_eq!(recipient.status("desk")["last_error"], "it answered 400 Bad Request: issue is locked");
 }
 
 #[test]
-fn nothing_secret_is_shown_of_an_answer_that_repeats_what_it_was_sent() {
+fn secrets_that_an_answer_repeats_are_hidden() {
     let destination = json!({
         "name": "desk",
         "url": "https://desk.example/services/T0000/B0000/XYZZYxyzzyXYZZYxyzzy?token=PLUGH%20plugh&a=b",
@@ -144,27 +144,27 @@ fn nothing_secret_is_shown_of_an_answer_that_repeats_what_it_was_sent() {
     ];
     for body in bodies {
         for status in [200, 400, 401, 503] {
-            let shown = format!("{:?}", outcome(&destination, Answer::new(status).body(body)));
-            let told = secrets.iter().find(|secret| shown.contains(*secret));
-            assert!(told.is_none() && shown.contains('…'), "{status} {body:?}: {shown}");
+            let shown = format!("{:?}", outcome(&destination, ScriptedAnswer::new(status).body(body)));
+            let leaked = secrets.iter().find(|secret| shown.contains(*secret));
+            assert!(leaked.is_none() && shown.contains('…'), "{status} {body:?}: {shown}");
         }
     }
-    // Where the first 200 characters end within it.
+    // The first 200 characters end within the secret.
     let cut = format!("{}ZnJvYm96ejpwbG92ZXI=", "x".repeat(190));
-    let shown = format!("{:?}", outcome(&destination, Answer::new(400).body(cut)));
+    let shown = format!("{:?}", outcome(&destination, ScriptedAnswer::new(400).body(cut)));
     assert!(!shown.contains("ZnJv"), "{shown}");
-    // What a template puts into the path is the event's. What stands around it is not.
+    // The value in the path is the event's. The text around it is secret.
     let templated = json!({
         "name": "desk", "format": "template", "template": "jira", "url":
         "https://desk.example/plughplugh/{{ event.data.external_key }}/comment?key=xyzzy",
     });
     let echo = "no /plughplugh/INC1/comment?key=xyzzy";
-    let shown = format!("{:?}", outcome(&templated, Answer::new(404).body(echo)));
+    let shown = format!("{:?}", outcome(&templated, ScriptedAnswer::new(404).body(echo)));
     assert!(!shown.contains("plugh") && !shown.contains("xyzzy") && shown.contains("INC1"), "{shown}");
 }
 
 #[test]
-fn a_destination_that_is_set_up_wrongly_fails_and_says_what_to_change() {
+fn a_misconfigured_destination_fails_with_advice() {
     let with = |field: &str, value: Value| {
         let mut destination = desk();
         destination[field] = value;
@@ -174,7 +174,8 @@ fn a_destination_that_is_set_up_wrongly_fails_and_says_what_to_change() {
     let signed = with("secret", json!(SECRET));
     let put = json!({ "name": "desk", "url": "https://desk.example/in", "format": "template",
         "template": { "method": "PUT", "body": "{{ title }}" } });
-    let location = |status, location: &str| Answer::new(status).header("location", location).body("<a href=/PLUGH>");
+    let location =
+        |status, location: &str| ScriptedAnswer::new(status).header("location", location).body("<a href=/PLUGH>");
     let redirects = |to: &str| format!("it redirects to {to}, and redirects are not followed: correct url");
     let cases = [
         (desk(), location(308, "https://new.example/PLUGH?PLUGH"), redirects("https://new.example")),
@@ -187,33 +188,36 @@ fn a_destination_that_is_set_up_wrongly_fails_and_says_what_to_change() {
         (desk(), location(308, "?PLUGH"), redirects("another path of its own")),
         (desk(), location(308, ""), redirects("another path of its own")),
         (desk(), location(308, "https://desk.example:443/PLUGH"), redirects("another path of its own")),
-        (desk(), location(308, "javascript:PLUGH"), redirects("no valid Location")),
-        (desk(), location(308, "ftp://new.example/PLUGH"), redirects("no valid Location")),
-        (desk(), location(308, "https://new.example:99999/PLUGH"), redirects("no valid Location")),
-        (desk(), location(308, "https://PLUGH PLUGH/"), redirects("no valid Location")),
-        (desk(), location(308, "https://"), redirects("no valid Location")),
-        (desk(), Answer::new(300).body("PLUGH"), redirects("no valid Location")),
-        (desk(), Answer::new(304), redirects("no valid Location")),
-        (desk(), Answer::new(401), "it wants credentials: set headers.Authorization".to_owned()),
-        (key.clone(), Answer::new(401), "it does not accept the credentials: correct headers.Authorization".to_owned()),
-        (signed.clone(), Answer::new(401), "it does not accept the credentials: correct secret".to_owned()),
+        (desk(), location(308, "javascript:PLUGH"), redirects("a missing or invalid Location")),
+        (desk(), location(308, "ftp://new.example/PLUGH"), redirects("a missing or invalid Location")),
+        (desk(), location(308, "https://new.example:99999/PLUGH"), redirects("a missing or invalid Location")),
+        (desk(), location(308, "https://PLUGH PLUGH/"), redirects("a missing or invalid Location")),
+        (desk(), location(308, "https://"), redirects("a missing or invalid Location")),
+        (desk(), ScriptedAnswer::new(300).body("PLUGH"), redirects("a missing or invalid Location")),
+        (desk(), ScriptedAnswer::new(304), redirects("a missing or invalid Location")),
+        (desk(), ScriptedAnswer::new(401), "it requires credentials: set headers.Authorization".to_owned()),
+        (
+            key.clone(),
+            ScriptedAnswer::new(401),
+            "it does not accept the credentials: correct headers.Authorization".to_owned(),
+        ),
+        (signed.clone(), ScriptedAnswer::new(401), "it does not accept the credentials: correct secret".to_owned()),
         (
             with("headers", json!({ "X-Key": "abcdefgh" })),
-            Answer::new(401),
+            ScriptedAnswer::new(401),
             "it does not accept the credentials: correct headers".to_owned(),
         ),
         (
             key,
-            Answer::new(403),
-            "this may not be sent there: check url and headers.Authorization, and whether a firewall is on the way"
-                .to_owned(),
+            ScriptedAnswer::new(403),
+            "it forbids this request: check url and headers.Authorization, and whether a firewall blocks it".to_owned(),
         ),
-        (desk(), Answer::new(405), "it does not take the method POST: correct url".to_owned()),
-        (put, Answer::new(405), "it does not take the method PUT: correct url or template.method".to_owned()),
+        (desk(), ScriptedAnswer::new(405), "it does not accept the method POST: correct url".to_owned()),
+        (put, ScriptedAnswer::new(405), "it does not accept the method PUT: correct url or template.method".to_owned()),
         (
             desk(),
-            Answer::new(407),
-            "a proxy on the way wants credentials: set them where the host's proxy is set (HTTPS_PROXY)".to_owned(),
+            ScriptedAnswer::new(407),
+            "a proxy requires credentials: set them where the host's proxy is set (HTTPS_PROXY)".to_owned(),
         ),
     ];
     for (destination, answer, advice) in cases {
@@ -222,18 +226,22 @@ fn a_destination_that_is_set_up_wrongly_fails_and_says_what_to_change() {
         assert!(!failure.reason.contains("PLUGH"), "{answer:?}: {}", failure.reason);
         assert!(failure.may_be_of_the_event(), "{answer:?}");
     }
-    let words = failure(&signed, Answer::new(401).body("signature is too old"));
+    let words = failure(&signed, ScriptedAnswer::new(401).body("signature is too old"));
     assert_eq!(
         words.reason,
         "it answered 401 Unauthorized; it does not accept the credentials: correct secret: signature is too old"
     );
-    // At once, and nothing is refused meanwhile.
+    // It fails at once, and refuses nothing.
     for status in [301, 308, 401, 403, 405, 407] {
-        let recipient = Recipient::one();
+        let recipient = ForwardingRecipient::with_desk();
         *recipient.ways.always.borrow_mut() = Says::Status(status);
         let ids: Vec<_> = (0..3).map(|number| recipient.take(&event(number))).collect();
-        let told = recipient.told("desk");
-        assert_eq!((&told["state"], &told["refused"]), (&json!("failing"), &json!(0)), "{status}: {told}");
+        let shown_status = recipient.status("desk");
+        assert_eq!(
+            (&shown_status["state"], &shown_status["refused"]),
+            (&json!("failing"), &json!(0)),
+            "{status}: {shown_status}"
+        );
         assert_eq!(recipient.ways.take_ids(), ids[..1], "{status}");
         *recipient.ways.always.borrow_mut() = Says::Status(200);
         recipient.ways.pass_time(Duration::from_secs(6));
@@ -243,7 +251,7 @@ fn a_destination_that_is_set_up_wrongly_fails_and_says_what_to_change() {
 }
 
 #[test]
-fn retry_after_is_obeyed_in_each_of_its_forms() {
+fn retry_after_is_obeyed_in_all_forms() {
     let now: DateTime<Utc> = "2026-11-28T13:43:51Z".parse().unwrap();
     let cases: [(&[&str], Option<u64>); 33] = [
         (&["Sat, 28 Nov 2026 13:44:51 GMT"], Some(60)),
@@ -283,8 +291,8 @@ fn retry_after_is_obeyed_in_each_of_its_forms() {
     for (texts, seconds) in cases {
         let ways = Ways::default();
         ways.time.set(now - TimeDelta::milliseconds(1));
-        let answer = texts.iter().fold(Answer::new(503), |answer, text| answer.header("retry-after", *text));
-        let Outcome::Failed(failure) = outcome_at(&desk(), answer.into(), &ways) else { panic!("{texts:?}") };
+        let answer = texts.iter().fold(ScriptedAnswer::new(503), |answer, text| answer.header("retry-after", *text));
+        let DeliveryOutcome::Failed(failure) = outcome_at(&desk(), answer.into(), &ways) else { panic!("{texts:?}") };
         assert_eq!(failure.retry_after.map(|wait| wait.as_secs()), seconds, "{texts:?}");
         let waited = wait(1, failure.retry_after).as_secs();
         assert_eq!(waited, seconds.map_or(5, |seconds| seconds.clamp(1, 86_400)), "{texts:?}");
@@ -296,7 +304,7 @@ fn retry_after_is_obeyed_in_each_of_its_forms() {
 }
 
 #[test]
-fn a_failure_is_known_that_may_be_of_the_event() {
+fn failures_that_may_be_caused_by_the_event_are_recognised() {
     let cases = [
         (Says::Status(500), true),
         (Says::Status(502), true),

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::recipient::{Recipient, event};
+use super::recipient::{ForwardingRecipient, event};
 use crate::support::Says;
 use serde_json::{Value, json};
 
 #[test]
-fn what_is_pending_is_not_packed_and_what_was_sent_takes_its_receipts_along() {
-    let recipient = Recipient::one();
+fn pending_events_are_not_packed_and_packing_removes_receipts() {
+    let recipient = ForwardingRecipient::with_desk();
     for number in 0..40 {
         recipient.take(&event(number));
     }
@@ -33,14 +33,14 @@ fn what_is_pending_is_not_packed_and_what_was_sent_takes_its_receipts_along() {
 }
 
 #[test]
-fn a_destination_whose_backlog_would_fill_the_store_is_paused_and_a_replay_sends_what_it_missed() {
-    let mut recipient = Recipient::one();
+fn a_backlog_that_would_fill_the_store_pauses_and_a_replay_sends_what_was_missed() {
+    let mut recipient = ForwardingRecipient::with_desk();
     recipient.more = vec![("key_budget", "200")];
     *recipient.ways.always.borrow_mut() = Says::Status(503);
     let ids: Vec<_> = (0..300).map(|number| recipient.take(&event(number))).collect();
     assert!(recipient.store.keys().len() <= 200, "{} keys", recipient.store.keys().len());
-    let told = recipient.told("desk");
-    assert!(told["paused"]["reason"].as_str().unwrap().contains("would fill the store"), "{told}");
+    let status = recipient.status("desk");
+    assert!(status["paused"]["reason"].as_str().unwrap().contains("would fill the store"), "{status}");
     *recipient.ways.always.borrow_mut() = Says::Status(200);
     recipient.ways.take_ids();
     let resumed: Value = serde_json::from_str(&recipient.api("POST", "/api/destinations/desk/resume").body).unwrap();
@@ -52,12 +52,12 @@ fn a_destination_whose_backlog_would_fill_the_store_is_paused_and_a_replay_sends
     }
     let got: BTreeSet<_> = recipient.ways.ids().into_iter().collect();
     assert_eq!(got, ids.into_iter().collect());
-    assert_eq!(recipient.told("desk")["replays"], 0);
+    assert_eq!(recipient.status("desk")["replays"], 0);
 }
 
 #[test]
-fn a_replay_goes_in_order_over_packs_and_on_where_it_failed() {
-    let recipient = Recipient::one();
+fn a_replay_covers_packs_in_order_and_continues_after_a_failure() {
+    let recipient = ForwardingRecipient::with_desk();
     let ids: Vec<_> = (0..200).map(|number| recipient.take(&event(number))).collect();
     recipient.pack(50);
     recipient.ways.take_ids();
@@ -75,8 +75,8 @@ fn a_replay_goes_in_order_over_packs_and_on_where_it_failed() {
 }
 
 #[test]
-fn what_was_refused_is_sent_once_more_if_that_is_asked_for() {
-    let recipient = Recipient::one();
+fn a_refused_event_is_sent_again_on_request() {
+    let recipient = ForwardingRecipient::with_desk();
     recipient.ways.say([Says::Status(400), Says::Status(200), Says::Status(400)]);
     let ids: Vec<_> = (0..3).map(|number| recipient.take(&event(number))).collect();
     recipient.pack(0);
@@ -85,17 +85,17 @@ fn what_was_refused_is_sent_once_more_if_that_is_asked_for() {
     let uri = format!("/api/destinations/desk/refused/{}/retry", ids[0]);
     assert_eq!(recipient.api("POST", &uri).status, 202);
     assert_eq!(recipient.ways.take_ids(), ids[..1]);
-    assert_eq!(recipient.told("desk")["refused"], 1);
+    assert_eq!(recipient.status("desk")["refused"], 1);
     assert_eq!(recipient.api("POST", &uri).status, 404, "it is refused no longer");
     recipient.ways.say([Says::Status(400)]);
     assert_eq!(recipient.api("POST", "/api/destinations/desk/refused/retry").status, 202);
     assert_eq!(recipient.ways.take_ids(), ids[2..]);
-    assert_eq!(recipient.told("desk")["refused"], 1, "it was refused again");
+    assert_eq!(recipient.status("desk")["refused"], 1, "it was refused again");
 }
 
 #[test]
-fn an_event_that_was_refused_makes_the_others_no_dearer() {
-    let recipient = Recipient::one();
+fn a_refused_event_adds_few_writes_for_later_events() {
+    let recipient = ForwardingRecipient::with_desk();
     recipient.ways.say([Says::Status(400)]);
     for number in 0..40 {
         recipient.take_and_die(&event(number));
@@ -110,19 +110,19 @@ fn an_event_that_was_refused_makes_the_others_no_dearer() {
 
 #[test]
 fn a_destination_that_refuses_everything_is_paused() {
-    let recipient = Recipient::one();
+    let recipient = ForwardingRecipient::with_desk();
     *recipient.ways.always.borrow_mut() = Says::Status(404);
     for number in 0..130 {
         recipient.take(&event(number));
     }
     assert_eq!(recipient.ways.ids().len(), 100);
-    let told = recipient.told("desk");
-    assert!(told["paused"]["reason"].as_str().unwrap().contains("refused 100 events"), "{told}");
+    let status = recipient.status("desk");
+    assert!(status["paused"]["reason"].as_str().unwrap().contains("refused 100 events"), "{status}");
 }
 
 #[test]
-fn no_more_requests_are_made_than_are_allowed_in_an_hour() {
-    let mut recipient = Recipient::new(json!([
+fn the_hourly_limit_of_requests_is_kept() {
+    let mut recipient = ForwardingRecipient::new(json!([
         { "name": "a", "url": "https://a.example" },
         { "name": "b", "url": "https://b.example" },
     ]));

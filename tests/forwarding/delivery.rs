@@ -1,16 +1,16 @@
-//! From an event to a request, and what each answer means.
+//! From an event to a request and its outcome.
 
 use std::time::Duration;
 
-use super::recipient::{OTHER_SECRET, Recipient, SECRET, event};
+use super::recipient::{ForwardingRecipient, OTHER_SECRET, SECRET, event};
 use crate::support::{BEGIN, Memory, Says, post, seven};
 use outbound_events::forward::outcome::wait;
 use serde_json::json;
 use standardwebhooks::Webhook;
 
 #[test]
-fn an_event_that_was_answered_200_is_sent_after_the_answer_signed_and_once() {
-    let recipient = Recipient::new(json!([
+fn a_stored_event_is_sent_once_and_signed_after_the_answer() {
+    let recipient = ForwardingRecipient::new(json!([
         { "name": "desk", "url": "https://desk.example/in?x=1", "secret": [SECRET, OTHER_SECRET], "headers": { "x-key": "abc" } },
     ]));
     let id = recipient.take(BEGIN);
@@ -40,8 +40,8 @@ fn an_event_that_was_answered_200_is_sent_after_the_answer_signed_and_once() {
 }
 
 #[test]
-fn a_post_costs_what_it_costs_without_destinations() {
-    let recipient = Recipient::new(json!(
+fn destinations_add_no_store_calls_to_a_post() {
+    let recipient = ForwardingRecipient::new(json!(
         (0..5).map(|number| json!({ "name": format!("d{number}"), "url": "https://x.example" })).collect::<Vec<_>>()
     ));
     let settings = recipient.settings();
@@ -51,11 +51,11 @@ fn a_post_costs_what_it_costs_without_destinations() {
 }
 
 #[test]
-fn what_is_owed_is_sent_oldest_first_whatever_came_first() {
-    let recipient = Recipient::one();
+fn pending_events_are_sent_oldest_first() {
+    let recipient = ForwardingRecipient::with_desk();
     let numbers = [7, 3, 9, 1, 5, 200, 100, 8];
     let mut ids: Vec<_> = numbers.iter().map(|number| (*number, recipient.take_and_die(&event(*number)))).collect();
-    // Of one second: in the order in which they were recorded.
+    // Events of one second are sent in the order of recording.
     for (_, body) in seven() {
         recipient.ways.pass_time(Duration::from_millis(3));
         let body = body.replace("timestamp=1700000000", "timestamp=1767000300");
@@ -71,8 +71,8 @@ fn what_is_owed_is_sent_oldest_first_whatever_came_first() {
 }
 
 #[test]
-fn each_answer_means_what_it_means() {
-    // What is said first, then: how often the event was sent, its state, and how long until it is tried again.
+fn each_answer_has_its_documented_effect() {
+    // The first answer; then how often the event was sent, the state, and the wait before the next attempt.
     let cases = [
         (Says::Status(200), "working", 0),
         (Says::Status(202), "working", 0),
@@ -106,17 +106,22 @@ fn each_answer_means_what_it_means() {
         (Says::Hangs, "failing", 5),
     ];
     for (says, state, seconds) in cases {
-        let recipient = Recipient::one();
+        let recipient = ForwardingRecipient::with_desk();
         recipient.ways.say([says.clone()]);
         let began = recipient.ways.now();
         let first = recipient.take(&event(1));
-        let told = recipient.told("desk");
+        let shown_status = recipient.status("desk");
         let hung = if matches!(says, Says::Hangs) { 15 } else { 0 };
         assert_eq!(recipient.ways.take_ids(), std::slice::from_ref(&first), "{says:?}");
         match state {
             "failing" => {
-                assert_eq!((&told["state"], &told["pending"]), (&json!("failing"), &json!(1)), "{says:?}: {told}");
-                let next = chrono::DateTime::parse_from_rfc3339(told["next_attempt"].as_str().unwrap()).unwrap();
+                assert_eq!(
+                    (&shown_status["state"], &shown_status["pending"]),
+                    (&json!("failing"), &json!(1)),
+                    "{says:?}: {shown_status}"
+                );
+                let next =
+                    chrono::DateTime::parse_from_rfc3339(shown_status["next_attempt"].as_str().unwrap()).unwrap();
                 let waits = (next.to_utc() - began).num_seconds();
                 assert!((seconds + hung..=seconds + hung + 1).contains(&waits), "{says:?}: {waits} s");
                 let second = recipient.take(&event(2));
@@ -124,44 +129,55 @@ fn each_answer_means_what_it_means() {
                 recipient.ways.pass_time(Duration::from_secs(seconds.unsigned_abs() + 2));
                 recipient.tick();
                 assert_eq!(recipient.ways.take_ids(), [first, second], "{says:?}");
-                assert_eq!(recipient.told("desk")["state"], "working", "{says:?}");
+                assert_eq!(recipient.status("desk")["state"], "working", "{says:?}");
             }
             "refused" => {
-                assert_eq!((&told["state"], &told["refused"]), (&json!("working"), &json!(1)), "{says:?}: {told}");
+                assert_eq!(
+                    (&shown_status["state"], &shown_status["refused"]),
+                    (&json!("working"), &json!(1)),
+                    "{says:?}: {shown_status}"
+                );
                 let second = recipient.take(&event(2));
                 assert_eq!(recipient.ways.take_ids(), [second], "{says:?}: the next one goes");
                 let list = recipient.api("GET", "/api/destinations/desk/refused").body;
                 assert!(list.contains(&first), "{says:?}: {list}");
             }
             "paused" => {
-                assert_eq!(told["state"], "paused", "{told}");
-                assert!(told["paused"]["reason"].as_str().unwrap().contains("410"), "{told}");
+                assert_eq!(shown_status["state"], "paused", "{shown_status}");
+                assert!(shown_status["paused"]["reason"].as_str().unwrap().contains("410"), "{shown_status}");
                 recipient.take(&event(2));
                 recipient.ways.pass_time(Duration::from_secs(100_000));
                 recipient.tick();
                 assert!(recipient.ways.take_ids().is_empty(), "{says:?}");
             }
-            _ => assert_eq!((&told["state"], &told["pending"]), (&json!("working"), &json!(0)), "{says:?}: {told}"),
+            _ => assert_eq!(
+                (&shown_status["state"], &shown_status["pending"]),
+                (&json!("working"), &json!(0)),
+                "{says:?}: {shown_status}"
+            ),
         }
     }
 }
 
 #[test]
-fn waits_grow_to_an_hour_and_after_three_days_it_is_paused() {
+fn waits_grow_to_an_hour_and_after_three_days_the_destination_is_paused() {
     let waits: Vec<_> = (1..=8).map(|failures| wait(failures, None).as_secs()).collect();
     assert_eq!(waits, [5, 30, 120, 600, 1_800, 3_600, 3_600, 3_600]);
-    let recipient = Recipient::one();
+    let recipient = ForwardingRecipient::with_desk();
     *recipient.ways.always.borrow_mut() = Says::Status(503);
     let id = recipient.take(&event(1));
     let mut tries = 0;
-    while recipient.told("desk")["state"] == "failing" {
+    while recipient.status("desk")["state"] == "failing" {
         recipient.ways.pass_time(Duration::from_secs(60));
         recipient.tick();
         tries += 1;
         assert!(tries < 10_000);
     }
-    let told = recipient.told("desk");
-    assert!(told["paused"]["reason"].as_str().unwrap().starts_with("it has failed for three days"), "{told}");
+    let shown_status = recipient.status("desk");
+    assert!(
+        shown_status["paused"]["reason"].as_str().unwrap().starts_with("it has failed for three days"),
+        "{shown_status}"
+    );
     assert!((4_300..4_400).contains(&tries), "after {tries} minutes");
     assert!((70..90).contains(&recipient.ways.take_ids().len()), "hourly");
     *recipient.ways.always.borrow_mut() = Says::Status(200);
@@ -170,12 +186,12 @@ fn waits_grow_to_an_hour_and_after_three_days_it_is_paused() {
 }
 
 #[test]
-fn one_destination_that_fails_or_hangs_holds_up_no_other() {
-    let recipient = Recipient::new(json!([
+fn a_destination_that_fails_or_hangs_delays_no_other() {
+    let recipient = ForwardingRecipient::new(json!([
         { "name": "bad", "url": "https://bad.example" },
         { "name": "good", "url": "https://good.example" },
     ]));
-    // The requests of one round are made in the order of destinations.
+    // The requests of a delivery run are made in the order of destinations.
     recipient.ways.say([Says::Hangs]);
     let ids: Vec<_> = (1..4).map(|number| recipient.take(&event(number))).collect();
     let got = recipient.ways.got.borrow();
@@ -185,7 +201,7 @@ fn one_destination_that_fails_or_hangs_holds_up_no_other() {
 }
 
 #[test]
-fn filters_let_through_what_they_say() {
+fn filters_select_events() {
     let body = |name: &str, key: &str| format!("event={name}&version=1&timestamp=1767000000&lsid=a&external_key={key}");
     let end = "support_conference_end";
     let cases = [
@@ -207,19 +223,20 @@ fn filters_let_through_what_they_say() {
         let mut destination = filter.clone();
         destination["name"] = json!("desk");
         destination["url"] = json!("https://desk.example");
-        let recipient = Recipient::new(json!([destination]));
+        let recipient = ForwardingRecipient::new(json!([destination]));
         recipient.take(&body);
         assert_eq!(recipient.ways.ids().len(), usize::from(wanted), "{filter} {body}");
-        assert_eq!(recipient.tick()["pending"], 0, "{filter} {body}: what is not wanted is not owed");
+        assert_eq!(recipient.tick()["pending"], 0, "{filter} {body}: excluded events are not pending");
         recipient.pack(0);
         assert_eq!(recipient.loose(), 0, "{filter} {body}");
     }
 }
 
 #[test]
-fn a_form_is_byte_for_byte_what_was_sent() {
-    let recipient =
-        Recipient::new(json!([{ "name": "next", "url": "https://next.example/events/hq", "format": "form" }]));
+fn a_form_equals_the_received_one_byte_for_byte() {
+    let recipient = ForwardingRecipient::new(
+        json!([{ "name": "next", "url": "https://next.example/events/hq", "format": "form" }]),
+    );
     let mut bodies: Vec<_> = seven().into_iter().map(|(_, body)| body).collect();
     bodies.push("event=new_thing&timestamp=1767000000&version=2&what=%C3%A4%26b+c".to_owned());
     bodies.push("event=new_thing&tags%5B%5D=vip&tags%5B%5D=eu&timestamp=1767000001&version=2".to_owned());
@@ -238,9 +255,9 @@ fn a_form_is_byte_for_byte_what_was_sent() {
 }
 
 #[test]
-fn a_request_says_who_sends_it_once() {
+fn a_request_has_one_user_agent() {
     let one = |headers: serde_json::Value| {
-        Recipient::new(json!([{ "name": "desk", "url": "https://desk.example", "headers": headers }]))
+        ForwardingRecipient::new(json!([{ "name": "desk", "url": "https://desk.example", "headers": headers }]))
     };
     for (headers, value) in [
         (json!({}), concat!("outbound-events/", env!("CARGO_PKG_VERSION"))),

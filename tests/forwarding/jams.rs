@@ -1,29 +1,29 @@
-//! What no event, record or setting can jam: each of these once stopped a destination for days.
+//! Events, records and settings that must not jam a destination: each of these once stopped one for days.
 
 use std::time::Duration;
 
-use super::recipient::{Recipient, event};
+use super::recipient::{ForwardingRecipient, event};
 use crate::support::Says;
 use serde_json::{Value, json};
 
-/// Row 2: a loose record that cannot be read kept replays from starting, for ever.
+/// Row 2: an unreadable loose record prevented replays for ever.
 #[test]
-fn a_record_that_cannot_be_read_is_reported_once_and_skipped() {
-    let recipient = Recipient::one();
+fn an_unreadable_record_is_reported_once_and_skipped() {
+    let recipient = ForwardingRecipient::with_desk();
     let damaged = "event.hq.001767000000.a.begin.00000000000000000000000000000001";
     recipient.store.values.borrow_mut().insert(damaged.to_owned(), b"{}".to_vec());
     let id = recipient.take(&event(1));
     assert_eq!(recipient.ways.take_ids(), std::slice::from_ref(&id), "the next one goes");
-    let status = recipient.told("desk");
+    let status = recipient.status("desk");
     assert_eq!((&status["pending"], &status["refused"], &status["state"]), (&json!(0), &json!(1), &json!("working")));
     let listed: Value = serde_json::from_str(&recipient.api("GET", "/api/destinations/desk/refused").body).unwrap();
     assert!(listed["refused"][0]["reason"].as_str().unwrap().contains("cannot be read"), "{listed}");
-    // A replay and a second tick go on, and nothing is reported again.
+    // A replay and a second tick continue, and report nothing again.
     recipient.api("POST", "/api/destinations/desk/replay?from=2025-01-01&to=2027-01-01");
     assert_eq!(recipient.ways.take_ids(), [id]);
     assert_eq!(recipient.post_tick().log, None);
-    // Once it can be read again, an administrator has it sent.
-    let other = Recipient::one();
+    // Once the record is readable again, an administrator can retry it.
+    let other = ForwardingRecipient::with_desk();
     let repaired = other.take_and_die(&event(5));
     let (key, value) = other
         .store
@@ -39,20 +39,20 @@ fn a_record_that_cannot_be_read_is_reported_once_and_skipped() {
     recipient.store.values.borrow_mut().insert(key, value);
     assert_eq!(recipient.api("POST", &format!("/api/destinations/desk/refused/{repaired}/retry")).status, 202);
     assert_eq!(recipient.ways.take_ids(), [repaired]);
-    // What is loose no longer is listed no longer.
+    // A record that is no longer loose is no longer listed.
     recipient.store.values.borrow_mut().remove(damaged);
     recipient.pack(0);
-    assert_eq!(recipient.told("desk")["refused"], 0);
+    assert_eq!(recipient.status("desk")["refused"], 0);
 }
 
-/// Row 5: an event that a receiver answers 500 to held back everything behind it, for three days.
+/// Row 5: an event that a receiver answers with 500 held back all later events for three days.
 #[test]
 fn an_administrator_skips_the_first_pending_event() {
-    let recipient = Recipient::one();
+    let recipient = ForwardingRecipient::with_desk();
     recipient.ways.say([Says::Status(500)]);
     let ids: Vec<_> = (0..3).map(|number| recipient.take(&event(number))).collect();
     recipient.ways.take_ids();
-    let status = recipient.told("desk");
+    let status = recipient.status("desk");
     assert_eq!((&status["state"], &status["failing_event"]), (&json!("failing"), &json!(ids[0])));
     let other = recipient.api("POST", &format!("/api/destinations/desk/skip?event={}", ids[1]));
     assert_eq!(other.status, 404, "another event is the first");
@@ -60,17 +60,17 @@ fn an_administrator_skips_the_first_pending_event() {
     assert_eq!((reply.status, reply.body.as_str()), (200, format!("{{\"skipped\":\"{}\"}}", ids[0]).as_str()));
     assert!(reply.log.as_deref().is_some_and(|log| log.contains("skipped") && log.contains(&ids[0])), "{reply:?}");
     assert_eq!(recipient.ways.take_ids(), ids[1..], "the next ones go at once");
-    let status = recipient.told("desk");
+    let status = recipient.status("desk");
     assert_eq!((&status["refused"], &status["pending"], &status["state"]), (&json!(1), &json!(0), &json!("working")));
     assert_eq!(recipient.api("POST", "/api/destinations/desk/skip").status, 404, "nothing is pending");
     assert_eq!(recipient.api("POST", "/api/destinations/desk/refused/retry").status, 202);
     assert_eq!(recipient.ways.take_ids(), ids[..1]);
 }
 
-/// Row 5, where nobody looks: from the sixth failure on, the next event is tried.
+/// Row 5 without an administrator: from the sixth failure on, the next event is tried.
 #[test]
 fn an_event_that_fails_while_others_are_accepted_is_refused() {
-    let recipient = Recipient::one();
+    let recipient = ForwardingRecipient::with_desk();
     let ids: Vec<_> = (0..4).map(|number| recipient.take_and_die(&event(number))).collect();
     // Five failures, then the sixth, the probe, and the seventh.
     for _ in 0..5 {
@@ -83,13 +83,13 @@ fn an_event_that_fails_while_others_are_accepted_is_refused() {
     recipient.tick();
     let order = [0, 1, 0, 2, 3].map(|number: usize| ids[number].clone());
     assert_eq!(recipient.ways.take_ids(), order);
-    let status = recipient.told("desk");
+    let status = recipient.status("desk");
     assert_eq!((&status["refused"], &status["pending"], &status["state"]), (&json!(1), &json!(0), &json!("working")));
 }
 
-/// What says nothing of the event starts no probe, and a receiver that recovers refuses nothing.
+/// A failure that says nothing about the event starts no probe, and a receiver that recovers refuses nothing.
 #[test]
-fn no_healthy_event_is_refused_by_the_probe() {
+fn the_probe_refuses_no_healthy_event() {
     let cases: [(&[Says], &[usize], usize); 7] = [
         // It recovered between the two attempts.
         (&[Says::Status(500), Says::Status(200), Says::Status(200)], &[0, 1, 0, 2], 0),
@@ -103,7 +103,7 @@ fn no_healthy_event_is_refused_by_the_probe() {
         (&[Says::NoConnection], &[0], 0),
     ];
     for (says, sent, refused) in cases {
-        let recipient = Recipient::one();
+        let recipient = ForwardingRecipient::with_desk();
         let ids: Vec<_> = (0..3).map(|number| recipient.take_and_die(&event(number))).collect();
         for _ in 0..5 {
             recipient.ways.say([Says::Status(500)]);
@@ -115,14 +115,15 @@ fn no_healthy_event_is_refused_by_the_probe() {
         recipient.tick();
         let sent: Vec<_> = sent.iter().map(|number| ids[*number].clone()).collect();
         assert_eq!(recipient.ways.take_ids(), sent, "{says:?}");
-        assert_eq!(recipient.told("desk")["refused"], refused, "{says:?}");
+        assert_eq!(recipient.status("desk")["refused"], refused, "{says:?}");
     }
 }
 
-/// Row 16: what was pending for a destination that is configured no longer was never packed, and its keys stayed.
+/// Row 16: events pending for a destination that had been removed from the setting were never packed, and its keys
+/// stayed.
 #[test]
-fn a_destination_that_is_configured_no_longer_holds_up_nothing() {
-    let recipient = Recipient::new(json!([
+fn a_removed_destination_blocks_nothing() {
+    let recipient = ForwardingRecipient::new(json!([
         { "name": "alpha", "url": "https://alpha.example" },
         { "name": "beta", "url": "https://beta.example" },
     ]));
@@ -135,7 +136,7 @@ fn a_destination_that_is_configured_no_longer_holds_up_nothing() {
     *recipient.destinations.borrow_mut() = json!([{ "name": "beta", "url": "https://beta.example" }]).to_string();
     recipient.pack(0);
     assert_eq!((own("alpha"), recipient.loose()), (0, 20), "what is pending for b stays loose");
-    // A setting that cannot be read deletes nothing.
+    // An unreadable setting deletes nothing.
     *recipient.destinations.borrow_mut() = "[".to_owned();
     recipient.ways.pass_time(Duration::from_secs(100));
     recipient.post_tick();
@@ -148,8 +149,8 @@ fn a_destination_that_is_configured_no_longer_holds_up_nothing() {
 
 /// Row 20: all keys were listed every second while a destination failed.
 #[test]
-fn a_failing_destination_is_looked_at_when_something_is_due() {
-    let recipient = Recipient::one();
+fn a_failing_destination_adds_no_lists_of_keys() {
+    let recipient = ForwardingRecipient::with_desk();
     recipient.ways.say([Says::Later(503, "300")]);
     recipient.take(&event(1));
     let ticked = recipient.tick();
@@ -157,7 +158,7 @@ fn a_failing_destination_is_looked_at_when_something_is_due() {
     recipient.store.calls.borrow_mut().clear();
     (0..10).for_each(|_| assert_eq!(recipient.post_tick().status, 200));
     let lists = recipient.store.calls.borrow().iter().filter(|call| **call == "get_keys").count();
-    // Each tick looks whether a pass is due, and a run does not look for what is pending.
+    // Each tick lists keys for compaction; a waiting destination adds no list.
     assert!(lists <= 10, "{lists} lists while nothing may be sent");
     recipient.ways.pass_time(Duration::from_secs(300));
     recipient.ways.take_ids();
@@ -167,26 +168,26 @@ fn a_failing_destination_is_looked_at_when_something_is_due() {
     assert_eq!((&ticked["pending"], &ticked["resting_seconds"]), (&json!(0), &json!(0)));
 }
 
-/// Row 21: an event that was refused and then erased stayed in the list of refused events for ever, with the receiver's words about it.
+/// Row 21: a refused event stayed on the list after it was erased, with the receiver's words about it.
 #[test]
-fn what_was_refused_goes_with_its_event() {
-    let recipient = Recipient::one();
+fn refused_entries_are_removed_with_their_events() {
+    let recipient = ForwardingRecipient::with_desk();
     recipient.ways.say([Says::Status(400), Says::Status(400)]);
     recipient.take(&event(0));
     recipient.take(&event(1));
-    assert_eq!(recipient.told("desk")["refused"], 2);
+    assert_eq!(recipient.status("desk")["refused"], 2);
     recipient.pack(0);
     assert_eq!(recipient.api("DELETE", "/api/sessions/hq/session1").status, 200);
-    let status = recipient.told("desk");
+    let status = recipient.status("desk");
     assert_eq!((&status["refused"], &status["last_error"]), (&json!(1), &Value::Null), "{status}");
     assert_eq!(recipient.api("DELETE", "/api/events?before=2026-01-01T00:00:00Z").status, 200);
-    assert_eq!(recipient.told("desk")["refused"], 0);
+    assert_eq!(recipient.status("desk")["refused"], 0);
 }
 
-/// Pauses and refusals are log lines, whoever causes them.
+/// Pauses and refusals are logged, whatever causes them.
 #[test]
 fn an_administrators_commands_are_logged() {
-    let recipient = Recipient::one();
+    let recipient = ForwardingRecipient::with_desk();
     for (command, word) in [("pause", "paused"), ("resume", "resumed")] {
         let reply = recipient.api("POST", &format!("/api/destinations/desk/{command}"));
         assert!(reply.log.as_deref().is_some_and(|log| log.contains("desk") && log.contains(word)), "{reply:?}");

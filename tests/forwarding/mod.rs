@@ -1,13 +1,13 @@
-//! Forwarding, from a taken event to a request: what is pending, in which order, what each answer means, and what is done about it.
+//! Forwarding, from a stored event to a request: pending events, their order, and the effect of each answer.
 //!
-//! | File | What is in it |
+//! | file | what it tests |
 //! |---|---|
 //! | `access.rs` | clients that pull, the scheduler's request, and permissions |
-//! | `answers.rs` | what each answer means, what is shown of it, and how long it is waited for |
+//! | `answers.rs` | the effect of each answer, the text that is shown of it, and the timeouts |
 //! | `backlog.rs` | packing, replays, refused events and paused destinations |
-//! | `delivery.rs` | from an event to a request, and what becomes of it |
-//! | `jams.rs` | what no event, record or setting can jam |
-//! | `recipient.rs` | a store with destinations, and a clock that can be set |
+//! | `delivery.rs` | from an event to a request and its outcome |
+//! | `jams.rs` | events, records and settings that must not jam a destination |
+//! | `recipient.rs` | the recipient of these tests |
 
 mod access;
 mod answers;

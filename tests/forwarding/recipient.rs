@@ -1,4 +1,4 @@
-//! A store with destinations, and a clock that can be set.
+//! The recipient of these tests: a store with destinations, and a clock that can be set.
 
 use std::cell::RefCell;
 
@@ -12,14 +12,14 @@ pub(super) const SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1u";
 pub(super) const OTHER_SECRET: &str = "whsec_bm1sa2ppaGdmZWRjYmE5ODc2NTQzMjEw";
 
 /// A recipient with destinations.
-pub(super) struct Recipient {
+pub(super) struct ForwardingRecipient {
     pub(super) store: Memory,
     pub(super) ways: Ways,
     pub(super) destinations: RefCell<String>,
     pub(super) more: Vec<(&'static str, &'static str)>,
 }
 
-impl Recipient {
+impl ForwardingRecipient {
     pub(super) fn new(destinations: Value) -> Self {
         Self {
             store: Memory::default(),
@@ -29,8 +29,8 @@ impl Recipient {
         }
     }
 
-    /// With one destination that wants everything.
-    pub(super) fn one() -> Self {
+    /// With one destination, which gets all events.
+    pub(super) fn with_desk() -> Self {
         Self::new(json!([{ "name": "desk", "url": "https://desk.example/in", "secret": SECRET }]))
     }
 
@@ -47,14 +47,14 @@ impl Recipient {
         call.answer_with(&self.store, &self.ways, &settings)
     }
 
-    /// Takes an event and does what is to be done after it; its id.
+    /// Receives an event and does the work after the answer. Returns its id.
     pub(super) fn take(&self, body: &str) -> String {
         let reply = self.answer(post("/events/hq").body(body));
         assert_eq!(reply.status, 200, "{reply:?}");
         reply.header("event-id").to_owned()
     }
 
-    /// Takes an event and dies after its answer; its id.
+    /// Receives an event and dies after the answer. Returns its id.
     pub(super) fn take_and_die(&self, body: &str) -> String {
         let reply =
             post("/events/hq").body(body).at(self.ways.now()).answer_alone(&self.store, &[("ingest_open", "true")]);
@@ -67,7 +67,7 @@ impl Recipient {
         serde_json::from_str(&reply.body).unwrap()
     }
 
-    /// A tick that asks for no report.
+    /// A tick without a report.
     pub(super) fn post_tick(&self) -> Reply {
         self.answer(call("POST", "/tick").header("authorization", format!("Bearer {TOKEN}")))
     }
@@ -76,11 +76,11 @@ impl Recipient {
         self.answer(call(method, uri).header("authorization", format!("Bearer {TOKEN}")))
     }
 
-    /// How a destination does.
-    pub(super) fn told(&self, name: &str) -> Value {
+    /// The status of a destination.
+    pub(super) fn status(&self, name: &str) -> Value {
         let reply = self.api("GET", "/api/destinations");
         let all: Value = serde_json::from_str(&reply.body).unwrap();
-        all["destinations"].as_array().unwrap().iter().find(|told| told["name"] == name).unwrap().clone()
+        all["destinations"].as_array().unwrap().iter().find(|status| status["name"] == name).unwrap().clone()
     }
 
     pub(super) fn pack(&self, loose_events: usize) {

@@ -1,9 +1,9 @@
-//! Who takes, forwards and administers.
+//! The actors: they receive events, begin delivery runs, and administer.
 
 use super::given::{DAY, DESTINATIONS, HOUR, MINUTE, SECOND, setting};
-use super::seen::{Seen, Who};
-use super::simulation::Actor;
-use super::world::World;
+use super::seen::{SimulatedPlatform, Who};
+use super::simulation::ModelActor;
+use super::world::ForwardingWorld;
 use crate::support::TOKEN;
 use fastrand::Rng;
 use futures_util::future::join;
@@ -12,17 +12,17 @@ use outbound_events::service::Service;
 use outbound_events::settings::Variables;
 use serde_json::Value;
 
-/// The machine of the administrator.
+/// The number of the administrator's machine.
 const OFFICE: usize = 2;
 
 /// A run to each destination.
-pub(super) async fn run_once(world: &World, machine: usize) {
+pub(super) async fn run_once(world: &ForwardingWorld, machine: usize) {
     join(run_to(world, 0, machine), run_to(world, 1, machine)).await;
 }
 
-async fn run_to(world: &World, destination: usize, machine: usize) {
+async fn run_to(world: &ForwardingWorld, destination: usize, machine: usize) {
     let run = world.next_run();
-    let platform = Seen { world, who: Who::Run(run, destination), machine };
+    let platform = SimulatedPlatform { world, who: Who::Run(run, destination), machine };
     let began = world.time.now();
     let destinations = &world.destinations[destination..=destination];
     let log = DeliveryRuns { platform: &platform, destinations, max_requests_per_hour: None }.run().await;
@@ -30,10 +30,10 @@ async fn run_to(world: &World, destination: usize, machine: usize) {
     world.history.borrow_mut().ends(moment, world.time.now() - began, &log, &world.events);
 }
 
-/// Begins runs again and again: often on the second, as every machine does, and mostly when something is due.
-pub(super) fn ticker(world: &World, machine: usize, mut random: Rng) -> Actor<'_> {
+/// Begins runs repeatedly: often on the second, as every machine does, and mostly when something is due.
+pub(super) fn ticker(world: &ForwardingWorld, machine: usize, mut random: Rng) -> ModelActor<'_> {
     Box::pin(async move {
-        // A process that died is there again at once, or after a while.
+        // A process that died restarts at once, or after a while.
         let down = if random.bool() { random.u64(..4) * SECOND } else { random.u64(..HOUR) };
         world.time.sleep(down).await;
         loop {
@@ -51,8 +51,8 @@ pub(super) fn ticker(world: &World, machine: usize, mut random: Rng) -> Actor<'_
     })
 }
 
-/// Takes what is not there yet, some of it not in the order of its time; after some, runs begin on the same machine.
-pub(super) fn taker(world: &World, numbers: Vec<usize>, time: u64, mut random: Rng) -> Actor<'_> {
+/// Receives new events, some not in the order of their times. Sometimes begins runs on the same machine.
+pub(super) fn taker(world: &ForwardingWorld, numbers: Vec<usize>, time: u64, mut random: Rng) -> ModelActor<'_> {
     Box::pin(async move {
         let each = time / (numbers.len() as u64 + 1);
         for number in numbers {
@@ -65,9 +65,9 @@ pub(super) fn taker(world: &World, numbers: Vec<usize>, time: u64, mut random: R
     })
 }
 
-/// What the service answers an administrator.
-pub(super) async fn asks(world: &World, method: &str, path: &str) -> (u16, Value) {
-    let platform = Seen { world, who: Who::Administrator, machine: OFFICE };
+/// Sends an administrator's request to the service.
+pub(super) async fn asks(world: &ForwardingWorld, method: &str, path: &str) -> (u16, Value) {
+    let platform = SimulatedPlatform { world, who: Who::Administrator, machine: OFFICE };
     let request = http::Request::builder().method(method).uri(path).header("authorization", format!("Bearer {TOKEN}"));
     let head = request.body(()).unwrap().into_parts().0;
     let destinations = setting(&world.scenario);
@@ -84,26 +84,26 @@ pub(super) async fn asks(world: &World, method: &str, path: &str) -> (u16, Value
     (response.status().as_u16(), serde_json::from_slice(response.body()).unwrap_or_default())
 }
 
-/// Skips what a destination is sent first.
-pub(super) async fn skip(world: &World, destination: usize) {
+/// Skips the first pending event of a destination.
+pub(super) async fn skip(world: &ForwardingWorld, destination: usize) {
     may_skip(world, destination);
     asks(world, "POST", &format!("/api/destinations/{}/skip", DESTINATIONS[destination])).await;
     may_skip(world, destination);
 }
 
-fn may_skip(world: &World, destination: usize) {
+fn may_skip(world: &ForwardingWorld, destination: usize) {
     let first = world.pending(destination).first().map(|event| event.id.clone());
     world.history.borrow_mut().skipped.extend(first.map(|id| (destination, id)));
 }
 
-/// Has an event that was refused sent once more.
-pub(super) async fn retry(world: &World, destination: usize, id: &str) {
+/// Retries a refused event.
+pub(super) async fn retry(world: &ForwardingWorld, destination: usize, id: &str) {
     let name = DESTINATIONS[destination];
     asks(world, "POST", &format!("/api/destinations/{name}/refused/{id}/retry")).await;
 }
 
-/// Does what an administrator does, at random.
-pub(super) fn administrator(world: &World, time: u64, mut random: Rng) -> Actor<'_> {
+/// An administrator who gives random commands.
+pub(super) fn administrator(world: &ForwardingWorld, time: u64, mut random: Rng) -> ModelActor<'_> {
     Box::pin(async move {
         for _ in 0..random.usize(1..8) {
             world.time.sleep(random.u64(..time / 4)).await;

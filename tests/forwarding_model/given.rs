@@ -1,4 +1,4 @@
-//! What a schedule is given: how fast its store is, how wrong its clocks are, its destinations and its events.
+//! The parameters of a schedule: the speed of its store, the errors of its clocks, its destinations and events.
 
 use crate::support::now;
 use fastrand::Rng;
@@ -14,37 +14,37 @@ pub(super) const MINUTE: u64 = 60 * SECOND;
 pub(super) const HOUR: u64 = 60 * MINUTE;
 pub(super) const DAY: u64 = 24 * HOUR;
 
-/// What a schedule runs on.
+/// The parameters of a schedule.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scenario {
-    pub(super) pace: Pace,
-    /// Whether clocks are set, either way and at any time.
+    pub(super) pace: StorePace,
+    /// Whether clocks step, either way and at any time.
     pub(super) clocks_step: bool,
     /// Whether an administrator pauses, resumes, skips, retries and replays.
     pub(super) administrator: bool,
-    /// Whether there are some hundred loose events of which few are wanted.
+    /// Whether there are some hundred loose events, few of which pass the filters.
     pub(super) filtered: bool,
 }
 
-/// How long a call of the store takes.
+/// The duration of a call to the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pace {
-    /// Whole milliseconds, three at most: so two runs that start together stay together.
+pub(super) enum StorePace {
+    /// Whole milliseconds, at most three, so that runs that begin together stay together.
     Quick,
     /// 20 to 60 ms.
     Even,
-    /// 5 to 20 ms, and now and then up to two seconds.
+    /// 5 to 20 ms, and sometimes up to two seconds.
     Slow,
 }
 
 pub(super) const QUICK: Scenario =
-    Scenario { pace: Pace::Quick, clocks_step: false, administrator: false, filtered: false };
+    Scenario { pace: StorePace::Quick, clocks_step: false, administrator: false, filtered: false };
 pub(super) const ADMINISTERED: Scenario = Scenario { administrator: true, ..QUICK };
 pub(super) const STEPPING_CLOCKS: Scenario = Scenario { clocks_step: true, ..ADMINISTERED };
-pub(super) const SLOW: Scenario = Scenario { pace: Pace::Slow, ..STEPPING_CLOCKS };
-pub(super) const FILTERED: Scenario = Scenario { pace: Pace::Even, filtered: true, ..QUICK };
+pub(super) const SLOW: Scenario = Scenario { pace: StorePace::Slow, ..STEPPING_CLOCKS };
+pub(super) const FILTERED: Scenario = Scenario { pace: StorePace::Even, filtered: true, ..QUICK };
 
-impl Pace {
+impl StorePace {
     /// The time of one call.
     pub(super) fn call(self, random: &mut Rng) -> u64 {
         match self {
@@ -66,16 +66,16 @@ impl Pace {
 }
 
 impl Scenario {
-    /// Whether calls are so quick, and clocks so right, that no two runs may ever have the lease.
+    /// Whether calls are quick enough, and clocks right enough, that two runs must never have the lease at once.
     pub(super) fn is_exact(&self) -> bool {
-        self.pace == Pace::Quick && !self.clocks_step && !self.administrator
+        self.pace == StorePace::Quick && !self.clocks_step && !self.administrator
     }
 }
 
-/// Destinations by their numbers.
+/// The names of the destinations, by number.
 pub(super) const DESTINATIONS: [&str; 2] = ["first", "second"];
 
-/// What the external key begins with of what each wants, where they are filtered.
+/// The prefix filter of each destination, if they have filters.
 const PREFIXES: [&str; 2] = ["INC-", "INC-1"];
 
 /// The setting `destinations`.
@@ -95,25 +95,26 @@ pub(super) fn destinations(scenario: &Scenario) -> Vec<Destination> {
     Destination::read_all(&setting(scenario)).unwrap()
 }
 
-/// An event, and what a destination is to make of it.
+/// An event, and its expected outcome at each destination.
 #[derive(Clone, Debug)]
-pub(super) struct Event {
+pub(super) struct ModelEvent {
     pub(super) id: String,
     pub(super) key: String,
     pub(super) value: Vec<u8>,
-    /// Which destinations want it.
+    /// Which destinations get it.
     pub(super) is_wanted: [bool; 2],
-    /// Which of them answer 500 to it, always.
+    /// Which destinations always answer 500 to it.
     pub(super) is_poison: [bool; 2],
     /// Whether its record cannot be read.
     pub(super) is_damaged: bool,
 }
 
-/// The events of a schedule in the order of their times, which all differ. The last [`FRESH`] arrive when all is calm.
-pub(super) fn events(scenario: &Scenario, random: &mut Rng) -> Vec<Event> {
+/// The events of a schedule in the order of their times, which all differ. The last [`FRESH`] arrive after the faults
+/// have ended.
+pub(super) fn events(scenario: &Scenario, random: &mut Rng) -> Vec<ModelEvent> {
     let many = if scenario.filtered { random.usize(300..600) } else { random.usize(8..50) };
     let has_poison = random.bool();
-    let mut events: Vec<Event> = Vec::new();
+    let mut events: Vec<ModelEvent> = Vec::new();
     for number in 0..many + FRESH {
         let is_fresh = number >= many;
         let external_key = match () {
@@ -130,17 +131,24 @@ pub(super) fn events(scenario: &Scenario, random: &mut Rng) -> Vec<Event> {
         let is_wanted = PREFIXES.map(|prefix| !is_damaged && (!scenario.filtered || external_key.starts_with(prefix)));
         let mut is_poison = [false; 2];
         for destination in 0..2 {
-            // Where two follow each other there is nothing that the second attempt could be compared with.
+            // Two in a row could not be told apart: the second attempt has no comparison.
             let before = events.iter().rev().find(|event| event.is_wanted[destination]);
             let is_alone = before.is_none_or(|event| !event.is_poison[destination]);
             is_poison[destination] =
                 has_poison && !is_fresh && is_wanted[destination] && is_alone && random.u8(..12) == 0;
         }
         let value = if is_damaged { b"{}".to_vec() } else { value };
-        events.push(Event { id: key.id.to_string(), key: key.to_string(), value, is_wanted, is_poison, is_damaged });
+        events.push(ModelEvent {
+            id: key.id.to_string(),
+            key: key.to_string(),
+            value,
+            is_wanted,
+            is_poison,
+            is_damaged,
+        });
     }
     events
 }
 
-/// How many events arrive when all is calm. All are wanted, and none is poison.
+/// The number of events that arrive after the faults have ended. All pass the filters, and none is poison.
 pub(super) const FRESH: usize = 4;

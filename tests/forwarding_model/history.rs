@@ -1,22 +1,23 @@
-//! What happened in a schedule, and the rules that it is held to as it happens. What is broken is written down; the schedule goes on.
+//! The history of a schedule, and the rules that are checked while it grows. Violations are collected; the schedule
+//! continues.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::given::{DAY, DESTINATIONS, Event, SECOND, Scenario};
-use super::receiver::Receiver;
+use super::given::{DAY, DESTINATIONS, ModelEvent, SECOND, Scenario};
+use super::receiver::ModelReceiver;
 use serde_json::Value;
 
-/// A run to one destination, by its number: each has one of its own.
-pub(super) type Run = usize;
+/// The number of a run to one destination.
+pub(super) type RunNumber = usize;
 
-/// What a run has read of a destination's state.
+/// The lease in a destination's state, as a run read it.
 #[derive(Clone, Debug)]
 struct Look {
-    /// When, by the clock of the run.
+    /// When it was read, by the clock of the run.
     at: i64,
-    /// Who had the lease.
+    /// The owner of the lease.
     owner: Value,
-    /// When the lease was written and how long it holds, by clocks that may be wrong.
+    /// When the lease was written and how long it holds, by clocks that can be wrong.
     held: Value,
 }
 
@@ -25,47 +26,47 @@ pub(super) struct History {
     pub(super) broken: BTreeSet<String>,
     /// When each event arrived.
     arrived: BTreeMap<String, u64>,
-    /// When a run has listed all keys last.
-    listed: BTreeMap<Run, u64>,
-    /// What a run has read last of a state, and has not written since.
-    looks: BTreeMap<Run, Look>,
-    /// When a run looked last.
-    looked: BTreeMap<Run, u64>,
-    /// Which run has written as which owner.
-    owners: BTreeMap<(usize, String), Run>,
-    /// The owner that a run writes.
-    own: BTreeMap<Run, String>,
-    /// The runs that heard last that their receiver failed, and have refused nothing since.
-    heard_failure: BTreeSet<Run>,
-    /// The longest request of a run.
-    pub(super) longest: BTreeMap<Run, u64>,
+    /// When a run last listed all keys.
+    listed: BTreeMap<RunNumber, u64>,
+    /// What a run last read of a state and has not yet written.
+    looks: BTreeMap<RunNumber, Look>,
+    /// When a run last read the state.
+    looked: BTreeMap<RunNumber, u64>,
+    /// The run that wrote the lease as an owner.
+    owners: BTreeMap<(usize, String), RunNumber>,
+    /// The owner as which a run writes.
+    own: BTreeMap<RunNumber, String>,
+    /// The runs whose last answer was a failure, and that have refused nothing since.
+    heard_failure: BTreeSet<RunNumber>,
+    /// The duration of the longest request of a run.
+    pub(super) longest: BTreeMap<RunNumber, u64>,
     /// Events that an administrator skipped.
     pub(super) skipped: BTreeSet<(usize, String)>,
-    /// In how many runs each unreadable record was reported.
+    /// The number of runs that reported each unreadable record.
     pub(super) reports: BTreeMap<(usize, String), u32>,
 }
 
-/// What was seen by whom, and when.
+/// An observation: the run, and the time.
 #[derive(Clone, Copy)]
 pub(super) struct Moment<'m> {
     pub(super) scenario: &'m Scenario,
-    pub(super) run: Run,
+    pub(super) run: RunNumber,
     pub(super) destination: usize,
     pub(super) now: u64,
-    /// What the clock of the run reads, in Unix milliseconds.
+    /// The clock of the run, in Unix milliseconds.
     pub(super) clock: i64,
 }
 
-/// How long a run sends without a look at its lease.
+/// The longest time that a run sends without reading its lease.
 const LOOKS: u64 = SECOND;
 
-/// A run begins nothing after so long.
+/// A run begins nothing after this time.
 const BUDGET: u64 = 10 * SECOND;
 
-/// How many calls of the store may follow when a run's time is over: receipts are read and written, the state, what was refused.
+/// The number of calls to the store that can follow after a run's time: for receipts, the state and refused events.
 const CALLS_AFTER: u64 = 24;
 
-/// After so long a destination that fails is paused.
+/// A failing destination is paused after this time.
 const GIVEN_UP: u64 = 3 * DAY;
 
 impl History {
@@ -74,11 +75,11 @@ impl History {
         self.broken.insert(format!("run {} to {name} at {} µs: {what}", moment.run, moment.now));
     }
 
-    pub(super) fn arrives(&mut self, event: &Event, now: u64) {
+    pub(super) fn arrives(&mut self, event: &ModelEvent, now: u64) {
         self.arrived.entry(event.id.clone()).or_insert(now);
     }
 
-    pub(super) fn lists(&mut self, run: Run, now: u64) {
+    pub(super) fn lists(&mut self, run: RunNumber, now: u64) {
         self.listed.insert(run, now);
     }
 
@@ -91,7 +92,8 @@ impl History {
         self.looked.insert(moment.run, moment.now);
     }
 
-    /// A run writes a state: it has looked before, at no lease of another that is alive, and its owner is its own.
+    /// A run writes a state. It must have read it before, without a live lease of another run, and its owner must be
+    /// its own.
     pub(super) fn writes_state(&mut self, moment: Moment<'_>, value: &[u8]) {
         let owner = json(Some(value))["lease"]["owner"].clone();
         match self.looks.remove(&moment.run) {
@@ -118,8 +120,8 @@ impl History {
         }
     }
 
-    /// A run hears what its receiver says, or still waits for that.
-    pub(super) fn hears(&mut self, run: Run, fails: bool) {
+    /// A run receives an answer, or waits for it.
+    pub(super) fn hears(&mut self, run: RunNumber, fails: bool) {
         if fails {
             self.heard_failure.insert(run)
         } else {
@@ -127,13 +129,13 @@ impl History {
         };
     }
 
-    /// A run sends an event: it has the lease, and nothing that must come before is pending.
+    /// A run sends an event. It must have the lease, and no earlier event must be pending.
     pub(super) fn sends(
         &mut self,
         moment: Moment<'_>,
-        event: &Event,
-        events: &[Event],
-        receiver: &mut Receiver,
+        event: &ModelEvent,
+        events: &[ModelEvent],
+        receiver: &mut ModelReceiver,
         values: &BTreeMap<String, Vec<u8>>,
     ) {
         let name = DESTINATIONS[moment.destination];
@@ -154,19 +156,19 @@ impl History {
     fn is_in_order(
         &mut self,
         moment: Moment<'_>,
-        event: &Event,
-        events: &[Event],
-        receiver: &mut Receiver,
+        event: &ModelEvent,
+        events: &[ModelEvent],
+        receiver: &mut ModelReceiver,
         values: &BTreeMap<String, Vec<u8>>,
     ) {
         let name = DESTINATIONS[moment.destination];
-        // What was delivered or refused before goes again where that was asked for.
+        // Delivered or refused events are sent again on request.
         if values.keys().any(|key| key.starts_with(&format!("replay.{name}."))) {
             return;
         }
         let Some(listed) = self.listed.get(&moment.run) else { return };
-        let is_listed = |older: &Event| self.arrived.get(&older.id).is_some_and(|arrived| arrived <= listed);
-        let is_done = |older: &Event| {
+        let is_listed = |older: &ModelEvent| self.arrived.get(&older.id).is_some_and(|arrived| arrived <= listed);
+        let is_done = |older: &ModelEvent| {
             let id = &older.id;
             !older.is_wanted[moment.destination]
                 || receiver.taken.contains_key(id)
@@ -192,8 +194,9 @@ impl History {
         }
     }
 
-    /// A run refuses an event: its answer said so, or it failed seven times and another did not.
-    pub(super) fn refuses(&mut self, moment: Moment<'_>, event: &Event, receiver: &Receiver) {
+    /// A run refuses an event. The answer must say so, or the event must have failed seven times while another was
+    /// accepted.
+    pub(super) fn refuses(&mut self, moment: Moment<'_>, event: &ModelEvent, receiver: &ModelReceiver) {
         self.hears(moment.run, false);
         let skipped = self.skipped.contains(&(moment.destination, event.id.clone()));
         let rejected = receiver.rejected.contains(&event.id);
@@ -207,11 +210,11 @@ impl History {
         }
     }
 
-    /// A run pauses a destination, which refused very many, wants nothing any more, or has failed for three days.
-    pub(super) fn pauses(&mut self, moment: Moment<'_>, receiver: &Receiver, value: &[u8]) {
+    /// A run pauses a destination. It must have refused a hundred events, answered 410, or failed for three days.
+    pub(super) fn pauses(&mut self, moment: Moment<'_>, receiver: &ModelReceiver, value: &[u8]) {
         let failed = moment.now - receiver.well.unwrap_or(moment.now);
         let many = receiver.rejected.len() >= 100;
-        // A clock that is set forward makes each wait count twice and end at once.
+        // A clock that steps forward makes each wait count twice and end at once.
         let too_early = failed < GIVEN_UP && !moment.scenario.clocks_step;
         if !receiver.is_gone && !many && too_early {
             let why = String::from_utf8_lossy(value);
@@ -219,8 +222,8 @@ impl History {
         }
     }
 
-    /// A run has ended, and did not take much longer than its time.
-    pub(super) fn ends(&mut self, moment: Moment<'_>, took: u64, log: &[String], events: &[Event]) {
+    /// A run ends. It must not have exceeded its time by much.
+    pub(super) fn ends(&mut self, moment: Moment<'_>, took: u64, log: &[String], events: &[ModelEvent]) {
         let longest = self.longest.get(&moment.run).copied().unwrap_or(0);
         let most = BUDGET + longest + CALLS_AFTER * moment.scenario.pace.slowest() + 2 * SECOND;
         if took > most {

@@ -1,36 +1,38 @@
-//! A model of forwarding: delivery runs to two destinations overlap, die at any call of the store, and read clocks that step; receivers
-//! fail, hang, take events without saying so, refuse, and recover at any moment; some events can never be taken by one of them; some
-//! records cannot be read; an administrator pauses, resumes, skips, retries and replays. Time is simulated, so days of waits pass, and
-//! runs of two machines often begin in the same microsecond. A seed decides a schedule; what fails names its seed, which is then kept in
-//! [`KEPT`].
+//! A model of forwarding. Delivery runs to two destinations overlap, die at any call to the store, and read clocks
+//! that step. Receivers fail, hang, accept events without an answer, refuse, and recover at any moment. One of them
+//! can never accept some events, and some records are unreadable. An administrator pauses, resumes, skips, retries
+//! and replays. Time is simulated, so days of waiting pass quickly, and runs of two machines often begin in the same
+//! microsecond. A seed defines a schedule. A failure names its seed, which is then kept in [`KEPT`].
 //!
-//! What may never happen:
+//! These must never happen:
 //!
 //! 1. A healthy event is refused because its receiver recovered between two attempts.
-//! 2. An event is lost: it is wanted, and neither delivered nor refused nor pending, nor was it skipped.
-//! 3. An event is sent before one that comes first, but for the probe: once after each failure from the sixth on, and only where that
-//!    failure was an answer that may be about this event.
-//! 4. Two runs write the lease as the same owner. Where calls are quick and clocks right: a run sends while another has the lease.
-//! 5. A run writes the state without a look at it, or over a lease that it has seen to be alive.
-//! 6. A run goes on past its time, whatever becomes of its items; or sends without having looked at its lease for long.
-//! 7. A record that cannot be read stops others, counts as pending, or is reported more than once.
-//! 8. A destination is paused that has not failed for three days, has refused fewer than a hundred events, and did not ask for it.
-//! 9. A run's last request failed, and it ends in a way that lets the next run send at once.
-//! 10. All is calm, and yet something that is wanted is not delivered, or a destination fails.
+//! 2. An event is lost: it passes the filter, and is neither delivered nor refused nor pending nor skipped.
+//! 3. An event is sent before an earlier pending one, except by the probe: once after each failure from the sixth on,
+//!    and only if that failure was an answer that can be about this event.
+//! 4. Two runs write the lease as the same owner. With quick calls and right clocks: a run sends while another has
+//!    the lease.
+//! 5. A run writes the state without having read it, or over a lease that it read as live.
+//! 6. A run continues past its time, whatever the outcomes of its items; or sends for long without reading its lease.
+//! 7. An unreadable record stops others, counts as pending, or is reported more than once.
+//! 8. A destination is paused that has not failed for three days, has refused fewer than a hundred events, and did
+//!    not answer 410.
+//! 9. A run's last request failed, and its end lets the next run send at once.
+//! 10. After the faults have ended, an event is not delivered, or a destination fails.
 //!
-//! Not in the model: compaction (`archive_model`), stores whose calls fail (`faults`) or whose lists are late, two events beside each
-//! other that a receiver can never take (an administrator skips them), and events that it can never take in a replay.
+//! Not in the model: compaction (`archive_model`), stores whose calls fail (`faults`) or whose lists lag, two
+//! adjacent events that a receiver can never accept (an administrator skips them), and such events in a replay.
 //!
-//! | file | what is in it |
+//! | file | what it has |
 //! |---|---|
-//! | `given.rs` | how fast the store is, how wrong the clocks, the destinations and the events |
-//! | `simulation.rs` | time, and who acts when |
+//! | `given.rs` | the speed of the store, the errors of the clocks, the destinations and the events |
+//! | `simulation.rs` | simulated time, and the scheduler of actors |
 //! | `receiver.rs` | receivers and their moods |
-//! | `history.rs` | what happened, and rules 1, 3 to 9 as it happens |
+//! | `history.rs` | the history, and the checks of rules 1 and 3 to 9 |
 //! | `world.rs` | the store, the clocks and the receivers |
-//! | `seen.rs` | the platform as a run or an administrator sees it |
-//! | `actors.rs` | who takes, forwards and administers |
-//! | `schedule.rs` | one schedule, and rules 2, 7 and 10 when all is calm |
+//! | `seen.rs` | the platform of a run or an administrator |
+//! | `actors.rs` | the actors: they receive events, begin delivery runs, and administer |
+//! | `schedule.rs` | one schedule, and the checks of rules 2, 7 and 10 at its end |
 
 mod actors;
 mod given;
@@ -44,13 +46,13 @@ mod world;
 use given::{ADMINISTERED, FILTERED, QUICK, SLOW, STEPPING_CLOCKS, Scenario};
 use schedule::run;
 
-/// Seeds that once failed, each with what was wrong then.
+/// Seeds that once failed, each with the fault.
 const KEPT: [u64; 1] = [
-    // A run whose time ended during a probe did not write down the failure that it had heard, and the next run sent at once.
+    // A run whose time ended during a probe did not write down the failure, so the next run sent at once.
     19,
 ];
 
-/// How many schedules of each kind are tried: as many as this says, or more if the environment does (`cargo xtask soak`).
+/// The number of schedules of each kind, or more if the environment says so (`cargo xtask soak`).
 fn schedules() -> u64 {
     std::env::var("MODEL_SCHEDULES").map_or(300, |number| number.parse().unwrap())
 }
@@ -60,7 +62,7 @@ fn all(scenario: Scenario) {
 }
 
 #[test]
-fn schedules_of_forwarding_that_once_failed_no_longer_do() {
+fn forwarding_schedules_that_once_failed_pass() {
     for seed in KEPT {
         for scenario in [QUICK, ADMINISTERED, STEPPING_CLOCKS, SLOW, FILTERED] {
             run(seed, scenario);
@@ -69,26 +71,26 @@ fn schedules_of_forwarding_that_once_failed_no_longer_do() {
 }
 
 #[test]
-fn runs_that_overlap_and_die_on_a_quick_store_break_no_promise() {
+fn overlapping_and_dying_runs_keep_the_invariants() {
     all(QUICK);
 }
 
 #[test]
-fn beside_an_administrator_no_promise_is_broken() {
+fn an_administrator_breaks_no_invariant() {
     all(ADMINISTERED);
 }
 
 #[test]
-fn by_clocks_that_step_no_promise_is_broken() {
+fn stepping_clocks_break_no_invariant() {
     all(STEPPING_CLOCKS);
 }
 
 #[test]
-fn on_a_store_that_is_slow_now_and_then_no_promise_is_broken() {
+fn a_store_that_is_sometimes_slow_breaks_no_invariant() {
     all(SLOW);
 }
 
 #[test]
-fn among_many_events_of_which_few_are_wanted_no_promise_is_broken() {
+fn a_selective_filter_breaks_no_invariant() {
     all(FILTERED);
 }

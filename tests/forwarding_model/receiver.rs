@@ -1,75 +1,75 @@
-//! A receiver with moods. What it decided is what counts, whether anybody heard of it or not.
+//! A receiver with moods. Its decisions count, even if no answer arrives.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::given::{DAY, Event, HOUR, MINUTE, SECOND};
+use super::given::{DAY, HOUR, MINUTE, ModelEvent, SECOND};
 use fastrand::Rng;
 use serde_json::Value;
 
-/// How it takes what comes.
+/// The behaviour of a receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mood {
-    /// It takes everything but poison.
+    /// Accepts everything except poison.
     Well,
-    /// It answers this to everything.
+    /// Answers everything with this status.
     Status(u16),
-    /// It answers this to everything, and that it wants to be left alone for so many seconds.
+    /// Answers everything with this status, and `Retry-After` in seconds.
     Later(u16, u64),
     NoConnection,
-    /// It never answers.
+    /// Never answers.
     Hangs,
-    /// It takes an event, and never answers.
+    /// Accepts an event, and never answers.
     TakesAndHangs,
-    /// It takes everything, after so many seconds.
+    /// Accepts everything, after this many seconds.
     Late(u64),
 }
 
-/// What it makes of a request.
+/// The answer to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Says {
+pub(super) enum ReceiverReply {
     Status(u16),
     Later(u16, u64),
     NoConnection,
     Nothing,
 }
 
-/// How often in a row an event failed.
+/// The consecutive failures of an event.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Failures {
     pub(super) count: u32,
-    /// Whether the last failure lets the next event be tried: it was an answer that is about this event, perhaps.
+    /// Whether the last failure allows a probe: it was an answer that can be about this event.
     pub(super) may_be_its_own: bool,
     /// Whether another event was tried since.
     pub(super) is_probed: bool,
-    /// Whether another event was taken since the sixth failure.
+    /// Whether another event was accepted since the sixth failure.
     pub(super) is_outdone: bool,
 }
 
 #[derive(Debug)]
-pub(super) struct Receiver {
+pub(super) struct ModelReceiver {
     mood: Mood,
-    /// When the mood ends, if it does not end before.
+    /// When the mood ends at the latest.
     until: u64,
-    /// After how many more requests a bad mood ends: so that it ends between two attempts, too.
+    /// The requests after which a bad mood ends, so that it can end between two attempts.
     requests: u32,
-    /// How often it took each event.
+    /// How often it accepted each event.
     pub(super) taken: BTreeMap<String, u32>,
-    /// How often it took each event and nobody heard of it.
+    /// How often it accepted each event without an answer that arrived.
     pub(super) unheard: BTreeMap<String, u32>,
-    /// Events that it refused by a status that says so.
+    /// The events that it refused by a status that means refusal.
     pub(super) rejected: BTreeSet<String>,
     pub(super) failures: BTreeMap<String, Failures>,
-    /// When a stored state said last that it does not fail, or when it was asked first. A run that dies before it stores that the receiver
-    /// took an event leaves the older state.
+    /// When a stored state last said that it does not fail, or when it got its first request. If a run dies before it
+    /// stores a success, the older state remains.
     pub(super) well: Option<u64>,
-    /// Whether it ever said that it wants nothing any more.
+    /// Whether it ever answered 410.
     pub(super) is_gone: bool,
 }
 
-/// The least time that it is well. A probe and what follows from it are over by then.
+/// The shortest time of a good mood: a probe and its consequences fit in it.
 const LEAST_WELL: u64 = 2 * MINUTE;
 
-impl Receiver {
+impl ModelReceiver {
     pub(super) fn new() -> Self {
         Self {
             mood: Mood::Well,
@@ -92,7 +92,7 @@ impl Receiver {
         }
     }
 
-    /// It is well, and stays so.
+    /// The receiver is well, and stays so.
     pub(super) fn calm_down(&mut self) {
         (self.mood, self.until) = (Mood::Well, u64::MAX);
     }
@@ -118,37 +118,44 @@ impl Receiver {
         self.mood
     }
 
-    /// What it makes of an event that comes now, and after what time it says so.
-    pub(super) fn takes(&mut self, event: &Event, number: usize, now: u64, random: &mut Rng) -> (Says, u64) {
+    /// The answer to an event, and the time until it is sent.
+    pub(super) fn takes(
+        &mut self,
+        event: &ModelEvent,
+        number: usize,
+        now: u64,
+        random: &mut Rng,
+    ) -> (ReceiverReply, u64) {
         self.well.get_or_insert(now);
         let poison = event.is_poison[number];
         let (says, after) = match self.mood(now, random) {
-            Mood::Well | Mood::Late(_) | Mood::TakesAndHangs if poison => (Says::Status(500), 0),
-            Mood::Well => (Says::Status(200), 0),
-            Mood::Late(seconds) => (Says::Status(200), seconds * SECOND),
+            Mood::Well | Mood::Late(_) | Mood::TakesAndHangs if poison => (ReceiverReply::Status(500), 0),
+            Mood::Well => (ReceiverReply::Status(200), 0),
+            Mood::Late(seconds) => (ReceiverReply::Status(200), seconds * SECOND),
             Mood::TakesAndHangs => {
                 self.succeeds(event);
                 *self.unheard.entry(event.id.clone()).or_default() += 1;
-                return (Says::Nothing, 0);
+                return (ReceiverReply::Nothing, 0);
             }
-            Mood::Status(status) => (Says::Status(status), 0),
-            Mood::Later(status, seconds) => (Says::Later(status, seconds), 0),
-            Mood::NoConnection => (Says::NoConnection, 0),
-            Mood::Hangs => (Says::Nothing, 0),
+            Mood::Status(status) => (ReceiverReply::Status(status), 0),
+            Mood::Later(status, seconds) => (ReceiverReply::Later(status, seconds), 0),
+            Mood::NoConnection => (ReceiverReply::NoConnection, 0),
+            Mood::Hangs => (ReceiverReply::Nothing, 0),
         };
         match says {
-            Says::Status(200) => self.succeeds(event),
-            Says::Status(410) => self.is_gone = true,
-            Says::Status(400 | 404 | 413 | 422) => _ = self.rejected.insert(event.id.clone()),
-            Says::Status(408 | 425 | 429) | Says::Later(..) | Says::NoConnection | Says::Nothing => {
-                self.fails(event, false)
-            }
-            Says::Status(_) => self.fails(event, true),
+            ReceiverReply::Status(200) => self.succeeds(event),
+            ReceiverReply::Status(410) => self.is_gone = true,
+            ReceiverReply::Status(400 | 404 | 413 | 422) => _ = self.rejected.insert(event.id.clone()),
+            ReceiverReply::Status(408 | 425 | 429)
+            | ReceiverReply::Later(..)
+            | ReceiverReply::NoConnection
+            | ReceiverReply::Nothing => self.fails(event, false),
+            ReceiverReply::Status(_) => self.fails(event, true),
         }
         (says, after)
     }
 
-    fn succeeds(&mut self, event: &Event) {
+    fn succeeds(&mut self, event: &ModelEvent) {
         *self.taken.entry(event.id.clone()).or_default() += 1;
         self.failures.remove(&event.id);
         for failures in self.failures.values_mut() {
@@ -156,7 +163,7 @@ impl Receiver {
         }
     }
 
-    fn fails(&mut self, event: &Event, may_be_its_own: bool) {
+    fn fails(&mut self, event: &ModelEvent, may_be_its_own: bool) {
         let failures = self.failures.entry(event.id.clone()).or_default();
         failures.count += 1;
         (failures.may_be_its_own, failures.is_probed) = (may_be_its_own, false);

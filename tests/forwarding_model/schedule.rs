@@ -1,18 +1,18 @@
-//! One schedule, from a store with some events to one where all is calm.
+//! One schedule, from a store with some events to the end of all faults.
 
 use std::cell::RefCell;
 
 use super::actors::{administrator, asks, retry, run_once, skip, taker, ticker};
-use super::given::{DAY, DESTINATIONS, Event, FRESH, HOUR, MINUTE, SECOND, Scenario, events};
-use super::simulation::{Role, act};
-use super::world::World;
+use super::given::{DAY, DESTINATIONS, FRESH, HOUR, MINUTE, ModelEvent, SECOND, Scenario, events};
+use super::simulation::{ActorSlot, act};
+use super::world::ForwardingWorld;
 use fastrand::Rng;
 
-/// One schedule. Panics where a promise is broken.
+/// Runs one schedule. Panics if a rule is broken.
 pub(super) fn run(seed: u64, scenario: Scenario) {
     let mut random = Rng::with_seed(seed);
     let events = events(&scenario, &mut random);
-    let world = World::new(scenario, events, random.fork());
+    let world = ForwardingWorld::new(scenario, events, random.fork());
     let old = world.events.len() - FRESH;
     let times = [2 * MINUTE, 2 * MINUTE, HOUR, HOUR, 3 * HOUR, 12 * HOUR, 5 * DAY];
     let time = *random.choice(&times).unwrap();
@@ -24,14 +24,14 @@ pub(super) fn run(seed: u64, scenario: Scenario) {
     }
     let forks = RefCell::new(random.fork());
     let (world_of_all, forks) = (&world, &forks);
-    let ticking = |machine| Role::mortal(move || ticker(world_of_all, machine, forks.borrow_mut().fork()));
+    let ticking = |machine| ActorSlot::mortal(move || ticker(world_of_all, machine, forks.borrow_mut().fork()));
     let mut roles = vec![ticking(0), ticking(1)];
-    roles.push(Role::lasting(taker(&world, coming, time, random.fork())));
+    roles.push(ActorSlot::lasting(taker(&world, coming, time, random.fork())));
     if scenario.administrator {
-        roles.push(Role::lasting(administrator(&world, time, random.fork())));
+        roles.push(ActorSlot::lasting(administrator(&world, time, random.fork())));
     }
     act(&world.time, &mut roles, time, &mut random, deadly, |random| world.set_clock(random));
-    // Whatever is under way dies.
+    // Everything under way dies.
     drop(roles);
     holds(&world, seed);
     if scenario.is_exact() && deadly == 0 {
@@ -40,13 +40,13 @@ pub(super) fn run(seed: u64, scenario: Scenario) {
     calm_down(&world, &mut random, seed);
 }
 
-fn holds(world: &World, seed: u64) {
+fn holds(world: &ForwardingWorld, seed: u64) {
     let broken = &world.history.borrow().broken;
     assert!(broken.is_empty(), "seed {seed}: {broken:#?}");
 }
 
-/// Nothing is sent twice unless nobody heard of the first time.
-fn is_sent_once(world: &World, seed: u64) {
+/// No event is sent twice, unless the first answer did not arrive.
+fn is_sent_once(world: &ForwardingWorld, seed: u64) {
     for (receiver, name) in world.receivers.borrow().iter().zip(DESTINATIONS) {
         for (id, times) in &receiver.taken {
             let unheard = receiver.unheard.get(id).copied().unwrap_or(0);
@@ -55,16 +55,16 @@ fn is_sent_once(world: &World, seed: u64) {
     }
 }
 
-/// Receivers are well, clocks are right, and nobody dies: everything that is wanted arrives, and nothing fails.
-fn calm_down(world: &World, random: &mut Rng, seed: u64) {
+/// Receivers are well, clocks are right, and nothing dies: all events must arrive, and nothing must fail.
+fn calm_down(world: &ForwardingWorld, random: &mut Rng, seed: u64) {
     world.set_all_clocks_right();
     world.receivers.borrow_mut().iter_mut().for_each(|receiver| receiver.calm_down());
     world.events.iter().filter(|event| !world.has(event)).for_each(|event| world.takes(event));
-    let alone = |actor| act(&world.time, &mut [Role::lasting(actor)], u64::MAX, &mut random.clone(), 0, |_| ());
+    let alone = |actor| act(&world.time, &mut [ActorSlot::lasting(actor)], u64::MAX, &mut random.clone(), 0, |_| ());
     alone(Box::pin(settles(world, seed)));
     holds(world, seed);
     let reports = world.history.borrow().reports.clone();
-    let refused = |event: &Event, number: usize| {
+    let refused = |event: &ModelEvent, number: usize| {
         world.values.borrow().contains_key(&format!("refused.{}.{}", DESTINATIONS[number], event.id))
     };
     for (number, name) in DESTINATIONS.iter().enumerate() {
@@ -75,7 +75,7 @@ fn calm_down(world: &World, random: &mut Rng, seed: u64) {
             assert!(is_taken || is_refused || is_skipped, "seed {seed}: {name} never got {}", event.key);
         }
     }
-    // What it refused by mistake it takes now.
+    // It now accepts the events that it refused in a bad mood.
     alone(Box::pin(async move {
         for number in 0..2 {
             for event in world.events.iter().filter(|event| !event.is_poison[number] && refused(event, number)) {
@@ -96,8 +96,8 @@ fn calm_down(world: &World, random: &mut Rng, seed: u64) {
     assert_eq!(world.history.borrow().reports, reports, "seed {seed}: what cannot be read is said again");
 }
 
-/// Runs until nothing is left to do.
-async fn settles(world: &World, seed: u64) {
+/// Runs until there is nothing to do.
+async fn settles(world: &ForwardingWorld, seed: u64) {
     let mut shown = Vec::new();
     for turn in 0..400 {
         run_once(world, 0).await;
@@ -111,7 +111,7 @@ async fn settles(world: &World, seed: u64) {
             if shown[number]["state"] == "paused" {
                 asks(world, "POST", &format!("/api/destinations/{name}/resume")).await;
             }
-            // Two that fail beside each other are for an administrator to pass.
+            // An administrator must skip two adjacent failing events.
             let both = world.pending(number).iter().take(2).filter(|event| event.is_poison[number]).count() == 2;
             if turn > 20 && both {
                 skip(world, number).await;

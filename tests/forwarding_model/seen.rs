@@ -1,35 +1,36 @@
-//! The platform as a run or an administrator sees it.
+//! The platform of a run or an administrator.
 
 use std::time::Duration;
 
 use super::given::{DESTINATIONS, MILLISECOND, SECOND};
-use super::history::{Moment, Run};
-use super::receiver::Says;
-use super::world::World;
+use super::history::{Moment, RunNumber};
+use super::receiver::ReceiverReply;
+use super::world::ForwardingWorld;
 use chrono::{DateTime, Utc};
 use http::{Request, Response};
 use outbound_events::http_client::{HttpClient, NotSent, ResponseBody};
 use outbound_events::platform::Platform;
 use outbound_events::store::{Store, StoreError};
 
-/// Who acts.
+/// The actor that uses the platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Who {
     /// A run to one destination.
-    Run(Run, usize),
+    Run(RunNumber, usize),
     Administrator,
 }
 
 #[derive(Clone, Copy)]
-pub(super) struct Seen<'w> {
-    pub(super) world: &'w World,
+pub(super) struct SimulatedPlatform<'w> {
+    pub(super) world: &'w ForwardingWorld,
     pub(super) who: Who,
-    /// Whose clock it reads.
+    /// The machine whose clock it reads.
     pub(super) machine: usize,
 }
 
-impl<'w> Seen<'w> {
-    /// A call of the store takes its time, and is done at any moment of it: who dies meanwhile may have done it or not.
+impl<'w> SimulatedPlatform<'w> {
+    /// A call to the store takes time, and happens at any moment of it: an actor that dies meanwhile may have done it
+    /// or not.
     async fn call<T>(&self, does: impl FnOnce() -> T) -> T {
         let (before, after) = {
             let random = &mut *self.world.random.borrow_mut();
@@ -42,7 +43,7 @@ impl<'w> Seen<'w> {
         done
     }
 
-    /// The run, if it is one, and if `key` begins like this followed by its destination.
+    /// The run, if the actor is one, and if `key` is `begins` followed by its destination.
     fn of_run(&self, key: &str, begins: &str) -> Option<Moment<'w>> {
         let Who::Run(run, destination) = self.who else { return None };
         let rest = key.strip_prefix(begins)?.strip_prefix(DESTINATIONS[destination])?;
@@ -74,7 +75,7 @@ impl<'w> Seen<'w> {
     }
 }
 
-impl Store for Seen<'_> {
+impl Store for SimulatedPlatform<'_> {
     async fn exists(&self, key: &str) -> Result<bool, StoreError> {
         Ok(self.call(|| self.world.values.borrow().contains_key(key)).await)
     }
@@ -111,7 +112,7 @@ impl Store for Seen<'_> {
     }
 }
 
-impl Platform for Seen<'_> {
+impl Platform for SimulatedPlatform<'_> {
     type Store = Self;
     type HttpClient = Self;
 
@@ -136,9 +137,9 @@ impl Platform for Seen<'_> {
     }
 }
 
-impl Seen<'_> {
-    /// What a receiver says to an event, if it says anything, and after the time that the way there and back takes.
-    async fn asks(&self, destination: usize, id: &str) -> Says {
+impl SimulatedPlatform<'_> {
+    /// The receiver's answer to an event, after the time that request and answer take.
+    async fn asks(&self, destination: usize, id: &str) -> ReceiverReply {
         let way = || self.world.random.borrow_mut().u64(..20) * MILLISECOND;
         self.world.time.sleep(way()).await;
         let (says, after) = {
@@ -151,10 +152,10 @@ impl Seen<'_> {
     }
 }
 
-impl<'w> HttpClient for Seen<'w> {
-    type Body = Body<'w>;
+impl<'w> HttpClient for SimulatedPlatform<'w> {
+    type Body = SimulatedBody<'w>;
 
-    async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Body<'w>>, NotSent> {
+    async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<SimulatedBody<'w>>, NotSent> {
         let Who::Run(run, destination) = self.who else { panic!("an administrator sends nothing") };
         let id = request.headers()["webhook-id"].to_str().unwrap().to_owned();
         {
@@ -167,13 +168,13 @@ impl<'w> HttpClient for Seen<'w> {
         self.world.history.borrow_mut().hears(run, true);
         let _request = Longest { world: self.world, run, began: self.world.time.now() };
         let says = self.asks(destination, &id).await;
-        let fails = !matches!(says, Says::Status(200 | 400 | 404 | 410 | 413 | 422));
+        let fails = !matches!(says, ReceiverReply::Status(200 | 400 | 404 | 410 | 413 | 422));
         self.world.history.borrow_mut().hears(run, fails);
         let (status, retry_after) = match says {
-            Says::Status(status) => (status, None),
-            Says::Later(status, seconds) => (status, Some(seconds)),
-            Says::NoConnection => return Err(NotSent("nobody is there".to_owned())),
-            Says::Nothing => {
+            ReceiverReply::Status(status) => (status, None),
+            ReceiverReply::Later(status, seconds) => (status, Some(seconds)),
+            ReceiverReply::NoConnection => return Err(NotSent("nobody is there".to_owned())),
+            ReceiverReply::Nothing => {
                 self.world.time.sleep(u64::MAX).await;
                 unreachable!("nobody waits for ever");
             }
@@ -184,7 +185,7 @@ impl<'w> HttpClient for Seen<'w> {
             None => response,
         };
         let ends = self.world.random.borrow_mut().u8(..8) > 0;
-        Ok(response.body(Body { world: self.world, ends }).unwrap())
+        Ok(response.body(SimulatedBody { world: self.world, ends }).unwrap())
     }
 
     async fn wait(&self, time: Duration) {
@@ -192,13 +193,13 @@ impl<'w> HttpClient for Seen<'w> {
     }
 }
 
-/// A body of no bytes, of which some never end.
-pub(super) struct Body<'w> {
-    world: &'w World,
+/// An empty body, which sometimes never ends.
+pub(super) struct SimulatedBody<'w> {
+    world: &'w ForwardingWorld,
     ends: bool,
 }
 
-impl ResponseBody for Body<'_> {
+impl ResponseBody for SimulatedBody<'_> {
     async fn chunk(&mut self) -> Option<Vec<u8>> {
         if !self.ends {
             self.world.time.sleep(u64::MAX).await;
@@ -207,17 +208,17 @@ impl ResponseBody for Body<'_> {
     }
 }
 
-/// How long a request takes, up to where it is dropped.
+/// Measures a request until it is dropped.
 struct Longest<'w> {
-    world: &'w World,
-    run: Run,
+    world: &'w ForwardingWorld,
+    run: RunNumber,
     began: u64,
 }
 
 impl Drop for Longest<'_> {
     fn drop(&mut self) {
         let took = self.world.time.now() - self.began;
-        // A request that is given up later than that is the run's own fault.
+        // If a request is dropped later than that, the run is at fault.
         let took = took.min(17 * SECOND);
         let mut history = self.world.history.borrow_mut();
         let longest = history.longest.entry(self.run).or_default();

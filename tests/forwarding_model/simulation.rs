@@ -1,4 +1,5 @@
-//! Time, and who acts when. Whoever sleeps is woken in the order of times; of those that wake in the same microsecond, any may be first.
+//! Simulated time, and the scheduler of actors. Sleeping actors wake in the order of their times; those of one
+//! microsecond wake in random order.
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -6,11 +7,11 @@ use std::task::{Context, Poll, Waker};
 
 use fastrand::Rng;
 
-/// The time, which moves from one that wakes to the next.
+/// The time, which jumps from one wake-up to the next.
 #[derive(Default)]
 pub(super) struct Time {
     now: Cell<u64>,
-    /// When whoever acts now is to be woken.
+    /// The wake-up time of the current actor.
     wake: Cell<u64>,
 }
 
@@ -19,13 +20,13 @@ impl Time {
         self.now.get()
     }
 
-    /// Until so many microseconds have passed.
+    /// Sleeps for this many microseconds.
     pub(super) fn sleep(&self, time: u64) -> Sleep<'_> {
         Sleep { time: self, until: self.now().saturating_add(time) }
     }
 }
 
-/// Must be polled whenever its actor is woken, as [`futures_util::future::select`] and [`futures_util::future::join_all`] do.
+/// Must be polled whenever its actor wakes, as `futures_util`'s `select` and `join_all` do.
 pub(super) struct Sleep<'t> {
     time: &'t Time,
     until: u64,
@@ -43,37 +44,37 @@ impl Future for Sleep<'_> {
     }
 }
 
-/// What an actor does until it is done.
-pub(super) type Actor<'w> = Pin<Box<dyn Future<Output = ()> + 'w>>;
+/// The work of an actor.
+pub(super) type ModelActor<'w> = Pin<Box<dyn Future<Output = ()> + 'w>>;
 
-/// An actor, and what takes its place if it dies.
-pub(super) struct Role<'w> {
-    actor: Actor<'w>,
-    again: Option<Box<dyn Fn() -> Actor<'w> + 'w>>,
+/// An actor, and its replacement if it dies.
+pub(super) struct ActorSlot<'w> {
+    actor: ModelActor<'w>,
+    again: Option<Box<dyn Fn() -> ModelActor<'w> + 'w>>,
     wake: u64,
     is_done: bool,
 }
 
-impl<'w> Role<'w> {
-    /// One that never dies.
-    pub(super) fn lasting(actor: Actor<'w>) -> Self {
+impl<'w> ActorSlot<'w> {
+    /// An actor that never dies.
+    pub(super) fn lasting(actor: ModelActor<'w>) -> Self {
         Self { actor, again: None, wake: 0, is_done: false }
     }
 
-    /// One that may die at any call, and is replaced.
-    pub(super) fn mortal(again: impl Fn() -> Actor<'w> + 'w) -> Self {
+    /// An actor that can die at any call, and is replaced.
+    pub(super) fn mortal(again: impl Fn() -> ModelActor<'w> + 'w) -> Self {
         Self { actor: again(), again: Some(Box::new(again)), wake: 0, is_done: false }
     }
 }
 
-/// The most steps of one schedule: a run that never ends makes more.
+/// The largest number of steps of one schedule. A run that never ends exceeds it.
 const MOST_STEPS: usize = 2_000_000;
 
-/// Lets all act until `end`, or until they are done. `deadly` is one chance in how many to die at a step; 0 is none. `between` is called
-/// now and then.
+/// Runs all actors until `end`, or until they are done. An actor dies at a step with a chance of one in `deadly`; 0
+/// means never. `between` is called now and then.
 pub(super) fn act(
     time: &Time,
-    roles: &mut [Role<'_>],
+    roles: &mut [ActorSlot<'_>],
     end: u64,
     random: &mut Rng,
     deadly: u16,

@@ -1,4 +1,4 @@
-//! Wrong parameters, and stored values that cannot be read.
+//! Invalid parameters, and unreadable stored values.
 
 use super::harness::{api, filled, get};
 use super::lists::all_sessions;
@@ -6,7 +6,7 @@ use outbound_events::store::Store as _;
 use serde_json::{Value, json};
 
 #[test]
-fn a_parameter_at_fault_is_named() {
+fn an_invalid_parameter_is_named() {
     let store = filled();
     for (uri, at_fault) in [
         ("/api/sessions?limit=0", "limit"),
@@ -53,7 +53,7 @@ fn a_parameter_at_fault_is_named() {
 }
 
 #[test]
-fn what_a_store_holds_that_is_none_of_ours_is_named_and_skipped() {
+fn foreign_keys_and_values_are_named_and_skipped() {
     let store = filled();
     let key = |id: &str| format!("event.hq.000000001500.one.added.{id:0>32}");
     for (id, value) in [("1", "no JSON"), ("2", "{}"), ("3", "{\"specversion\":\"1.0\",\"id\":1}")] {
@@ -77,7 +77,7 @@ fn what_a_store_holds_that_is_none_of_ours_is_named_and_skipped() {
     assert_eq!(serde_json::from_str::<Value>(&reply.body).unwrap().as_array().unwrap().len(), 2);
     let reply = api(&store, "GET", &format!("/api/events/{:0>32}", "1"));
     assert_eq!(reply.status, 500);
-    // None of it stands in the way of paging, or among the figures.
+    // They disturb neither paging nor counts.
     assert_eq!(all_sessions(&store, 1), all_sessions(&store, 200));
     let (mut uri, mut pages) = (Some("/api/events?limit=1".to_owned()), 0);
     while let Some(page) = uri {

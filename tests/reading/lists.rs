@@ -37,7 +37,7 @@ fn sessions_are_listed_newest_first_and_only_those_on_the_page_are_read() {
     }
 }
 
-/// All pages of one after the other, each with `limit` rows.
+/// All pages of a list, each with `limit` rows.
 pub(super) fn all_sessions(store: &Memory, limit: usize) -> Vec<String> {
     let (mut all, mut cursor) = (Vec::new(), String::new());
     loop {
@@ -51,10 +51,10 @@ pub(super) fn all_sessions(store: &Memory, limit: usize) -> Vec<String> {
 }
 
 #[test]
-fn pages_add_up_to_the_list_and_go_on_while_events_arrive() {
+fn pages_cover_the_whole_list_while_events_arrive() {
     let store = Memory::default();
     for n in 0..25_u64 {
-        // Five start in the same second, and one lsid is not as a key has it.
+        // Five start in the same second, and one lsid is escaped in its key.
         send(&store, "hq", &form("begin", 1_000 + n / 5, &format!("s%2F{n:02}")));
     }
     let all = all_sessions(&store, 200);
@@ -69,7 +69,7 @@ fn pages_add_up_to_the_list_and_go_on_while_events_arrive() {
 }
 
 #[test]
-fn a_session_is_its_timeline_and_its_events() {
+fn a_session_has_its_timeline_and_its_events() {
     let store = Memory::default();
     for (_, body) in seven() {
         send(&store, "hq", &body);
@@ -79,7 +79,7 @@ fn a_session_is_its_timeline_and_its_events() {
     assert_eq!(session["external_keys"][0]["external_key"], "INC-1");
     let types: Vec<_> =
         session["events"].as_array().unwrap().iter().map(|event| event["data"]["event"].as_str().unwrap()).collect();
-    // All in one second: in the order in which they must have happened.
+    // All in one second: in their logical order.
     let expected = [
         "begin",
         "owner_changed",
@@ -90,7 +90,7 @@ fn a_session_is_its_timeline_and_its_events() {
         "rep_exit_survey_completed",
     ];
     assert_eq!(types, expected.map(|name| format!("support_conference_{name}")));
-    // Any lsid can be asked for.
+    // Any lsid can be requested.
     send(&store, "hq", &form("begin", 1, "a%2Fb%25"));
     assert_eq!(get(&store, "/api/sessions/hq/a%2Fb%25")["lsid"], "a/b%");
     for absent in [
@@ -105,7 +105,7 @@ fn a_session_is_its_timeline_and_its_events() {
 }
 
 #[test]
-fn events_are_a_batch_or_lines_oldest_first_page_by_page() {
+fn events_are_paged_oldest_first_as_a_batch_or_as_lines() {
     let store = filled();
     let reply = api(&store, "GET", "/api/events");
     assert_eq!(reply.header("content-type"), "application/cloudevents-batch+json");
@@ -162,7 +162,7 @@ fn an_event_is_read_by_its_id() {
 }
 
 #[test]
-fn the_stats_are_made_of_keys_and_of_when_each_site_last_sent() {
+fn stats_count_keys_with_few_reads() {
     let store = filled();
     pollster::block_on(store.set("theirs", b"x")).unwrap();
     store.calls.borrow_mut().clear();
@@ -177,14 +177,14 @@ fn the_stats_are_made_of_keys_and_of_when_each_site_last_sent() {
             ],
         })
     );
-    // Which clocks are wrong, a list, and of each site the last few records.
+    // The clock faults, a list of keys, and the last few records of each site.
     assert_eq!(*store.calls.borrow(), ["get", "get_keys", "get", "get", "get", "get"]);
 }
 
-/// The last owner was a coin toss, and who left and came again in one second was shown as gone: at one time the id's hash decided, or
-/// what comes first as a rule.
+/// The last owner was arbitrary, and a participant who left and returned in one second was shown as gone: the order
+/// of events with one time depended on hashes or on a general rule.
 #[test]
-fn what_one_appliance_sends_in_one_second_is_told_in_the_order_in_which_it_was_sent() {
+fn events_of_one_second_keep_the_order_in_which_they_were_sent() {
     let happened = [
         "begin",
         "end",
@@ -212,12 +212,12 @@ fn what_one_appliance_sends_in_one_second_is_told_in_the_order_in_which_it_was_s
         };
         for (number, event) in sent.iter().enumerate() {
             assert_eq!(deliver(event, number).result(), "stored");
-            // Its 200 was lost: it comes again, and whatever came meanwhile is not before it.
+            // Its 200 was lost. It is sent again, and later events must not precede it.
             if random.bool() {
                 assert_eq!(deliver(random.choice(&sent[..=number]).unwrap(), number + 100).result(), "duplicate");
             }
         }
-        let told = |what: &str| {
+        let assert_order = |what: &str| {
             let session = get(&store, "/api/sessions/hq/one");
             let names: Vec<_> = session["events"]
                 .as_array()
@@ -233,16 +233,16 @@ fn what_one_appliance_sends_in_one_second_is_told_in_the_order_in_which_it_was_s
             assert!(last.ends_with(owner.as_str().unwrap()), "{seed}, {what}: {owner}");
             assert_eq!(session["owners"][1]["name"], *owner);
         };
-        told("loose");
+        assert_order("loose");
         let all = [SETTINGS, &[("loose_events", "0")]].concat();
         call("POST", "/api/pack").header("authorization", format!("Bearer {READ}")).answer(&store, &all);
         assert!(store.keys().iter().any(|key| key.starts_with("pack.")));
-        told("packed");
+        assert_order("packed");
     }
 }
 
 #[test]
-fn lines_are_given_to_who_wants_them_and_not_to_who_says_no() {
+fn lines_are_returned_only_if_accept_names_them() {
     let store = filled();
     for (accept, lines) in [
         ("application/x-ndjson", true),
@@ -259,9 +259,10 @@ fn lines_are_given_to_who_wants_them_and_not_to_who_says_no() {
     }
 }
 
-/// Browsers take `.` and `..` for steps in a path, written `%2e` too: a session of that id could be neither opened nor erased.
+/// Browsers treat `.` and `..`, and `%2e`, as path segments to resolve: a session with such an id could be neither
+/// opened nor erased.
 #[test]
-fn a_session_whose_id_is_dots_has_a_path_that_browsers_leave_as_it_is() {
+fn a_session_id_of_dots_has_a_path_that_browsers_keep() {
     let store = Memory::default();
     for (lsid, path) in [(".", "~."), ("..", "~.."), ("~..", "~~.."), ("~a", "~a"), ("...", "...")] {
         assert_eq!(send(&store, "hq", &form("begin", 1, lsid)).result(), "stored");

@@ -58,7 +58,7 @@ fn the_description_names_every_path() {
 }
 
 #[test]
-fn a_path_is_counted_under_the_name_that_the_description_has_for_it() {
+fn route_names_match_the_description() {
     let id = "2f05d53ae1bf5e405e85fc15be441e99";
     let described = described();
     assert!(described.len() > 20, "{described:?}");
@@ -76,7 +76,7 @@ fn a_path_is_counted_under_the_name_that_the_description_has_for_it() {
 }
 
 #[test]
-fn a_site_is_named_where_its_events_are_taken_and_nowhere_else() {
+fn only_ingest_paths_have_a_site() {
     for (path, site) in
         [("/", "default"), ("/events/", "default"), ("/events/hq/", "hq"), ("/api/sessions/hq/x", ""), ("/tick", "")]
     {

@@ -1,10 +1,10 @@
-//! Each request needs its token.
+//! Each request requires its token.
 
 use super::harness::{READ, SETTINGS, filled};
 use crate::support::{TOKEN, call, post};
 
 #[test]
-fn without_a_read_token_nothing_is_told() {
+fn without_a_read_token_nothing_is_shown() {
     let store = filled();
     let all = ["/api/sessions", "/api/sessions/hq/one", "/api/events", "/api/set-aside", "/api/stats"];
     for uri in all {
@@ -25,20 +25,20 @@ fn without_a_read_token_nothing_is_told() {
             reply.body
         })
         .collect();
-        // The same for every wrong one.
+        // The answer is the same for all wrong tokens.
         assert!(bodies.windows(2).all(|pair| pair[0] == pair[1]));
-        // In a URL it would stay in histories and logs.
+        // A token in a URL would stay in histories and logs.
         assert_eq!(
             call("GET", &format!("{uri}?token={READ}&outbound_event_token={READ}")).answer(&store, SETTINGS).status,
             401
         );
         let closed = call("GET", uri).answer(&store, &[("ingest_open", "true")]);
         assert_eq!(closed.status, 503);
-        assert!(closed.body.contains("until read_tokens is set"), "{}", closed.body);
+        assert!(closed.body.contains("set read_tokens"), "{}", closed.body);
         let other = call("GET", uri).header("authorization", "Bearer another-read-token").answer(&store, SETTINGS);
         assert_eq!(other.status, 200, "{uri}");
     }
-    // A read token removes nothing, an admin token reads nothing, and neither lets anyone send.
+    // A read token deletes nothing, an admin token reads nothing, and neither can send events.
     let store = filled();
     let bearer = |method: &str, uri: &str, token: &str, settings: &[(&str, &str)]| {
         call(method, uri).header("authorization", format!("Bearer {token}")).answer(&store, settings)

@@ -6,18 +6,18 @@ use outbound_events::store::Store as _;
 use serde_json::{Value, json};
 
 #[test]
-fn a_body_set_aside_is_read_tried_again_and_removed() {
+fn a_body_set_aside_is_listed_retried_and_removed() {
     let store = filled();
     let list = get(&store, "/api/set-aside");
     let body = &list["set_aside"][0];
     assert_eq!((list["set_aside"].as_array().unwrap().len(), &body["site"]), (1, &json!("hq")));
     assert_eq!(body["body"], "event=support_conference_begin&lsid=two");
     let id = body["id"].as_str().unwrap().to_owned();
-    // It is still what it was.
+    // The body is still invalid.
     let reply = api(&store, "POST", &format!("/api/set-aside/{id}/retry"));
     assert_eq!((reply.status, reply.at_fault()), (409, vec!["version".to_owned(), "timestamp".to_owned()]));
     assert_eq!(get(&store, "/api/stats")["set_aside"], 1);
-    // By today's rules another one is an event: it was set aside when they were stricter.
+    // This body is an event by the current rules: it was set aside when they were stricter.
     let key = format!("setaside.hq.{id}");
     let mut valid = store.json(&key);
     valid["body"] = json!(form("end", 9_000, "two"));
@@ -51,16 +51,16 @@ fn a_session_is_erased_with_what_names_it_and_nothing_else() {
     let longer = send(&store, "hq", &format!("lsid={lsid}0")).header("event-id").to_owned();
     let before = store.keys().len();
     let reply = api(&store, "DELETE", &format!("/api/sessions/hq/{lsid}"));
-    let told = |events, set_aside| {
+    let result = |events, set_aside| {
         format!("{{\"events\":{events},\"set_aside\":{set_aside},\"perhaps\":[\"{longer}\"],\"remaining\":false}}")
     };
-    assert_eq!((reply.status, reply.body), (200, told(7, 2)));
-    // A tombstone stands where it was.
+    assert_eq!((reply.status, reply.body), (200, result(7, 2)));
+    // A tombstone replaced the session.
     assert_eq!(store.keys().len(), before - 9 + 1);
-    // Nothing is left but what a person must look at.
+    // Only the doubtful body remains, for a person to look at.
     let again = api(&store, "DELETE", &format!("/api/sessions/hq/{lsid}"));
-    assert_eq!(again.body, told(0, 0));
-    // A short lsid is one only by its name.
+    assert_eq!(again.body, result(0, 0));
+    // A short lsid counts only next to its name.
     let reply = api(&store, "DELETE", "/api/sessions/hq/two");
     assert_eq!(
         (reply.status, reply.body.as_str()),
@@ -78,7 +78,7 @@ fn a_session_of_many_events_is_erased_at_once() {
     let erase = || api(&store, "DELETE", "/api/sessions/hq/many").body;
     assert_eq!(erase(), "{\"events\":1200,\"set_aside\":1,\"perhaps\":[],\"remaining\":false}");
     assert_eq!(api(&store, "DELETE", "/api/sessions/hq/many").status, 404);
-    // What it had is nowhere any more, in no pack and under no key.
+    // No pack and no key has its data.
     let values = store.values.borrow();
     assert!(
         values.keys().all(|key| key.starts_with("erased.hq.many.") || key.starts_with("index.")),
@@ -88,7 +88,7 @@ fn a_session_of_many_events_is_erased_at_once() {
 }
 
 #[test]
-fn what_is_older_than_a_time_is_removed_and_stays_so() {
+fn events_before_a_time_are_removed_for_good() {
     let store = filled();
     for n in 0..1_500 {
         send(&store, "hq", &form("begin", n, &format!("s{n}")));
@@ -100,13 +100,13 @@ fn what_is_older_than_a_time_is_removed_and_stays_so() {
     assert_eq!(remove("?before=1970-01-01T00:33:19.5Z").body, removed(1501, 0));
     assert_eq!(remove("?before=1970-01-01T00:33:20Z").body, removed(0, 0));
     assert_eq!(get(&store, "/api/stats")["events"], 3);
-    // What arrives later is none of what was found, however old it is.
+    // An event that arrives later is not removed, however old it is.
     let late = post(&format!("/events/hq?outbound_event_token={TOKEN}"))
         .body(form("begin", 1_999, "late"))
         .at(now() + chrono::TimeDelta::milliseconds(1));
     assert_eq!(late.answer(&store, SETTINGS).result(), "stored");
     assert_eq!(api(&store, "GET", "/api/sessions/hq/late").status, 200);
-    // What was recorded later than the clock reads is left, and told of.
+    // An event recorded later than the clock reads is kept and counted.
     assert_eq!(remove("?before=2026-01-02T03:04:05Z").body, removed(3, 1));
     assert_eq!(remove("?before=2026-01-02T03:04:05Z").body, removed(0, 1));
     for at_fault in ["", "?before=2026-01-02T03:04:07Z", "?before=2999-01-01"] {
@@ -118,10 +118,10 @@ fn what_is_older_than_a_time_is_removed_and_stays_so() {
     }
 }
 
-/// Bodies that named an erased session stayed: words were looked for in what was still encoded, and an id of digits only as a form's
-/// variable. Each case is a body, and whether it goes (`true`) or is for a person to look at.
+/// Bodies that named an erased session stayed: the search missed encoded text, and found an id of digits only as a
+/// variable of a form. Each case is a body, and whether it is removed (`true`), doubtful (`false`) or kept (`None`).
 #[test]
-fn what_was_set_aside_and_names_an_erased_session_goes_however_it_is_written() {
+fn bodies_that_name_an_erased_session_are_removed_in_every_encoding() {
     const HEX: &str = "a1b2c3d4e5f60718293a4b5c6d7e8f90";
     const DIGITS: &str = "20231114221320";
     const UUID: &str = "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9";
@@ -168,9 +168,9 @@ fn what_was_set_aside_and_names_an_erased_session_goes_however_it_is_written() {
     }
 }
 
-/// A removal of a thousand ended in a 503 on a disk of 12 ms a sync, and said nothing of what remained.
+/// Removing a thousand events ended in a 503 on a disk with 12 ms per sync, without a word about the rest.
 #[test]
-fn a_removal_ends_in_time_on_a_slow_disk_and_says_what_remains() {
+fn a_removal_on_a_slow_disk_ends_in_time_and_reports_the_rest() {
     let store = Memory::default();
     for n in 0..1_000 {
         send(&store, "hq", &form("begin", n, "many"));

@@ -1,4 +1,4 @@
-//! A destination without a socket: says what it is told to say, keeps what it gets, and waits by moving the clock.
+//! A destination without a socket: it gives scripted answers, stores its requests, and waits by moving the clock.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use http::{Request, Response};
 use outbound_events::http_client::{HttpClient, NotSent, ResponseBody};
 
-/// What a destination says to a request.
+/// A scripted answer to a request.
 #[derive(Clone, Debug)]
 pub enum Says {
     /// A status.
@@ -17,60 +17,60 @@ pub enum Says {
     /// A status, and `Retry-After`.
     Later(u16, &'static str),
     /// A status, headers and a body.
-    Answer(Answer),
-    /// Nothing: there is no connection.
+    Answer(ScriptedAnswer),
+    /// No connection.
     NoConnection,
-    /// Nothing, ever.
+    /// Never answers.
     Hangs,
 }
 
-/// A whole answer: `Answer::new(400).header("retry-after", "5").body("no such issue")`.
+/// An answer in detail: `ScriptedAnswer::new(400).header("retry-after", "5").body("no such issue")`.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct ScriptedAnswer {
     status: u16,
     headers: Vec<(&'static str, String)>,
     body: Given,
 }
 
-impl Answer {
+impl ScriptedAnswer {
     pub fn new(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: Given::default() }
     }
 
-    /// One more header; the same name may come again.
+    /// Adds a header; a name can be repeated.
     pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    /// One more chunk of the body.
+    /// Adds a chunk of the body.
     pub fn body(mut self, chunk: impl AsRef<[u8]>) -> Self {
         self.body.chunks.push_back(chunk.as_ref().to_vec());
         self
     }
 
-    /// What follows the chunks.
+    /// Sets the end of the body.
     pub fn then(mut self, rest: Rest) -> Self {
         self.body.rest = rest;
         self
     }
 }
 
-impl From<Answer> for Says {
-    fn from(answer: Answer) -> Self {
+impl From<ScriptedAnswer> for Says {
+    fn from(answer: ScriptedAnswer) -> Self {
         Self::Answer(answer)
     }
 }
 
-/// What follows the chunks of a body.
+/// The end of a body, after its chunks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Rest {
-    /// Nothing: that was all. Where the connection breaks off, nobody sees more of it either.
+    /// The body ends. A broken connection looks the same.
     #[default]
     Ends,
-    /// Nothing comes, and it does not end.
+    /// No more data, and no end.
     Hangs,
-    /// The same byte again and again.
+    /// The same byte for ever.
     NeverEnds,
 }
 
@@ -79,7 +79,7 @@ pub enum Rest {
 pub struct Given {
     chunks: VecDeque<Vec<u8>>,
     rest: Rest,
-    /// How many bytes were taken of this body and all others.
+    /// The number of bytes read of this body and all others.
     taken: Rc<Cell<usize>>,
 }
 
@@ -96,18 +96,18 @@ impl ResponseBody for Given {
     }
 }
 
-/// The ways out, and the time.
+/// The HTTP client of a test, and its clocks.
 pub struct Ways {
     /// The wall clock.
     pub time: Cell<DateTime<Utc>>,
     /// The monotonic clock.
     pub passed: Cell<Duration>,
-    /// What is said next; 200 once it is empty.
+    /// The next answers; then `always`.
     pub says: RefCell<VecDeque<Says>>,
-    /// What it says whenever `says` is empty.
+    /// The answer when `says` is empty.
     pub always: RefCell<Says>,
     pub got: RefCell<Vec<Request<Vec<u8>>>>,
-    /// How many bytes were taken of all answers' bodies.
+    /// The number of bytes read of all answers' bodies.
     pub taken: Rc<Cell<usize>>,
 }
 
@@ -134,7 +134,7 @@ impl Ways {
         self.passed.set(self.passed.get() + time);
     }
 
-    /// The wall clock is set.
+    /// Sets the wall clock.
     pub fn step(&self, by: TimeDelta) {
         self.time.set(self.time.get() + by);
     }
@@ -143,13 +143,13 @@ impl Ways {
         self.says.borrow_mut().extend(says.into_iter().map(Into::into));
     }
 
-    /// The ids of what came, in order.
+    /// The ids of the received events, in order.
     pub fn ids(&self) -> Vec<String> {
         let header = |request: &Request<Vec<u8>>| request.headers()["webhook-id"].to_str().unwrap().to_owned();
         self.got.borrow().iter().map(header).collect()
     }
 
-    /// The ids of what came since it was asked last.
+    /// The ids of the events received since the last call.
     pub fn take_ids(&self) -> Vec<String> {
         let ids = self.ids();
         self.got.borrow_mut().clear();
@@ -165,8 +165,8 @@ impl HttpClient for Ways {
         self.pass_time(Duration::from_millis(1));
         let says = self.says.borrow_mut().pop_front().unwrap_or_else(|| self.always.borrow().clone());
         let answer = match says {
-            Says::Status(status) => Answer::new(status),
-            Says::Later(status, when) => Answer::new(status).header("retry-after", when),
+            Says::Status(status) => ScriptedAnswer::new(status),
+            Says::Later(status, when) => ScriptedAnswer::new(status).header("retry-after", when),
             Says::Answer(answer) => answer,
             Says::NoConnection => return Err(NotSent("nobody is there".to_owned())),
             Says::Hangs => std::future::pending().await,

@@ -1,4 +1,4 @@
-//! A store of which one call does not succeed.
+//! A store with one call that fails.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -7,34 +7,34 @@ use outbound_events::store::{Store, StoreError};
 
 use super::memory::Memory;
 
-/// What can become of a call.
+/// The ways in which a call can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// Nothing is done, and the store says so.
+pub enum StoreFault {
+    /// Nothing is done, and the store reports an error.
     Refused,
-    /// It is done, and the store says that it failed.
+    /// The call is done, and the store reports an error.
     AnswerLost,
-    /// Nothing is done, and no answer comes.
+    /// Nothing is done, and the store does not answer.
     Hangs,
-    /// It is done, and no answer comes.
+    /// The call is done, and the store does not answer.
     HangsWhenDone,
 }
 
-/// A store whose call number `at`, counted from 0, does not succeed; every other does.
-pub struct Failing {
+/// A store whose call number `at`, counted from 0, fails; all others succeed.
+pub struct FailingStore {
     pub inner: Memory,
-    fault: Fault,
+    fault: StoreFault,
     at: usize,
     calls: Cell<usize>,
 }
 
-impl Failing {
-    pub fn new(values: BTreeMap<String, Vec<u8>>, fault: Fault, at: usize) -> Self {
+impl FailingStore {
+    pub fn new(values: BTreeMap<String, Vec<u8>>, fault: StoreFault, at: usize) -> Self {
         let inner = Memory { values: RefCell::new(values), calls: RefCell::default() };
         Self { inner, fault, at, calls: Cell::new(0) }
     }
 
-    /// How often it was called.
+    /// The number of calls.
     pub fn calls(&self) -> usize {
         self.calls.get()
     }
@@ -44,17 +44,17 @@ impl Failing {
         if number != self.at {
             return call.await;
         }
-        if matches!(self.fault, Fault::AnswerLost | Fault::HangsWhenDone) {
+        if matches!(self.fault, StoreFault::AnswerLost | StoreFault::HangsWhenDone) {
             call.await?;
         }
         match self.fault {
-            Fault::Refused | Fault::AnswerLost => Err(StoreError::Other("the disk is on fire".to_owned())),
-            Fault::Hangs | Fault::HangsWhenDone => std::future::pending().await,
+            StoreFault::Refused | StoreFault::AnswerLost => Err(StoreError::Other("the disk is on fire".to_owned())),
+            StoreFault::Hangs | StoreFault::HangsWhenDone => std::future::pending().await,
         }
     }
 }
 
-impl Store for Failing {
+impl Store for FailingStore {
     async fn exists(&self, key: &str) -> Result<bool, StoreError> {
         self.call(self.inner.exists(key)).await
     }

@@ -1,11 +1,12 @@
-//! Parts of files that say what the code says: each is between two lines, `generated: NAME` and `end of generated`, in comments of the file.
+//! Parts of files that are generated from the code. Each is between the lines `generated: NAME` and `end of
+//! generated`, in comments of the file.
 
 use std::path::Path;
 
-/// Set in the environment, it has the files written instead of compared.
+/// With this variable in the environment, the files are written instead of compared.
 const UPDATE: &str = "UPDATE_DOCS";
 
-/// Fails unless the part called `name` of a file is `expected`, and says how to make it so.
+/// Fails unless the part `name` of a file is `expected`, and says how to update it.
 pub fn assert_generated(file: &Path, name: &str, expected: &str) {
     let text = std::fs::read_to_string(file).unwrap();
     let (before, part, after) =
@@ -17,12 +18,12 @@ pub fn assert_generated(file: &Path, name: &str, expected: &str) {
         return std::fs::write(file, [before, expected, after].concat()).unwrap();
     }
     panic!(
-        "{} does not say what the code says. Run this test with {UPDATE}=1 in the environment, which writes:\n{expected}",
+        "{} does not match the code. Run this test with {UPDATE}=1 in the environment to write:\n{expected}",
         file.display()
     );
 }
 
-/// What is before the part, with its first line, the part, and what is after it.
+/// The text before the part, including its first line; the part; the text after it.
 fn split<'t>(text: &'t str, name: &str) -> Option<(&'t str, &'t str, &'t str)> {
     let first = text.find(&format!("generated: {name}"))?;
     let begin = first + text.get(first..)?.find('\n')? + 1;

@@ -1,15 +1,15 @@
-//! A request and its answer without a socket, and the stores that the port's contract is held to.
+//! Requests and answers without a socket, and stores for tests.
 //!
-//! | file | what lives there |
+//! | file | what it has |
 //! |---|---|
 //! | `request.rs` | a request and its answer |
 //! | `platform.rs` | a platform from a store, an HTTP client and clocks |
 //! | `memory.rs` | a store in memory |
 //! | `limited.rs`, `slow_disk.rs`, `failing.rs` | stores with the limits of all platforms, with slow writes, and with one call that fails |
 //! | `destination.rs` | a destination without a socket |
-//! | `passes.rs` | compaction where nothing is forwarded |
+//! | `passes.rs` | compaction without destinations |
 //! | `forms.rs` | events as an appliance sends them |
-//! | `generated.rs` | parts of files that are generated from the code |
+//! | `generated.rs` | generated parts of files |
 //!
 //! `generated.rs` is a module of the tests that need it. Tests in `crates/` use it and `forms.rs` too.
 #![allow(
@@ -30,13 +30,13 @@ mod platform;
 mod request;
 mod slow_disk;
 
-pub use destination::{Answer, Given, Rest, Says, Ways};
-pub use failing::{Failing, Fault};
+pub use destination::{Given, Rest, Says, ScriptedAnswer, Ways};
+pub use failing::{FailingStore, StoreFault};
 pub use forms::{BEGIN, seven};
 pub use limited::Limited;
 pub use memory::Memory;
 pub use passes::{pass, pass_if_due};
-pub use platform::{Parts, at, by, now};
+pub use platform::{TestPlatform, at, by, now};
 pub use request::{Call, Reply, call, post};
 pub use slow_disk::SlowDisk;
 

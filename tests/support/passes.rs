@@ -1,4 +1,4 @@
-//! Passes of a recipient that forwards to nobody.
+//! Compaction of a recipient without destinations.
 
 use outbound_events::archive::compaction::{self, Bound, Due, Policy, Report};
 use outbound_events::forward::backlogs::Backlogs;

@@ -12,9 +12,9 @@ use outbound_events::settings::Variables;
 use outbound_events::store::Store;
 
 use super::destination::Ways;
-use super::platform::{Parts, at, by, now};
+use super::platform::{TestPlatform, at, by, now};
 
-/// A request that is yet to be answered.
+/// A request.
 pub struct Call {
     request: http::request::Builder,
     chunks: Vec<Result<Vec<u8>, BrokenOff>>,
@@ -22,14 +22,14 @@ pub struct Call {
     goes_on: bool,
 }
 
-/// What came back.
+/// The answer.
 #[derive(Debug)]
 pub struct Reply {
     pub status: u16,
     pub headers: BTreeMap<String, String>,
     pub body: String,
     pub log: Option<String>,
-    /// How often the service asked for more of the body.
+    /// How often the service read a chunk of the body.
     pub chunks_asked: usize,
 }
 
@@ -52,13 +52,13 @@ impl Call {
         self
     }
 
-    /// At another time than every other.
+    /// Sets the time of the request.
     pub fn at(mut self, now: DateTime<Utc>) -> Self {
         self.now = now;
         self
     }
 
-    /// Up to the answer, and nothing after it.
+    /// The answer, without the work after it.
     pub fn answer_alone(mut self, store: &impl Store, settings: &[(&str, &str)]) -> Reply {
         self.goes_on = false;
         self.answer(store, settings)
@@ -74,19 +74,19 @@ impl Call {
         pollster::block_on(self.answered(&at(store, now), settings))
     }
 
-    /// The answer of a service that sends requests, and its time.
+    /// The answer of a service with an HTTP client, whose clock it uses.
     pub fn answer_with(self, store: &impl Store, ways: &Ways, settings: &[(&str, &str)]) -> Reply {
         let monotonic = || ways.passed.get();
-        let parts = Parts { store, http_client: ways, clock: || ways.now(), monotonic: Some(&monotonic) };
+        let parts = TestPlatform { store, http_client: ways, clock: || ways.now(), monotonic: Some(&monotonic) };
         pollster::block_on(self.answered(&parts, settings))
     }
 
-    /// The answer, where work takes time.
+    /// The answer, with a clock that moves.
     pub fn answer_by(self, store: &impl Store, clock: impl Fn() -> DateTime<Utc>, settings: &[(&str, &str)]) -> Reply {
         pollster::block_on(self.answered(&by(store, clock), settings))
     }
 
-    /// The answer, unless the store keeps it waiting. Then the request is dropped.
+    /// The answer, or `None` if the store hangs: the request is then dropped.
     pub fn answer_now(self, store: &impl Store, settings: &[(&str, &str)]) -> Option<Reply> {
         let now = self.now;
         match pin!(self.answered(&at(store, now), settings)).poll(&mut Context::from_waker(Waker::noop())) {
@@ -106,8 +106,8 @@ impl Call {
             chunks.next().transpose()
         };
         let answer = service.handle(self.request.body(()).map(passed_on), next).await;
-        // As the adapter does: the response is on its way by then.
-        let lines = if self.goes_on { service.go_on(answer.after).await } else { Vec::new() };
+        // Like the adapter: the response is on its way by then.
+        let lines = if self.goes_on { service.follow_up(answer.follow_up).await } else { Vec::new() };
         let log = (!lines.is_empty()).then(|| lines.join("\n"));
         let (head, body) = answer.response.into_parts();
         Reply {
@@ -139,7 +139,7 @@ impl Reply {
         self.header("event-result")
     }
 
-    /// The variables that the problem is about, `""` for the body as a whole.
+    /// The variables with problems; `""` for the body as a whole.
     pub fn at_fault(&self) -> Vec<String> {
         let problem: serde_json::Value = serde_json::from_str(&self.body).unwrap();
         let problems = problem["problems"].as_array().cloned().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The limits of each service, and events that mean harm: no link, mention, formatting or line of their own.
+//! The limits of each service, and hostile events: they must not make links, mentions, formatting or lines.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{HOSTILE, body, entry, form, joins};
 
-/// Names that mean something to a chat, or are more than it takes.
+/// Names with a meaning for a chat, and names that exceed its limits.
 fn texts() -> Vec<String> {
     let long = ["a", "\"", "\\", "😀", "`", "*", "<", "&", "\n", "\u{202e}", "[", "<!channel> "];
     let marked = [
@@ -67,14 +67,14 @@ fn is_one_line(text: &str) -> bool {
     !text.chars().any(|c| c.is_control() || turns(c))
 }
 
-/// What stands outside code spans, and what stands in them.
+/// The text outside code spans, and the code spans.
 fn spans(text: &str) -> (String, Vec<&str>) {
     let parts: Vec<&str> = text.split('`').collect();
     assert!(parts.len() % 2 == 1, "a code span is left open: {text}");
     (parts.iter().step_by(2).copied().collect(), parts.into_iter().skip(1).step_by(2).collect())
 }
 
-/// The text of a chat is ours outside code spans; these hold one line each, and are not empty.
+/// Checks that text outside code spans is ours, and that code spans have one line and are not empty.
 fn holds_events_in_code_spans(text: &str, bold: &str) {
     let (ours, of_the_event) = spans(text);
     let lines = [
@@ -89,9 +89,10 @@ fn holds_events_in_code_spans(text: &str, bold: &str) {
     assert!(of_the_event.iter().all(|span| is_one_line(span) && !span.trim().is_empty()), "{text:?}");
 }
 
-/// Slack: a text of more than 40,000 characters is cut, at most 4,000 are advised. Mentions and links are written `<…>`, also in code.
+/// Slack cuts a text after 40,000 characters and advises at most 4,000. Mentions and links are written `<…>`, also in
+/// code.
 #[test]
-fn slack_is_told_names_and_nothing_else() {
+fn slack_shows_events_as_plain_text() {
     for entry in entries() {
         let body = body("slack", &entry);
         let text = body["text"].as_str().unwrap();
@@ -103,9 +104,10 @@ fn slack_is_told_names_and_nothing_else() {
     }
 }
 
-/// Google Chat: 4,096 characters of text, 32,000 bytes in all. Mentions and links are written `<…>`; it makes links of URLs.
+/// Google Chat: 4,096 characters of text, 32,000 bytes in all. Mentions and links are written `<…>`; URLs become
+/// links.
 #[test]
-fn google_chat_is_told_names_and_nothing_else() {
+fn google_chat_shows_events_as_plain_text() {
     for entry in entries() {
         let body = body("google-chat", &entry);
         let text = body["text"].as_str().unwrap();
@@ -115,7 +117,7 @@ fn google_chat_is_told_names_and_nothing_else() {
     }
 }
 
-/// What CommonMark shows of a text, if it shows it as it is: an error names what it would read instead.
+/// The text that CommonMark shows, if it shows the text unchanged. The error names the interpreted character.
 fn shown_by_markdown(text: &str) -> Result<String, String> {
     let (mut shown, mut chars) = (String::new(), text.chars().peekable());
     while let Some(c) = chars.next() {
@@ -136,7 +138,7 @@ fn shown_by_markdown(text: &str) -> Result<String, String> {
 
 /// Teams: some 28 KB a message, which may be counted in UTF-16. TextBlock and both parts of a fact are Markdown.
 #[test]
-fn teams_is_told_names_and_nothing_else() {
+fn teams_shows_events_as_plain_text() {
     let mut names = BTreeSet::new();
     for entry in entries() {
         let body = body("teams", &entry);
@@ -155,7 +157,7 @@ fn teams_is_told_names_and_nothing_else() {
 
 /// Jira: 32,767 characters a comment. Its document format has text apart from marks, links and mentions.
 #[test]
-fn jira_is_told_names_and_nothing_else() {
+fn jira_shows_events_as_plain_text() {
     for entry in entries() {
         let body = body("jira", &entry);
         let text = body["body"]["content"][0]["content"][0]["text"].as_str().unwrap().to_owned();
@@ -171,7 +173,7 @@ fn jira_is_told_names_and_nothing_else() {
 
 /// ServiceNow, "Event field format for event collection", and 4,000 characters for the two long ones.
 #[test]
-fn servicenow_is_told_what_its_fields_hold() {
+fn servicenow_gets_fields_within_its_limits() {
     let limits = [
         ("source", 100),
         ("event_class", 100),
@@ -194,9 +196,9 @@ fn servicenow_is_told_what_its_fields_hold() {
     }
 }
 
-/// What is cut says so.
+/// A cut text must show that it is cut.
 #[test]
-fn what_is_too_long_ends_with_an_ellipsis() {
+fn a_long_text_ends_with_an_ellipsis() {
     let long = joins("a", &"x".repeat(5_000), "");
     let slack = body("slack", &long);
     let name = spans(slack["text"].as_str().unwrap()).1[0].to_owned();

@@ -1,9 +1,9 @@
-//! Templates: the ready ones against what each service documents, own ones, and what no event may do to either.
+//! Templates: ready ones against the documentation of each service, own ones, and hostile events.
 //!
-//! | file | what it holds them to |
+//! | file | what it tests |
 //! |---|---|
-//! | `ready.rs` | the shape that each service wants, and what its people read |
-//! | `hostile.rs` | the limits of each service, and events that mean harm: no link, mention, formatting or line of their own |
+//! | `ready.rs` | the format that each service requires, and the text that its users read |
+//! | `hostile.rs` | the limits of each service, and hostile events: no links, mentions, formatting or lines |
 //! | `own.rs` | own templates: filters, escapes, paths |
 //! | `trial.rs` | invented events, rendered before anything is sent |
 
@@ -14,7 +14,7 @@ mod trial;
 
 use chrono::Utc;
 use outbound_events::archive::pack::Entry;
-use outbound_events::forward::destination::{Destination, Way};
+use outbound_events::forward::destination::{DeliveryMode, Destination};
 use outbound_events::forward::request::request;
 use outbound_events::identity::Site;
 use outbound_events::parse::parse;
@@ -22,7 +22,7 @@ use outbound_events::record::Record;
 use outbound_events::session::Timeline;
 use serde_json::{Value, json};
 
-/// What an event may hold that means something to someone.
+/// Values that have a meaning for some receiver.
 const HOSTILE: [&str; 9] = [
     "\"}],\"x\":\"",
     "<!channel> <@U1> <https://evil.example|click>",
@@ -44,7 +44,7 @@ fn form(pairs: &[(&str, &str)]) -> String {
     serde_urlencoded::to_string(pairs).unwrap()
 }
 
-/// Someone of that name joins a session of that external key.
+/// A customer of this name joins a session with this external key.
 fn joins(lsid: &str, name: &str, external_key: &str) -> Entry {
     entry(&form(&[
         ("event", "support_conference_member_added"),
@@ -62,9 +62,9 @@ fn destination(template: Value, url: &str) -> Destination {
     Destination::read_all(&all.to_string()).unwrap_or_else(|faults| panic!("{faults:?}")).remove(0)
 }
 
-/// What is sent of an event, where its session is known by these.
+/// The request for an event in a session with these events.
 fn send_in_session(destination: &Destination, entry: &Entry, session: &[Entry]) -> Result<(String, Vec<u8>), String> {
-    let Way::Push(push) = &destination.way else { panic!("it pulls") };
+    let DeliveryMode::Push(push) = &destination.mode else { panic!("it pulls") };
     let events: Vec<_> = session.iter().map(|entry| (entry.event().unwrap(), entry.delivered)).collect();
     let timeline = Timeline::new(events.iter().map(|(event, delivered)| (event, *delivered)));
     let timeline = entry.key.lsid.as_ref().map(|_| &timeline);
@@ -72,7 +72,7 @@ fn send_in_session(destination: &Destination, entry: &Entry, session: &[Entry]) 
     Ok((request.uri().to_string(), request.into_body()))
 }
 
-/// What is sent of an event that is all that is known of its session.
+/// The request for an event that is the only one of its session.
 fn send(destination: &Destination, entry: &Entry) -> Result<(String, Vec<u8>), String> {
     send_in_session(destination, entry, std::slice::from_ref(entry))
 }

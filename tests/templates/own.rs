@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{HOSTILE, destination, entry, form, joins, send};
 
 #[test]
-fn what_an_event_holds_stays_where_it_is_put() {
+fn values_of_events_are_escaped_for_their_context() {
     let body = "{\"a\": {{ event.data.member.name }}, \"b\": {{ session.state }}, \"c\": {{ event.data.nothing }}}";
     let of_json = destination(json!({ "body": body }), "https://x.example/y");
     let of_form = destination(
@@ -24,7 +24,7 @@ fn what_an_event_holds_stays_where_it_is_put() {
 }
 
 #[test]
-fn an_external_key_in_a_path_is_a_part_of_it_and_leads_nowhere_else() {
+fn an_external_key_in_a_path_is_one_segment() {
     let destination =
         destination(json!("jira"), "https://x.example/rest/api/3/issue/{{ event.data.external_key }}/comment?a=b");
     let with = |key: &str| {
@@ -59,10 +59,10 @@ fn an_external_key_in_a_path_is_a_part_of_it_and_leads_nowhere_else() {
 }
 
 #[test]
-fn a_template_that_makes_no_json_refuses_the_event_and_says_so() {
+fn a_template_with_invalid_json_refuses_the_event() {
     let destination = destination(json!({ "body": "{\"a\": {{ title }}" }), "https://x.example/y");
     let reason = send(&destination, &joins("a", "b", "c")).unwrap_err();
-    assert!(reason.contains("template.body makes no valid JSON"), "{reason}");
+    assert!(reason.contains("template.body does not make valid JSON"), "{reason}");
 }
 
 /// A variable with several values is an array.
@@ -100,7 +100,7 @@ fn templates_see_all_values_of_a_variable() {
     }
 }
 
-/// What a filter makes of a customer's name.
+/// The result of a filter on a customer's name.
 fn filtered(filters: &str, name: &str) -> String {
     let body = format!("{{{{ event.data.member.name|{filters} }}}}");
     let destination = destination(json!({ "content_type": "text/plain", "body": body }), "https://x.example/y");
@@ -123,7 +123,7 @@ fn one_line_stays_one_line() {
 }
 
 #[test]
-fn a_text_is_cut_by_characters_and_shows_it() {
+fn truncate_counts_characters() {
     for (most, expected) in [(0, ""), (1, "…"), (2, "J…"), (5, "Jä😀n…"), (6, "Jä😀n e"), (7, "Jä😀n e")]
     {
         assert_eq!(filtered(&format!("truncate({most})"), "Jä😀n e"), expected, "{most}");
@@ -132,7 +132,7 @@ fn a_text_is_cut_by_characters_and_shows_it() {
 }
 
 #[test]
-fn markdown_is_shown_as_it_was_written() {
+fn escaped_markdown_is_shown_as_written() {
     let cases = [
         ("Jane O'Neil-Doe, Dr. med.", "Jane O'Neil-Doe, Dr. med."),
         ("[Reset](https://evil.example/x)", r"\[Reset\]\(https\://evil.example/x\)"),
@@ -153,14 +153,14 @@ fn markdown_is_shown_as_it_was_written() {
 }
 
 #[test]
-fn a_code_span_cannot_be_left() {
+fn text_cannot_end_a_code_span() {
     for (name, expected) in [("a", "`a`"), ("`*a*`", "`'*a*'`"), ("``", "`''`"), ("", "")] {
         assert_eq!(filtered("code", name), expected, "{name}");
     }
 }
 
 #[test]
-fn filters_make_an_empty_text_of_what_is_not_there() {
+fn filters_turn_missing_values_into_empty_text() {
     for filter in ["one_line", "truncate(3)", "markdown", "code", "chat", "text"] {
         for what in ["event.data.external_key", "event.data.nothing.at.all", "session.end"] {
             let template = json!({ "body": format!("{{{{ {what}|{filter} }}}}") });
@@ -171,7 +171,7 @@ fn filters_make_an_empty_text_of_what_is_not_there() {
 }
 
 #[test]
-fn the_example_of_the_docs_is_a_template_that_works() {
+fn the_example_of_the_docs_works() {
     let page = std::fs::read_to_string("docs/destinations/templates.md").unwrap();
     let example = page.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
     let all = Destination::read_all(example).unwrap();

@@ -1,4 +1,4 @@
-//! The shape that each service wants, and what its people read.
+//! The format that each service requires, and the text that its users read.
 
 use outbound_events::archive::pack::Entry;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{HOSTILE, body, destination, entry, joins, send_in_session};
 use crate::support::seven;
 
-/// Each of the guide's events, one that it does not know, and some that mean harm.
+/// All events of the guide, an unrecognised one, and hostile ones.
 fn entries() -> Vec<Entry> {
     let seven = seven().into_iter().map(|(_, form)| entry(&form));
     let unknown = entry("event=new_thing&timestamp=1767000000&version=2");
@@ -22,7 +22,7 @@ fn fields(value: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn slack_gets_a_message_whose_text_calls_nobody() {
+fn slack_gets_a_message_that_mentions_nobody() {
     for body in bodies("slack") {
         assert_eq!(fields(&body), ["text", "unfurl_links"]);
         let text = body["text"].as_str().unwrap();
@@ -36,7 +36,7 @@ fn slack_gets_a_message_whose_text_calls_nobody() {
 }
 
 #[test]
-fn google_chat_gets_a_text_that_calls_nobody() {
+fn google_chat_gets_a_text_that_mentions_nobody() {
     for body in bodies("google-chat") {
         assert_eq!(fields(&body), ["text"]);
         let text = body["text"].as_str().unwrap();
@@ -93,7 +93,7 @@ fn servicenow_gets_events_whose_fields_are_all_text() {
 }
 
 #[test]
-fn people_read_what_happened_and_to_whom() {
+fn ready_templates_name_the_event_and_the_session() {
     let jane = joins("c69a", "Jane O'Neil-Doe (ACME)", "DESK_1");
     assert_eq!(
         body("slack", &jane)["text"],
@@ -115,9 +115,9 @@ fn people_read_what_happened_and_to_whom() {
     assert_eq!(body("teams", &unknown)["attachments"][0]["content"]["body"][0]["text"], r"\_new\_thing\_");
 }
 
-/// What an instance of ServiceNow makes of a session: one alert, as there is one `message_key`, which severity 0 clears.
+/// ServiceNow makes one alert per `message_key`, and severity 0 clears it.
 #[test]
-fn servicenow_has_one_alert_a_session_and_its_end_clears_it() {
+fn servicenow_has_one_alert_per_session_and_the_end_clears_it() {
     let of = |event: &str, time: u64, more: &str| {
         entry(&format!("event={event}&version=1&timestamp={time}&lsid=c69a&external_key=INC-1{more}"))
     };
@@ -128,15 +128,15 @@ fn servicenow_has_one_alert_a_session_and_its_end_clears_it() {
         of("support_conference_customer_exit_survey_completed", 1_767_000_200, ""),
     ];
     let servicenow = destination(json!("servicenow"), "https://x.example/y");
-    let told = |entry: &Entry, known: &[Entry]| {
+    let alert = |entry: &Entry, known: &[Entry]| {
         let body: Value = serde_json::from_slice(&send_in_session(&servicenow, entry, known).unwrap().1).unwrap();
         let field = |name: &str| body["records"][0][name].as_str().unwrap().to_owned();
         (field("message_key"), field("severity"))
     };
     for (number, severity) in ["5", "5", "0", "0"].into_iter().enumerate() {
-        assert_eq!(told(&session[number], &session), ("hq/c69a".to_owned(), severity.to_owned()), "{number}");
+        assert_eq!(alert(&session[number], &session), ("hq/c69a".to_owned(), severity.to_owned()), "{number}");
     }
-    assert_eq!(told(&session[2], &[]).1, "0", "also where the session's other events are not known");
+    assert_eq!(alert(&session[2], &[]).1, "0", "also where the session's other events are not known");
     let without = entry("event=new_thing&timestamp=1767000000&version=2");
-    assert_eq!(told(&without, &[]), (without.key.id.to_string(), "5".to_owned()));
+    assert_eq!(alert(&without, &[]), (without.key.id.to_string(), "5".to_owned()));
 }

@@ -1,4 +1,4 @@
-//! Invented events, rendered before anything is sent: what is wrong with a template, and where.
+//! The trial of templates on invented events: their faults, and the places.
 
 use outbound_events::forward::destination::Destination;
 use outbound_events::forward::trial;
@@ -14,57 +14,54 @@ fn own(body: &str) -> Value {
 }
 
 #[test]
-fn a_placeholder_that_is_quoted_twice_is_found() {
-    let told = faults(&own("{\"text\": \"{{ title }}\"}"));
+fn a_placeholder_in_quotes_is_reported() {
+    let found = faults(&own("{\"text\": \"{{ title }}\"}"));
     assert_eq!(
-        told,
+        found,
         [
-            "destinations[0].template.body makes no valid JSON of support_conference_begin: expected `,` or `}` at line 1 column 12; \
+            "destinations[0].template.body does not make valid JSON of support_conference_begin: expected `,` or `}` at line 1 column 12; \
           a placeholder brings its own quotes (32 more of 33 invented events fail)"
         ]
     );
 }
 
 #[test]
-fn each_template_that_fails_is_told_with_its_place() {
+fn each_failing_template_is_reported_with_its_place() {
     let cases = [
-        ("{\"a\": {{ title }}", "makes no valid JSON of support_conference_begin: EOF"),
-        (
-            "{{ title|shout }}",
-            "is a template that fails (line 1): filter shout is unknown, for support_conference_begin (",
-        ),
-        ("{{ title|truncate }}", "is a template that fails (line 1): missing argument"),
-        // Only some events have what these need.
+        ("{\"a\": {{ title }}", "does not make valid JSON of support_conference_begin: EOF"),
+        ("{{ title|shout }}", "fails (line 1): filter shout is unknown, for support_conference_begin ("),
+        ("{{ title|truncate }}", "fails (line 1): missing argument"),
+        // Only some events have these values.
         (
             "{\"a\": {{ event.data.member.name|safe }}}",
-            "makes no valid JSON of support_conference_begin: expected value",
+            "does not make valid JSON of support_conference_begin: expected value",
         ),
         (
             "{\"a\": \"{{ event.subject|safe }}\"}",
-            "makes no valid JSON of support_conference_begin with quotes, line breaks",
+            "does not make valid JSON of support_conference_begin with quotes, line breaks",
         ),
         (
             "{\"a\": \"{{ event.data.external_key|safe }}\"}",
-            "makes no valid JSON of support_conference_begin with quotes",
+            "does not make valid JSON of support_conference_begin with quotes",
         ),
         ("{\"a\": {{ event.data.external_key[3] }}, {% if not session %}{% endif %}\"b\": {{ session.state }}}", ""),
         (
             "{\"a\": {% if session %}1{% endif %}}",
-            "makes no valid JSON of support_conference_example without a session",
+            "does not make valid JSON of support_conference_example without a session",
         ),
         (
             "{\"a\": {% if event.data.conference %}{% else %}1{% endif %}}",
-            "makes no valid JSON of support_conference_owner_changed",
+            "does not make valid JSON of support_conference_owner_changed",
         ),
         ("{\"a\": {{ event.data.variables|items|length }}}", ""),
     ];
     for (body, fault) in cases {
-        let told = faults(&own(body));
+        let found = faults(&own(body));
         if fault.is_empty() {
-            assert_eq!(told, [""; 0], "{body}");
+            assert_eq!(found, [""; 0], "{body}");
         } else {
             let place = format!("destinations[0].template.body {fault}");
-            assert!(told.len() == 1 && told[0].starts_with(&place), "{body}: {told:?}");
+            assert!(found.len() == 1 && found[0].starts_with(&place), "{body}: {found:?}");
         }
     }
 }
@@ -78,20 +75,20 @@ fn the_ready_templates_have_no_fault() {
 }
 
 #[test]
-fn only_events_that_are_wanted_are_tried() {
+fn only_events_that_pass_the_filter_are_tried() {
     let url = "https://x.example/issue/{{ event.data.external_key }}/comment";
     let jira = |filter: Value| {
         let mut one = json!({ "name": "a", "url": url, "format": "template", "template": "jira" });
         one.as_object_mut().unwrap().extend(filter.as_object().unwrap().clone());
         faults(&json!([{ "name": "other", "url": "https://example.com" }, one]))
     };
-    let told = jira(json!({}));
+    let found = jira(json!({}));
     assert!(
-        told.len() == 1
-            && told[0].starts_with(
-                "destinations[1].url cannot be sent support_conference_begin without external key, names and custom fields: "
+        found.len() == 1
+            && found[0].starts_with(
+                "destinations[1].url cannot be built for support_conference_begin without external key, names and custom fields: "
             ),
-        "{told:?}"
+        "{found:?}"
     );
     for filter in [
         json!({ "external_key": "present" }),

@@ -164,7 +164,7 @@ mod tests {
         let packed = spin_manifest(&ours).unwrap();
         assert!(packed.contains("\nsource = \"outbound_events.wasm\"\n"), "{packed}");
         assert!(!packed.contains("target/") && !packed.contains("cargo"), "{packed}");
-        assert!(packed.contains("\nrounds = \"{{ rounds }}\"\n"), "{packed}");
+        assert!(packed.contains("\ndelivery_runs = \"{{ delivery_runs }}\"\n"), "{packed}");
         let moved = ours.replace(&Package::Spin.core_module(), "elsewhere.wasm");
         assert!(spin_manifest(&moved).is_err());
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use chrono::Utc;
 use outbound_events::archive::pack::Entry;
-use outbound_events::forward::destination::{Destination, Push, Way};
+use outbound_events::forward::destination::{DeliveryMode, Destination, Push};
 use outbound_events::forward::request;
 use outbound_events::identity::Site;
 use outbound_events::keys::KeyParts;
@@ -66,7 +66,7 @@ pub async fn send(
     entries: &[Entry],
     authorities: &[CertificateDer<'static>],
 ) -> Result<Option<Vec<TrialAnswer>>> {
-    let Way::Push(push) = &destination.way else { return Ok(None) };
+    let DeliveryMode::Push(push) = &destination.mode else { return Ok(None) };
     // Messages show the origin only: the path can be a secret.
     let origin = Url::parse(push.url.origin()).context("the URL is not valid")?;
     let client = Client::builder()

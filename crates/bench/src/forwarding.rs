@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use appliance::receive::{Framing, Misbehaviour, EmulatedReceiver};
+use appliance::receive::{EmulatedReceiver, Framing, Misbehaviour};
 use bytes::Bytes;
 use indicatif::ProgressBar;
 use parking_lot::Mutex;

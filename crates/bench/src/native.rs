@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use outbound_events::service::{After, BrokenOff, Service};
+use outbound_events::service::{BrokenOff, FollowUp, Service};
 use outbound_events::settings::Variables;
 use outbound_events_host::port::{NativePlatform, NativeStore};
 use outbound_events_host::store::KeyValueStore;
@@ -92,23 +92,23 @@ pub async fn handle(
     store: &NativeStore,
     head: Parts,
     mut body: Result<Option<Vec<u8>>, BrokenOff>,
-) -> (Response<Vec<u8>>, After) {
+) -> (Response<Vec<u8>>, FollowUp) {
     let variables = Variables::new(&variable);
     let platform = NativePlatform::new(store.clone());
     let service = Service { platform: &platform, variables: &variables };
     let answer = service.handle(Ok(head), async || std::mem::replace(&mut body, Ok(None))).await;
-    (answer.response, answer.after)
+    (answer.response, answer.follow_up)
 }
 
 /// Does the remaining work concurrently with later requests.
-fn go_on(store: &NativeStore, after: After) {
+fn go_on(store: &NativeStore, after: FollowUp) {
     let store = store.clone();
     if !after.is_nothing() {
         tokio::task::spawn_local(async move {
             let variables = Variables::new(&variable);
             let platform = NativePlatform::new(store);
             let service = Service { platform: &platform, variables: &variables };
-            for line in service.go_on(after).await {
+            for line in service.follow_up(after).await {
                 tracing::warn!("{line}");
             }
         });

@@ -189,7 +189,7 @@ fn destinations_can_come_from_a_separate_file() {
         // Found with made-up events before anything is sent.
         (
             format!("[{{ \"name\": \"a\", {destination}: {quoted_twice} }}]"),
-            "the setting destinations [0].template.body makes no valid JSON of support_conference_begin: ",
+            "the setting destinations [0].template.body does not make valid JSON of support_conference_begin: ",
         ),
     ];
     for (text, expected) in faults {

@@ -9,7 +9,7 @@ use super::report::Report;
 use crate::archive::listing::Listing;
 use crate::archive::pack::{Entries, Entry};
 use crate::archive::whole_seconds::of_whole_seconds;
-use crate::clock_faults::{self, ClockFault, Kind};
+use crate::clock_faults::{self, ClockFault, ClockFaultKind};
 use crate::deadline::{Deadline, is_ahead, millis};
 use crate::gather::gather;
 use crate::identity::Site;
@@ -137,7 +137,10 @@ impl<P: Platform> Pass<'_, P> {
         }
         let is_ahead = |entry: &Entry| i64::try_from(entry.recorded).is_ok_and(|at| is_ahead(at, self.platform.now()));
         if entries.values().any(is_ahead) {
-            clock_faults::note(&mut self.report.clock_faults, ClockFault::of_site(Kind::RecordedAhead, site));
+            clock_faults::add_fault(
+                &mut self.report.clock_faults,
+                ClockFault::of_site(ClockFaultKind::RecordedAhead, site),
+            );
         }
         self.drop_repeats(site, &mut entries).await?;
         self.replace(site, &entries, &[]).await?;

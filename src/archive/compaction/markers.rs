@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use super::pass::Pass;
 use crate::archive::covers::Marker;
 use crate::archive::listing::Listing;
-use crate::clock_faults::{self, ClockFault, Kind};
+use crate::clock_faults::{self, ClockFault, ClockFaultKind};
 use crate::deadline::{Waited, is_ahead};
 use crate::platform::Platform;
 use crate::store::{Store, StoreError};
@@ -56,12 +56,15 @@ impl<P: Platform> Pass<'_, P> {
         // One that cannot be read was noted when it was to tell what it covers.
         let Ok(mut marker) = Marker::read(&value) else { return Ok(()) };
         if marker.age.is_some_and(|age| is_ahead(age.at, now)) {
-            clock_faults::note(&mut self.report.clock_faults, ClockFault::of_recipient(Kind::DeadlineAhead));
+            clock_faults::add_fault(
+                &mut self.report.clock_faults,
+                ClockFault::of_recipient(ClockFaultKind::DeadlineAhead),
+            );
         }
         if looks_due(marker.age, now) {
             let age = marker.age.get_or_insert(Waited::since(now));
             age.add(now, LOOK);
-            if !age.is(known_for) || left || self.report.remaining {
+            if !age.has_reached(known_for) || left || self.report.remaining {
                 return self.store().set(key, &marker.to_json()).await;
             }
             return self.drop_marker(key).await;

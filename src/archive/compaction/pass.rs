@@ -11,7 +11,7 @@ use crate::archive::listing::Listing;
 use crate::archive::pack::{self, Entries, Entry, Head, Pack};
 use crate::archive::retention::Retention;
 use crate::archive::unreadable::Unreadable;
-use crate::clock_faults::{ClockFault, Kind};
+use crate::clock_faults::{ClockFault, ClockFaultKind};
 use crate::event::Timestamp;
 use crate::gather::gather;
 use crate::identity::Site;
@@ -60,7 +60,7 @@ impl<'p, P: Platform> Pass<'p, P> {
     ) -> Result<Self, StoreError> {
         let mut report = Report { loose: listing.loose.len(), ..Report::default() };
         if retention.as_ref().is_some_and(|retention| retention.is_behind) {
-            report.clock_faults.push(ClockFault::of_recipient(Kind::RetentionBehind));
+            report.clock_faults.push(ClockFault::of_recipient(ClockFaultKind::RetentionBehind));
         }
         let covers = Covers::of(platform.store(), &listing, platform.now(), &mut report.unreadable).await?;
         Ok(Self {

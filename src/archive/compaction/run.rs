@@ -10,7 +10,7 @@ use super::policy::{Bound, Policy};
 use super::report::Report;
 use crate::archive::listing::Listing;
 use crate::archive::retention::Retention;
-use crate::clock_faults::{self, ClockFault, ClockFaults, Kind};
+use crate::clock_faults::{self, ClockFault, ClockFaultKind, ClockFaults};
 use crate::deadline::Deadline;
 use crate::keys::Finds;
 use crate::platform::Platform;
@@ -52,7 +52,7 @@ pub async fn pass_if_due<P: Platform>(
             return Ok(due);
         }
         if lease.is_ahead(now) {
-            clock_faults::note(&mut due.clock_faults, ClockFault::of_recipient(Kind::DeadlineAhead));
+            clock_faults::add_fault(&mut due.clock_faults, ClockFault::of_recipient(ClockFaultKind::DeadlineAhead));
         }
     }
     // Longer than a pass takes; the next one waits no longer than that for one that died. A store without room for a lease needs
@@ -79,7 +79,7 @@ async fn pass_on_lease<P: Platform>(
     let listing = Listing::of(platform.store()).await?;
     let retention = retention(platform, policy, &listing).await?;
     if retention.as_ref().is_some_and(|retention| retention.is_behind) {
-        clock_faults::note(clock_faults, ClockFault::of_recipient(Kind::RetentionBehind));
+        clock_faults::add_fault(clock_faults, ClockFault::of_recipient(ClockFaultKind::RetentionBehind));
     }
     let has_aged = retention.as_ref().is_some_and(Retention::is_due);
     let is_due = has_aged || policy.is_due(&listing) || pending.needs_tidying(&listing);
@@ -87,7 +87,7 @@ async fn pass_on_lease<P: Platform>(
         return Ok(None);
     }
     let mut report = Pass::new(platform, policy, bound, listing, retention).await?.run(pending).await?;
-    report.clock_faults.iter().for_each(|fault| clock_faults::note(clock_faults, fault.clone()));
+    report.clock_faults.iter().for_each(|fault| clock_faults::add_fault(clock_faults, fault.clone()));
     report.clock_faults.clone_from(clock_faults);
     Ok(Some(report))
 }

@@ -5,12 +5,12 @@ use std::fmt;
 use http::{HeaderName, HeaderValue};
 use subtle::ConstantTimeEq as _;
 
-/// What signs requests. Never shown.
+/// The secrets of a destination, which sign requests. Never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secrets(pub(in crate::forward) Vec<String>);
 
 impl Secrets {
-    /// Whether `candidate` is one of them. Takes the same time for every wrong one of a length.
+    /// Whether `candidate` is one of the secrets. Takes the same time for every wrong candidate of a length.
     pub fn contain(&self, candidate: &str) -> bool {
         let found = self.0.iter().map(|secret| secret.as_bytes().ct_eq(candidate.as_bytes()));
         found.fold(subtle::Choice::from(0), |any, this| any | this).into()
@@ -23,12 +23,12 @@ impl fmt::Debug for Secrets {
     }
 }
 
-/// Headers that go with every request. Their values are never shown.
+/// The headers of every request to a destination. Their values are never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Headers(pub(in crate::forward) Vec<(HeaderName, HeaderValue)>);
 
 impl Headers {
-    /// Whether there is one of that name.
+    /// Whether a header of this name is set.
     pub(in crate::forward) fn contain(&self, name: &HeaderName) -> bool {
         self.0.iter().any(|(known, _)| known == name)
     }

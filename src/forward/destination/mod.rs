@@ -1,79 +1,80 @@
-//! The setting `destinations`: whom events are pushed on to, what of them, and how. JSON, an array of objects.
+//! The setting `destinations`: the systems to which events are forwarded, which events, and in which form. It is a
+//! JSON array of objects.
 //!
-//! All that is wrong with it is told at once, each fault with its place. What is secret in it (`secret`, `headers`, and the path and
-//! query of `url`, which for a chat is all that one needs to write there) is never shown, not even by `Debug`.
+//! All faults are reported at once, each with its place. Secret values (`secret`, `headers`, and the path and query
+//! of `url`, which for a chat are all that a sender needs) are never shown, not even by `Debug`.
 //!
 //! | what | file |
 //! |---|---|
 //! | the types: a destination, its format, its filter | `mod.rs` |
-//! | reading the setting, and its faults | `read.rs` |
-//! | the URL that requests go to, and where a redirect leads | `url.rs` |
+//! | parsing the setting, and its faults | `read.rs` |
+//! | the URL of requests, and the target of a redirect | `url.rs` |
 //! | secrets and headers, whose values are never shown | `hidden.rs` |
-//! | what must not be shown of a destination's answers | `secret_texts.rs` |
+//! | the texts that must be hidden in a destination's answers | `secret_texts.rs` |
 
 mod hidden;
 mod read;
 pub(in crate::forward) mod secret_texts;
 mod url;
 
-use super::template::Template;
+use super::template::RequestTemplate;
 use crate::event::{EventName, Timestamp};
 use crate::identity::{DestinationName, Site};
 use crate::keys::KeyParts;
 use crate::record::Record;
 
 pub use hidden::{Headers, Secrets};
-pub use read::Fault;
+pub use read::DestinationFault;
 pub use url::Url;
 
-/// Where events are forwarded to.
+/// A system to which events are forwarded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination {
-    /// What it is called: on the page, in logs and in keys.
+    /// Its name: on the page, in logs and in keys.
     pub name: DestinationName,
-    /// How, and where to.
-    pub way: Way,
-    /// What signs requests; for [`Way::Pull`], who may ask. The first signs first.
+    /// How it gets events.
+    pub mode: DeliveryMode,
+    /// The secrets that sign requests, in this order. For [`DeliveryMode::Pull`]: the tokens of its client.
     pub secrets: Secrets,
-    /// Which events.
+    /// The events that it gets.
     pub filter: Filter,
-    /// Whether its name may lead to an address that is not public.
+    /// Whether its host name can resolve to an address that is not public.
     pub private: bool,
 }
 
-/// How events get there.
+/// How a destination gets events.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum DeliveryMode {
     /// A request an event.
     Push(Push),
-    /// It asks for what is pending, and acknowledges what it has.
+    /// It requests its pending events, and acknowledges them.
     Pull,
 }
 
 /// A request an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Push {
-    /// Where to.
+    /// The URL of requests.
     pub url: Url,
-    /// What is in it.
-    pub format: Format,
-    /// What goes with every request.
+    /// The content of requests.
+    pub format: DestinationFormat,
+    /// The headers of every request.
     pub headers: Headers,
 }
 
-/// What a request holds of an event.
+/// The content of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum DestinationFormat {
     /// CloudEvents 1.0, structured mode.
     CloudEvents,
-    /// The form that an appliance would send.
+    /// The form as an appliance would send it.
     Form,
-    /// What a template makes of it.
-    Template(Template),
+    /// Rendered by a template.
+    Template(RequestTemplate),
 }
 
-impl Format {
-    /// As the setting has it.
+impl DestinationFormat {
+    /// The format's name in the setting.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::CloudEvents => "cloudevents",
@@ -83,73 +84,75 @@ impl Format {
     }
 }
 
-/// Which events a destination wants.
+/// The events that a destination gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
-    /// Of these names. `None`: all.
+    /// The names of events. `None`: all.
     pub events: Option<Vec<EventName>>,
-    /// Of these sites. `None`: all.
+    /// The sites. `None`: all.
     pub sites: Option<Vec<Site>>,
-    /// Of that time or later. `None`: all.
+    /// The earliest time. `None`: all times.
     pub from: Option<Timestamp>,
-    /// With such an external key.
-    pub external_key: ExternalKey,
+    /// The external key.
+    pub external_key: ExternalKeyFilter,
 }
 
-/// Which external key an event must have.
+/// A condition on the external key of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ExternalKey {
-    /// One or none.
+pub enum ExternalKeyFilter {
+    /// With or without a key.
     Any,
-    /// One.
+    /// With a key.
     Present,
-    /// None.
+    /// Without a key.
     Absent,
-    /// One that begins so.
+    /// With a key that begins like this.
     Prefix(String),
 }
 
 impl Filter {
     /// Every event.
-    pub const ALL: Self = Self { events: None, sites: None, from: None, external_key: ExternalKey::Any };
+    pub const ALL: Self = Self { events: None, sites: None, from: None, external_key: ExternalKeyFilter::Any };
 
-    /// Whether an event may be wanted, as far as its key tells.
+    /// Whether the filter accepts an event, as far as its key shows.
     pub fn wants(&self, key: &KeyParts<'_>) -> bool {
         self.events.as_ref().is_none_or(|events| events.iter().any(|event| key.is_named(event)))
             && self.sites.as_ref().is_none_or(|sites| sites.iter().any(|site| site.as_str() == key.site))
             && self.from.is_none_or(|from| key.time().is_some_and(|time| from <= time))
     }
 
-    /// Whether a record is wanted, as far as its external key tells. One that cannot be read is: who sends it says what is wrong.
+    /// Whether the filter accepts the external key of a record. An unreadable record is accepted: the delivery run
+    /// reports it.
     pub fn wants_record(&self, value: &[u8]) -> bool {
-        if self.external_key == ExternalKey::Any {
+        if self.external_key == ExternalKeyFilter::Any {
             return true;
         }
         Record::from_json(value).map_or(true, |(record, _)| self.wants_with(record.data.external_key.as_deref()))
     }
 
-    /// Whether an event with that external key is wanted.
+    /// Whether the filter accepts an external key.
     pub fn wants_with(&self, external_key: Option<&str>) -> bool {
         match &self.external_key {
-            ExternalKey::Any => true,
-            ExternalKey::Present => external_key.is_some(),
-            ExternalKey::Absent => external_key.is_none(),
-            ExternalKey::Prefix(prefix) => external_key.is_some_and(|key| key.starts_with(prefix)),
+            ExternalKeyFilter::Any => true,
+            ExternalKeyFilter::Present => external_key.is_some(),
+            ExternalKeyFilter::Absent => external_key.is_none(),
+            ExternalKeyFilter::Prefix(prefix) => external_key.is_some_and(|key| key.starts_with(prefix)),
         }
     }
 }
 
 impl Destination {
-    /// One of that name that wants every event and has none sent: what is known of a destination where the setting is not.
+    /// A destination of which only the name is known, because the setting is not: every event is pending for it, and
+    /// nothing is sent.
     pub fn unknown(name: DestinationName) -> Self {
-        Self { name, way: Way::Pull, secrets: Secrets(Vec::new()), filter: Filter::ALL, private: false }
+        Self { name, mode: DeliveryMode::Pull, secrets: Secrets(Vec::new()), filter: Filter::ALL, private: false }
     }
 
-    /// Where to, as far as it may be shown: scheme, host and port.
+    /// The part of its URL that is not secret: scheme, host and port.
     pub fn origin(&self) -> Option<&str> {
-        match &self.way {
-            Way::Push(push) => Some(push.url.origin()),
-            Way::Pull => None,
+        match &self.mode {
+            DeliveryMode::Push(push) => Some(push.url.origin()),
+            DeliveryMode::Pull => None,
         }
     }
 }

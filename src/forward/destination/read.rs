@@ -1,4 +1,4 @@
-//! Reads the setting `destinations`, and reports all its faults at once, each with its place.
+//! Parses the setting `destinations`, and reports all its faults at once, each with its place.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,69 +7,76 @@ use serde_json::{Map, Value};
 
 use super::hidden::{Headers, Secrets};
 use super::url::Url;
-use super::{Destination, ExternalKey, Filter, Format, Push, Way};
+use super::{DeliveryMode, Destination, DestinationFormat, ExternalKeyFilter, Filter, Push};
 use crate::event::{EventName, Timestamp};
-use crate::forward::template::{self, Template};
+use crate::forward::template::{self, RequestTemplate};
 use crate::identity::{DestinationName, Site};
 
 impl Destination {
-    /// Reads the setting. `Err` has every fault.
-    pub fn read_all(text: &str) -> Result<Vec<Self>, Vec<Fault>> {
+    /// Parses the setting. The error has all faults.
+    pub fn read_all(text: &str) -> Result<Vec<Self>, Vec<DestinationFault>> {
         if text.trim().is_empty() {
             return Ok(Vec::new());
         }
         let value: Value = serde_json::from_str(text).map_err(|error| {
-            // Line and column; what stands there may be a secret.
-            vec![Fault { place: String::new(), reason: format!("is no JSON: {}", without_text(&error)) }]
+            // Only line and column: the text there may be a secret.
+            vec![DestinationFault {
+                place: String::new(),
+                reason: format!("is not valid JSON: {}", without_text(&error)),
+            }]
         })?;
         let Value::Array(all) = value else {
-            return Err(vec![Fault { place: String::new(), reason: "is no array of destinations".to_owned() }]);
+            return Err(vec![DestinationFault {
+                place: String::new(),
+                reason: "is not an array of destinations".to_owned(),
+            }]);
         };
         let mut faults = Vec::new();
         let mut read: Vec<Self> = Vec::new();
         for (number, value) in all.iter().enumerate() {
             let place = format!("[{number}]");
             let Value::Object(object) = value else {
-                faults.push(Fault { place, reason: "is no object".to_owned() });
+                faults.push(DestinationFault { place, reason: "is not an object".to_owned() });
                 continue;
             };
             let Some(destination) = (Fields { place: &place, object, faults: &mut faults }).destination() else {
                 continue;
             };
             if read.iter().any(|other| other.name == destination.name) {
-                faults.push(Fault { place: format!("{place}.name"), reason: "is used twice".to_owned() });
+                faults.push(DestinationFault { place: format!("{place}.name"), reason: "is used twice".to_owned() });
             }
             read.push(destination);
         }
         if all.len() > MOST {
-            faults.push(Fault { place: String::new(), reason: format!("has more than {MOST} destinations") });
+            faults
+                .push(DestinationFault { place: String::new(), reason: format!("has more than {MOST} destinations") });
         }
         if faults.is_empty() { Ok(read) } else { Err(faults) }
     }
 }
 
-/// How many destinations there may be: each has a request under way, and keys of its own.
+/// The largest number of destinations: each has a request under way, and keys of its own.
 const MOST: usize = 32;
 
 fn without_text(error: &serde_json::Error) -> String {
     format!("line {}, column {}", error.line(), error.column())
 }
 
-/// What is wrong with the setting, and where.
+/// A fault of the setting, and its place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("destinations{place} {reason}")]
-pub struct Fault {
-    /// Where: `[1].url`, or nothing where it is about the whole.
+pub struct DestinationFault {
+    /// The place, such as `[1].url`. Empty for the setting as a whole.
     pub place: String,
-    /// What. Repeats no secret.
+    /// The fault. Repeats no secret.
     pub reason: String,
 }
 
-/// An object of the setting, and what was found wrong so far.
+/// An object of the setting, and the faults found so far.
 struct Fields<'f> {
     place: &'f str,
     object: &'f Map<String, Value>,
-    faults: &'f mut Vec<Fault>,
+    faults: &'f mut Vec<DestinationFault>,
 }
 
 const FIELDS: [&str; 11] =
@@ -79,38 +86,40 @@ impl Fields<'_> {
     fn destination(&mut self) -> Option<Destination> {
         let unknown: Vec<_> = self.object.keys().filter(|name| !FIELDS.contains(&name.as_str())).cloned().collect();
         for name in unknown {
-            self.fault(&name, format!("is no field; there are {}", FIELDS.join(", ")));
+            self.fault(&name, format!("is not a field; the fields are {}", FIELDS.join(", ")));
         }
         let faults = self.faults.len();
-        let name =
-            self.read("name", |text| DestinationName::parse(text).ok_or("is not 1 to 32 characters of a-z, 0-9 and -"));
+        let name = self.parse_field("name", |text| {
+            DestinationName::parse(text).ok_or("is not 1 to 32 characters of a-z, 0-9 and -")
+        });
         if name.is_none() && self.faults.len() == faults {
             self.fault("name", "is missing");
         }
         let secrets = self.secrets();
-        let way = self.way(&secrets);
+        let mode = self.mode(&secrets);
         let filter = Filter {
-            events: self.list("events", EventName::parse),
-            sites: self
-                .list("sites", |text| Site::parse(text).ok_or("is not 1 to 32 characters of A-Z, a-z, 0-9 and -")),
-            from: self.read("from", time),
-            external_key: self.read("external_key", external_key).unwrap_or(ExternalKey::Any),
+            events: self.parse_list("events", EventName::parse),
+            sites: self.parse_list("sites", |text| {
+                Site::parse(text).ok_or("is not 1 to 32 characters of A-Z, a-z, 0-9 and -")
+            }),
+            from: self.parse_field("from", parse_time),
+            external_key: self.parse_field("external_key", parse_external_key).unwrap_or(ExternalKeyFilter::Any),
         };
         let private = match self.object.get("private") {
             None | Some(Value::Bool(false)) => false,
             Some(Value::Bool(true)) => true,
             Some(_) => {
-                self.fault("private", "is neither true nor false");
+                self.fault("private", "is not true or false");
                 false
             }
         };
-        Some(Destination { name: name?, way: way?, secrets, filter, private })
+        Some(Destination { name: name?, mode: mode?, secrets, filter, private })
     }
 
-    fn way(&mut self, secrets: &Secrets) -> Option<Way> {
-        let format = self.read("format", |text| match text {
+    fn mode(&mut self, secrets: &Secrets) -> Option<DeliveryMode> {
+        let format = self.parse_field("format", |text| match text {
             "cloudevents" | "form" | "template" | "pull" => Ok(text.to_owned()),
-            _ => Err("is none of cloudevents, form, template and pull"),
+            _ => Err("is not one of cloudevents, form, template and pull"),
         });
         let named = self.object.contains_key("format");
         if named && format.is_none() {
@@ -118,32 +127,32 @@ impl Fields<'_> {
         }
         let format = format.unwrap_or_else(|| "cloudevents".to_owned());
         if format != "template" && self.object.contains_key("template") {
-            self.fault("template", "is for the format template alone");
+            self.fault("template", "is only for the format template");
         }
         if format == "pull" {
             for field in ["url", "headers"].into_iter().filter(|field| self.object.contains_key(*field)) {
-                self.fault(field, "is not for the format pull: nothing is sent");
+                self.fault(field, "is not for the format pull, which sends nothing");
             }
             if secrets.0.is_empty() && !self.object.contains_key("secret") {
-                self.fault("secret", "is missing: who pulls must show it");
+                self.fault("secret", "is missing: the client that pulls must show it");
             }
-            return Some(Way::Pull);
+            return Some(DeliveryMode::Pull);
         }
         let url = self.url(format == "template");
         let headers = self.headers();
         let format = match format.as_str() {
-            "form" => Format::Form,
-            "template" => Format::Template(self.template()?),
-            _ => Format::CloudEvents,
+            "form" => DestinationFormat::Form,
+            "template" => DestinationFormat::Template(self.template()?),
+            _ => DestinationFormat::CloudEvents,
         };
-        Some(Way::Push(Push { url: url?, format, headers }))
+        Some(DeliveryMode::Push(Push { url: url?, format, headers }))
     }
 
     fn url(&mut self, templated: bool) -> Option<Url> {
         if !self.object.contains_key("url") {
             self.fault("url", "is missing");
         }
-        self.read("url", |text| Url::parse(text, templated))
+        self.parse_field("url", |text| Url::parse(text, templated))
     }
 
     fn headers(&mut self) -> Headers {
@@ -152,34 +161,34 @@ impl Fields<'_> {
             None => {}
             Some(Value::Object(object)) => {
                 for (name, value) in object {
-                    match read_header(name, value) {
+                    match parse_header(name, value) {
                         Ok((known, _)) if headers.iter().any(|(other, _)| *other == known) => {
-                            self.fault(&format!("headers.{name}"), "is there twice, in another spelling");
+                            self.fault(&format!("headers.{name}"), "is given twice, in different spellings");
                         }
                         Ok(header) => headers.push(header),
                         Err(reason) => self.fault(&format!("headers.{name}"), reason),
                     }
                 }
             }
-            Some(_) => self.fault("headers", "is no object of names and values"),
+            Some(_) => self.fault("headers", "is not an object of names and values"),
         }
         Headers(headers)
     }
 
-    fn template(&mut self) -> Option<Template> {
+    fn template(&mut self) -> Option<RequestTemplate> {
         let read = match self.object.get("template") {
-            None => Err(format!("is missing; the ready ones are {}", template::names())),
-            Some(Value::String(name)) => Template::ready(name)
-                .ok_or_else(|| format!("is none of the ready ones, which are {}", template::names())),
+            None => Err(format!("is missing; the ready templates are {}", template::names())),
+            Some(Value::String(name)) => RequestTemplate::ready(name)
+                .ok_or_else(|| format!("is not a ready template; the ready templates are {}", template::names())),
             Some(Value::Object(object)) => return self.own_template(&object.clone()),
-            Some(_) => Err("is neither the name of a ready one nor an object".to_owned()),
+            Some(_) => Err("is not the name of a ready template or an object".to_owned()),
         };
         read.map_err(|reason| self.fault("template", reason)).ok()
     }
 
-    fn own_template(&mut self, object: &Map<String, Value>) -> Option<Template> {
+    fn own_template(&mut self, object: &Map<String, Value>) -> Option<RequestTemplate> {
         for name in object.keys().filter(|name| !["method", "content_type", "body"].contains(&name.as_str())) {
-            self.fault(&format!("template.{name}"), "is no field; there are method, content_type, body");
+            self.fault(&format!("template.{name}"), "is not a field; the fields are method, content_type and body");
         }
         let text = |name: &str| object.get(name).and_then(Value::as_str);
         let method = match text("method").unwrap_or("POST") {
@@ -187,19 +196,20 @@ impl Fields<'_> {
             "PUT" => Some(Method::PUT),
             "PATCH" => Some(Method::PATCH),
             _ => {
-                self.fault("template.method", "is none of POST, PUT and PATCH");
+                self.fault("template.method", "is not one of POST, PUT and PATCH");
                 None
             }
         };
         let content_type = HeaderValue::from_str(text("content_type").unwrap_or("application/json"));
         if content_type.is_err() {
-            self.fault("template.content_type", "is no content type");
+            self.fault("template.content_type", "is not a valid content type");
         }
         let Some(body) = text("body") else {
-            self.fault("template.body", "is missing, or no text");
+            self.fault("template.body", "is missing or not a string");
             return None;
         };
-        let template = Template { method: method?, content_type: content_type.ok()?, body: body.to_owned().into() };
+        let template =
+            RequestTemplate { method: method?, content_type: content_type.ok()?, body: body.to_owned().into() };
         match template.check() {
             Ok(()) => Some(template),
             Err(reason) => {
@@ -221,24 +231,24 @@ impl Fields<'_> {
                 Some(text) => secrets.push(text.to_owned()),
                 None => self.fault(
                     &format!("secret[{number}]"),
-                    "is not whsec_ and 24 to 64 bytes in base64; `openssl rand -base64 32` makes such",
+                    "is not whsec_ and 24 to 64 bytes in base64; make one with `openssl rand -base64 32`",
                 ),
             }
         }
         Secrets(secrets)
     }
 
-    fn list<T>(&mut self, name: &str, read: impl Fn(&str) -> Result<T, &'static str>) -> Option<Vec<T>> {
+    fn parse_list<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, &'static str>) -> Option<Vec<T>> {
         let all = match self.object.get(name)? {
             Value::Array(all) if !all.is_empty() => all,
             _ => {
-                self.fault(name, "is no list, or an empty one");
+                self.fault(name, "is not a list, or is empty");
                 return None;
             }
         };
         let mut list = Vec::new();
         for (number, value) in all.iter().enumerate() {
-            match value.as_str().ok_or("is no text").and_then(&read) {
+            match value.as_str().ok_or("is not a string").and_then(&parse) {
                 Ok(one) => list.push(one),
                 Err(reason) => self.fault(&format!("{name}[{number}]"), reason),
             }
@@ -246,8 +256,8 @@ impl Fields<'_> {
         Some(list)
     }
 
-    fn read<T>(&mut self, name: &str, read: impl Fn(&str) -> Result<T, &'static str>) -> Option<T> {
-        match self.object.get(name)?.as_str().ok_or("is no text").and_then(read) {
+    fn parse_field<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, &'static str>) -> Option<T> {
+        match self.object.get(name)?.as_str().ok_or("is not a string").and_then(parse) {
             Ok(value) => Some(value),
             Err(reason) => {
                 self.fault(name, reason);
@@ -257,7 +267,7 @@ impl Fields<'_> {
     }
 
     fn fault(&mut self, field: &str, reason: impl Into<String>) {
-        self.faults.push(Fault { place: format!("{}.{field}", self.place), reason: reason.into() });
+        self.faults.push(DestinationFault { place: format!("{}.{field}", self.place), reason: reason.into() });
     }
 }
 
@@ -266,28 +276,28 @@ fn is_secret(text: &str) -> bool {
     bytes.is_some_and(|bytes| (24..=64).contains(&bytes.len()))
 }
 
-fn external_key(text: &str) -> Result<ExternalKey, &'static str> {
+fn parse_external_key(text: &str) -> Result<ExternalKeyFilter, &'static str> {
     Ok(match text {
-        "any" => ExternalKey::Any,
-        "present" => ExternalKey::Present,
-        "absent" => ExternalKey::Absent,
-        "" => return Err("is empty; there are any, present, absent, and what a key begins with"),
-        prefix => ExternalKey::Prefix(prefix.to_owned()),
+        "any" => ExternalKeyFilter::Any,
+        "present" => ExternalKeyFilter::Present,
+        "absent" => ExternalKeyFilter::Absent,
+        "" => return Err("is empty; use any, present, absent, or the beginning of a key"),
+        prefix => ExternalKeyFilter::Prefix(prefix.to_owned()),
     })
 }
 
-fn time(text: &str) -> Result<Timestamp, &'static str> {
-    const RULE: &str = "is no time such as 2026-01-31T12:00:00Z";
+fn parse_time(text: &str) -> Result<Timestamp, &'static str> {
+    const RULE: &str = "is not a time such as 2026-01-31T12:00:00Z";
     let time = chrono::DateTime::parse_from_rfc3339(text).map_err(|_| RULE)?;
     u64::try_from(time.timestamp()).ok().and_then(Timestamp::from_seconds).ok_or(RULE)
 }
 
-/// What a request says of itself is not for a setting to say.
+/// Headers that the request sets by itself.
 const OWN_HEADERS: [HeaderName; 5] =
     [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::TE, header::TRAILER, header::EXPECT];
 
-/// What hosts of `wasi:http` take from no component: `DEFAULT_FORBIDDEN_HEADERS` of wasmtime-wasi-http 48 (`src/lib.rs`), which Spin and
-/// our host use as it is. A request with one of them can never be sent.
+/// Headers that hosts of `wasi:http` accept from no component: `DEFAULT_FORBIDDEN_HEADERS` of wasmtime-wasi-http 48
+/// (`src/lib.rs`), which Spin and our host use unchanged. A request with one of them can never be sent.
 const FORBIDDEN_HEADERS: [HeaderName; 9] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -300,14 +310,14 @@ const FORBIDDEN_HEADERS: [HeaderName; 9] = [
     HeaderName::from_static("http2-settings"),
 ];
 
-fn read_header(name: &str, value: &Value) -> Result<(HeaderName, HeaderValue), &'static str> {
-    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "is no header's name")?;
+fn parse_header(name: &str, value: &Value) -> Result<(HeaderName, HeaderValue), &'static str> {
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "is not a valid header name")?;
     if OWN_HEADERS.contains(&name) || FORBIDDEN_HEADERS.contains(&name) || name.as_str().starts_with("webhook-") {
         return Err("is set by the request itself or by the platform that sends it; remove it");
     }
-    // Spaces around a value are not a part of it (RFC 9110, 5.5).
+    // White space around a value is not part of it (RFC 9110, 5.5).
     let value = value.as_str().and_then(|value| HeaderValue::from_str(value.trim_matches([' ', '\t'])).ok());
-    let mut value = value.ok_or("has no value that a header can have")?;
+    let mut value = value.ok_or("is not a valid header value")?;
     value.set_sensitive(true);
     Ok((name, value))
 }

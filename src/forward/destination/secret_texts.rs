@@ -1,4 +1,4 @@
-//! What must not be shown of a destination's answers: a receiver may repeat what it was sent.
+//! The texts that must be hidden in a destination's answers: a receiver may repeat what it was sent.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,15 +8,14 @@ use percent_encoding::percent_decode_str;
 use super::Push;
 use super::hidden::Secrets;
 
-/// What is shorter is no secret: it would be taken out of the middle of words.
+/// A shorter text is not hidden: it would be cut out of ordinary words.
 pub(in crate::forward) const SHORTEST_SECRET: usize = 5;
 
-/// So long is a part of a path or of a header that is more likely a token than a word.
+/// A part of a path or of a header that is at least this long is more likely a token than a word.
 const SHORTEST_TOKEN: usize = 16;
 
 impl Push {
-    /// All that must not be shown of what a destination is sent, the longest first. A destination may repeat it in its answer, whole
-    /// or in parts.
+    /// All secret texts of a destination's requests, the longest first. A receiver may repeat them whole or in parts.
     pub(in crate::forward) fn secret_texts(&self, secrets: &Secrets) -> Vec<String> {
         let mut texts = Vec::new();
         for secret in &secrets.0 {
@@ -37,7 +36,7 @@ impl Push {
         texts
     }
 
-    /// Of a path with placeholders what stands between them.
+    /// The secret texts of the URL. Of a path with placeholders, the texts between them.
     fn url_texts(&self, texts: &mut Vec<String>) {
         let mut in_query = false;
         for literal in self.url.path.split("{{").map(|part| part.split_once("}}").map_or(part, |(_, literal)| literal))
@@ -60,7 +59,7 @@ impl Push {
     }
 }
 
-/// The credentials without their scheme, and those of `Basic` as they were typed.
+/// Credentials without their scheme; those of `Basic` also decoded.
 fn authorization(value: &str, texts: &mut Vec<String>) {
     let Some((_, credentials)) = value.split_once(' ') else { return };
     texts.push(credentials.to_owned());

@@ -1,4 +1,4 @@
-//! The URL that requests go to.
+//! The URL of a destination.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -7,29 +7,29 @@ use http::uri::PathAndQuery;
 
 use crate::forward::template;
 
-/// Where requests go. Its path and query are never shown: they may be all that one needs to write there.
+/// The URL of requests. Its path and query are never shown: for some receivers they are all that a sender needs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Url {
     origin: String,
-    /// For a template, one of its own.
+    /// Path and query. With the format `template` they can have placeholders.
     pub(in crate::forward) path: String,
 }
 
-/// The longest URL: RFC 9110, 4.1 asks for no more of a server.
+/// The longest URL. RFC 9110, 4.1 requires no more of a server.
 const LONGEST: usize = 8_000;
 
 impl Url {
-    /// Reads `https://host[:port]/path?query`, or `http://` and a loopback address. `templated`: the path and the query may have
-    /// placeholders.
+    /// Parses `https://host[:port]/path?query`, or `http://` with a loopback address. `templated`: path and query can
+    /// have placeholders.
     pub fn parse(text: &str, templated: bool) -> Result<Self, &'static str> {
-        const RULE: &str = "is neither an https URL nor an http one of a loopback address";
+        const RULE: &str = "is not an https URL or an http URL of a loopback address";
         if text.len() > LONGEST {
             return Err("is longer than 8,000 bytes");
         }
         let (scheme, rest) = text.split_once("://").ok_or(RULE)?;
         let (authority, path) = split_authority(rest);
         if authority.contains('@') {
-            return Err("has a user or a password in it; use headers instead");
+            return Err("has a user or a password; use headers instead");
         }
         let scheme = scheme.to_ascii_lowercase();
         let host = checked_host(authority)?;
@@ -41,26 +41,26 @@ impl Url {
         }
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
         if templated && path.contains("{{") {
-            template::check_path(&path).map_err(|_| "has a placeholder that is none")?;
+            template::check_path(&path).map_err(|_| "has a placeholder that is not valid")?;
         } else {
-            path.parse::<PathAndQuery>().map_err(|_| "has a path or a query that is none")?;
+            path.parse::<PathAndQuery>().map_err(|_| "has a path or a query that is not valid")?;
         }
         Ok(Self { origin: format!("{scheme}://{}", authority.to_ascii_lowercase()), path })
     }
 
-    /// Scheme, host and port, as it is written.
+    /// Scheme, host and port, in lower case.
     pub fn origin(&self) -> &str {
         &self.origin
     }
 
-    /// The origin that a reference such as a `Location` leads to (RFC 3986, 4.2), if that is one of HTTP.
+    /// The origin of the target of a reference such as a `Location` (RFC 3986, 4.2), if it is an HTTP URL.
     pub(in crate::forward) fn origin_of_reference(&self, reference: &str) -> Option<String> {
         let own_scheme = self.origin.split_once("://")?.0;
         let (scheme, authority) = match (reference.strip_prefix("//"), reference.split_once("://")) {
             (Some(rest), _) => (own_scheme.to_owned(), rest),
             (None, Some((scheme, rest))) if is_scheme(scheme) => (scheme.to_ascii_lowercase(), rest),
             _ => {
-                // A colon before the first slash ends a scheme.
+                // A colon before the first slash would end a scheme.
                 let first = reference.split(['/', '?', '#']).next().unwrap_or_default();
                 return (!first.contains(':')).then(|| self.origin.clone());
             }
@@ -78,8 +78,8 @@ impl Url {
         is_host.then(|| if same(&named) == same(&self.origin) { self.origin.clone() } else { named })
     }
 
-    /// How much of a request's path and query is this URL's, in bytes: `usize::MAX` for all of it, or what a template has before its
-    /// first placeholder. `None` if they differ before that.
+    /// How many bytes of a request's path and query match this URL: `usize::MAX` for all, or the text before a
+    /// template's first placeholder. `None` if they do not match.
     pub fn matched(&self, path: &str) -> Option<usize> {
         match self.path.split_once("{{") {
             Some((prefix, _)) => path.starts_with(prefix).then_some(prefix.len()),
@@ -99,13 +99,13 @@ fn is_scheme(text: &str) -> bool {
         && text.chars().all(|char| char.is_ascii_alphanumeric() || "+-.".contains(char))
 }
 
-/// The authority, and what follows it.
+/// The authority, and the rest.
 fn split_authority(rest: &str) -> (&str, &str) {
     rest.split_at_checked(rest.find(['/', '?', '#']).unwrap_or(rest.len())).unwrap_or((rest, ""))
 }
 
-/// The host of `host[:port]`, brackets and all, once both are known to be valid. A client may read a port that is none as none at all, and
-/// send to the default one.
+/// The host of `host[:port]`, with its brackets, if both are valid. A client may ignore an invalid port and connect
+/// to the default one.
 fn checked_host(authority: &str) -> Result<&str, &'static str> {
     let end = match authority.rfind(']') {
         Some(bracket) => bracket.saturating_add(1),
@@ -130,8 +130,8 @@ fn is_address(host: &str) -> bool {
     }
 }
 
-/// Whether it is a name of DNS, also with the dot at its end that some resolvers want. What ends in a number is an address to those who
-/// resolve it (`2130706433` and `0x7f.1` are 127.0.0.1), so it is no name.
+/// Whether it is a DNS name, possibly with a final dot, which some resolvers require. A name that ends in a number is
+/// an address to some resolvers (`2130706433` and `0x7f.1` are 127.0.0.1), so it is refused.
 fn is_name(host: &str) -> bool {
     let name = host.strip_suffix('.').unwrap_or(host);
     let last = name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
@@ -144,7 +144,7 @@ fn is_name(host: &str) -> bool {
     name.len() <= 253 && name.split('.').all(is_label) && !is_number
 }
 
-/// Whether a host is this machine's own, by its address alone or by the name that always means it.
+/// Whether a host is a loopback address, or the name that always means one.
 fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())

@@ -1,18 +1,17 @@
 //! The beginning of an answer's body as one line of text: for the log, the API and the page.
 //!
-//! It is shown as it is, be it JSON or HTML. A destination may repeat what it was sent, so what is secret is taken out first.
+//! It is shown unparsed, be it JSON or HTML. A destination may repeat what it was sent, so secrets are removed first.
 
 use crate::forward::destination::secret_texts::SHORTEST_SECRET;
 use crate::forward::destination::{Push, Secrets};
 
-/// How many characters are shown.
 const MOST: usize = 200;
 
-/// Stands for what is secret.
+/// Replaces a secret.
 const HIDDEN: &str = "…";
 
-/// The first 200 characters of a text without what is secret. None where nothing is left.
-pub fn of(body: &[u8], push: &Push, secrets: &Secrets) -> Option<String> {
+/// The first 200 characters of a text, without secrets. `None` if nothing remains.
+pub fn without_secrets(body: &[u8], push: &Push, secrets: &Secrets) -> Option<String> {
     let mut text = one_line(&String::from_utf8_lossy(body));
     if text.is_empty() {
         return None;
@@ -23,7 +22,7 @@ pub fn of(body: &[u8], push: &Push, secrets: &Secrets) -> Option<String> {
     Some(text.chars().take(MOST).collect())
 }
 
-/// One space for each run of white space, line breaks and characters that are not seen.
+/// Replaces each run of white space, line breaks and invisible characters by one space.
 fn one_line(text: &str) -> String {
     let words = text.split(is_invisible).filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join(" ")
@@ -32,11 +31,11 @@ fn one_line(text: &str) -> String {
 fn is_invisible(char: char) -> bool {
     char.is_control()
         || char.is_whitespace()
-        // What changes the direction of text, and joins or marks it.
+        // Characters that change the direction of text, join it or mark it.
         || matches!(char, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// Takes out a secret wherever it is, also as JSON has it whose slashes are escaped.
+/// Removes a secret everywhere, also with JSON's escaped slashes.
 fn hide(text: &mut String, secret: &str) {
     hide_spelling(text, secret);
     let escaped = secret.replace('/', "\\/");
@@ -45,7 +44,7 @@ fn hide(text: &mut String, secret: &str) {
     }
 }
 
-/// Also where the text breaks off within it.
+/// Also removes a beginning of the secret at the end of the text, where the text was cut.
 fn hide_spelling(text: &mut String, secret: &str) {
     if text.contains(secret) {
         *text = text.replace(secret, HIDDEN);

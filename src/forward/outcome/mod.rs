@@ -1,12 +1,12 @@
-//! What became of a request, and when the next one goes.
+//! The outcome of a request, and the wait before the next attempt.
 //!
-//! The status line decides. Of a body a little is read for its words alone: it may never end.
+//! The status line decides. Only a little of the body is read, for the error message: a body may never end.
 //!
 //! | file | what lives there |
 //! |---|---|
-//! | `mod.rs` | what each answer means, and the waits between attempts |
-//! | `advice.rs` | what an administrator has to change where the destination is set up wrongly |
-//! | `excerpt.rs` | the beginning of a body as one line of text, without what is secret |
+//! | `mod.rs` | the meaning of each answer, and the waits between attempts |
+//! | `advice.rs` | advice where the destination is set up wrongly |
+//! | `excerpt.rs` | the beginning of a body as one line of text, without secrets |
 //! | `retry_after.rs` | reading `Retry-After` |
 
 mod advice;
@@ -21,67 +21,66 @@ use http::{Response, StatusCode};
 use super::destination::{Push, Secrets};
 use crate::http_client::{BodyLimit, HttpClient, NotSent, read_at_most};
 
-/// What a destination said to a request, or that it said nothing.
-pub type Answer<C> = Result<Response<<C as HttpClient>::Body>, NotSent>;
+/// The answer of a destination, or why there is none.
+pub type DestinationAnswer<C> = Result<Response<<C as HttpClient>::Body>, NotSent>;
 
-/// What became of a request to a destination.
+/// The outcome of a request to a destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// 2xx: it has the event.
+pub enum DeliveryOutcome {
+    /// 2xx: the destination accepted the event.
     Delivered {
-        /// What the answer's body says, if it has one.
+        /// The beginning of the answer's body, if it has one.
         answer: Option<String>,
     },
-    /// It does not want this event: the next one goes.
+    /// The destination rejects this event; the next one is sent.
     Refused(String),
-    /// 410: it wants no event any more.
+    /// 410: the destination accepts no more events.
     Gone,
-    /// It may want it later: nothing overtakes.
-    Failed(Failure),
+    /// The destination may accept the event later; no later event is sent before it.
+    Failed(DeliveryFailure),
 }
 
-/// Why a destination fails.
+/// The failure of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// What it answered, what to change if that is known, and the beginning of the answer's body. Holds no secret.
+pub struct DeliveryFailure {
+    /// The status of the answer, the advice if there is any, and the beginning of its body. Contains no secret.
     pub reason: String,
-    /// How long it asks to be left alone.
+    /// The wait that the destination asks for.
     pub retry_after: Option<Duration>,
-    /// Whether this is an answer that may be about the event: not 408, 425 or 429, which are about the time.
+    /// Whether there was an answer that can be about the event. 408, 425 and 429 are about the time, not the event.
     pub is_answer: bool,
 }
 
-impl Failure {
-    /// Whether another event may be taken where this one was not.
+impl DeliveryFailure {
+    /// Whether the destination might accept another event.
     pub fn may_be_of_the_event(&self) -> bool {
         self.is_answer && self.retry_after.is_none()
     }
 }
 
-/// How long a request may take, up to the head of its answer.
+/// The timeout of a request, up to the head of its answer.
 pub const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How much of an answer's body is read.
 const BODY: BodyLimit = BodyLimit { bytes: 4 * 1024, time: Duration::from_secs(1) };
 
-/// How long to wait after the first failure, the second …; after those, the last again and again.
+/// The waits in seconds after the first failure, the second and so on; the last one repeats.
 const WAITS: [u64; 6] = [5, 30, 120, 600, 1_800, 3_600];
 
-/// The longest that `Retry-After` is obeyed.
+/// The longest wait by `Retry-After`.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long to wait after so many failures, the first being 1.
+/// The wait after this many failures, counted from 1.
 pub fn wait(failures: u32, retry_after: Option<Duration>) -> Duration {
     let index = usize::try_from(failures.saturating_sub(1)).unwrap_or(usize::MAX).min(WAITS.len() - 1);
     let asked = retry_after.map(|asked| asked.clamp(Duration::from_secs(1), LONGEST_WAIT));
     asked.unwrap_or(Duration::from_secs(WAITS.get(index).copied().unwrap_or(3_600)))
 }
 
-impl Outcome {
-    /// What an answer of a destination means, or that there was none. Takes as long as a second where the body does not end.
-    pub async fn of<C: HttpClient>(
+impl DeliveryOutcome {
+    /// The outcome of an answer, or of a missing answer. Takes up to a second if the body does not end.
+    pub async fn from_answer<C: HttpClient>(
         client: &C,
-        answer: Answer<C>,
+        answer: DestinationAnswer<C>,
         push: &Push,
         secrets: &Secrets,
         now: DateTime<Utc>,
@@ -89,13 +88,13 @@ impl Outcome {
         let (head, body) = match answer {
             Ok(response) => response.into_parts(),
             Err(NotSent(reason)) => {
-                // A platform's own words may name the URL.
-                let reason = excerpt::of(reason.as_bytes(), push, secrets).unwrap_or_default();
-                return Self::Failed(Failure { reason, retry_after: None, is_answer: false });
+                // The platform's message may contain the URL.
+                let reason = excerpt::without_secrets(reason.as_bytes(), push, secrets).unwrap_or_default();
+                return Self::Failed(DeliveryFailure { reason, retry_after: None, is_answer: false });
             }
         };
         let words = if may_be_shown(head.status) {
-            excerpt::of(&read_at_most(client, body, BODY).await, push, secrets)
+            excerpt::without_secrets(&read_at_most(client, body, BODY).await, push, secrets)
         } else {
             None
         };
@@ -103,7 +102,7 @@ impl Outcome {
             Some(name) => format!("{} {name}", head.status.as_u16()),
             None => head.status.as_u16().to_string(),
         };
-        let advice = advice::of(&head, push, secrets).map(|advice| format!("; {advice}")).unwrap_or_default();
+        let advice = advice::for_answer(&head, push, secrets).map(|advice| format!("; {advice}")).unwrap_or_default();
         let said = words.as_ref().map(|words| format!(": {words}")).unwrap_or_default();
         let reason = format!("it answered {status}{advice}{said}");
         match meaning(head.status) {
@@ -112,13 +111,12 @@ impl Outcome {
             Meaning::Refused => Self::Refused(reason),
             Meaning::Failing { is_answer } => {
                 let retry_after = retry_after::longest(&head.headers, now);
-                Self::Failed(Failure { reason, retry_after, is_answer })
+                Self::Failed(DeliveryFailure { reason, retry_after, is_answer })
             }
         }
     }
 }
 
-/// What a status line means.
 enum Meaning {
     Delivered,
     Gone,
@@ -133,18 +131,18 @@ fn meaning(status: StatusCode) -> Meaning {
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
             Meaning::Failing { is_answer: false }
         }
-        // The destination is set up wrongly, not the event.
+        // The destination is set up wrongly; the event is not at fault.
         StatusCode::UNAUTHORIZED
         | StatusCode::FORBIDDEN
         | StatusCode::METHOD_NOT_ALLOWED
         | StatusCode::PROXY_AUTHENTICATION_REQUIRED => Meaning::Failing { is_answer: true },
         status if status.is_client_error() => Meaning::Refused,
-        // 3xx, 5xx, and what is no final status at all.
+        // 3xx, 5xx, and statuses that are not final.
         _ => Meaning::Failing { is_answer: true },
     }
 }
 
-/// Whether a body's words are shown. That of a redirect repeats the whole of `Location`, which may be all that one needs to write there.
+/// Whether the body can be shown. That of a redirect repeats the whole `Location`, whose path may be secret.
 fn may_be_shown(status: StatusCode) -> bool {
     !status.is_redirection()
 }

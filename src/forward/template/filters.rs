@@ -1,16 +1,16 @@
-//! The filters and tests that templates have: minijinja's for words and short lists, and ours for text that somebody else chose.
+//! The filters and tests of templates: minijinja's for words and short lists, and ours for text from events.
 //!
-//! | ours | what it does |
+//! | our filter | what it does |
 //! |---|---|
 //! | `one_line` | control characters, line breaks and bidirectional controls become a space; runs of spaces become one |
-//! | `truncate(n)` | at most `n` characters; what is longer ends with `…`, which counts |
-//! | `markdown` | escapes what Markdown reads, for Teams' adaptive cards and the like |
-//! | `code` | an inline code span, for Slack and Google Chat: their markup has no escape character |
-//! | `chat` | escapes `&`, `<` and `>`, by which Slack's links and mentions begin |
-//! | `text` | makes of JSON (`tojson`) a text that is escaped like any other |
+//! | `truncate(n)` | at most `n` characters; a longer text ends with `…`, which counts |
+//! | `markdown` | escapes Markdown, for Teams' adaptive cards |
+//! | `code` | an inline code span, for Slack and Google Chat: their markup cannot be escaped |
+//! | `chat` | escapes `&`, `<` and `>`, with which Slack's links and mentions begin |
+//! | `text` | turns JSON (`tojson`) into text, which is then escaped like any other |
 //!
-//! They go in this order, `one_line|truncate(n)|code|chat`: an escape that is cut in two escapes nothing. Of a value that is not there
-//! each makes an empty text.
+//! Apply them in this order: `one_line|truncate(n)|code|chat`. An escape that is cut in two escapes nothing. Each of
+//! them turns a missing value into an empty text.
 
 use std::borrow::Cow;
 use std::iter::once;
@@ -18,7 +18,7 @@ use std::iter::once;
 use minijinja::value::Value;
 use minijinja::{Environment, filters, tests};
 
-/// Adds all filters and tests. What is not named here is no part of the component: each costs it its code.
+/// Adds all filters and tests. Others are left out because each adds code to the component.
 pub(super) fn add_to(environment: &mut Environment<'_>) {
     environment.add_filter("chat", |value: &Value| chat(&text_of(value)));
     environment.add_filter("code", |value: &Value| code(&text_of(value)));
@@ -55,7 +55,7 @@ pub(super) fn add_to(environment: &mut Environment<'_>) {
     environment.add_test("undefined", tests::is_undefined);
 }
 
-/// An event has what it has: a filter on what is not there is no fault of the template.
+/// The text of a value. Events lack many values, so a missing value is empty text and not an error.
 fn text_of(value: &Value) -> Cow<'_, str> {
     match value.as_str() {
         Some(text) => text.into(),
@@ -75,7 +75,8 @@ fn one_line(text: &str) -> String {
     line
 }
 
-/// Whether a character begins another line, moves the cursor or turns the direction of what follows, which may be text of ours.
+/// Whether a character begins a line, moves the cursor or changes the direction of the text that follows, which may
+/// be ours.
 fn breaks_a_line(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -87,10 +88,11 @@ fn truncate(text: &str, most: usize) -> String {
     }
 }
 
-/// Escapes with a backslash what CommonMark and GitHub's extensions read: links, emphasis, code, HTML, entities and addresses anywhere;
-/// headings and lists where a line begins; and what makes a link of a bare URL.
+/// Escapes with a backslash what CommonMark and GitHub's extensions interpret: links, emphasis, code, HTML, entities
+/// and addresses anywhere; headings and lists at the beginning of a line; and bare URLs, which become links.
 ///
-/// Parentheses too, though CommonMark does not need it: the reader of adaptive cards for phones ignores a backslash before `[`.
+/// Escapes parentheses too, which CommonMark does not require: the renderer of adaptive cards for phones ignores a
+/// backslash before `[`.
 fn markdown(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 16);
     let mut line_start = LineStart::Nothing;
@@ -117,7 +119,8 @@ fn markdown(text: &str) -> String {
     escaped
 }
 
-/// What has been read of a line: `-` begins a list only before everything else, and `.` only behind digits that do.
+/// The beginning of a line so far: `-` begins a list only as the first character, and `.` only after digits at the
+/// beginning.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum LineStart {
     Nothing,
@@ -129,12 +132,12 @@ fn ends_with_www(text: &str) -> bool {
     text.get(text.len().saturating_sub(3)..).is_some_and(|end| end.eq_ignore_ascii_case("www"))
 }
 
-/// In a code span nothing is read but its end. An empty text stays empty: two backquotes would be no span.
+/// In a code span only its end has a meaning. An empty text stays empty: two backquotes are not a code span.
 fn code(text: &str) -> String {
     if text.is_empty() { String::new() } else { ["`", &text.replace('`', "'"), "`"].concat() }
 }
 
-/// A customer named `<!channel>` calls nobody (Slack, "Escaping text").
+/// A customer named `<!channel>` must mention nobody (Slack, "Escaping text").
 fn chat(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -1,16 +1,17 @@
-//! Templates: an event and its session become the body, and the path, of a request.
+//! Templates turn an event and its session into the body and the path of a request.
 //!
-//! A template sees `event` (the record: `id`, `source`, `type`, `subject`, `time`, `data` …), `title` (what the guide calls the event),
-//! `site` and `session` (its timeline: `state`, `start`, `end`, `duration_seconds`, `owners`, `participants`, `external_keys`, `surveys`).
-//! What a placeholder gives is escaped for what it stands in: as JSON, with its quotes, where the content type is JSON's; percent-
-//! encoded in a form and in a URL's path and query. In any other text it stands as it is.
+//! A template has `event` (the record: `id`, `source`, `type`, `subject`, `time`, `data` …), `title` (the guide's
+//! name of the event), `site` and `session` (its timeline: `state`, `start`, `end`, `duration_seconds`, `owners`,
+//! `participants`, `external_keys`, `surveys`). The value of a placeholder is escaped for its context: as JSON, with
+//! quotes, if the content type is JSON; percent-encoded in a form and in the path and query of a URL. In any other
+//! text it is not escaped.
 //!
 //! | what | file |
 //! |---|---|
-//! | what a template is, what it sees, rendering it | this file |
-//! | its filters: minijinja's, and ours for text that somebody else chose | `filters.rs` |
+//! | templates, their context, rendering | this file |
+//! | the filters: minijinja's, and ours for text from events | `filters.rs` |
 //! | the ready templates | `../templates/` |
-//! | invented events, rendered before anything is sent | `../trial.rs` |
+//! | a trial on invented events, before anything is sent | `../trial.rs` |
 
 mod filters;
 
@@ -25,27 +26,27 @@ use serde::Serialize;
 use crate::record::Record;
 use crate::session::Timeline;
 
-/// What makes a request's body.
+/// A template for requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Template {
-    /// How it is sent.
+pub struct RequestTemplate {
+    /// The method of the request.
     pub method: Method,
-    /// What it is.
+    /// The type of the body.
     pub content_type: HeaderValue,
-    /// In minijinja's language.
+    /// The body, in minijinja's language.
     pub body: Cow<'static, str>,
 }
 
-/// What a template sees.
+/// The values that a template can use.
 #[derive(Serialize)]
-pub(super) struct Seen<'s> {
+pub(super) struct TemplateContext<'s> {
     pub(super) event: &'s Record,
     pub(super) title: &'s str,
     pub(super) site: &'s str,
     pub(super) session: Option<&'s Timeline>,
 }
 
-/// The ready ones: JSON, sent by POST.
+/// The ready templates: JSON, sent by POST.
 const READY: [(&str, &str); 5] = [
     ("google-chat", include_str!("../templates/google-chat.json")),
     ("jira", include_str!("../templates/jira.json")),
@@ -59,12 +60,12 @@ pub fn names() -> String {
     READY.map(|(name, _)| name).join(", ")
 }
 
-/// Why a template makes no body of an event. Repeats nothing of the event.
+/// Why a template could not be rendered. Repeats nothing of the event.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RenderError {
     #[error("{0}")]
     Failed(String),
-    #[error("makes no valid JSON: {0}")]
+    #[error("does not make valid JSON: {0}")]
     NotJson(serde_json::Error),
 }
 
@@ -74,23 +75,23 @@ impl From<RenderError> for String {
     }
 }
 
-impl Template {
-    /// The ready one of that name.
+impl RequestTemplate {
+    /// The ready template of this name.
     pub fn ready(name: &str) -> Option<Self> {
         let (_, body) = READY.iter().find(|(known, _)| *known == name)?;
         let content_type = HeaderValue::from_static("application/json");
         Some(Self { method: Method::POST, content_type, body: Cow::Borrowed(body) })
     }
 
-    /// Says what is wrong with it, if anything is.
+    /// Checks the syntax of the body.
     pub fn check(&self) -> Result<(), String> {
-        environment(self.escape()).template_from_str(&self.body).map(drop).map_err(|error| told(&error))
+        environment(self.escape()).template_from_str(&self.body).map(drop).map_err(|error| describe(&error))
     }
 
-    pub(super) fn render(&self, seen: &Seen<'_>) -> Result<Vec<u8>, RenderError> {
+    pub(super) fn render(&self, seen: &TemplateContext<'_>) -> Result<Vec<u8>, RenderError> {
         let rendered = environment(self.escape())
             .render_str(&self.body, Serde(seen))
-            .map_err(|error| RenderError::Failed(told(&error)))?;
+            .map_err(|error| RenderError::Failed(describe(&error)))?;
         if matches!(self.escape(), AutoEscape::Json) {
             serde_json::from_str::<serde::de::IgnoredAny>(&rendered).map_err(RenderError::NotJson)?;
         }
@@ -112,19 +113,19 @@ impl Template {
 
 const PERCENT: AutoEscape = AutoEscape::Custom(Cow::Borrowed("percent"));
 
-/// Says whether a URL's path and query are a template.
+/// Checks the syntax of a URL's path and query.
 pub(super) fn check_path(path: &str) -> Result<(), String> {
-    environment(PERCENT).template_from_str(path).map(drop).map_err(|error| told(&error))
+    environment(PERCENT).template_from_str(path).map(drop).map_err(|error| describe(&error))
 }
 
-/// The path and query of a URL for an event. An error if what an event holds would lead elsewhere.
-pub(super) fn path<'p>(path: &'p str, seen: &Seen<'_>) -> Result<Cow<'p, str>, String> {
+/// The path and query of a URL for an event. It is an error if a value of the event would lead to another path.
+pub(super) fn path<'p>(path: &'p str, seen: &TemplateContext<'_>) -> Result<Cow<'p, str>, String> {
     if !path.contains("{{") {
         return Ok(Cow::Borrowed(path));
     }
-    let rendered = environment(PERCENT).render_str(path, Serde(seen)).map_err(|error| told(&error))?;
+    let rendered = environment(PERCENT).render_str(path, Serde(seen)).map_err(|error| describe(&error))?;
     let before_query = rendered.split('?').next().unwrap_or_default();
-    // What was there from the beginning is the administrator's; what is dots alone now came from an event.
+    // Dots in the template are the administrator's; a segment of dots alone came from an event.
     let climbs = |segment: &str| {
         let dots = segment.replace("%2E", ".");
         dots == "." || dots == ".."
@@ -132,7 +133,7 @@ pub(super) fn path<'p>(path: &'p str, seen: &Seen<'_>) -> Result<Cow<'p, str>, S
     let empty = before_query.matches("//").count() > path.matches("//").count()
         || before_query.ends_with('/') != path_ends(path);
     if empty || before_query.split('/').any(climbs) {
-        return Err("what the event holds is no part of a path".to_owned());
+        return Err("the event's value cannot be a part of a path".to_owned());
     }
     Ok(Cow::Owned(rendered))
 }
@@ -146,12 +147,12 @@ fn environment<'e>(escape: AutoEscape) -> Environment<'e> {
     filters::add_to(&mut environment);
     environment.set_auto_escape_callback(move |_| escape.clone());
     environment.set_formatter(format);
-    // An event has what it has: who joined stands in some, an external key in others.
+    // Events lack many values: only some have a member or an external key.
     environment.set_undefined_behavior(UndefinedBehavior::Chainable);
     environment
 }
 
-/// All that is neither a letter nor a digit, but for `-` and `_`.
+/// All characters except letters, digits, `-` and `_`.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
 
 fn format(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
@@ -164,10 +165,10 @@ fn format(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Res
     write!(out, "{}", utf8_percent_encode(&value.to_string(), ENCODED)).map_err(|_| ErrorKind::BadEscape.into())
 }
 
-/// What and where, without what the event holds: of the details, only those that come from the template alone.
-fn told(error: &Error) -> String {
+/// The error and its line, without values of the event: details are shown only if they come from the template alone.
+fn describe(error: &Error) -> String {
     use ErrorKind::{SyntaxError, UnknownFilter, UnknownTest};
     let line = error.line().map(|line| format!(" (line {line})")).unwrap_or_default();
     let detail = error.detail().filter(|_| matches!(error.kind(), SyntaxError | UnknownFilter | UnknownTest));
-    format!("is a template that fails{line}: {}", detail.map_or_else(|| error.kind().to_string(), str::to_owned))
+    format!("fails{line}: {}", detail.map_or_else(|| error.kind().to_string(), str::to_owned))
 }

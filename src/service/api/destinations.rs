@@ -1,4 +1,4 @@
-//! Destinations: their status and an administrator's commands; and, for those that pull, what is pending.
+//! Destinations: their status, an administrator's commands, and the pending events of destinations that pull.
 
 use http::request::Parts;
 use http::{Response, StatusCode};
@@ -10,8 +10,8 @@ use super::resource::Action;
 use super::responses::{MAX_PAGE_BYTES, json, response};
 use crate::archive::Listing;
 use crate::forward::commands::{self, Paused};
-use crate::forward::destination::{Destination, Way};
-use crate::forward::pending::{Next, Pending};
+use crate::forward::destination::{DeliveryMode, Destination};
+use crate::forward::pending::{Pending, QueueStep};
 use crate::forward::receipts::Receipt;
 use crate::forward::refused::{self, MAX_REFUSED, Refused};
 use crate::forward::status::{self, DestinationStatus};
@@ -24,8 +24,8 @@ use crate::service::auth;
 use crate::service::ingest::read_body;
 use crate::service::problem::Refusal;
 
-/// How many events may be acknowledged at once.
-const MOST_SENT: usize = 1_000;
+/// The largest number of events in one acknowledgement.
+const MAX_ACKNOWLEDGED: usize = 1_000;
 
 impl<P: Platform> Service<'_, P> {
     pub(super) async fn destinations(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
@@ -33,7 +33,7 @@ impl<P: Platform> Service<'_, P> {
         let listing = Listing::of(self.platform.store()).await?;
         let mut destinations = Vec::new();
         for destination in &self.settings()?.destinations {
-            destinations.push(status::read(self.platform.store(), destination, &listing).await?);
+            destinations.push(status::load(self.platform.store(), destination, &listing).await?);
         }
         Ok(json(&Destinations { destinations }))
     }
@@ -46,7 +46,7 @@ impl<P: Platform> Service<'_, P> {
         Ok(json(&RefusedList { most: MAX_REFUSED, refused }))
     }
 
-    /// Does what an administrator asks for. What is to be sent is sent after the answer. Gives a line for the log as well.
+    /// Carries out a command. Events are sent after the answer. Returns the log line as well.
     pub(super) async fn act(
         &self,
         head: &Parts,
@@ -55,8 +55,8 @@ impl<P: Platform> Service<'_, P> {
     ) -> Result<(Response<Vec<u8>>, Option<String>), Refusal> {
         let query = Query::parse(head, action.parameters())?;
         let destination = self.destination(name)?;
-        if action != Action::Pause && action != Action::Resume && destination.way == Way::Pull {
-            return Err(Refusal::Absent("destination that is sent to: this one pulls"));
+        if action != Action::Pause && action != Action::Resume && destination.mode == DeliveryMode::Pull {
+            return Err(Refusal::Absent("destination with delivery runs: this one pulls"));
         }
         let (store, now) = (self.platform.store(), self.platform.now());
         let mut line = None;
@@ -106,35 +106,38 @@ impl<P: Platform> Service<'_, P> {
         Ok(())
     }
 
-    /// What is pending for a destination that pulls, oldest first: a CloudEvents batch. It is the same until it is acknowledged.
+    /// The pending events of a destination that pulls, oldest first, as a CloudEvents batch. The same events are
+    /// returned until they are acknowledged.
     pub(super) async fn pending(&self, head: &Parts, name: &DestinationName) -> Result<Response<Vec<u8>>, Refusal> {
         let destination = self.puller(head, name)?;
         let limit = Query::parse(head, &["limit"])?.limit(100, 500)?;
         let (store, now) = (self.platform.store(), self.platform.now());
         let listing = Listing::of(store).await?;
-        let mut queue = Pending::of(store, destination, &listing).await?.queue(&listing);
+        let mut queue = Pending::load(store, destination, &listing).await?.queue(&listing);
         let (mut batch, mut bytes, mut unwanted) = (Vec::new(), 0, Receipt::new(name.clone()));
         while batch.len() < limit {
             match queue.next(store, destination).await? {
-                Next::Event(entry) => {
+                QueueStep::Event(entry) => {
                     bytes += entry.value.len();
                     if bytes > MAX_PAGE_BYTES && !batch.is_empty() {
                         break;
                     }
                     batch.push(*entry);
                 }
-                Next::Unwanted(id) => unwanted.add(id),
-                Next::Unreadable(key, reason) => _ = refused::write_unreadable(store, name, &key, &reason, now).await?,
-                Next::Read => {}
-                Next::Empty => break,
+                QueueStep::Unwanted(id) => unwanted.add(id),
+                QueueStep::Unreadable(key, reason) => {
+                    _ = refused::write_unreadable(store, name, &key, &reason, now).await?
+                }
+                QueueStep::Read => {}
+                QueueStep::Empty => break,
             }
         }
-        // Without a receipt, what it does not want would never be packed.
+        // Without a receipt, events that the filter excludes would never be packed.
         unwanted.write(store, now).await?;
         Ok(events::batch(batch))
     }
 
-    /// Takes note of what a destination that pulls has received. Of what is not pending for it, nothing is noted.
+    /// Records the events that a destination that pulls has received. Ids that are not pending are ignored.
     pub(super) async fn sent(
         &self,
         head: &Parts,
@@ -145,25 +148,25 @@ impl<P: Platform> Service<'_, P> {
         Query::parse(head, &[])?;
         let body = read_body(head, 64 << 10, chunk).await?;
         let fault = |reason: &str| Refusal::Body(reason.to_owned());
-        let Sent { ids } = serde_json::from_slice(&body).map_err(|error| {
-            fault(&format!("it is not {{\"ids\": [\"…\"]}}: line {}, column {}", error.line(), error.column()))
+        let Acknowledgement { ids } = serde_json::from_slice(&body).map_err(|error| {
+            fault(&format!("expected {{\"ids\": [\"…\"]}} (line {}, column {})", error.line(), error.column()))
         })?;
-        if ids.len() > MOST_SENT {
-            return Err(fault("it has more than 1,000 ids"));
+        if ids.len() > MAX_ACKNOWLEDGED {
+            return Err(fault("there are more than 1,000 ids"));
         }
         let ids: Result<Vec<Id>, _> = ids.iter().map(|id| id.parse()).collect();
         let ids = ids.map_err(|reason: &str| fault(&format!("an id {reason}")))?;
         let listing = Listing::of(self.platform.store()).await?;
-        let pending = Pending::of(self.platform.store(), destination, &listing).await?;
+        let pending = Pending::load(self.platform.store(), destination, &listing).await?;
         let mut receipt = Receipt::new(name.clone());
         for id in ids {
-            if pending.has_id(id, &listing) {
+            if pending.contains_id(id, &listing) {
                 receipt.add(id);
             }
         }
         let noted = receipt.unwritten();
         receipt.write(self.platform.store(), self.platform.now()).await?;
-        Ok(json(&Noted { sent: noted, pending: pending.count(&listing).0.saturating_sub(noted) }))
+        Ok(json(&AcknowledgementResult { sent: noted, pending: pending.count(&listing).0.saturating_sub(noted) }))
     }
 
     fn destination(&self, name: &DestinationName) -> Result<&Destination, Refusal> {
@@ -172,8 +175,8 @@ impl<P: Platform> Service<'_, P> {
     }
 
     fn puller(&self, head: &Parts, name: &DestinationName) -> Result<&Destination, Refusal> {
-        let pulls = self.destination(name).ok().filter(|destination| destination.way == Way::Pull);
-        // Whether there is one is for those who know its secret.
+        let pulls = self.destination(name).ok().filter(|destination| destination.mode == DeliveryMode::Pull);
+        // Answer alike for unknown destinations: only a client with the secret learns which exist.
         let destination = pulls.ok_or(Refusal::Secret)?;
         auth::destination(head, &destination.secrets)?;
         Ok(destination)
@@ -187,30 +190,30 @@ struct Destinations {
 
 #[derive(Serialize)]
 struct RefusedList {
-    /// With how many a destination is paused.
+    /// The number of refused events at which a destination is paused.
     most: usize,
     refused: Vec<Refused>,
 }
 
 #[derive(Serialize)]
 struct Resumed {
-    /// Since when and why it was paused. What was packed since then is sent by a replay.
+    /// The pause that ended. Events that were packed during it are sent by a replay.
     paused: Option<Paused>,
 }
 
 #[derive(Serialize)]
 struct Skipped {
-    /// The id of the event. It is listed as refused.
+    /// The id of the skipped event, which is listed as refused.
     skipped: String,
 }
 
 #[derive(Deserialize)]
-struct Sent {
+struct Acknowledgement {
     ids: Vec<String>,
 }
 
 #[derive(Serialize)]
-struct Noted {
+struct AcknowledgementResult {
     sent: usize,
     pending: usize,
 }

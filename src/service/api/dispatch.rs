@@ -1,19 +1,19 @@
-//! Checks method and token of a request for a resource, and calls its handler.
+//! Checks the method and the token of a request for a resource, and calls its handler.
 
 use http::request::Parts;
 use http::{HeaderValue, Method, header};
 
-use super::resource::Resource;
+use super::resource::ApiResource;
 use crate::platform::Platform;
-use crate::service::answer::{After, Answer, BrokenOff, Service};
+use crate::service::answer::{Answer, BrokenOff, FollowUp, Service};
 use crate::service::auth;
 use crate::service::problem::Refusal;
 
 impl<P: Platform> Service<'_, P> {
-    /// Answers a request for a resource: method, token, query, in this order.
+    /// Answers a request for a resource. Checks the method, then the token, then the query.
     pub(in crate::service) async fn api(
         &self,
-        resource: Resource,
+        resource: ApiResource,
         head: &Parts,
         chunk: impl AsyncFnMut() -> Result<Option<Vec<u8>>, BrokenOff>,
     ) -> Result<Answer, Refusal> {
@@ -22,41 +22,42 @@ impl<P: Platform> Service<'_, P> {
             return Err(Refusal::Method { allow });
         }
         let settings = self.settings()?;
-        if matches!(resource, Resource::Pending(_) | Resource::Sent(_)) {
-            // Who may is for the destination's own secret to say.
+        if matches!(resource, ApiResource::Pending(_) | ApiResource::Sent(_)) {
+            // Their handlers check the destination's own secret.
         } else if matches!(head.method, Method::GET | Method::HEAD) {
             auth::reader(head, settings.read_tokens.as_ref())?;
         } else {
             auth::admin(head, settings)?;
         }
         let removes = head.method == Method::DELETE;
-        let mut after = if matches!(resource, Resource::Act(..)) { After::deliver() } else { After::default() };
+        let mut follow_up =
+            if matches!(resource, ApiResource::Act(..)) { FollowUp::deliver() } else { FollowUp::default() };
         let mut log = Vec::new();
         let mut response = match resource {
-            Resource::Sessions => self.sessions(head).await,
-            Resource::Session(site, lsid) if removes => self.remove_session(head, &site, &lsid).await,
-            Resource::Session(site, lsid) => self.session(head, &site, &lsid).await,
-            Resource::Events if removes => self.remove_events(head).await,
-            Resource::Events => self.events(head).await,
-            Resource::Event(id) => self.event(head, id).await,
-            Resource::SetAsides => self.set_asides(head).await,
-            Resource::SetAside(id) => self.remove_set_aside(head, id).await,
-            Resource::Retry(id) => self.retry(head, id, &mut log).await.map(|(response, stored)| {
-                after = stored;
+            ApiResource::Sessions => self.sessions(head).await,
+            ApiResource::Session(site, lsid) if removes => self.remove_session(head, &site, &lsid).await,
+            ApiResource::Session(site, lsid) => self.session(head, &site, &lsid).await,
+            ApiResource::Events if removes => self.remove_events(head).await,
+            ApiResource::Events => self.events(head).await,
+            ApiResource::Event(id) => self.event(head, id).await,
+            ApiResource::SetAsides => self.set_asides(head).await,
+            ApiResource::SetAside(id) => self.remove_set_aside(head, id).await,
+            ApiResource::Retry(id) => self.retry(head, id, &mut log).await.map(|(response, stored)| {
+                follow_up = stored;
                 response
             }),
-            Resource::Destinations => self.destinations(head).await,
-            Resource::Refused(name) => self.refused(head, &name).await,
-            Resource::Act(name, action) => self.act(head, &name, action).await.map(|(response, line)| {
+            ApiResource::Destinations => self.destinations(head).await,
+            ApiResource::Refused(name) => self.refused(head, &name).await,
+            ApiResource::Act(name, action) => self.act(head, &name, action).await.map(|(response, line)| {
                 log.extend(line);
                 response
             }),
-            Resource::Pending(name) => self.pending(head, &name).await,
-            Resource::Sent(name) => self.sent(head, &name, chunk).await,
-            Resource::Stats => self.stats(head).await,
-            Resource::Pack => self.pack(head, &mut log).await,
+            ApiResource::Pending(name) => self.pending(head, &name).await,
+            ApiResource::Sent(name) => self.sent(head, &name, chunk).await,
+            ApiResource::Stats => self.stats(head).await,
+            ApiResource::Pack => self.pack(head, &mut log).await,
         }?;
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        Ok(Answer { after, ..Answer::new(response).with_log(log) })
+        Ok(Answer { follow_up, ..Answer::new(response).with_log(log) })
     }
 }

@@ -1,4 +1,4 @@
-//! Events: pages of them, one, and the removal of old ones.
+//! Events: pages, a single event, and the removal of old events.
 
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -54,7 +54,7 @@ impl<P: Platform> Service<'_, P> {
         .await?;
         match (entry, unreadable) {
             (Some(entry), _) => Ok(response(StatusCode::OK, "application/cloudevents+json", entry.value)),
-            // It may be in what cannot be read.
+            // The event may be in an unreadable value.
             (None, Some(unreadable)) => Err(Refusal::Damaged(format!("{}: {}", unreadable.key, unreadable.reason))),
             (None, None) => Err(Refusal::Absent("event")),
         }
@@ -66,7 +66,7 @@ impl<P: Platform> Service<'_, P> {
         let before = query.time("before")?.ok_or_else(|| fault("is missing"))?;
         let now = u64::try_from(self.platform.now().timestamp()).unwrap_or_default();
         if before.seconds() > now {
-            return Err(fault("is in the future: what has not happened yet would be removed as it comes"));
+            return Err(fault("is in the future; choose a time in the past"));
         }
         let Cut { events, set_aside, skipped, remaining } =
             removal::remove_before(self.platform, before, &Bound::default()).await?;
@@ -79,13 +79,13 @@ impl<P: Platform> Service<'_, P> {
 struct RemovedEvents {
     events: usize,
     set_aside: usize,
-    /// How many are left, since they were recorded later than the clock reads.
+    /// The number of events that stay because they were recorded later than the clock reads.
     skipped: usize,
     remaining: bool,
 }
 
-/// A CloudEvents batch, or one event a line if that is asked for. The next page, and how many values could not be read,
-/// stand in headers: neither format has a place for them.
+/// A CloudEvents batch, or one event per line if the client asks for that. The link to the next page and the number
+/// of unreadable values are headers: neither format has a place for them.
 fn page_response(head: &Parts, page: Page, unreadable: usize, query: &Query) -> Response<Vec<u8>> {
     let mut response = if wants_lines(head) {
         let lines: Vec<u8> = page.events.into_iter().flat_map(|entry| [entry.value, b"\n".to_vec()].concat()).collect();
@@ -117,7 +117,7 @@ pub(super) fn batch(events: Vec<Entry>) -> Response<Vec<u8>> {
 
 fn wants_lines(head: &Parts) -> bool {
     let accept = head.headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    // `q=0` says that it is not wanted (RFC 9110, 12.4.2).
+    // `q=0` means not acceptable (RFC 9110, 12.4.2).
     let refused = |range: &MediaType<'_>| range.get_param(Q).is_some_and(|q| q.as_str().parse() == Ok(0.0));
     accept.flat_map(MediaTypeList::new).filter_map(Result::ok).any(|range| {
         let subtype = range.subty.as_str();

@@ -1,5 +1,5 @@
-//! `/api`: what came in, as JSON, for clients with a read token; and its removal, for clients with an admin token. The backlog of a
-//! destination and the deliveries that its client reports (`pending`, `sent`) need the destination's own secret instead.
+//! `/api`: stored sessions and events as JSON, for clients with a read token; their removal, for clients with an
+//! admin token. The `pending` and `sent` of a destination require the destination's own secret instead.
 //!
 //! | resource | file |
 //! |---|---|
@@ -9,10 +9,10 @@
 //! | `/api/destinations`, `/api/destinations/{name}/…` | `destinations.rs` |
 //! | `/api/stats`, `/api/pack` | `stats.rs`, `pack.rs` |
 //!
-//! `resource.rs` reads paths, `dispatch.rs` checks the token and calls the resource's handler, `query.rs` reads queries, `naming.rs` names what cannot be
-//! read, `responses.rs` makes responses.
+//! `resource.rs` parses paths, `dispatch.rs` checks the token and calls the handler, `query.rs` parses queries,
+//! `naming.rs` finds a session's id in bodies, `responses.rs` makes responses.
 //!
-//! What is read is [`crate::archive`]'s union of loose records and packs. What cannot be read is named in the answer.
+//! All reads go through [`crate::archive`], the union of loose records and packs. The answers name unreadable values.
 
 mod destinations;
 mod dispatch;

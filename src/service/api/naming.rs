@@ -1,37 +1,37 @@
-//! Whether a body that was set aside names a session, which is being erased: for sure, perhaps, or not.
+//! Whether a body that was set aside names a session that is being erased: surely, perhaps, or not.
 //!
-//! Such a body may be anything: a form, JSON, a form with JSON or a URL in it, UTF-16. It is read as it is and decoded, again and again
-//! as long as there is something to decode. What a person must look at is told, not decided.
+//! Such a body can be anything: a form, JSON, a form with JSON or a URL in it, UTF-16. It is searched as it is, and
+//! again after each decoding. Doubtful cases are reported for a person to decide.
 
 use percent_encoding::percent_decode_str;
 
 use crate::event::Lsid;
 
-/// How a body stands to a session.
+/// The relation of a body to a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Naming {
-    /// The session's id is not in it.
+    /// The body does not contain the session's id.
     Not,
-    /// The id is in it, where it may be something else: a number, a word, a part of another id.
+    /// The body contains the id, but possibly as a number, a word or a part of another id.
     Perhaps,
-    /// The id is there by its name, or is one that is nothing else by chance.
+    /// The body contains the id next to its name, or the id is too rare to be a coincidence.
     Named,
 }
 
-/// How often a text is decoded: an id may stand in a URL in a field of a form.
+/// How often a text is decoded: an id can be in a URL in a field of a form.
 const DECODED: usize = 4;
 
 impl Naming {
-    /// Looks for a session's id in a body. Case does not matter where the id is not likely to be anything else.
-    pub(super) fn of(body: &[u8], lsid: &Lsid) -> Self {
+    /// Searches a body for a session's id. Ignores case if the id is rare.
+    pub(super) fn in_body(body: &[u8], lsid: &Lsid) -> Self {
         readings(body).iter().map(|text| in_text(text, lsid.as_str())).max().unwrap_or(Self::Not)
     }
 }
 
-/// The body as text, and what it is when it is decoded.
+/// The body as text, and each of its decodings.
 fn readings(body: &[u8]) -> Vec<String> {
     let mut readings = vec![String::from_utf8_lossy(body).into_owned()];
-    // UTF-16 of what ids are made of is ASCII with zeros in between.
+    // In UTF-16 the characters of ids are ASCII with zero bytes between.
     if body.contains(&0) {
         let without: Vec<u8> = body.iter().copied().filter(|byte| *byte != 0).collect();
         readings.push(String::from_utf8_lossy(&without).into_owned());
@@ -70,7 +70,7 @@ fn in_text(text: &str, lsid: &str) -> Naming {
     places.max().unwrap_or(Naming::Not)
 }
 
-/// Whether what stands before a value is its name: `lsid=`, `"lsid": "`, `<lsid>`. The guide's print has `Isid`.
+/// Whether the text before a value is the name of an id: `lsid=`, `"lsid": "`, `<lsid>`. The guide prints `Isid`.
 fn is_called_lsid(before: &str) -> bool {
     let name = before.trim_end_matches(|c: char| !is_of_word(c));
     let between = before.len() - name.len();
@@ -82,7 +82,7 @@ fn is_of_word(c: char) -> bool {
     c.is_ascii_alphanumeric()
 }
 
-/// Whether a text is not likely to be a word or a number of something else.
+/// Whether an id is unlikely to be a word or another number.
 fn is_rare(lsid: &str) -> bool {
     let has = |kind: fn(&u8) -> bool| lsid.bytes().any(|b| kind(&b));
     lsid.len() >= 12 && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic)

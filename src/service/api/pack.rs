@@ -1,4 +1,4 @@
-//! A pass that is asked for.
+//! Compaction on request.
 
 use http::Response;
 use http::request::Parts;
@@ -19,7 +19,7 @@ impl<P: Platform> Service<'_, P> {
         let report = compaction::pass(self.platform, &settings.packing, &mut pending, &Bound::default()).await?;
         log.extend(pending.take_log());
         self.forget_removed(&report).await;
-        // The client has them in the answer.
+        // The answer already lists them; no log line is needed.
         self.report(report.clock_faults.clone()).await;
         Ok(json(&report))
     }

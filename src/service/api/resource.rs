@@ -1,4 +1,4 @@
-//! The resources under `/api`, by their paths, and the methods that each allows.
+//! The resources under `/api`: their paths, and the methods that each allows.
 
 use percent_encoding::percent_decode_str;
 
@@ -6,8 +6,8 @@ use crate::event::Lsid;
 use crate::identity::{DestinationName, Id, Site};
 use crate::service::problem::Refusal;
 
-/// What a path under `/api` names.
-pub(in crate::service) enum Resource {
+/// A resource under `/api`.
+pub(in crate::service) enum ApiResource {
     Sessions,
     Session(Site, Lsid),
     Events,
@@ -24,9 +24,9 @@ pub(in crate::service) enum Resource {
     Pack,
 }
 
-impl Resource {
-    /// Reads a path, without its `/api/`.
-    pub(in crate::service) fn of(path: &str) -> Result<Self, Refusal> {
+impl ApiResource {
+    /// Parses a path after `/api/`.
+    pub(in crate::service) fn parse(path: &str) -> Result<Self, Refusal> {
         let id = |text: &str, what| text.parse().map_err(|_| Refusal::Absent(what));
         match path.split('/').collect::<Vec<_>>().as_slice() {
             ["sessions"] => Ok(Self::Sessions),
@@ -63,7 +63,7 @@ impl Resource {
         }
     }
 
-    /// As `openapi.yaml` has it.
+    /// The path in `openapi.yaml`.
     pub(in crate::service) fn name(&self) -> &'static str {
         match self {
             Self::Sessions => "/api/sessions",
@@ -99,14 +99,14 @@ impl Resource {
     }
 }
 
-/// The ids `.` and `..` are no part of a path that a browser would send: there they are written `~.` and `~..`, and what begins so
-/// itself has one more tilde.
+/// Browsers remove the segments `.` and `..` from a path, so these ids are written `~.` and `~..`, and ids that begin
+/// so with one more tilde.
 fn without_tilde(written: &str) -> &str {
     let dots = matches!(written.trim_start_matches('~'), "." | "..");
     written.strip_prefix('~').filter(|_| dots).unwrap_or(written)
 }
 
-/// What may be done to a destination.
+/// A command to a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::service) enum Action {
     Pause,
@@ -118,7 +118,7 @@ pub(in crate::service) enum Action {
 }
 
 impl Action {
-    /// The parameters that its query may have.
+    /// The allowed parameters of its query.
     pub(super) fn parameters(self) -> &'static [&'static str] {
         match self {
             Self::Replay => &["from", "to"],

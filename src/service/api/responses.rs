@@ -1,11 +1,11 @@
-//! Responses of the API, and how large they may become.
+//! Responses of the API, and their size limit.
 
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
 use crate::service::json::json_response;
 
-/// The most bytes of values that one answer holds. A page that would be larger ends before.
+/// The largest size of the values in one answer. A page ends before it exceeds this.
 pub(super) const MAX_PAGE_BYTES: usize = 4 << 20;
 
 pub(super) fn json(body: &impl Serialize) -> Response<Vec<u8>> {

@@ -1,4 +1,4 @@
-//! Sessions: rows that are whole, one as its timeline, and its erasing.
+//! Sessions: lists, the timeline of one session, and erasing.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ use crate::service::answer::Service;
 use crate::service::problem::Refusal;
 use crate::session::{self, State, Summary, Timeline};
 
-/// The most events of a session that one answer shows.
+/// The largest number of a session's events in one answer.
 const MAX_SESSION_EVENTS: usize = 5_000;
 
 impl<P: Platform> Service<'_, P> {
@@ -42,14 +42,18 @@ impl<P: Platform> Service<'_, P> {
         };
         let list = archive::read(self.platform, async |view: &mut View<'_, P::Store>| {
             let page = sessions::list(view, &wanted).await?;
-            let sessions = page.sessions.iter().map(|(site, summary)| Row::of(site, summary)).collect();
-            Ok(List { sessions, next: page.next.map(|next| next.to_string()), unreadable: view.unreadable.clone() })
+            let sessions = page.sessions.iter().map(|(site, summary)| SessionRow::new(site, summary)).collect();
+            Ok(SessionList {
+                sessions,
+                next: page.next.map(|next| next.to_string()),
+                unreadable: view.unreadable.clone(),
+            })
         });
         Ok(json(&list.await?))
     }
 
-    /// A page of its events, and their timeline. One page is enough for nearly every session; where there are more events, the state and
-    /// the times are of all of them, and everything else is of those on the page.
+    /// A page of the session's events, and their timeline. Nearly every session fits one page. If it does not, the
+    /// state and the times are those of the whole session; the rest of the timeline is that of the page.
     pub(super) async fn session(&self, head: &Parts, site: &Site, lsid: &Lsid) -> Result<Response<Vec<u8>>, Refusal> {
         let query = Query::parse(head, &["cursor"])?;
         let wanted = events::Wanted {
@@ -71,7 +75,7 @@ impl<P: Platform> Service<'_, P> {
         .await?;
         let mut read = Vec::new();
         for entry in page.events {
-            // What is no event by today's rules was named on the way.
+            // Records that are not valid events are already named in `unreadable`.
             if let Ok((record, event)) = Record::from_json(&entry.value) {
                 read.push((session::order(&entry.key, entry.delivered), record, event));
             }
@@ -95,8 +99,8 @@ impl<P: Platform> Service<'_, P> {
         Ok(json(&Detail { site: site.as_str(), lsid: lsid.as_str(), timeline, events, events_total, next, unreadable }))
     }
 
-    /// Its events are gone with the first call. What was set aside and names it goes before that, so that a call that breaks off
-    /// can be made again.
+    /// Erases a session: its events disappear with the first call. Bodies that name it are removed first, so that a
+    /// call that breaks off can be repeated.
     pub(super) async fn remove_session(
         &self,
         head: &Parts,
@@ -106,7 +110,7 @@ impl<P: Platform> Service<'_, P> {
         Query::parse(head, &[])?;
         let Cleared { removed: set_aside, perhaps, remaining } = self.remove_what_names(site, lsid).await?;
         let erased = removal::erase(self.platform, site, lsid, &Bound::default()).await?;
-        // What a receiver said of an event may repeat what the event held.
+        // A receiver's answer about an event may repeat its content.
         refused::forget_removed(self.platform, |key| key.site == *site && key.lsid.as_ref() == Some(lsid)).await?;
         if erased.is_none() && set_aside == 0 && perhaps.is_empty() && !remaining {
             return Err(Refusal::Absent("session"));
@@ -118,14 +122,14 @@ impl<P: Platform> Service<'_, P> {
 }
 
 #[derive(Serialize)]
-struct List {
-    sessions: Vec<Row>,
+struct SessionList {
+    sessions: Vec<SessionRow>,
     next: Option<String>,
     unreadable: BTreeSet<Unreadable>,
 }
 
 #[derive(Serialize)]
-struct Row {
+struct SessionRow {
     site: String,
     lsid: String,
     state: State,
@@ -140,8 +144,8 @@ struct Row {
     external_keys: Vec<String>,
 }
 
-impl Row {
-    fn of(site: &Site, summary: &Summary) -> Self {
+impl SessionRow {
+    fn new(site: &Site, summary: &Summary) -> Self {
         let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect();
         Self {
             site: site.as_str().to_owned(),
@@ -167,7 +171,7 @@ struct Detail<'a> {
     #[serde(flatten)]
     timeline: Timeline,
     events: Vec<Record>,
-    /// How many the session has.
+    /// The number of events of the whole session.
     events_total: usize,
     /// The cursor of the next page, if there is one.
     next: Option<String>,

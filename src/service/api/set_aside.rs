@@ -1,4 +1,4 @@
-//! Bodies that are no valid event: read, tried again, removed.
+//! Bodies that are not valid events: listed, retried, removed.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -18,16 +18,16 @@ use crate::identity::{Id, Site};
 use crate::keys::SetAsideKey;
 use crate::platform::Platform;
 use crate::record::{Record, SetAside};
-use crate::service::answer::{After, Service};
+use crate::service::answer::{FollowUp, Service};
 use crate::service::problem::Refusal;
 use crate::store::{Kept, Store};
 
 impl<P: Platform> Service<'_, P> {
-    /// Newest first. When each was first seen stands in its value, so all are read, and one after the other forgotten.
+    /// Lists bodies, newest first. The time is only in the value, so all values are read, one at a time.
     pub(super) async fn set_asides(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
         let query = Query::parse(head, &["site", "limit", "cursor"])?;
         let (site, limit) = (query.site()?, query.limit(20, 100)?);
-        let cursor = query.get("cursor", Place::parse)?;
+        let cursor = query.get("cursor", SetAsideCursor::parse)?;
         let (mut places, mut unreadable) = (BTreeSet::new(), BTreeSet::new());
         for key in Listing::of(self.platform.store()).await?.set_aside {
             if site.as_ref().is_some_and(|site| *site != key.site) {
@@ -35,7 +35,7 @@ impl<P: Platform> Service<'_, P> {
             }
             let Some(value) = self.platform.store().get(&key.to_string()).await? else { continue };
             match first_seen(&value) {
-                Ok(seen) => _ = places.insert(Place(Reverse(seen), key)),
+                Ok(seen) => _ = places.insert(SetAsideCursor(Reverse(seen), key)),
                 Err(reason) => Unreadable::note(&mut unreadable, key, reason),
             }
         }
@@ -47,7 +47,7 @@ impl<P: Platform> Service<'_, P> {
             if more {
                 break;
             }
-            // One that was removed since is left out.
+            // Leave out a body that was removed meanwhile.
             set_aside.extend(serde_json::from_slice::<SetAside>(&value).ok());
             last = Some(place);
         }
@@ -62,14 +62,14 @@ impl<P: Platform> Service<'_, P> {
         Ok(response(StatusCode::NO_CONTENT, "", Vec::new()))
     }
 
-    /// Tries a body again by today's rules. Stored first and removed after: whatever happens in between, it is kept. What becomes an
-    /// event is forwarded like one that has just come in.
+    /// Tries a body again by the current rules. The event is stored before the body is removed, so a crash loses
+    /// nothing. The event is forwarded like a new one.
     pub(super) async fn retry(
         &self,
         head: &Parts,
         id: Id,
         log: &mut Vec<String>,
-    ) -> Result<(Response<Vec<u8>>, After), Refusal> {
+    ) -> Result<(Response<Vec<u8>>, FollowUp), Refusal> {
         Query::parse(head, &[])?;
         let key = self.set_aside_key(id).await?;
         let value = self.platform.store().get(&key.to_string()).await?.ok_or(Refusal::Absent("body"))?;
@@ -82,7 +82,7 @@ impl<P: Platform> Service<'_, P> {
         self.platform.store().delete(&key.to_string()).await?;
         let result = if kept == Kept::New { "stored" } else { "duplicate" };
         let response = json(&Retried { result, event_id: event_key.id.to_string() });
-        Ok((response, After::event(event_key.id, None)))
+        Ok((response, FollowUp::event(event_key.id, None)))
     }
 
     async fn set_aside_key(&self, id: Id) -> Result<SetAsideKey, Refusal> {
@@ -90,7 +90,8 @@ impl<P: Platform> Service<'_, P> {
         all.into_iter().find(|key| key.id == id).ok_or(Refusal::Absent("body"))
     }
 
-    /// Removes the bodies of a site that name a session, and tells of those that may. After a while it removes no more, and says so.
+    /// Removes the bodies of a site that name a session, and reports those that perhaps do. Stops after [`TIME`], and
+    /// says that bodies remain.
     pub(super) async fn remove_what_names(&self, site: &Site, lsid: &Lsid) -> Result<Cleared, Refusal> {
         let mut cleared = Cleared::default();
         let began = self.platform.monotonic();
@@ -98,13 +99,13 @@ impl<P: Platform> Service<'_, P> {
             let stored = key.to_string();
             let Some(value) = self.platform.store().get(&stored).await? else { continue };
             let set_aside = serde_json::from_slice::<SetAside>(&value).ok();
-            // One that cannot be read is looked through as it is, and left to a person.
+            // An unreadable value is searched as it is; a person decides about it.
             let naming = match set_aside.as_ref().and_then(|set_aside| set_aside.body.bytes().ok()) {
-                Some(body) => Naming::of(&body, lsid),
-                None => Naming::of(&value, lsid).min(Naming::Perhaps),
+                Some(body) => Naming::in_body(&body, lsid),
+                None => Naming::in_body(&value, lsid).min(Naming::Perhaps),
             };
             match naming {
-                // One goes whatever the time: else a call again would come no further.
+                // Remove at least one, whatever the time: otherwise repeated calls would not progress.
                 Naming::Named if cleared.removed > 0 && self.platform.elapsed(began) > TIME => {
                     cleared.remaining = true;
                     break;
@@ -113,7 +114,7 @@ impl<P: Platform> Service<'_, P> {
                     self.platform.store().delete(&stored).await?;
                     cleared.removed += 1;
                 }
-                Naming::Perhaps if cleared.perhaps.len() < TOLD => cleared.perhaps.push(key.id.to_string()),
+                Naming::Perhaps if cleared.perhaps.len() < MAX_DOUBTFUL => cleared.perhaps.push(key.id.to_string()),
                 Naming::Perhaps | Naming::Not => {}
             }
         }
@@ -121,27 +122,27 @@ impl<P: Platform> Service<'_, P> {
     }
 }
 
-/// After how long a call removes no more of them.
+/// A call stops removing bodies after this time.
 const TIME: Duration = Duration::from_secs(3);
 
-/// How many bodies are told of that may name a session.
-const TOLD: usize = 100;
+/// The largest number of doubtful bodies that are reported.
+const MAX_DOUBTFUL: usize = 100;
 
-/// What became of the bodies that name a session.
+/// The result of removing the bodies that name a session.
 #[derive(Default)]
 pub(super) struct Cleared {
     pub(super) removed: usize,
-    /// The ids of those that a person should look at: the first of them.
+    /// The ids of the first doubtful bodies, for a person to look at.
     pub(super) perhaps: Vec<String>,
     pub(super) remaining: bool,
 }
 
-/// Where a body stands in the list: the milliseconds when it was first seen, and its key.
+/// The position of a body in the list: when it was first seen, in milliseconds, and its key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place(Reverse<u64>, SetAsideKey);
+struct SetAsideCursor(Reverse<u64>, SetAsideKey);
 
-impl Place {
-    /// Reads what [`Place::to_string`] writes.
+impl SetAsideCursor {
+    /// Parses the result of [`SetAsideCursor::to_string`].
     fn parse(text: &str) -> Result<Self, &'static str> {
         let (seen, key) = text.split_once('.').ok_or(NO_CURSOR)?;
         let digits = seen.len() == 15 && seen.bytes().all(|b| b.is_ascii_digit());
@@ -152,7 +153,7 @@ impl Place {
 
 const NO_CURSOR: &str = "is not the cursor of a page of bodies set aside";
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for SetAsideCursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:015}.{}", self.0.0, self.1)
     }

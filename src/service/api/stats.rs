@@ -1,4 +1,4 @@
-//! How much there is.
+//! Statistics of the store.
 
 use std::collections::BTreeSet;
 
@@ -33,7 +33,7 @@ impl<P: Platform> Service<'_, P> {
                 sites.push(SiteStats { site: site.as_str().to_owned(), events, last_event: taken.and_then(rfc3339) });
             }
             let listing = &view.listing;
-            Ok(Stats {
+            Ok(StatsResponse {
                 keys: listing.keys,
                 loose: listing.loose.len(),
                 packs: listing.packs.len(),
@@ -65,7 +65,7 @@ impl<P: Platform> Service<'_, P> {
 }
 
 #[derive(Serialize)]
-struct Stats {
+struct StatsResponse {
     keys: usize,
     loose: usize,
     packs: usize,
@@ -74,11 +74,10 @@ struct Stats {
     set_aside: usize,
     other: usize,
     key_budget: Option<usize>,
-    /// The destinations that fail or are paused.
     unwell: Vec<Unwell>,
-    /// Clocks that were seen to be wrong within a day.
+    /// The clock faults of the last day.
     clock_faults: ClockFaults,
-    /// Whether who asks may remove, try again and pack.
+    /// Whether the client's token is also an admin token.
     admin: bool,
     sites: Vec<SiteStats>,
     unreadable: BTreeSet<Unreadable>,
@@ -94,11 +93,11 @@ struct Unwell {
 struct SiteStats {
     site: String,
     events: u64,
-    /// When one was last taken. `null` where no record that can be read tells.
+    /// When the last event was received; `null` if no readable record says so.
     last_event: Option<String>,
 }
 
-/// A time in Unix milliseconds.
+/// Formats a time in Unix milliseconds.
 fn rfc3339(millis: u64) -> Option<String> {
     let time = DateTime::from_timestamp_millis(i64::try_from(millis).ok()?)?;
     Some(time.to_rfc3339_opts(SecondsFormat::Millis, true))

@@ -42,7 +42,7 @@ fn check_destinations_finds_faults_and_sends_events() {
     let checked = check(&own, &["--send"]);
     assert_eq!((checked.code, checked.stdout.lines().count()), (Some(1), 1), "{checked:?}");
     assert!(
-        checked.stdout.contains("destinations[0].template.body makes no valid JSON of support_conference_begin: ")
+        checked.stdout.contains("destinations[0].template.body does not make valid JSON of support_conference_begin: ")
             && checked.stdout.contains("a placeholder brings its own quotes"),
         "{checked:?}"
     );

@@ -231,7 +231,11 @@ impl BenchFigures {
             ),
             PerformanceTarget::at_most("the same with a destination that hangs", 1.1, against(2)),
             PerformanceTarget::at_most("the same with a destination whose answers' bodies hang", 1.1, against(3)),
-            PerformanceTarget::at_most("ms from a 200 to its delivery on an idle host, median", 100.0, Some(self.forwarding.delivered)),
+            PerformanceTarget::at_most(
+                "ms from a 200 to its delivery on an idle host, median",
+                100.0,
+                Some(self.forwarding.delivered),
+            ),
             PerformanceTarget::at_least(
                 "events/s of a backlog of 10,000 to one destination",
                 1_000.0,

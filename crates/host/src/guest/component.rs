@@ -53,7 +53,7 @@ impl Guest {
     ///
     /// `component` must export `wasi:http/incoming-handler` 0.2. It reads `variables` as Spin's variables or as WASI's
     /// configuration; other names are undefined. It can send requests to the origins of the variable `destinations`.
-    /// This function adds a generated token to `tick_token` and sets `rounds` to `on-ticks` if it is not set. An error
+    /// This function adds a generated token to `tick_token` and sets `delivery_runs` to `on-ticks` if it is not set. An error
     /// names the imports that this host does not have.
     pub fn new(
         component: &[u8],
@@ -78,7 +78,7 @@ impl Guest {
         let destinations = destinations.unwrap_or_default();
         let outgoing = Outgoing::new(&destinations, outgoing)?;
         // One tick serves many events, so that answers need no check for pending events.
-        variables.entry("rounds".to_owned()).or_insert_with(|| "on-ticks".to_owned());
+        variables.entry("delivery_runs".to_owned()).or_insert_with(|| "on-ticks".to_owned());
         let ticks = TickState::new(!destinations.is_empty())?;
         let tokens = variables.entry("tick_token".to_owned()).or_default();
         *tokens = if tokens.is_empty() { ticks.token.to_string() } else { format!("{tokens},{}", ticks.token) };

@@ -136,7 +136,7 @@ pub(crate) async fn cut_short(guest: &Guest) {
         if !leases.is_empty() {
             sleep(RENEWED).await;
         }
-        forward::give_back(&store, leases).await
+        forward::give_back_leases(&store, leases).await
     };
     if let Err(error) = give_back.await {
         tracing::warn!("leases were not released, so forwarding waits some seconds after the next start: {error}");

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use http::Uri;
-use outbound_events::forward::destination::{Destination, Way};
+use outbound_events::forward::destination::{DeliveryMode, Destination};
 
 use crate::guest::outgoing::address::is_loopback;
 use crate::rate_limited_log::RateLimitedLog;
@@ -62,9 +62,9 @@ impl Origin {
     /// any other path has the least rights.
     pub(super) fn reach(&self, uri: &Uri) -> Reach {
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
-        let alike = |destination: &Destination| match &destination.way {
-            Way::Push(push) => push.url.matched(path),
-            Way::Pull => None,
+        let alike = |destination: &Destination| match &destination.mode {
+            DeliveryMode::Push(push) => push.url.matched(path),
+            DeliveryMode::Pull => None,
         };
         let right = |destination: &Destination| Some((alike(destination)?, destination.private));
         // Of several that are as much alike, `private` is the greater.
