@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::{Memory, TOKEN, at, call, now, pass, post};
+use crate::support::{Memory, TOKEN, at, call, compact, now, post};
 use chrono::TimeDelta;
 use outbound_events::archive::compaction::{Bound, Policy};
 use serde_json::{Value, json};
@@ -66,7 +66,7 @@ fn send(store: &Memory, sessions: std::ops::Range<u64>, later: i64) {
 }
 
 fn pack(store: &Memory, policy: &Policy, seconds: i64) {
-    pollster::block_on(pass(&at(store, now() + TimeDelta::seconds(seconds)), policy, &Bound::WIDE)).unwrap();
+    pollster::block_on(compact(&at(store, now() + TimeDelta::seconds(seconds)), policy, &Bound::WIDE)).unwrap();
 }
 
 /// What 20 sessions have, with the events that belong to none.
@@ -173,7 +173,7 @@ fn sessions_in_bursts_and_at_once_leave_packs_that_nobody_reads_to_count() {
         }
         // Fewer than there are in a second stay loose, and packs have room for no whole number of seconds. There are too few to merge.
         let bound = Bound { events: 200, ..Bound::WIDE };
-        pollster::block_on(pass(&at(&store, now() + TimeDelta::seconds(1)), &Policy::packs(stay), &bound)).unwrap();
+        pollster::block_on(compact(&at(&store, now() + TimeDelta::seconds(1)), &Policy::packs(stay), &bound)).unwrap();
     }
     let packs = store.keys().iter().filter(|key| key.starts_with("pack.")).count();
     store.calls.borrow_mut().clear();

@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
-use outbound_events::archive::check::check;
+use outbound_events::archive::check::check_store;
 use outbound_events::archive::compaction::{Bound, Policy};
 use serde_json::Value;
 
-use crate::support::{Memory, Reply, TOKEN, Ways, at, call, pass};
+use crate::support::{Memory, Reply, TOKEN, Ways, at, call, compact};
 
 const DESTINATIONS: &str =
     r#"[{"name":"desk","url":"https://desk.example/in"},{"name":"gone","url":"https://gone.example/in"}]"#;
@@ -82,24 +82,24 @@ fn passes_pack_clear_and_check_a_store_of_the_version_before() {
     let now = then(&stored);
     for days in [0, 0, 1, 2] {
         let platform = at(&store, now + chrono::TimeDelta::days(days));
-        pollster::block_on(pass(&platform, &Policy::packs(0), &Bound::default())).unwrap();
+        pollster::block_on(compact(&platform, &Policy::packs(0), &Bound::default())).unwrap();
     }
     assert_eq!(ids(&store, now), expected(&stored));
     for hour in 0..60 {
         let platform = at(&store, now + chrono::TimeDelta::hours(hour));
-        pollster::block_on(pass(&platform, &Policy::packs(0), &Bound::default())).unwrap();
+        pollster::block_on(compact(&platform, &Policy::packs(0), &Bound::default())).unwrap();
     }
     assert_eq!(ids(&store, now), expected(&stored));
     let keys = store.keys();
     let left = keys.iter().find(|key| ["erased.", "horizon.", "cutoff."].iter().any(|kind| key.starts_with(kind)));
     assert_eq!(left, None, "what told of removals is gone with what it covered");
-    assert_eq!(pollster::block_on(check(&store, |_, _| ())).unwrap().faults, BTreeSet::new());
+    assert_eq!(pollster::block_on(check_store(&store, |_, _| ())).unwrap().faults, BTreeSet::new());
 }
 
 #[test]
 fn a_check_finds_no_fault_in_what_the_version_before_wrote() {
     let (store, _) = stored();
-    assert_eq!(pollster::block_on(check(&store, |_, _| ())).unwrap().faults, BTreeSet::new());
+    assert_eq!(pollster::block_on(check_store(&store, |_, _| ())).unwrap().faults, BTreeSet::new());
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn a_horizon_that_is_yet_to_come_is_void_and_goes() {
     let now = then(&stored);
     store.values.borrow_mut().insert("horizon.001890000000".to_owned(), b"{}".to_vec());
     assert_eq!(ids(&store, now), expected(&stored));
-    pollster::block_on(pass(&at(&store, now), &Policy::packs(512), &Bound::default())).unwrap();
+    pollster::block_on(compact(&at(&store, now), &Policy::packs(512), &Bound::default())).unwrap();
     assert!(!store.keys().contains(&"horizon.001890000000".to_owned()));
     assert_eq!(ids(&store, now), expected(&stored));
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::{Memory, TOKEN, at, call, now, pass, post};
+use crate::support::{Memory, TOKEN, at, call, compact, now, post};
 use chrono::TimeDelta;
 use outbound_events::archive::compaction::{Bound, Policy};
 use serde_json::{Value, json};
@@ -39,7 +39,7 @@ fn filled(packed: bool) -> Memory {
         let later = at(&store, now() + TimeDelta::seconds(1));
         // Half of it, so that the rest is loose.
         let bound = Bound { events: 2_000, loose: 4_000, ..Bound::WIDE };
-        pollster::block_on(pass(&later, &Policy::packs(0), &bound)).unwrap();
+        pollster::block_on(compact(&later, &Policy::packs(0), &bound)).unwrap();
     }
     store
 }

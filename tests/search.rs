@@ -1,6 +1,6 @@
 //! Searches find a name however it is written, and what is stored stays as it came.
 
-use crate::support::{Memory, TOKEN, at, call, now, pass, post};
+use crate::support::{Memory, TOKEN, at, call, compact, now, post};
 use chrono::TimeDelta;
 use outbound_events::archive::compaction::{Bound, Policy};
 use outbound_events::folding::fold;
@@ -49,7 +49,7 @@ fn a_name_is_found_however_it_is_written() {
         }
         if packed {
             let later = at(&store, now() + TimeDelta::seconds(1));
-            pollster::block_on(pass(&later, &Policy::packs(0), &Bound::WIDE)).unwrap();
+            pollster::block_on(compact(&later, &Policy::packs(0), &Bound::WIDE)).unwrap();
         }
         for (number, (name, found_by)) in (0..).zip(NAMES) {
             for text in found_by {

@@ -3,10 +3,10 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use crate::support::{Memory, Reply, TOKEN, Ways, at, call, now, pass, post};
+use crate::support::{Memory, Reply, TOKEN, Ways, at, call, compact, now, post};
 use chrono::TimeDelta;
 use outbound_events::archive::compaction::{Bound, Policy};
-use outbound_events::archive::pack::{Entries, Entry, make};
+use outbound_events::archive::pack::{RecordEntries, RecordEntry, make_packs};
 use outbound_events::identity::Site;
 use outbound_events::store::{Store, StoreError};
 use serde_json::json;
@@ -106,9 +106,11 @@ fn with_packs(packs: u64, loose_events: u64) -> BTreeMap<String, Vec<u8>> {
     let mut values = loose(2 * packs..2 * packs + loose_events).values.into_inner();
     for number in 0..packs {
         let two = loose(2 * number..2 * number + 2).values.into_inner();
-        let entries: Entries =
-            two.into_iter().map(|(key, value)| (key.clone(), Entry::under(&key, value).unwrap())).collect();
-        values.extend(make(&site, &entries, None).unwrap().into_iter().map(|pack| (pack.key.to_string(), pack.value)));
+        let entries: RecordEntries =
+            two.into_iter().map(|(key, value)| (key.clone(), RecordEntry::under(&key, value).unwrap())).collect();
+        values.extend(
+            make_packs(&site, &entries, None).unwrap().into_iter().map(|pack| (pack.key.to_string(), pack.value)),
+        );
     }
     values
 }
@@ -116,7 +118,7 @@ fn with_packs(packs: u64, loose_events: u64) -> BTreeMap<String, Vec<u8>> {
 /// Loose events, a pack, and indexes of either kind.
 fn with_indexes(loose_events: u64) -> BTreeMap<String, Vec<u8>> {
     let store = loose(0..40);
-    pollster::block_on(pass(&at(&store, now() + TimeDelta::seconds(1)), &Policy::packs(0), &Bound::WIDE)).unwrap();
+    pollster::block_on(compact(&at(&store, now() + TimeDelta::seconds(1)), &Policy::packs(0), &Bound::WIDE)).unwrap();
     let mut values = store.values.into_inner();
     assert!(["index.sessions.", "index.events."].iter().all(|kind| values.keys().any(|key| key.starts_with(kind))));
     values.extend(loose(100..100 + loose_events).values.into_inner());

@@ -6,7 +6,7 @@ use outbound_events::folding::fold;
 use outbound_events::identity::{Id, Site};
 use outbound_events::parse::parse;
 use outbound_events::record::Record;
-use outbound_events::session::{State, Summary, Timeline, order};
+use outbound_events::session::{SessionState, Summary, Timeline, event_order};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use serde_json::{Value, json};
@@ -42,11 +42,11 @@ fn event((second, name, more): &(u64, &str, &str)) -> Event {
 /// The timeline of these events, as JSON.
 fn timeline(mut events: Vec<Event>) -> Value {
     // As if all were delivered at once: what is known of that decides first.
-    events.sort_by_key(|event| order(&Record::new(event.clone(), Site::default(), now()).0, 0));
+    events.sort_by_key(|event| event_order(&Record::new(event.clone(), Site::default(), now()).0, 0));
     serde_json::to_value(Timeline::new(events.iter().map(|event| (event, 0)))).unwrap()
 }
 
-fn of(names: &[usize]) -> Value {
+fn timeline_of(names: &[usize]) -> Value {
     timeline(names.iter().map(|index| event(&SESSION[*index])).collect())
 }
 
@@ -89,16 +89,16 @@ fn a_session_is_told_from_its_events() {
 
 #[test]
 fn what_is_missing_leaves_the_rest_as_it_is() {
-    let open = of(&[0, 2]);
+    let open = timeline_of(&[0, 2]);
     assert_eq!((&open["state"], &open["start"], &open["end"]), (&json!("open"), &json!(time(0)), &Value::Null));
-    let incomplete = of(&[9]);
+    let incomplete = timeline_of(&[9]);
     assert_eq!((&incomplete["state"], &incomplete["start"]), (&json!("incomplete"), &Value::Null));
     assert_eq!(incomplete["duration_seconds"], Value::Null);
     // Whose coming is not known was there all the same.
-    let gone = of(&[0, 8]);
+    let gone = timeline_of(&[0, 8]);
     assert_eq!(gone["participants"][0]["joined"], Value::Null);
     assert_eq!(gone["participants"][0]["left"], json!(time(40)));
-    assert_eq!(of(&[])["state"], json!("incomplete"));
+    assert_eq!(timeline_of(&[])["state"], json!("incomplete"));
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn summary(of: impl Fn(usize) -> bool) -> Option<Summary> {
     let events = SESSION.iter().enumerate().filter(|(number, _)| of(*number));
     let summaries = events.map(|(number, told)| {
         let id = Id::of_value(number.to_string().as_bytes());
-        Summary::of(&event(told), (1_000 + number as u64) * 1_000, id).unwrap()
+        Summary::from_event(&event(told), (1_000 + number as u64) * 1_000, id).unwrap()
     });
     summaries.reduce(|mut one, other| {
         one.join(other);
@@ -143,7 +143,7 @@ fn summary(of: impl Fn(usize) -> bool) -> Option<Summary> {
 #[test]
 fn a_summary_is_what_a_row_of_a_list_needs() {
     let summary = summary(|_| true).unwrap();
-    assert_eq!((summary.state(), summary.ids.len()), (State::Ended, SESSION.len()));
+    assert_eq!((summary.state(), summary.ids.len()), (SessionState::Ended, SESSION.len()));
     assert_eq!(summary.recorded, (1_000, 1_000 + SESSION.len() as u64 - 1));
     assert!(summary.customers().contains(&"Zo\u{eb}") && !summary.customers().contains(&"Ann"));
     assert!(summary.speaks_of("ann") && summary.speaks_of(&fold("zo\u{eb}")) && summary.speaks_of("c69a"));
@@ -158,7 +158,7 @@ fn of_two_owners_of_one_second_the_one_that_was_delivered_last_is_the_owner() {
         let changed = format!("&conference_id=rep:{name}&conference_name={name}");
         let event =
             parse(format!("event=support_conference_owner_changed&version=1&timestamp=9&lsid=x{changed}").as_bytes());
-        Summary::of(&event.unwrap(), delivered, Id::of_value(name.as_bytes())).unwrap()
+        Summary::from_event(&event.unwrap(), delivered, Id::of_value(name.as_bytes())).unwrap()
     };
     for ((first, second), later) in [("a", "b"), ("b", "a")].into_iter().flat_map(|two| [(two, 1), (two, 1_000)]) {
         let (mut one, mut other) = (owner(1, first), owner(1 + later, second));

@@ -11,9 +11,9 @@ use crate::record::Record;
 use crate::session::Summary;
 use crate::store::{Store, StoreError};
 
-use super::index::{self, Told};
+use super::index::{self, IndexEntry};
 use super::listing::Listing;
-use super::pack::{self, Entry, Head, Pack};
+use super::pack::{self, Head, Pack, RecordEntry};
 use super::unreadable::Unreadable;
 
 /// What was looked at, and what is wrong.
@@ -32,8 +32,8 @@ pub struct Checked {
 }
 
 /// Checks a store, and changes nothing. `progress` is told how many keys of how many were looked at.
-pub async fn check<S: Store>(store: &S, mut progress: impl FnMut(usize, usize)) -> Result<Checked, StoreError> {
-    let Listing { loose, packs, indexes, .. } = Listing::of(store).await?;
+pub async fn check_store<S: Store>(store: &S, mut progress: impl FnMut(usize, usize)) -> Result<Checked, StoreError> {
+    let Listing { loose, packs, indexes, .. } = Listing::load(store).await?;
     let (mut checked, mut heads) = (Checked::default(), BTreeMap::new());
     let all = loose.len() + packs.len() + indexes.len();
     let mut done = 0;
@@ -45,7 +45,7 @@ pub async fn check<S: Store>(store: &S, mut progress: impl FnMut(usize, usize)) 
         // What is gone meanwhile was packed or removed.
         if let Some(value) = store.get(&key).await? {
             checked.loose += 1;
-            let fault = Entry::under(&key, value).and_then(|entry| summary(&entry)).err();
+            let fault = RecordEntry::under(&key, value).and_then(|entry| summary(&entry)).err();
             checked.note(&key, fault);
         }
         tell();
@@ -56,7 +56,7 @@ pub async fn check<S: Store>(store: &S, mut progress: impl FnMut(usize, usize)) 
             match pack(&key, &value) {
                 Ok(head) => {
                     checked.packed += head.events as usize;
-                    heads.insert(key.clone(), Told::of(&key.site, &head, value.len()));
+                    heads.insert(key.clone(), IndexEntry::from_head(&key.site, &head, value.len()));
                 }
                 Err(fault) => checked.note(key, Some(fault)),
             }
@@ -80,7 +80,7 @@ impl Checked {
 }
 
 /// What a record tells of its session, if it is an event that its id and its key belong to.
-fn summary(entry: &Entry) -> Result<Option<Summary>, String> {
+fn summary(entry: &RecordEntry) -> Result<Option<Summary>, String> {
     let (record, _) = Record::read(&entry.value)?;
     if Id::of_event(&entry.key.site, &record.data.form()) == entry.key.id {
         entry.summary()
@@ -94,13 +94,13 @@ fn pack(key: &PackKey, value: &[u8]) -> Result<Head, String> {
         return Err(pack::PackFault::Hash.to_string());
     }
     let pack = Pack::open(key, value).map_err(|fault| fault.to_string())?;
-    let entries = pack.all().map_err(|fault| fault.to_string())?;
+    let entries = pack.all_records().map_err(|fault| fault.to_string())?;
     let told = entries.iter().map(|entry| {
         let summary = summary(entry).map_err(|reason| format!("{}: {reason}", entry.key))?;
         Ok((entry.key.id, summary))
     });
     let told: Vec<_> = told.collect::<Result<_, String>>()?;
-    let (sessions, others) = pack::summarised(told.into_iter());
+    let (sessions, others) = pack::summarise(told.into_iter());
     let in_head: BTreeMap<Lsid, Summary> =
         pack.head.sessions.iter().map(|summary| (summary.lsid.clone(), summary.clone())).collect();
     // An earlier version told less.
@@ -118,11 +118,12 @@ fn pack(key: &PackKey, value: &[u8]) -> Result<Head, String> {
     }
 }
 
-fn index(key: IndexKey, value: Vec<u8>, packs: &BTreeMap<PackKey, Told>) -> Result<(), String> {
+fn index(key: IndexKey, value: Vec<u8>, packs: &BTreeMap<PackKey, IndexEntry>) -> Result<(), String> {
     if Id::of_value(&value) != key.id {
         return Err(pack::PackFault::Hash.to_string());
     }
-    let told = index::told(key.finds, value).ok_or("it cannot be read; without it, the next pass makes another")?;
+    let told =
+        index::parse_entries(key.finds, value).ok_or("it cannot be read; without it, the next pass makes another")?;
     for (pack, told) in told {
         // Of a pack that is gone it may tell anything.
         if packs.get(&pack).is_some_and(|is| !told.agrees(key.finds, is)) {

@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::listing::Listing;
-use super::pack::{Entry, Head};
+use super::pack::{Head, RecordEntry};
 use super::unreadable::Unreadable;
 use crate::deadline::{Waited, is_ahead};
 use crate::event::{Lsid, Timestamp};
@@ -25,7 +25,7 @@ use crate::session::Summary;
 use crate::store::{Store, StoreError};
 
 /// A record that was found: its event's id, and its time of recording in Unix milliseconds.
-pub type Found = (Id, u64);
+pub type FoundRecord = (Id, u64);
 
 /// The value of a tombstone, of a cutoff, and of a horizon: what says that something was removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +43,7 @@ impl Marker {
     pub const MOST: usize = 6_000;
 
     /// The tombstone of these records.
-    pub fn tombstone(records: &[Found], now: DateTime<Utc>) -> Self {
+    pub fn tombstone(records: &[FoundRecord], now: DateTime<Utc>) -> Self {
         let records = records.iter().map(|(id, recorded)| (id.text(), *recorded)).collect();
         Self { age: Some(Waited::since(now)), records: Some(records) }
     }
@@ -54,7 +54,7 @@ impl Marker {
     }
 
     /// Reads a value.
-    pub fn read(value: &[u8]) -> Result<Self, String> {
+    pub fn parse(value: &[u8]) -> Result<Self, String> {
         let read: Self = serde_json::from_slice(value).map_err(|error| error.to_string())?;
         let ids = read.records.iter().flatten().all(|(id, _)| id.parse::<Id>().is_ok());
         if ids { Ok(read) } else { Err("it lists what is not an event's id".to_owned()) }
@@ -70,18 +70,18 @@ impl Marker {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Covers {
     cutoffs: Vec<CutoffKey>,
-    erased: HashMap<(Site, Lsid), Erased>,
+    erased: HashMap<(Site, Lsid), ErasedRecords>,
 }
 
 /// What was removed of one session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Erased {
+struct ErasedRecords {
     /// By tombstones of an earlier version: what was recorded until then, in Unix milliseconds.
     until: Option<u64>,
-    records: Vec<Found>,
+    records: Vec<FoundRecord>,
 }
 
-impl Erased {
+impl ErasedRecords {
     fn covers(&self, id: Id, recorded: u64) -> bool {
         self.until.is_some_and(|until| recorded <= until) || self.records.contains(&(id, recorded))
     }
@@ -99,7 +99,7 @@ pub(super) enum Covered {
 impl Covers {
     /// Reads the tombstones of a listing. One that cannot be read covers nothing, and is added to `unreadable`: what it covered shows
     /// again, which is better than to hide or delete what it never covered.
-    pub async fn of(
+    pub async fn load(
         store: &impl Store,
         listing: &Listing,
         now: DateTime<Utc>,
@@ -109,7 +109,7 @@ impl Covers {
         for key in &listing.erased {
             let name = key.to_string();
             let Some(value) = store.get(&name).await? else { continue };
-            match Marker::read(&value) {
+            match Marker::parse(&value) {
                 Ok(tombstone) => covers.add(key, tombstone),
                 Err(reason) => Unreadable::note(unreadable, name, reason),
             }
@@ -134,13 +134,13 @@ impl Covers {
     }
 
     /// Whether a record was removed.
-    pub fn cover(&self, entry: &Entry) -> bool {
+    pub fn cover(&self, entry: &RecordEntry) -> bool {
         let cut = |cutoff: &CutoffKey| entry.key.timestamp < cutoff.before && entry.delivered <= cutoff.until;
         let erased = || self.erased(&entry.key).is_some_and(|erased| erased.covers(entry.key.id, entry.recorded));
         self.cutoffs.iter().any(cut) || erased()
     }
 
-    fn erased(&self, key: &EventKey) -> Option<&Erased> {
+    fn erased(&self, key: &EventKey) -> Option<&ErasedRecords> {
         let lsid = key.lsid.as_ref().filter(|_| !self.erased.is_empty())?;
         self.erased.get(&(key.site.clone(), lsid.clone()))
     }
@@ -160,7 +160,7 @@ impl Covers {
             if !is_old && !sessions.iter().any(|session| session.has(key)) {
                 continue;
             }
-            let entry = store.get(key).await?.and_then(|value| Entry::under(key, value).ok());
+            let entry = store.get(key).await?.and_then(|value| RecordEntry::under(key, value).ok());
             if entry.is_some_and(|entry| self.cover(&entry)) {
                 removed.insert(key.clone());
             }
@@ -178,9 +178,9 @@ impl Covers {
         if self.cutoffs.iter().any(cut_all) || until.is_some_and(|until| last <= until) {
             return Covered::All;
         }
-        let listed = |erased: &Erased| {
+        let listed = |erased: &ErasedRecords| {
             let is_here =
-                |(id, recorded): &Found| (first..=last).contains(recorded) && summary.ids.contains(&id.short());
+                |(id, recorded): &FoundRecord| (first..=last).contains(recorded) && summary.ids.contains(&id.short());
             erased.records.iter().any(is_here)
         };
         let some = self.cutoffs.iter().any(cut_some)
@@ -220,7 +220,7 @@ impl Listing {
     fn all_cutoffs(&self, now: DateTime<Utc>) -> Vec<CutoffKey> {
         let mut all = self.cutoffs.clone();
         all.retain(|cutoff| !i64::try_from(cutoff.until / 1_000).is_ok_and(|until| is_ahead(until, now)));
-        for horizon in self.horizons.iter().filter(|horizon| !is_void(horizon.0, now)) {
+        for horizon in self.old_cutoffs.iter().filter(|horizon| !is_void(horizon.0, now)) {
             all.push(CutoffKey { before: horizon.0, until: horizon.0.seconds().saturating_mul(1_000_000) });
         }
         all

@@ -8,22 +8,22 @@ use crate::identity::{Id, Site};
 use crate::keys::{self, Finds, KeyParts, OfSession, PackKey};
 use crate::store::Store;
 
-use super::index::{self, Events};
-use super::pack::Entry;
+use super::index::{self, EventIndex};
+use super::pack::RecordEntry;
 use super::view::{ReadError, View};
 
 /// How many packs one answer reads before it ends with what it has.
 const MAX_PACKS: usize = 24;
 
 /// Where an event stands among all: by its time, and by its key among those of one second.
-pub type Place = (Timestamp, String);
+pub type EventPosition = (Timestamp, String);
 
 /// Where a page ended: at an event, or before all events of a second.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Cursor(Place);
+pub struct EventsCursor(EventPosition);
 
-impl Cursor {
-    /// Reads what [`Cursor::to_string`] writes.
+impl EventsCursor {
+    /// Reads what [`EventsCursor::to_string`] writes.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         const RULE: &str = "is not the cursor of a page of events";
         if let Ok(time) = keys::read_timestamp(text) {
@@ -34,7 +34,7 @@ impl Cursor {
     }
 }
 
-impl std::fmt::Display for Cursor {
+impl std::fmt::Display for EventsCursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self((time, key)) if key.is_empty() => f.write_str(&keys::timestamp(*time)),
@@ -45,7 +45,7 @@ impl std::fmt::Display for Cursor {
 
 /// Which events are wanted.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct EventsQuery {
     /// Those of one site.
     pub site: Option<Site>,
     /// Those of one name.
@@ -55,14 +55,14 @@ pub struct Wanted {
     /// Those before.
     pub to: Option<Timestamp>,
     /// Those after where a page ended.
-    pub after: Option<Cursor>,
+    pub after: Option<EventsCursor>,
     /// At most so many.
     pub limit: usize,
     /// No more than so many bytes of records, but one in any case.
     pub max_bytes: usize,
 }
 
-impl Wanted {
+impl EventsQuery {
     fn wants(&self, time: Timestamp, site: &str, is_event: impl FnOnce(&EventName) -> bool) -> bool {
         self.from.is_none_or(|from| from <= time)
             && self.to.is_none_or(|to| time < to)
@@ -71,7 +71,9 @@ impl Wanted {
     }
 
     fn is_after(&self, time: Timestamp, key: &str) -> bool {
-        self.after.as_ref().is_none_or(|Cursor((last_time, last_key))| (*last_time, last_key.as_str()) < (time, key))
+        self.after
+            .as_ref()
+            .is_none_or(|EventsCursor((last_time, last_key))| (*last_time, last_key.as_str()) < (time, key))
     }
 
     /// Whether a pack may hold any.
@@ -79,29 +81,29 @@ impl Wanted {
         self.site.as_ref().is_none_or(|site| *site == pack.site)
             && self.from.is_none_or(|from| from <= pack.last)
             && self.to.is_none_or(|to| pack.first < to)
-            && self.after.as_ref().is_none_or(|Cursor((time, _))| *time <= pack.last)
+            && self.after.as_ref().is_none_or(|EventsCursor((time, _))| *time <= pack.last)
     }
 }
 
 /// A part of all events.
 #[derive(Clone, Debug)]
-pub struct Page {
+pub struct EventsPage {
     /// The events, oldest first.
-    pub events: Vec<Entry>,
+    pub events: Vec<RecordEntry>,
     /// Where the next page begins, if there may be one.
-    pub next: Option<Cursor>,
+    pub next: Option<EventsCursor>,
 }
 
 /// What may be on the page: what is found of it in packs, and whether there is a loose record.
 #[derive(Default)]
 struct Candidate {
-    packed: Option<Entry>,
+    packed: Option<RecordEntry>,
     loose: bool,
 }
 
 /// The first events that are wanted, and not many more.
-struct First {
-    candidates: BTreeMap<Place, Candidate>,
+struct PageCandidates {
+    candidates: BTreeMap<EventPosition, Candidate>,
     bytes: usize,
     limit: usize,
     max_bytes: usize,
@@ -109,14 +111,14 @@ struct First {
     left_out: bool,
 }
 
-impl First {
+impl PageCandidates {
     /// Whether one at that place would be left out.
-    fn is_beyond(&self, place: &Place) -> bool {
+    fn is_beyond(&self, place: &EventPosition) -> bool {
         let full = self.candidates.len() > self.limit || self.bytes > self.max_bytes;
         full && self.candidates.last_key_value().is_some_and(|(last, _)| place > last)
     }
 
-    fn add(&mut self, place: Place, entry: Option<Entry>) {
+    fn add(&mut self, place: EventPosition, entry: Option<RecordEntry>) {
         let candidate = self.candidates.entry(place).or_default();
         match entry {
             None => candidate.loose = true,
@@ -140,26 +142,26 @@ impl First {
 }
 
 /// Lists events.
-pub async fn list<S: Store>(view: &mut View<'_, S>, wanted: &Wanted) -> Result<Page, ReadError> {
+pub async fn list_events<S: Store>(view: &mut View<'_, S>, wanted: &EventsQuery) -> Result<EventsPage, ReadError> {
     list_within(view, wanted, None).await
 }
 
-/// Lists events of the sessions with that lsid: one, where [`Wanted::site`] is given. Reads only packs that hold something of them.
-pub async fn list_of_session<S: Store>(
+/// Lists events of the sessions with that lsid: one, where [`EventsQuery::site`] is given. Reads only packs that hold something of them.
+pub async fn list_events_of_session<S: Store>(
     view: &mut View<'_, S>,
-    wanted: &Wanted,
+    wanted: &EventsQuery,
     lsid: &Lsid,
-) -> Result<Page, ReadError> {
+) -> Result<EventsPage, ReadError> {
     list_within(view, wanted, Some(lsid)).await
 }
 
 async fn list_within<S: Store>(
     view: &mut View<'_, S>,
-    wanted: &Wanted,
+    wanted: &EventsQuery,
     lsid: Option<&Lsid>,
-) -> Result<Page, ReadError> {
+) -> Result<EventsPage, ReadError> {
     let written = lsid.map(keys::lsid);
-    let mut first = First {
+    let mut first = PageCandidates {
         candidates: BTreeMap::new(),
         bytes: 0,
         limit: wanted.limit,
@@ -184,9 +186,9 @@ async fn list_within<S: Store>(
 /// not read, if that is so.
 async fn read_packs<S: Store>(
     view: &mut View<'_, S>,
-    wanted: &Wanted,
+    wanted: &EventsQuery,
     lsid: Option<&Lsid>,
-    first: &mut First,
+    first: &mut PageCandidates,
 ) -> Result<Option<Timestamp>, ReadError> {
     let mut packs = view.listing.packs.clone();
     if let Some(lsid) = lsid {
@@ -203,7 +205,7 @@ async fn read_packs<S: Store>(
             return Ok(None);
         }
         // An answer that would end where it began would never come to an end.
-        let advances = wanted.after.as_ref().is_none_or(|Cursor((time, _))| *time < pack.first);
+        let advances = wanted.after.as_ref().is_none_or(|EventsCursor((time, _))| *time < pack.first);
         let begun = packs.first().is_some_and(|first| first.first < pack.first);
         if number >= MAX_PACKS && advances && begun {
             return Ok(Some(pack.first));
@@ -233,10 +235,10 @@ async fn read_packs<S: Store>(
 /// The page, its loose records read. `unread` is the beginning of packs that were not read.
 async fn page<S: Store>(
     view: &mut View<'_, S>,
-    wanted: &Wanted,
-    first: First,
+    wanted: &EventsQuery,
+    first: PageCandidates,
     unread: Option<Timestamp>,
-) -> Result<Page, ReadError> {
+) -> Result<EventsPage, ReadError> {
     let (mut events, mut bytes, mut last) = (Vec::new(), 0, None);
     let mut more = first.left_out;
     for (number, (place, candidate)) in first.candidates.into_iter().enumerate() {
@@ -258,24 +260,24 @@ async fn page<S: Store>(
     let next = match unread {
         // All before that time is on the page, unless the page ended earlier.
         Some(unread) if last.is_none() || events.len() < wanted.limit && bytes <= wanted.max_bytes => {
-            Some(Cursor((unread, String::new())))
+            Some(EventsCursor((unread, String::new())))
         }
-        _ => last.filter(|_| more || unread.is_some()).map(Cursor),
+        _ => last.filter(|_| more || unread.is_some()).map(EventsCursor),
     };
-    Ok(Page { events, next })
+    Ok(EventsPage { events, next })
 }
 
 /// All records of a session, in the order of their keys; those that cannot be read are noted. `None` if there are more than
 /// `most`, or more than `max_bytes` of them.
-pub async fn of_session<S: Store>(
+pub async fn records_of_session<S: Store>(
     view: &mut View<'_, S>,
     site: &Site,
     lsid: &Lsid,
     most: usize,
     max_bytes: usize,
-) -> Result<Option<Vec<Entry>>, ReadError> {
+) -> Result<Option<Vec<RecordEntry>>, ReadError> {
     let session = OfSession::new(site, lsid);
-    let mut found: BTreeMap<String, Entry> = BTreeMap::new();
+    let mut found: BTreeMap<String, RecordEntry> = BTreeMap::new();
     let mut bytes = 0;
     for pack in packs_of_session(view, site, lsid).await? {
         for entry in view.entries(&pack, |entry| entry.key.lsid.as_ref() == Some(lsid)).await? {
@@ -302,7 +304,7 @@ pub async fn of_session<S: Store>(
 }
 
 /// Of two records under one key, the one that was recorded first counts.
-pub(super) fn keep_first(entries: &mut BTreeMap<String, Entry>, entry: Entry) {
+pub(super) fn keep_first(entries: &mut BTreeMap<String, RecordEntry>, entry: RecordEntry) {
     match entries.entry(entry.key.to_string()) {
         std::collections::btree_map::Entry::Vacant(place) => _ = place.insert(entry),
         std::collections::btree_map::Entry::Occupied(mut place) if entry.recorded < place.get().recorded => {
@@ -322,7 +324,7 @@ pub(super) async fn packs_of_session<S: Store>(
     if packs.is_empty() {
         return Ok(packs);
     }
-    let (indexes, hash) = (view.session_indexes().await?, index::hash(site, lsid));
+    let (indexes, hash) = (view.session_indexes().await?, index::session_hash(site, lsid));
     let told: BTreeSet<_> = gather(indexes.iter().flat_map(|index| index.find(hash)).cloned());
     let mut unasked: BTreeSet<_> = gather(packs.iter().cloned());
     for pack in indexes.iter().flat_map(|index| &index.packs) {
@@ -341,7 +343,7 @@ pub(super) async fn packs_of_session<S: Store>(
 }
 
 /// The event of an id, if there is one.
-pub async fn one<S: Store>(view: &mut View<'_, S>, id: Id) -> Result<Option<Entry>, ReadError> {
+pub async fn find_event<S: Store>(view: &mut View<'_, S>, id: Id) -> Result<Option<RecordEntry>, ReadError> {
     let text = id.to_string();
     let loose = view.listing.loose.iter().find(|key| key.ends_with(&text)).cloned();
     let mut found = match loose {
@@ -363,7 +365,7 @@ async fn packs_of_event<S: Store>(view: &mut View<'_, S>, id: Id) -> Result<Vec<
         return Ok(found);
     }
     for key in view.indexes(Finds::Events) {
-        let Some(index) = view.store.get(&key).await?.and_then(Events::read) else { continue };
+        let Some(index) = view.store.get(&key).await?.and_then(EventIndex::parse) else { continue };
         for (pack, may) in index.find(id.short()) {
             if unasked.remove(pack) && may {
                 found.push(pack.clone());

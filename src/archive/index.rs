@@ -35,7 +35,7 @@ const FILTER_PROBES: u64 = 11;
 
 /// What indexes tell of one pack.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct IndexEntry {
     /// Bytes of its value.
     pub bytes: u64,
     /// How many events it has.
@@ -50,15 +50,15 @@ pub struct Told {
     filter: Vec<u8>,
 }
 
-impl Told {
+impl IndexEntry {
     /// What the head of a pack of `bytes` bytes tells.
-    pub fn of(site: &Site, head: &Head, bytes: usize) -> Self {
+    pub fn from_head(site: &Site, head: &Head, bytes: usize) -> Self {
         Self {
             bytes: bytes as u64,
             events: head.events,
             recorded: head.recorded,
             others: Some(head.others.len() as u64),
-            sessions: gather(head.sessions.iter().map(|session| hash(site, &session.lsid))),
+            sessions: gather(head.sessions.iter().map(|session| session_hash(site, &session.lsid))),
             filter: filter(head.ids().collect()),
         }
     }
@@ -77,7 +77,7 @@ impl Told {
         }
     }
 
-    /// Whether a session of that [`hash`] is among its sessions.
+    /// Whether a session of that [`session_hash`] is among its sessions.
     pub fn has_session(&self, hash: u64) -> bool {
         self.sessions.contains(&hash)
     }
@@ -85,13 +85,13 @@ impl Told {
 
 /// The line before an index's table.
 #[derive(Serialize, Deserialize)]
-struct Header {
+struct IndexHeader {
     format: u32,
-    packs: Vec<Entry>,
+    packs: Vec<IndexHeaderPack>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Entry {
+struct IndexHeaderPack {
     key: String,
     /// Bytes of the pack.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -115,7 +115,7 @@ fn is_zero(number: &u64) -> bool {
 
 /// An index of sessions, read.
 #[derive(Clone, Debug)]
-pub struct Sessions {
+pub struct SessionIndex {
     /// The packs that it speaks of.
     pub packs: Vec<IndexedPack>,
     value: Vec<u8>,
@@ -137,11 +137,11 @@ pub struct IndexedPack {
     pub others: Option<u64>,
 }
 
-impl Sessions {
+impl SessionIndex {
     /// Reads one. `None` if it is none, or a later version's.
-    pub fn read(value: Vec<u8>) -> Option<Self> {
+    pub fn parse(value: Vec<u8>) -> Option<Self> {
         let (header, table) = header(&value)?;
-        let packs = header.packs.into_iter().map(|Entry { key, bytes, events, recorded, others, .. }| {
+        let packs = header.packs.into_iter().map(|IndexHeaderPack { key, bytes, events, recorded, others, .. }| {
             Some(IndexedPack { key: key.parse().ok()?, bytes, events, recorded, others })
         });
         let read = Self { packs: packs.collect::<Option<_>>()?, table: value.len() - table.len(), value };
@@ -162,7 +162,7 @@ impl Sessions {
         found.filter_map(|entry| self.packs.get(usize::from(pack_of(entry)))).map(|pack| &pack.key)
     }
 
-    /// The hash of each session, with the number of a pack in [`Sessions::packs`] that holds something of it.
+    /// The hash of each session, with the number of a pack in [`SessionIndex::packs`] that holds something of it.
     pub fn sessions(&self) -> impl Iterator<Item = (u64, usize)> {
         self.entries().0.iter().map(|entry| (hash_of(entry), usize::from(pack_of(entry))))
     }
@@ -170,14 +170,14 @@ impl Sessions {
 
 /// An index of events, read.
 #[derive(Clone, Debug)]
-pub struct Events {
+pub struct EventIndex {
     filters: Vec<(PackKey, u64, std::ops::Range<usize>)>,
     value: Vec<u8>,
 }
 
-impl Events {
+impl EventIndex {
     /// Reads one. `None` if it is none, or a later version's.
-    pub fn read(value: Vec<u8>) -> Option<Self> {
+    pub fn parse(value: Vec<u8>) -> Option<Self> {
         let (header, table) = header(&value)?;
         let mut start = value.len() - table.len();
         let mut filters = Vec::new();
@@ -195,14 +195,14 @@ impl Events {
     }
 }
 
-fn header(value: &[u8]) -> Option<(Header, &[u8])> {
+fn header(value: &[u8]) -> Option<(IndexHeader, &[u8])> {
     let end = value.iter().position(|&b| b == b'\n')?;
-    let header: Header = serde_json::from_slice(value.get(..end)?).ok()?;
+    let header: IndexHeader = serde_json::from_slice(value.get(..end)?).ok()?;
     (header.format == FORMAT).then_some((header, value.get(end + 1..)?))
 }
 
 /// The first five bytes of a session's id.
-pub fn hash(site: &Site, lsid: &Lsid) -> u64 {
+pub fn session_hash(site: &Site, lsid: &Lsid) -> u64 {
     Id::of_session(site, lsid).short() >> 24
 }
 
@@ -244,20 +244,20 @@ fn probes(id: u64, bits: u64) -> impl Iterator<Item = (usize, u8)> {
 }
 
 /// What indexes tell of packs, by their keys: what is read from several, and written as one.
-pub type Tells = BTreeMap<PackKey, Told>;
+pub type IndexEntries = BTreeMap<PackKey, IndexEntry>;
 
 /// What one value tells of each pack: an index of sessions everything but the filters, an index of events nothing but them.
-pub fn told(finds: Finds, value: Vec<u8>) -> Option<Tells> {
+pub fn parse_entries(finds: Finds, value: Vec<u8>) -> Option<IndexEntries> {
     match finds {
         Finds::Sessions => {
-            let index = Sessions::read(value)?;
+            let index = SessionIndex::parse(value)?;
             let mut told: Vec<_> = index
                 .packs
                 .iter()
                 .map(|IndexedPack { key, bytes, events, recorded, others }| {
                     let (sessions, filter) = (BTreeSet::new(), Vec::new());
                     let (bytes, events, recorded, others) = (*bytes, *events, *recorded, *others);
-                    (key.clone(), Told { bytes, events, recorded, others, sessions, filter })
+                    (key.clone(), IndexEntry { bytes, events, recorded, others, sessions, filter })
                 })
                 .collect();
             for entry in index.entries().0 {
@@ -268,10 +268,10 @@ pub fn told(finds: Finds, value: Vec<u8>) -> Option<Tells> {
             Some(gather(told))
         }
         Finds::Events => {
-            let Events { filters, value } = Events::read(value)?;
+            let EventIndex { filters, value } = EventIndex::parse(value)?;
             let told = filters.into_iter().map(|(key, events, range)| {
                 let filter = value.get(range).unwrap_or_default().to_vec();
-                (key, Told { bytes: 0, events, recorded: None, others: None, sessions: BTreeSet::new(), filter })
+                (key, IndexEntry { bytes: 0, events, recorded: None, others: None, sessions: BTreeSet::new(), filter })
             });
             Some(gather(told))
         }
@@ -279,8 +279,8 @@ pub fn told(finds: Finds, value: Vec<u8>) -> Option<Tells> {
 }
 
 /// Indexes that tell of these packs, as few as can be.
-pub fn make(finds: Finds, tells: &Tells) -> Vec<(IndexKey, Vec<u8>)> {
-    let mut parts: Vec<Vec<(&PackKey, &Told)>> = Vec::new();
+pub fn make_indexes(finds: Finds, tells: &IndexEntries) -> Vec<(IndexKey, Vec<u8>)> {
+    let mut parts: Vec<Vec<(&PackKey, &IndexEntry)>> = Vec::new();
     let mut room = 0;
     for (key, told) in tells {
         let bytes = entry_bytes(finds, told);
@@ -293,19 +293,19 @@ pub fn make(finds: Finds, tells: &Tells) -> Vec<(IndexKey, Vec<u8>)> {
         }
         room = room.saturating_sub(bytes);
     }
-    parts.into_iter().map(|part| one(finds, &part)).collect()
+    parts.into_iter().map(|part| encode_index(finds, &part)).collect()
 }
 
 /// What a pack takes in an index, at most.
-fn entry_bytes(finds: Finds, told: &Told) -> usize {
+fn entry_bytes(finds: Finds, told: &IndexEntry) -> usize {
     250 + match finds {
         Finds::Sessions => told.sessions.len() * SESSION_BYTES,
         Finds::Events => told.filter.len(),
     }
 }
 
-fn one(finds: Finds, part: &[(&PackKey, &Told)]) -> (IndexKey, Vec<u8>) {
-    let entry = |(key, told): &(&PackKey, &Told)| Entry {
+fn encode_index(finds: Finds, part: &[(&PackKey, &IndexEntry)]) -> (IndexKey, Vec<u8>) {
+    let entry = |(key, told): &(&PackKey, &IndexEntry)| IndexHeaderPack {
         key: key.to_string(),
         bytes: if finds == Finds::Sessions { told.bytes } else { 0 },
         events: told.events,
@@ -313,7 +313,7 @@ fn one(finds: Finds, part: &[(&PackKey, &Told)]) -> (IndexKey, Vec<u8>) {
         others: if finds == Finds::Sessions { told.others } else { None },
         filter: if finds == Finds::Events { told.filter.len() as u64 } else { 0 },
     };
-    let header = Header { format: FORMAT, packs: part.iter().map(entry).collect() };
+    let header = IndexHeader { format: FORMAT, packs: part.iter().map(entry).collect() };
     let mut value = serde_json::to_vec(&header).unwrap_or_default();
     value.push(b'\n');
     match finds {

@@ -15,7 +15,7 @@ pub struct Listing {
     /// The cutoffs.
     pub cutoffs: Vec<CutoffKey>,
     /// The cutoffs of an earlier version.
-    pub horizons: Vec<HorizonKey>,
+    pub old_cutoffs: Vec<HorizonKey>,
     /// The indexes.
     pub indexes: Vec<IndexKey>,
     /// The bodies that were set aside.
@@ -30,7 +30,7 @@ pub struct Listing {
 
 impl Listing {
     /// Lists a store.
-    pub async fn of(store: &impl Store) -> Result<Self, StoreError> {
+    pub async fn load(store: &impl Store) -> Result<Self, StoreError> {
         Ok(Self::new(store.get_keys().await?))
     }
 
@@ -58,7 +58,7 @@ impl Listing {
             "pack" => key.parse().map(|key| self.packs.push(key)).is_ok(),
             "erased" => key.parse().map(|key| self.erased.push(key)).is_ok(),
             "cutoff" => key.parse().map(|key| self.cutoffs.push(key)).is_ok(),
-            "horizon" => key.parse().map(|key| self.horizons.push(key)).is_ok(),
+            "horizon" => key.parse().map(|key| self.old_cutoffs.push(key)).is_ok(),
             "index" => key.parse().map(|key| self.indexes.push(key)).is_ok(),
             "setaside" => key.parse().map(|key| self.set_aside.push(key)).is_ok(),
             _ => key.parse().map(|key| self.forwards.push(key)).is_ok(),

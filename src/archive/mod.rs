@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `listing.rs` | [`Listing`]: all keys of a store, by what they are |
 //! | `whole_seconds.rs` | where records are divided between packs: between two seconds |
-//! | `view.rs` | [`View`], the union; [`read`], which makes a new view where compaction runs beside the reader |
+//! | `view.rs` | [`View`], the union; [`read_view`], which makes a new view where compaction runs beside the reader |
 //! | `unreadable.rs` | [`Unreadable`]: a value that is not what its key says |
 //! | `events.rs`, `sessions.rs`, `stats.rs` | what readers ask of a view: pages of events, lists of sessions, counts |
 //! | `extent.rs` | the begin, the end and the number of events of one session |
@@ -67,4 +67,4 @@ mod whole_seconds;
 
 pub use listing::Listing;
 pub use unreadable::{Unreadable, is_of_session};
-pub use view::{ReadError, View, read};
+pub use view::{ReadError, View, read_view};

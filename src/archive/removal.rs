@@ -8,21 +8,21 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 
 use super::compaction::{self, Bound};
-use super::covers::{Found, Marker};
+use super::covers::{FoundRecord, Marker};
 use super::events;
-use super::pack::Entry;
-use super::view::{ReadError, View, read};
+use super::pack::RecordEntry;
+use super::view::{ReadError, View, read_view};
 use crate::event::{Lsid, Timestamp};
 use crate::identity::{Id, Site};
 use crate::keys::{ErasedKey, OfSession};
 use crate::platform::Platform;
 use crate::store::{Store, StoreError};
 
-pub use super::compaction::Cut;
+pub use super::compaction::CutoffOutcome;
 
 /// What became of an erasing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Erased {
+pub struct EraseOutcome {
     /// How many events are gone by this call.
     pub events: usize,
     /// Whether some of their bytes are still there: call again.
@@ -35,9 +35,9 @@ pub async fn erase<P: Platform>(
     site: &Site,
     lsid: &Lsid,
     bound: &Bound,
-) -> Result<Option<Erased>, StoreError> {
+) -> Result<Option<EraseOutcome>, StoreError> {
     let find = async |view: &mut View<'_, P::Store>| found(view, site, lsid).await;
-    let (found, known) = read(platform, find).await?;
+    let (found, known) = read_view(platform, find).await?;
     let now = platform.now();
     for (key, marker) in tombstones(site, lsid, &found, &known, now) {
         platform.store().set(&key.to_string(), &marker.to_json()).await?;
@@ -49,14 +49,14 @@ pub async fn erase<P: Platform>(
     let events = found.iter().map(|(id, _)| *id).collect::<HashSet<Id>>().len();
     // An earlier call has erased it, and its bytes are gone.
     let was_gone = events == 0 && !cleared && !remaining;
-    Ok((!was_gone).then_some(Erased { events, remaining }))
+    Ok((!was_gone).then_some(EraseOutcome { events, remaining }))
 }
 
 /// The tombstones that list these records, each under a key that no other has: one written twice would forget what it listed first.
 fn tombstones(
     site: &Site,
     lsid: &Lsid,
-    found: &[Found],
+    found: &[FoundRecord],
     known: &[ErasedKey],
     now: DateTime<Utc>,
 ) -> impl Iterator<Item = (ErasedKey, Marker)> {
@@ -74,12 +74,12 @@ async fn found<S: Store>(
     view: &mut View<'_, S>,
     site: &Site,
     lsid: &Lsid,
-) -> Result<(Vec<Found>, Vec<ErasedKey>), ReadError> {
+) -> Result<(Vec<FoundRecord>, Vec<ErasedKey>), ReadError> {
     let session = OfSession::new(site, lsid);
     let loose: Vec<_> = view.listing.loose.iter().filter(|key| session.has(key)).cloned().collect();
     let mut found = Vec::new();
     for key in loose {
-        let entry = view.value(&key).await?.and_then(|value| Entry::under(&key, value).ok());
+        let entry = view.value(&key).await?.and_then(|value| RecordEntry::under(&key, value).ok());
         found.extend(entry.map(|entry| (entry.key.id, entry.recorded)));
     }
     for pack in events::packs_of_session(view, site, lsid).await? {
@@ -92,6 +92,10 @@ async fn found<S: Store>(
 }
 
 /// Removes what is found with a timestamp before `before`, and bodies that were set aside and first seen before.
-pub async fn remove_before<P: Platform>(platform: &P, before: Timestamp, bound: &Bound) -> Result<Cut, StoreError> {
-    compaction::cut(platform, before, bound).await
+pub async fn remove_before<P: Platform>(
+    platform: &P,
+    before: Timestamp,
+    bound: &Bound,
+) -> Result<CutoffOutcome, StoreError> {
+    compaction::apply_cutoff(platform, before, bound).await
 }

@@ -19,7 +19,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::listing::Listing;
-use super::pack::{Entry, Pack};
+use super::pack::{Pack, RecordEntry};
 use crate::event::Timestamp;
 use crate::keys::{self, KeyParts, PackKey};
 use crate::record::SetAside;
@@ -56,7 +56,7 @@ struct RetentionClock {
 
 impl RetentionClock {
     /// Takes a reading. The effective now in Unix seconds, and whether anything is to be kept.
-    fn read(&mut self, newest: Option<u64>, reading: u64) -> (Option<u64>, bool) {
+    fn take_reading(&mut self, newest: Option<u64>, reading: u64) -> (Option<u64>, bool) {
         let changed = newest != self.newest;
         let steps = if changed { 0 } else { self.steps };
         let effective = newest.map(|newest| reading.min(newest.saturating_add(u64::from(steps).saturating_mul(DAY))));
@@ -146,7 +146,7 @@ impl Aging {
     }
 
     /// Whether a record has aged.
-    pub(super) fn has_aged_entry(&self, entry: &Entry) -> bool {
+    pub(super) fn has_aged_entry(&self, entry: &RecordEntry) -> bool {
         self.has_aged(Some(entry.key.timestamp), entry.recorded)
     }
 
@@ -194,14 +194,19 @@ pub struct Retention {
 
 impl Retention {
     /// Takes the reading `now` for events that are kept for so many `days`.
-    pub async fn of(store: &impl Store, days: u32, listing: &Listing, now: DateTime<Utc>) -> Result<Self, StoreError> {
+    pub async fn load(
+        store: &impl Store,
+        days: u32,
+        listing: &Listing,
+        now: DateTime<Utc>,
+    ) -> Result<Self, StoreError> {
         let kept = store.get(keys::RETENTION_CLOCK).await?;
         // One that cannot be read is made anew: what has aged stays a while longer.
         let mut clock: RetentionClock = kept.and_then(|value| serde_json::from_slice(&value).ok()).unwrap_or_default();
         let reading = u64::try_from(now.timestamp()).unwrap_or(0);
         let newest = newest(store, listing, reading).await?;
         let before = clock.agreed;
-        let (effective, changed) = clock.read(newest, reading);
+        let (effective, changed) = clock.take_reading(newest, reading);
         let agreed = reading.min(before.saturating_add(DAY));
         let aging = effective.filter(|_| before > 0).and_then(|effective| Aging::new(effective, reading, agreed, days));
         let behind = effective.map(|effective| reading.saturating_sub(effective));
@@ -257,8 +262,8 @@ async fn newest(store: &impl Store, listing: &Listing, reading: u64) -> Result<O
     for end in [reading, u64::MAX] {
         let mut next = latest_until(listing, reading, end);
         for _ in 0..MOST_CONFIRMED {
-            let Some((time, stands)) = next.filter(|(time, _)| Some(*time) > confirmed) else { break };
-            confirmed = confirmed.max(stands.confirmed(store, reading).await?);
+            let Some((time, location)) = next.filter(|(time, _)| Some(*time) > confirmed) else { break };
+            confirmed = confirmed.max(location.confirmed(store, reading).await?);
             let further = time.checked_sub(1).filter(|before| end == reading || *before > reading);
             next = further.and_then(|before| latest_until(listing, reading, before));
         }
@@ -268,22 +273,23 @@ async fn newest(store: &impl Store, listing: &Listing, reading: u64) -> Result<O
 }
 
 /// The latest time that is not after `end`, and what has it.
-fn latest_until(listing: &Listing, reading: u64, end: u64) -> Option<(u64, Stands<'_>)> {
-    let loose = listing.loose.iter().filter_map(|key| Some((KeyParts::of(key)?.time()?.seconds(), Stands::Loose(key))));
+fn latest_until(listing: &Listing, reading: u64, end: u64) -> Option<(u64, EventLocation<'_>)> {
+    let loose =
+        listing.loose.iter().filter_map(|key| Some((KeyParts::of(key)?.time()?.seconds(), EventLocation::Loose(key))));
     // A pack that ends after the reading has begun before.
     let until = |key: &PackKey| Some(key.last.seconds()).filter(|last| *last <= reading).unwrap_or(key.first.seconds());
-    let packed = listing.packs.iter().map(|key| (until(key), Stands::Packed(key)));
+    let packed = listing.packs.iter().map(|key| (until(key), EventLocation::Packed(key)));
     loose.chain(packed).filter(|(time, _)| *time <= end).max_by_key(|(time, _)| *time)
 }
 
 /// Where an event of a time stands.
 #[derive(Clone, Copy)]
-enum Stands<'k> {
+enum EventLocation<'k> {
     Loose(&'k str),
     Packed(&'k PackKey),
 }
 
-impl Stands<'_> {
+impl EventLocation<'_> {
     /// The latest own time that its time of recording confirms, in Unix seconds. Nothing where that is later than the reading.
     async fn confirmed(self, store: &impl Store, reading: u64) -> Result<Option<u64>, StoreError> {
         let mut confirmed = None;
@@ -294,7 +300,7 @@ impl Stands<'_> {
         };
         match self {
             Self::Loose(key) => {
-                if let Some(Ok(entry)) = store.get(key).await?.map(|value| Entry::under(key, value)) {
+                if let Some(Ok(entry)) = store.get(key).await?.map(|value| RecordEntry::under(key, value)) {
                     add(entry.key.timestamp, entry.recorded);
                 }
             }
@@ -389,7 +395,7 @@ mod tests {
             // An event, and the days begin anew.
             (day(23), day(23) + 60, day(23), 0),
         ] {
-            let (now, _) = clock.read(Some(newest), reading);
+            let (now, _) = clock.take_reading(Some(newest), reading);
             assert_eq!((now, clock.steps), (Some(effective), steps), "newest {newest}, reading {reading}");
         }
     }

@@ -14,10 +14,10 @@ use crate::event::{Lsid, Timestamp};
 use crate::gather::gather;
 use crate::identity::Site;
 use crate::keys::{self, KeyParts, PackKey};
-use crate::session::{State, Summary};
+use crate::session::{SessionState, Summary};
 use crate::store::Store;
 
-use super::index::{self, Sessions};
+use super::index::{self, SessionIndex};
 use super::view::{ReadError, View};
 
 /// How many heads one answer reads before it ends with what it has.
@@ -27,30 +27,30 @@ const MAX_HEADS: usize = 100;
 const MAX_LOOSE: usize = 5_000;
 
 /// A session of an appliance.
-pub type Session = (Site, Lsid);
+pub type SessionId = (Site, Lsid);
 
 /// Where a session stands in the list.
-type Place = (Reverse<Timestamp>, Session);
+type SessionPosition = (Reverse<Timestamp>, SessionId);
 
 /// Where a page ended.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Cursor {
+pub struct SessionsCursor {
     first: Reverse<Timestamp>,
     /// The session that it ended with. `None`: it ended before all sessions that began at that time.
-    session: Option<Session>,
+    session: Option<SessionId>,
 }
 
-impl Cursor {
+impl SessionsCursor {
     /// Before the sessions that began at `time`, and after those that began later.
     fn at(time: Timestamp) -> Self {
         Self { first: Reverse(time), session: None }
     }
 
-    fn after((first, session): Place) -> Self {
+    fn after((first, session): SessionPosition) -> Self {
         Self { first, session: Some(session) }
     }
 
-    /// Reads what [`Cursor::to_string`] writes.
+    /// Reads what [`SessionsCursor::to_string`] writes.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         const RULE: &str = "is not the cursor of a page of sessions";
         let mut parts = text.splitn(3, '.');
@@ -65,12 +65,12 @@ impl Cursor {
         Ok(Self { first: Reverse(first), session })
     }
 
-    fn precedes(&self, (first, session): &Place) -> bool {
+    fn precedes(&self, (first, session): &SessionPosition) -> bool {
         (self.first, self.session.as_ref()) < (*first, Some(session))
     }
 }
 
-impl std::fmt::Display for Cursor {
+impl std::fmt::Display for SessionsCursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&keys::timestamp(self.first.0))?;
         match &self.session {
@@ -82,11 +82,11 @@ impl std::fmt::Display for Cursor {
 
 /// Which sessions are wanted.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
+pub struct SessionsQuery {
     /// Those of one site.
     pub site: Option<Site>,
     /// Those that stand so.
-    pub state: Option<State>,
+    pub state: Option<SessionState>,
     /// Those that began then or later.
     pub from: Option<Timestamp>,
     /// Those that began before.
@@ -96,12 +96,12 @@ pub struct Wanted {
     /// Those that had this external key.
     pub external_key: Option<String>,
     /// Those after where a page ended.
-    pub after: Option<Cursor>,
+    pub after: Option<SessionsCursor>,
     /// At most so many.
     pub limit: usize,
 }
 
-impl Wanted {
+impl SessionsQuery {
     fn wants(&self, summary: &Summary) -> bool {
         self.state.is_none_or(|state| state == summary.state())
             && self.external_key.as_ref().is_none_or(|key| summary.had_external_key(key))
@@ -111,17 +111,20 @@ impl Wanted {
 
 /// A part of the list.
 #[derive(Clone, Debug)]
-pub struct Page {
+pub struct SessionsPage {
     /// The sessions, newest first.
     pub sessions: Vec<(Site, Summary)>,
     /// Where the next page begins, if there may be one.
-    pub next: Option<Cursor>,
+    pub next: Option<SessionsCursor>,
 }
 
 /// Lists sessions.
-pub async fn list<S: Store>(view: &mut View<'_, S>, wanted: &Wanted) -> Result<Page, ReadError> {
-    let Some(start) = start(wanted) else { return Ok(Page { sessions: Vec::new(), next: None }) };
-    let mut scan = Scan::new(view, wanted, start).await?;
+pub async fn list_sessions<S: Store>(
+    view: &mut View<'_, S>,
+    wanted: &SessionsQuery,
+) -> Result<SessionsPage, ReadError> {
+    let Some(start) = start(wanted) else { return Ok(SessionsPage { sessions: Vec::new(), next: None }) };
+    let mut scan = SessionScan::new(view, wanted, start).await?;
     let (mut sessions, mut settled) = (Vec::new(), None);
     let too_early = |time: Timestamp| wanted.from.is_some_and(|from| time < from);
     let next = loop {
@@ -140,10 +143,10 @@ pub async fn list<S: Store>(view: &mut View<'_, S>, wanted: &Wanted) -> Result<P
                     sessions.push((place.1.0.clone(), summary));
                 }
                 // One that begins earlier than was known has its turn later; one that cannot be read has none.
-                settled = Some(Cursor::after(place));
+                settled = Some(SessionsCursor::after(place));
             }
             (None, Some(end)) => {
-                let here = Cursor::at(end);
+                let here = SessionsCursor::at(end);
                 if scan.is_long() && here > scan.start {
                     break Some(here);
                 }
@@ -152,31 +155,31 @@ pub async fn list<S: Store>(view: &mut View<'_, S>, wanted: &Wanted) -> Result<P
             (None, None) => break None,
         }
     };
-    Ok(Page { sessions, next })
+    Ok(SessionsPage { sessions, next })
 }
 
 /// What a page begins after. `None` where nothing can be wanted.
-fn start(wanted: &Wanted) -> Option<Cursor> {
+fn start(wanted: &SessionsQuery) -> Option<SessionsCursor> {
     let last = match wanted.to {
         None => Timestamp::MAX,
         Some(to) => to.seconds().checked_sub(1)?,
     };
-    let to = Cursor::at(Timestamp::from_seconds(last)?);
+    let to = SessionsCursor::at(Timestamp::from_seconds(last)?);
     Some(wanted.after.clone().map_or(to.clone(), |after| after.max(to)))
 }
 
 /// The loose keys of one session, which stand side by side.
-struct Run {
+struct LooseSession {
     first: Timestamp,
     keys: std::ops::Range<usize>,
     read: bool,
 }
 
 /// A scan under way.
-struct Scan<'v, 's, S> {
+struct SessionScan<'v, 's, S> {
     view: &'v mut View<'s, S>,
-    start: Cursor,
-    indexes: Vec<Sessions>,
+    start: SessionsCursor,
+    indexes: Vec<SessionIndex>,
     /// The packs of the wanted site, the one that ends last first, each with whether it is yet to be read.
     packs: Vec<(PackKey, bool)>,
     /// Before which of them none is to be read as the next of all.
@@ -184,19 +187,19 @@ struct Scan<'v, 's, S> {
     /// The packs that no index speaks of.
     unindexed: BTreeSet<PackKey>,
     /// The sessions of loose records, in the order of their keys.
-    runs: Vec<Run>,
+    runs: Vec<LooseSession>,
     /// Numbers of runs, the newest last.
     runs_by_time: Vec<usize>,
     /// What is known of sessions that were not settled yet.
-    known: HashMap<Session, Summary>,
+    known: HashMap<SessionId, Summary>,
     /// Where they stand.
-    places: BTreeSet<Place>,
+    places: BTreeSet<SessionPosition>,
     heads_read: usize,
     loose_read: usize,
 }
 
-impl<'v, 's, S: Store> Scan<'v, 's, S> {
-    async fn new(view: &'v mut View<'s, S>, wanted: &Wanted, start: Cursor) -> Result<Self, ReadError> {
+impl<'v, 's, S: Store> SessionScan<'v, 's, S> {
+    async fn new(view: &'v mut View<'s, S>, wanted: &SessionsQuery, start: SessionsCursor) -> Result<Self, ReadError> {
         let of_site = |site: &str| wanted.site.as_ref().is_none_or(|wanted| wanted.as_str() == site);
         let packs = view.listing.packs.iter().filter(|pack| of_site(pack.site.as_str()));
         let packs: Vec<_> = packs.map(|pack| (pack.clone(), true)).collect();
@@ -260,7 +263,7 @@ impl<'v, 's, S: Store> Scan<'v, 's, S> {
         Ok(())
     }
 
-    fn learn(&mut self, session: Session, summary: Summary) {
+    fn learn(&mut self, session: SessionId, summary: Summary) {
         let known = match self.known.entry(session.clone()) {
             std::collections::hash_map::Entry::Vacant(place) => place.insert(summary),
             std::collections::hash_map::Entry::Occupied(place) => {
@@ -274,20 +277,20 @@ impl<'v, 's, S: Store> Scan<'v, 's, S> {
     }
 
     /// The latest session that is known and not settled, after the start.
-    fn latest(&mut self) -> Option<Place> {
+    fn latest(&mut self) -> Option<SessionPosition> {
         let known = match &self.start {
-            Cursor { first, session: Some(session) } => {
+            SessionsCursor { first, session: Some(session) } => {
                 self.places.range((Excluded((*first, session.clone())), Unbounded)).next()
             }
             // No session is before every other of its second.
-            Cursor { first, session: None } => self.places.iter().find(|(place, _)| place >= first),
+            SessionsCursor { first, session: None } => self.places.iter().find(|(place, _)| place >= first),
         };
         let known = known.cloned();
         let loose = self.latest_run();
         [known, loose].into_iter().flatten().min()
     }
 
-    fn latest_run(&mut self) -> Option<Place> {
+    fn latest_run(&mut self) -> Option<SessionPosition> {
         while let Some(number) = self.runs_by_time.last() {
             let place = self.runs.get(*number).filter(|run| !run.read).and_then(|run| {
                 let key = self.view.listing.loose.get(run.keys.start)?;
@@ -304,7 +307,7 @@ impl<'v, 's, S: Store> Scan<'v, 's, S> {
 
     /// Reads all that there is of the session at a place. `None` if it begins elsewhere: then it has another turn, or none if all
     /// of it is gone.
-    async fn settle(&mut self, place: &Place) -> Result<Option<Summary>, ReadError> {
+    async fn settle(&mut self, place: &SessionPosition) -> Result<Option<Summary>, ReadError> {
         let (_, session) = place;
         for pack in self.packs_of(session) {
             self.read_head(pack).await?;
@@ -319,8 +322,8 @@ impl<'v, 's, S: Store> Scan<'v, 's, S> {
     }
 
     /// The packs that are yet to be read and may hold something of a session.
-    fn packs_of(&self, (site, lsid): &Session) -> Vec<usize> {
-        let hash = index::hash(site, lsid);
+    fn packs_of(&self, (site, lsid): &SessionId) -> Vec<usize> {
+        let hash = index::session_hash(site, lsid);
         let may = self.indexes.iter().flat_map(|index| index.find(hash)).chain(&self.unindexed);
         let numbers = may.filter(|pack| pack.site == *site).filter_map(|pack| {
             // As a listing orders them.
@@ -331,11 +334,11 @@ impl<'v, 's, S: Store> Scan<'v, 's, S> {
     }
 
     /// Reads the loose records of a session, if there are any that were not read.
-    async fn read_run(&mut self, (site, lsid): &Session) -> Result<(), ReadError> {
+    async fn read_run(&mut self, (site, lsid): &SessionId) -> Result<(), ReadError> {
         let (site, lsid) = (site.as_str(), keys::lsid(lsid));
-        let session = |run: &Run| self.view.listing.loose.get(run.keys.start).map(|key| session_of(key));
+        let session = |run: &LooseSession| self.view.listing.loose.get(run.keys.start).map(|key| session_of(key));
         let at = self.runs.partition_point(|run| session(run).is_some_and(|(s, l, _)| (s, l) < (site, &*lsid)));
-        let is_it = |run: &&mut Run| {
+        let is_it = |run: &&mut LooseSession| {
             let key = self.view.listing.loose.get(run.keys.start).map(|key| session_of(key));
             !run.read && key.is_some_and(|(s, l, _)| (s, l) == (site, &*lsid))
         };
@@ -363,8 +366,8 @@ fn session_of(key: &str) -> (&str, &str, &str) {
 }
 
 /// The sessions of loose keys that stand side by side.
-fn runs(loose: &[String], of_site: impl Fn(&str) -> bool) -> Vec<Run> {
-    let mut runs: Vec<Run> = Vec::new();
+fn runs(loose: &[String], of_site: impl Fn(&str) -> bool) -> Vec<LooseSession> {
+    let mut runs: Vec<LooseSession> = Vec::new();
     let mut last = ("", "");
     for (number, parts) in loose.iter().enumerate().filter_map(|(number, key)| Some((number, KeyParts::of(key)?))) {
         if !parts.has_lsid() || !of_site(parts.site) {
@@ -372,7 +375,9 @@ fn runs(loose: &[String], of_site: impl Fn(&str) -> bool) -> Vec<Run> {
         }
         match runs.last_mut().filter(|_| last == (parts.site, parts.lsid)) {
             Some(run) => run.keys.end = number + 1,
-            None => runs.extend(parts.time().map(|first| Run { first, keys: number..number + 1, read: false })),
+            None => {
+                runs.extend(parts.time().map(|first| LooseSession { first, keys: number..number + 1, read: false }))
+            }
         }
         last = (parts.site, parts.lsid);
     }

@@ -15,7 +15,7 @@ use super::view::{ReadError, View};
 
 /// How much there is. An event counts once, however often it stands in the store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
+pub struct StoreStats {
     /// Events.
     pub events: u64,
     /// Sessions.
@@ -24,7 +24,7 @@ pub struct Stats {
     pub sites: Vec<(Site, u64)>,
 }
 
-impl Stats {
+impl StoreStats {
     fn count(&mut self, site: &Site, events: u64) {
         self.events += events;
         let at = self.sites.partition_point(|(other, _)| other < site);
@@ -81,17 +81,17 @@ fn latest_until(loose: &[String], site: &Site, end: u64) -> Option<(u64, String)
 /// Costs a read of each index of sessions, and of each pack that no index tells of; and one of each pack that may hold an event which is
 /// also loose, or in another pack, or was removed. Which those are is known from keys and indexes: both hold something of one session,
 /// and their times overlap. While compaction keeps up these are few, and usually none.
-pub async fn stats<S: Store>(view: &mut View<'_, S>) -> Result<Stats, ReadError> {
+pub async fn count_stored<S: Store>(view: &mut View<'_, S>) -> Result<StoreStats, ReadError> {
     let mut packs = Packs::known(view).await?;
     packs.ask_twins();
     packs.ask_removed(&view.covers);
-    let (mut stats, mut sessions, mut ids) = (Stats::default(), Vec::new(), BTreeMap::<Site, Vec<u64>>::new());
+    let (mut stats, mut sessions, mut ids) = (StoreStats::default(), Vec::new(), BTreeMap::<Site, Vec<u64>>::new());
     let mut last: Option<(&str, Site, &str, Option<u64>)> = None;
     for parts in view.listing.loose.iter().filter_map(|key| KeyParts::of(key)) {
         // Often that of the one before: what is listed together was often stored together.
         if last.as_ref().is_none_or(|(site, _, lsid, _)| (*site, *lsid) != (parts.site, parts.lsid)) {
             let Some(site) = Site::parse(parts.site) else { continue };
-            let session = keys::read_lsid(parts.lsid).ok().map(|lsid| index::hash(&site, &lsid));
+            let session = keys::read_lsid(parts.lsid).ok().map(|lsid| index::session_hash(&site, &lsid));
             sessions.extend(session);
             last = Some((parts.site, site, parts.lsid, session));
         }
@@ -106,7 +106,7 @@ pub async fn stats<S: Store>(view: &mut View<'_, S>) -> Result<Stats, ReadError>
             stats.count(&pack.key.site, pack.events);
         } else if let Some(head) = view.head(&pack.key).await? {
             ids.entry(pack.key.site.clone()).or_default().extend(head.ids());
-            sessions.extend(head.sessions.iter().map(|summary| index::hash(&pack.key.site, &summary.lsid)));
+            sessions.extend(head.sessions.iter().map(|summary| index::session_hash(&pack.key.site, &summary.lsid)));
         }
     }
     for (site, mut ids) in ids {
@@ -139,7 +139,7 @@ struct KnownPack {
 struct Packs {
     /// In the order of a listing: the one that ends last first.
     all: Vec<KnownPack>,
-    /// The five bytes of [`index::hash`] of a session, and in the three after them the number of a pack that holds something of it. Sorted.
+    /// The five bytes of [`index::session_hash`] of a session, and in the three after them the number of a pack that holds something of it. Sorted.
     sessions: Vec<u64>,
 }
 
@@ -181,7 +181,7 @@ impl Packs {
         }
         for (number, pack) in (0..).zip(&mut all).filter(|(_, pack)| !pack.is_known) {
             let Some(head) = view.head(&pack.key).await? else { continue };
-            let hashes = head.sessions.iter().map(|summary| index::hash(&pack.key.site, &summary.lsid));
+            let hashes = head.sessions.iter().map(|summary| index::session_hash(&pack.key.site, &summary.lsid));
             sessions.extend(hashes.map(|hash| hash << NUMBER_BITS | number));
             (pack.events, pack.recorded, pack.is_known) = (head.events, head.recorded, true);
             pack.has_others = !head.others.is_empty();
@@ -239,7 +239,7 @@ impl Packs {
     /// Asks the packs of which something may have been removed.
     fn ask_removed(&mut self, covers: &Covers) {
         for (site, lsid) in covers.erased_sessions() {
-            self.of_session(index::hash(site, lsid)).into_iter().for_each(|pack| self.ask(pack));
+            self.of_session(index::session_hash(site, lsid)).into_iter().for_each(|pack| self.ask(pack));
         }
         for pack in &mut self.all {
             pack.is_asked |= covers.may_cut(&pack.key, pack.recorded.map(|(first, _)| first));

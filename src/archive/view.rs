@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use super::covers::{Covered, Covers};
-use super::index;
+use super::index::SessionIndex;
 use super::listing::Listing;
-use super::pack::{self, Entry, Head, Pack, PackFault};
+use super::pack::{self, Head, Pack, PackFault, RecordEntry};
 use super::unreadable::Unreadable;
 use crate::keys::{Finds, IndexKey, PackKey};
 use crate::platform::Platform;
@@ -43,14 +43,14 @@ const TRIES: usize = 5;
 
 /// Reads from a view of the platform's store, and from a new one if what was listed has moved meanwhile. What has moved again and again
 /// is gone.
-pub async fn read<P: Platform, T>(
+pub async fn read_view<P: Platform, T>(
     platform: &P,
     mut read: impl AsyncFnMut(&mut View<'_, P::Store>) -> Result<T, ReadError>,
 ) -> Result<T, StoreError> {
     let mut tries = 1..=TRIES;
     loop {
         let last_try = tries.next().is_none_or(|number| number == TRIES);
-        let outcome = match View::of(platform.store(), platform.now(), last_try).await {
+        let outcome = match View::open(platform.store(), platform.now(), last_try).await {
             Ok(mut view) => read(&mut view).await,
             Err(error) => Err(error),
         };
@@ -66,9 +66,9 @@ pub async fn read<P: Platform, T>(
 }
 
 impl<'s, S: Store> View<'s, S> {
-    async fn of(store: &'s S, now: DateTime<Utc>, last_try: bool) -> Result<Self, ReadError> {
-        let (mut listing, mut unreadable) = (Listing::of(store).await?, BTreeSet::new());
-        let covers = Covers::of(store, &listing, now, &mut unreadable).await?;
+    async fn open(store: &'s S, now: DateTime<Utc>, last_try: bool) -> Result<Self, ReadError> {
+        let (mut listing, mut unreadable) = (Listing::load(store).await?, BTreeSet::new());
+        let covers = Covers::load(store, &listing, now, &mut unreadable).await?;
         let removed = covers.removed(store, &listing.loose).await?;
         listing.loose.retain(|key| !removed.contains(key));
         Ok(Self { store, listing, covers, unreadable, last_try })
@@ -83,9 +83,9 @@ impl<'s, S: Store> View<'s, S> {
     }
 
     /// The record under a loose key. `None` if it is gone, or none; then it is noted.
-    pub(super) async fn loose(&mut self, key: &str) -> Result<Option<Entry>, ReadError> {
+    pub(super) async fn loose(&mut self, key: &str) -> Result<Option<RecordEntry>, ReadError> {
         let Some(value) = self.value(key).await? else { return Ok(None) };
-        let read = Entry::under(key, value).and_then(|entry| entry.event().map(|_| entry));
+        let read = RecordEntry::under(key, value).and_then(|entry| entry.event().map(|_| entry));
         Ok(read.map_err(|reason| self.note(key, reason)).ok())
     }
 
@@ -98,7 +98,11 @@ impl<'s, S: Store> View<'s, S> {
     }
 
     /// Hands on the records of a pack one by one, without what is gone, until `take` says no. What cannot be read is noted.
-    pub(super) async fn each(&mut self, key: &PackKey, mut take: impl FnMut(Entry) -> bool) -> Result<(), ReadError> {
+    pub(super) async fn each(
+        &mut self,
+        key: &PackKey,
+        mut take: impl FnMut(RecordEntry) -> bool,
+    ) -> Result<(), ReadError> {
         let name = key.to_string();
         let Some(value) = self.value(&name).await? else { return Ok(()) };
         let pack = match Pack::open(key, &value) {
@@ -126,8 +130,8 @@ impl<'s, S: Store> View<'s, S> {
     pub(super) async fn entries(
         &mut self,
         key: &PackKey,
-        wanted: impl Fn(&Entry) -> bool,
-    ) -> Result<Vec<Entry>, ReadError> {
+        wanted: impl Fn(&RecordEntry) -> bool,
+    ) -> Result<Vec<RecordEntry>, ReadError> {
         let mut found = Vec::new();
         self.each(key, |entry| {
             found.extend(wanted(&entry).then_some(entry));
@@ -142,11 +146,11 @@ impl<'s, S: Store> View<'s, S> {
     }
 
     /// All indexes of sessions that can be read.
-    pub(super) async fn session_indexes(&self) -> Result<Vec<index::Sessions>, ReadError> {
+    pub(super) async fn session_indexes(&self) -> Result<Vec<SessionIndex>, ReadError> {
         let mut read = Vec::new();
         for key in self.indexes(Finds::Sessions) {
             // One that is gone or damaged costs time: its packs are asked themselves.
-            read.extend(self.store.get(&key).await?.and_then(index::Sessions::read));
+            read.extend(self.store.get(&key).await?.and_then(SessionIndex::parse));
         }
         Ok(read)
     }
@@ -165,9 +169,9 @@ fn visible(key: &PackKey, pack: &Pack, covers: &Covers) -> Result<Head, PackFaul
         head.sessions.retain(|summary| covered(summary) == Covered::Nothing);
         return Ok(head);
     }
-    let entries = pack.all()?.into_iter().filter(|entry| !covers.cover(entry));
+    let entries = pack.all_records()?.into_iter().filter(|entry| !covers.cover(entry));
     // One that is no event by today's rules is noted where it is read.
-    let (sessions, others) = pack::summarised(entries.filter_map(|entry| Some((entry.key.id, entry.summary().ok()?))));
+    let (sessions, others) = pack::summarise(entries.filter_map(|entry| Some((entry.key.id, entry.summary().ok()?))));
     (head.sessions, head.others) = (sessions.into_values().collect(), others);
     Ok(head)
 }

@@ -91,7 +91,7 @@ pub async fn skip(
     now: DateTime<Utc>,
 ) -> Result<Option<(Id, String)>, StoreError> {
     let name = &destination.name;
-    let listing = Listing::of(store).await?;
+    let listing = Listing::load(store).await?;
     let mut queue = Pending::of(store, destination, &listing).await?.queue(&listing);
     let first = loop {
         match queue.next(store, destination).await? {

@@ -5,7 +5,7 @@ use std::collections::{HashSet, VecDeque};
 use super::destination::Destination;
 use super::receipts;
 use crate::archive::Listing;
-use crate::archive::pack::Entry;
+use crate::archive::pack::RecordEntry;
 use crate::event::{EventName, Timestamp};
 use crate::identity::Id;
 use crate::keys::{Forwards, KeyParts};
@@ -70,7 +70,7 @@ impl<'d> Pending<'d> {
 
 /// What must come first of what happened in the same second.
 fn rank(event: Option<EventName>) -> u8 {
-    event.map_or(u8::MAX, |event| session::rank(&event))
+    event.map_or(u8::MAX, |event| session::name_rank(&event))
 }
 
 /// The largest number of events of one second that are put in order together.
@@ -83,16 +83,16 @@ pub struct Queue {
     /// How many of the first keys are of the second that is being read.
     unread: usize,
     /// What was read of that second.
-    second: Vec<Entry>,
+    second: Vec<RecordEntry>,
     /// What was read of it, in order.
-    entries: VecDeque<Entry>,
+    entries: VecDeque<RecordEntry>,
 }
 
 /// What a queue gives: one step, which reads one record at most. So the caller can check its budget between any two.
 #[derive(Debug)]
 pub enum Next {
     /// An event to send.
-    Event(Box<Entry>),
+    Event(Box<RecordEntry>),
     /// The destination does not want the external key of this event.
     Unwanted(Id),
     /// The record under this key cannot be read, and why.
@@ -121,7 +121,7 @@ impl Queue {
         let Some(key) = self.keys.pop_front() else { return Ok(Next::Empty) };
         self.unread -= 1;
         let value = store.get(&key).await?;
-        let next = match value.map(|value| Entry::under(&key, value)) {
+        let next = match value.map(|value| RecordEntry::under(&key, value)) {
             None => Next::Read,
             Some(Err(reason)) => Next::Unreadable(key, reason),
             Some(Ok(entry)) if !destination.filter.wants_record(&entry.value) => Next::Unwanted(entry.key.id),
@@ -132,7 +132,7 @@ impl Queue {
         };
         if self.unread == 0 {
             // In the order in which a session's timeline shows them.
-            self.second.sort_by_key(|entry| session::order(&entry.key, entry.delivered));
+            self.second.sort_by_key(|entry| session::event_order(&entry.key, entry.delivered));
             self.entries.extend(self.second.drain(..));
         }
         Ok(next)

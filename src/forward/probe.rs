@@ -8,7 +8,7 @@
 use super::budget::OutOf;
 use super::outcome::{Failure, Outcome};
 use super::run::{DeliveryRun, Step, Stop};
-use crate::archive::pack::Entry;
+use crate::archive::pack::RecordEntry;
 use crate::platform::Platform;
 
 /// From so many failures of one event in a row on, the next event is tried.
@@ -32,7 +32,7 @@ fn verdict(again: Outcome) -> Outcome {
 
 impl<P: Platform> DeliveryRun<'_, P> {
     /// Whether the next event is to be tried, after this became of an event.
-    pub(super) fn is_probe_due(&self, entry: &Entry, outcome: &Outcome) -> bool {
+    pub(super) fn is_probe_due(&self, entry: &RecordEntry, outcome: &Outcome) -> bool {
         let Outcome::Failed(failure) = outcome else { return false };
         let failures = self.lease.state.failures_of(entry.key.id).saturating_add(1);
         // It takes two requests: the other event's, and the first one's again.
@@ -41,7 +41,7 @@ impl<P: Platform> DeliveryRun<'_, P> {
     }
 
     /// Tries another event after one has failed, and that one again if the other is accepted. `None` if it is not.
-    pub(super) async fn probe(&mut self, entry: &Entry, other: &Entry) -> Step<Option<Outcome>> {
+    pub(super) async fn probe(&mut self, entry: &RecordEntry, other: &RecordEntry) -> Step<Option<Outcome>> {
         let answer = self.deliver(other).await?;
         if !matches!(answer, Outcome::Delivered { .. }) {
             return Ok(None);

@@ -7,7 +7,7 @@ use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHO
 
 use super::destination::{Format, Push, Secrets};
 use super::template::{self, Seen, Template};
-use crate::archive::pack::Entry;
+use crate::archive::pack::RecordEntry;
 use crate::record::Record;
 use crate::session::Timeline;
 
@@ -29,7 +29,7 @@ pub fn needs_session(push: &Push) -> bool {
 pub fn request(
     push: &Push,
     secrets: &Secrets,
-    entry: &Entry,
+    entry: &RecordEntry,
     session: Option<&Timeline>,
     now: DateTime<Utc>,
 ) -> Result<Request<Vec<u8>>, String> {
@@ -77,7 +77,12 @@ fn form(record: &Record) -> Result<String, String> {
     serde_urlencoded::to_string(record.data.form()).map_err(|error| error.to_string())
 }
 
-fn templated(push: &Push, template: &Template, entry: &Entry, session: Option<&Timeline>) -> Result<Content, String> {
+fn templated(
+    push: &Push,
+    template: &Template,
+    entry: &RecordEntry,
+    session: Option<&Timeline>,
+) -> Result<Content, String> {
     let record = Record::read(&entry.value)?.0;
     let seen = Seen { event: &record, title: entry.key.event.title(), site: entry.key.site.as_str(), session };
     Ok(Content {

@@ -4,8 +4,8 @@ use super::outcome::Outcome;
 use super::probe;
 use super::run::{DeliveryRun, Step};
 use super::state::key;
-use crate::archive::events::{Cursor, Page, Wanted};
-use crate::archive::pack::Entry;
+use crate::archive::events::{EventsCursor, EventsPage, EventsQuery};
+use crate::archive::pack::RecordEntry;
 use crate::archive::{self, Listing, View, events};
 use crate::event::Timestamp;
 use crate::identity::Id;
@@ -38,8 +38,9 @@ impl<P: Platform> DeliveryRun<'_, P> {
 
     async fn retry(&mut self, id: Id) -> Step {
         let (store, name) = (self.platform.store(), &self.destination.name);
-        let find = async |view: &mut View<'_, P::Store>| Ok((events::one(view, id).await?, view.unreadable.is_empty()));
-        let (found, is_all_readable) = archive::read(self.platform, find).await?;
+        let find =
+            async |view: &mut View<'_, P::Store>| Ok((events::find_event(view, id).await?, view.unreadable.is_empty()));
+        let (found, is_all_readable) = archive::read_view(self.platform, find).await?;
         match found {
             Some(entry) if self.wants(&entry) => {
                 let outcome = self.deliver(&entry).await?;
@@ -57,7 +58,7 @@ impl<P: Platform> DeliveryRun<'_, P> {
     }
 
     /// An event that was refused before is refused again once it has failed as often as the probe asks for: nothing need be probed.
-    fn refused_again(&self, entry: &Entry, outcome: Outcome) -> Outcome {
+    fn refused_again(&self, entry: &RecordEntry, outcome: Outcome) -> Outcome {
         let failures = self.lease.state.failures_of(entry.key.id).saturating_add(1);
         match outcome {
             Outcome::Failed(failure) if probe::is_due(failures, &failure) => Outcome::Refused(failure.reason),
@@ -69,12 +70,12 @@ impl<P: Platform> DeliveryRun<'_, P> {
     async fn replay(&mut self, from: Timestamp, to: Timestamp) -> Step {
         let (store, name) = (self.platform.store(), key(&self.destination.name, Forwards::Replay(from, to)));
         let Some(value) = store.get(&name).await? else { return Ok(()) };
-        let after = str::from_utf8(&value).ok().and_then(|text| Cursor::parse(text).ok());
+        let after = str::from_utf8(&value).ok().and_then(|text| EventsCursor::parse(text).ok());
         let limit = AT_A_TIME;
         let wanted =
-            Wanted { site: None, event: None, from: Some(from), to: Some(to), after, limit, max_bytes: 4 << 20 };
-        let page = async |view: &mut View<'_, P::Store>| events::list(view, &wanted).await;
-        let Page { events, next } = archive::read(self.platform, page).await?;
+            EventsQuery { site: None, event: None, from: Some(from), to: Some(to), after, limit, max_bytes: 4 << 20 };
+        let page = async |view: &mut View<'_, P::Store>| events::list_events(view, &wanted).await;
+        let EventsPage { events, next } = archive::read_view(self.platform, page).await?;
         let mut last = None;
         let sent = self.replay_page(events, &mut last).await;
         self.write_receipt().await?;
@@ -88,7 +89,7 @@ impl<P: Platform> DeliveryRun<'_, P> {
     }
 
     /// Sends the events of a page. `last` is the key of the last one that is done with.
-    async fn replay_page(&mut self, events: Vec<Entry>, last: &mut Option<String>) -> Step {
+    async fn replay_page(&mut self, events: Vec<RecordEntry>, last: &mut Option<String>) -> Step {
         let mut rest = events.into_iter();
         while let Some(entry) = rest.next() {
             if self.wants(&entry) {
@@ -109,7 +110,7 @@ impl<P: Platform> DeliveryRun<'_, P> {
     }
 
     /// Whether the destination wants an event by now.
-    fn wants(&self, entry: &Entry) -> bool {
+    fn wants(&self, entry: &RecordEntry) -> bool {
         let (key, filter) = (entry.key.to_string(), &self.destination.filter);
         KeyParts::of(&key).is_some_and(|parts| filter.wants(&parts)) && filter.wants_record(&entry.value)
     }

@@ -8,12 +8,12 @@ use chrono::{DateTime, Utc};
 use super::destination::{Destination, ExternalKey, Fault, Filter, Format, Push, Way};
 use super::request;
 use super::template::{self, RenderError, Seen, Template};
-use crate::archive::pack::Entry;
+use crate::archive::pack::RecordEntry;
 use crate::event::EventName;
 use crate::identity::Site;
 use crate::keys::KeyParts;
 use crate::record::Record;
-use crate::session::{Timeline, rank};
+use crate::session::{Timeline, name_rank};
 
 /// What is wrong with the templates of destinations, in the order of the setting. Of each template and each URL, the first event that
 /// it fails for.
@@ -48,7 +48,7 @@ struct FaultOfEvent {
 struct Invented {
     /// Its name, and what is special about it.
     what: String,
-    entry: Entry,
+    entry: RecordEntry,
     session: Option<Timeline>,
 }
 
@@ -125,7 +125,7 @@ const UNRECOGNISED: &str = "support_conference_example";
 fn invent(filter: &Filter) -> Vec<Invented> {
     let wanted = filter.events.iter().flatten().filter(|name| matches!(name, EventName::Unrecognised(_))).cloned();
     let mut names: Vec<_> = EventName::GUIDE.into_iter().chain(wanted).chain(EventName::parse(UNRECOGNISED)).collect();
-    names.sort_by_key(rank);
+    names.sort_by_key(name_rank);
     let site = filter.sites.as_ref().and_then(|sites| sites.first()).cloned().unwrap_or_default();
     let begin = filter.from.map_or(BEGIN, |from| from.seconds().max(BEGIN));
     let mut invented = Vec::new();
@@ -171,12 +171,12 @@ impl Variety {
     }
 }
 
-fn record(form: &str, site: &Site) -> Option<Entry> {
+fn record(form: &str, site: &Site) -> Option<RecordEntry> {
     let (_, value) = Record::of_form(form.as_bytes(), site, NOW).ok()?;
-    Entry::read(value).ok()
+    RecordEntry::parse(value).ok()
 }
 
-fn wants(filter: &Filter, entry: &Entry) -> bool {
+fn wants(filter: &Filter, entry: &RecordEntry) -> bool {
     let key = entry.key.to_string();
     KeyParts::of(&key).is_some_and(|key| filter.wants(&key)) && filter.wants_record(&entry.value)
 }

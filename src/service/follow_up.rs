@@ -3,7 +3,7 @@
 use futures_util::future::join;
 
 use super::answer::{After, Service};
-use crate::archive::compaction::{self, Bound, Due, Policy, Report};
+use crate::archive::compaction::{self, Bound, CompactionReport, DueOutcome, Policy};
 use crate::clock_faults::{self, ClockFaults};
 use crate::forward::backlogs::Backlogs;
 use crate::forward::destination::Destination;
@@ -37,14 +37,18 @@ impl<P: Platform> Service<'_, P> {
         let destinations = self.variables.destinations()?;
         let policy = self.variables.packing()?;
         // Run both: a destination that hangs must not delay compaction.
-        let (delivered, (_, packing)) = join(self.deliver_now(), self.pass_if_due(&policy, &destinations)).await;
+        let (delivered, (_, packing)) = join(self.deliver_now(), self.compact_if_due(&policy, &destinations)).await;
         Ok(delivered?.into_iter().chain(packing).collect())
     }
 
     /// What a pass did if one was due, and lines for the log if something is wrong.
-    pub(super) async fn pass_if_due(&self, policy: &Policy, destinations: &[Destination]) -> (Due, Vec<String>) {
+    pub(super) async fn compact_if_due(
+        &self,
+        policy: &Policy,
+        destinations: &[Destination],
+    ) -> (DueOutcome, Vec<String>) {
         let mut pending = Backlogs::new(destinations);
-        let due = compaction::pass_if_due(self.platform, policy, &mut pending, &Bound::default()).await;
+        let due = compaction::compact_if_due(self.platform, policy, &mut pending, &Bound::default()).await;
         let paused = pending.take_log();
         match due {
             Ok(due) => {
@@ -58,14 +62,14 @@ impl<P: Platform> Service<'_, P> {
             }
             Err(error) => {
                 let broke_off = format!("packing broke off: {error}");
-                (Due::default(), paused.into_iter().chain([broke_off]).collect())
+                (DueOutcome::default(), paused.into_iter().chain([broke_off]).collect())
             }
         }
     }
 
     /// What a pass deleted is taken out of the lists of refused events. The lists are for people: that this failed costs no more than a stale
     /// line, and the next pass that deletes something tries again.
-    pub(super) async fn forget_removed(&self, report: &Report) {
+    pub(super) async fn forget_removed(&self, report: &CompactionReport) {
         if report.dropped > 0 {
             let _ = refused::forget_removed(self.platform, |_| true).await;
         }

@@ -10,7 +10,7 @@ use super::auth;
 use super::json::json_response;
 use super::problem::Refusal;
 use crate::archive::Listing;
-use crate::archive::compaction::Report;
+use crate::archive::compaction::CompactionReport;
 use crate::clock_faults::{self, ClockFaults};
 use crate::forward::state::DestinationState;
 use crate::forward::status::{self, DestinationStatus};
@@ -25,7 +25,7 @@ impl<P: Platform> Service<'_, P> {
         let settings = self.settings()?;
         auth::scheduler(head, settings.tick_tokens.as_ref())?;
         let (delivered, (due, packing)) =
-            join(self.deliver(settings), self.pass_if_due(&settings.packing, &settings.destinations)).await;
+            join(self.deliver(settings), self.compact_if_due(&settings.packing, &settings.destinations)).await;
         let lines: Vec<_> = delivered.into_iter().chain(packing).collect();
         let log = (!lines.is_empty()).then(|| lines.join("\n"));
         if head.method == Method::POST {
@@ -33,7 +33,7 @@ impl<P: Platform> Service<'_, P> {
         }
         let mut destinations = Vec::new();
         if !settings.destinations.is_empty() {
-            let listing = Listing::of(self.platform.store()).await?;
+            let listing = Listing::load(self.platform.store()).await?;
             for destination in &settings.destinations {
                 destinations.push(status::read(self.platform.store(), destination, &listing).await?);
             }
@@ -74,7 +74,7 @@ struct Ticked {
     pending: usize,
     /// For how long nothing can be sent, since each destination with something to send waits after a failure or for the next hour.
     resting_seconds: u64,
-    pass: Option<Report>,
+    pass: Option<CompactionReport>,
     destinations: Vec<DestinationStatus>,
     /// Clocks that were seen to be wrong within a day.
     clock_faults: ClockFaults,

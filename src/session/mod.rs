@@ -8,16 +8,16 @@
 //! |---|---|
 //! | `timeline.rs` | [`Timeline`]: a session as readers see it, who was there when, who owned it |
 //! | `summary.rs` | [`Summary`]: what lists tell of a session, and packs keep of it |
-//! | `state.rs` | [`State`]: open, ended or incomplete |
-//! | `order.rs` | [`order`](order()): which of two events came first |
+//! | `state.rs` | [`SessionState`]: open, ended or incomplete |
+//! | `order.rs` | [`event_order`]: which of two events came first |
 
 mod order;
 mod state;
 mod summary;
 mod timeline;
 
-pub use order::order;
-pub(crate) use order::rank;
-pub use state::State;
+pub use order::event_order;
+pub(crate) use order::name_rank;
+pub use state::SessionState;
 pub use summary::Summary;
-pub use timeline::{ExternalKey, OtherEvent, Owner, Participant, Survey, Timeline};
+pub use timeline::{OtherEvent, Owner, Participant, SessionExternalKey, Survey, Timeline};

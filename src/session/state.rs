@@ -5,7 +5,7 @@ use serde::Serialize;
 /// How a session stands, as far as its events tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum SessionState {
     /// It has begun and not ended.
     Open,
     /// It has begun and ended.
@@ -14,7 +14,7 @@ pub enum State {
     Incomplete,
 }
 
-impl State {
+impl SessionState {
     /// Reads `open`, `ended` or `incomplete`.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         match text {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::state::State;
+use super::state::SessionState;
 use crate::base64_array;
 use crate::event::{Conference, Event, Kind, Lsid, Role, Timestamp};
 use crate::folding::fold;
@@ -94,7 +94,7 @@ impl Summary {
 
     /// What one event tells of its session, or `None` if it belongs to none. `delivered` is when it was recorded, in Unix
     /// microseconds.
-    pub fn of(event: &Event, delivered: u64, id: Id) -> Option<Self> {
+    pub fn from_event(event: &Event, delivered: u64, id: Id) -> Option<Self> {
         let (lsid, time) = (event.lsid()?.clone(), event.timestamp());
         let (recorded, micros) = (delivered / 1000, delivered % 1000);
         let mut summary = Self {
@@ -175,8 +175,8 @@ impl Summary {
     }
 
     /// How it stands.
-    pub fn state(&self) -> State {
-        State::from_begin_and_end(self.begun.is_some(), self.ended.is_some())
+    pub fn state(&self) -> SessionState {
+        SessionState::from_begin_and_end(self.begun.is_some(), self.ended.is_some())
     }
 
     /// From begin to end in seconds, where both are known.

@@ -2,14 +2,14 @@
 
 use serde::Serialize;
 
-use super::state::State;
+use super::state::SessionState;
 use crate::event::{Conference, Event, Kind, Member, Role, Timestamp};
 
 /// What happened in one session. Times are RFC 3339 in UTC.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Timeline {
     /// How it stands.
-    pub state: State,
+    pub state: SessionState,
     /// When it began.
     pub start: Option<String>,
     /// When it ended.
@@ -21,7 +21,7 @@ pub struct Timeline {
     /// Who took part, in the order in which they came. One who came again is there again.
     pub participants: Vec<Participant>,
     /// The external keys that it had, one after the other. The last is the key now.
-    pub external_keys: Vec<ExternalKey>,
+    pub external_keys: Vec<SessionExternalKey>,
     /// The surveys that were completed.
     pub surveys: Vec<Survey>,
     /// Events that the guide does not know.
@@ -52,7 +52,7 @@ pub struct Participant {
 
 /// An external key that a session had.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ExternalKey {
+pub struct SessionExternalKey {
     /// The key.
     pub external_key: String,
     /// The time of the first event that had it.
@@ -78,7 +78,7 @@ pub struct OtherEvent {
 }
 
 impl Timeline {
-    /// The timeline of the events of one session, each once and in their [order](super::order()), with when it was delivered, in Unix microseconds.
+    /// The timeline of the events of one session, each once and in their [order](super::event_order), with when it was delivered, in Unix microseconds.
     pub fn new<'a>(events: impl IntoIterator<Item = (&'a Event, u64)>) -> Self {
         let (mut timeline, mut unmatched) = (Self::empty(), Vec::new());
         let (mut start, mut end) = (None, None);
@@ -90,7 +90,7 @@ impl Timeline {
             }
             timeline.add(event, delivered, &mut unmatched);
         }
-        timeline.state = State::from_begin_and_end(start.is_some(), end.is_some());
+        timeline.state = SessionState::from_begin_and_end(start.is_some(), end.is_some());
         timeline.start = start.map(Timestamp::rfc3339);
         timeline.end = end.map(Timestamp::rfc3339);
         timeline.duration_seconds = start.zip(end).map(|(start, end)| end.seconds().saturating_sub(start.seconds()));
@@ -99,7 +99,7 @@ impl Timeline {
 
     fn empty() -> Self {
         Self {
-            state: State::Incomplete,
+            state: SessionState::Incomplete,
             start: None,
             end: None,
             duration_seconds: None,
@@ -115,7 +115,7 @@ impl Timeline {
         let time = event.timestamp().rfc3339();
         let current = self.external_keys.last().map(|last| last.external_key.as_str());
         if let Some(key) = event.external_key().filter(|key| current != Some(key)) {
-            self.external_keys.push(ExternalKey { external_key: key.to_owned(), since: time.clone() });
+            self.external_keys.push(SessionExternalKey { external_key: key.to_owned(), since: time.clone() });
         }
         match event.kind() {
             Kind::Begin | Kind::End => {}

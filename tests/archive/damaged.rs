@@ -2,11 +2,11 @@
 
 use std::io::{Read as _, Write as _};
 
-use super::harness::{ALL, all, api, get, pack, packed};
+use super::harness::{ALL, all_rows, api, get, pack, packed};
 use flate2::Compression;
 use flate2::read::{GzDecoder, MultiGzDecoder};
 use flate2::write::GzEncoder;
-use outbound_events::archive::check::check;
+use outbound_events::archive::check::check_store;
 use serde_json::{Value, json};
 
 fn gzip(text: &str) -> Vec<u8> {
@@ -88,7 +88,7 @@ fn what_is_no_pack_is_named_left_where_it_is_and_everything_else_is_shown() {
         let report = pack(&store, &ALL);
         assert!(report.unreadable.iter().any(|one| one.key == key) || unreadable(&list) == "[]", "{what}: {report:?}");
         assert_eq!(store.values.borrow().get(&key), Some(&bad), "{what}");
-        let faults = pollster::block_on(check(&store, |_, _| ())).unwrap().faults;
+        let faults = pollster::block_on(check_store(&store, |_, _| ())).unwrap().faults;
         assert!(faults.iter().any(|fault| fault.key == key), "{what}: {faults:?}");
         // Erasing clears what can be read, and tells the rest by remaining covered.
         assert_eq!(api(&store, "GET", "/api/stats").status, 200, "{what}");
@@ -96,5 +96,5 @@ fn what_is_no_pack_is_named_left_where_it_is_and_everything_else_is_shown() {
         packed.iter().for_each(|index| _ = store.values.borrow_mut().remove(index));
     }
     store.values.borrow_mut().insert(key, value);
-    assert_eq!(all(&store, "sessions", "/api/sessions", 200).len(), 21);
+    assert_eq!(all_rows(&store, "sessions", "/api/sessions", 200).len(), 21);
 }

@@ -1,6 +1,6 @@
 //! Search, and how little of the store it reads.
 
-use super::harness::{ALL, all, api, get, pack, sessions, take};
+use super::harness::{ALL, all_rows, api, get, pack, sessions, take};
 use crate::support::Memory;
 use outbound_events::archive::compaction::Policy;
 use outbound_events::identity::Id;
@@ -79,7 +79,7 @@ fn one_event_and_one_session_are_found_without_reading_other_packs() {
         store.values.borrow_mut().insert(key.clone(), b"damaged".to_vec());
     }
     assert_eq!(get(&store, &format!("/api/events/{id}"))["id"], json!(id));
-    assert_eq!(all(&store, "sessions", "/api/sessions", 200).len(), 200);
+    assert_eq!(all_rows(&store, "sessions", "/api/sessions", 200).len(), 200);
     pack(&store, &ALL);
     assert!(keys.iter().all(|key| !store.keys().contains(key)), "the next pass makes others");
     let _: Id = id.parse().unwrap();

@@ -1,8 +1,8 @@
 //! Requests, and a store with sessions of a seed.
 
-use crate::support::{Memory, Reply, TOKEN, at, call, now, pass, post, seven};
+use crate::support::{Memory, Reply, TOKEN, at, call, compact, now, post, seven};
 use chrono::{DateTime, TimeDelta, Utc};
-use outbound_events::archive::compaction::{Bound, Policy, Report};
+use outbound_events::archive::compaction::{Bound, CompactionReport, Policy};
 use outbound_events::store::Store;
 use serde_json::{Value, json};
 
@@ -27,8 +27,8 @@ pub(super) fn take(store: &impl Store, site: &str, body: &str, later: i64) -> Re
     post(&format!("/events/{site}?outbound_event_token={TOKEN}")).body(body).at(at).answer_alone(store, SETTINGS)
 }
 
-pub(super) fn pack(store: &impl Store, policy: &Policy) -> Report {
-    pollster::block_on(pass(&at(store, later()), policy, &Bound::WIDE)).unwrap()
+pub(super) fn pack(store: &impl Store, policy: &Policy) -> CompactionReport {
+    pollster::block_on(compact(&at(store, later()), policy, &Bound::WIDE)).unwrap()
 }
 
 /// After everything that is taken here.
@@ -37,7 +37,7 @@ pub(super) fn later() -> DateTime<Utc> {
 }
 
 /// All pages of a list, joined.
-pub(super) fn all(store: &impl Store, list: &str, uri: &str, limit: usize) -> Vec<Value> {
+pub(super) fn all_rows(store: &impl Store, list: &str, uri: &str, limit: usize) -> Vec<Value> {
     let (mut rows, mut cursor) = (Vec::new(), String::new());
     loop {
         let page = get(store, &format!("{uri}?limit={limit}{cursor}"));
@@ -62,7 +62,7 @@ pub(super) fn all_events(store: &impl Store, limit: usize) -> Vec<Value> {
 
 /// All that a reader can see, but for how many keys it takes.
 pub(super) fn seen(store: &impl Store, limit: usize) -> Value {
-    let sessions = all(store, "sessions", "/api/sessions", limit);
+    let sessions = all_rows(store, "sessions", "/api/sessions", limit);
     let details: Vec<_> = sessions
         .iter()
         .map(|row| {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::finding::loose;
 use super::harness::{ALL, all_events, later, take};
-use crate::support::{Memory, at, by, now, pass, pass_if_due, seven};
+use crate::support::{Memory, at, by, compact, compact_if_due, now, seven};
 use chrono::TimeDelta;
-use outbound_events::archive::compaction::{Bound, Due, Policy};
+use outbound_events::archive::compaction::{Bound, DueOutcome, Policy};
 use outbound_events::store::{Store, StoreError};
 
 /// A store whose list takes 100 ms, or is refused after them.
@@ -50,8 +50,8 @@ impl Slow {
         while self.millis.get() < end {
             self.millis.set(self.millis.get() + 10);
             let platform = by(self, || now() + TimeDelta::milliseconds(self.millis.get()));
-            let due = pollster::block_on(pass_if_due(&platform, policy, &Bound::default()));
-            assert_eq!(due.is_err(), self.refuses && due != Ok(Due::default()));
+            let due = pollster::block_on(compact_if_due(&platform, policy, &Bound::default()));
+            assert_eq!(due.is_err(), self.refuses && due != Ok(DueOutcome::default()));
         }
         self.store.calls.borrow().iter().filter(|call| **call == "get_keys").count() - calls
     }
@@ -85,7 +85,7 @@ fn a_store_that_takes_longer_to_list_than_a_pass_may_take_is_packed_all_the_same
     }
     let short = Bound { time: Duration::from_millis(50), ..Bound::default() };
     let clock = || now() + TimeDelta::milliseconds(store.millis.get());
-    let report = pollster::block_on(pass(&by(&store, clock), &ALL, &short)).unwrap();
+    let report = pollster::block_on(compact(&by(&store, clock), &ALL, &short)).unwrap();
     assert_eq!(report.packed, 7);
     assert!(store.store.keys().iter().all(|key| !key.starts_with("event.")));
 }
@@ -134,7 +134,7 @@ fn what_cannot_be_packed_keeps_no_pass_from_what_is_newer() {
 /// Runs passes until nothing remains.
 fn passes(store: &impl Store, policy: &Policy, bound: &Bound) {
     for _ in 0..100 {
-        if !pollster::block_on(pass(&at(store, later()), policy, bound)).unwrap().remaining {
+        if !pollster::block_on(compact(&at(store, later()), policy, bound)).unwrap().remaining {
             return;
         }
     }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 
 use super::harness::{ALL, all_events, get, pack, seen, sessions, take};
-use crate::support::{Limited, Memory, TOKEN, at, now, pass, post, seven};
+use crate::support::{Limited, Memory, TOKEN, at, compact, now, post, seven};
 use chrono::TimeDelta;
 use flate2::read::MultiGzDecoder;
-use outbound_events::archive::check::check;
+use outbound_events::archive::check::check_store;
 use outbound_events::archive::compaction::{Bound, Policy};
 use serde_json::{Value, json};
 
@@ -44,7 +44,7 @@ fn packing_changes_nothing_that_a_reader_sees() {
                     &format!("seed {seed}, {loose_events} loose, {limit} a page"),
                 );
             }
-            assert_eq!(pollster::block_on(check(&store, |_, _| ())).unwrap().faults, BTreeSet::new());
+            assert_eq!(pollster::block_on(check_store(&store, |_, _| ())).unwrap().faults, BTreeSet::new());
         }
         assert!(store.keys().iter().all(|key| !key.starts_with("event.")), "{:?}", store.keys());
         // A repeat is shown once, and goes with the next pass.
@@ -110,7 +110,7 @@ fn a_thousand_keys_take_three_hundred_thousand_events_and_give_every_one_back() 
     assert_eq!(given, (1_700_000_000..1_700_000_000 + EVENTS).collect());
     let stats = get(&store, "/api/stats");
     assert_eq!((&stats["events"], &stats["sessions"]), (&json!(EVENTS), &json!(EVENTS / 2)));
-    assert_eq!(pollster::block_on(check(&store, |_, _| ())).unwrap().faults, BTreeSet::new());
+    assert_eq!(pollster::block_on(check_store(&store, |_, _| ())).unwrap().faults, BTreeSet::new());
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn with_a_grace_what_is_packed_stays_loose_until_it_has_passed() {
     let loose = || store.keys().iter().filter(|key| key.starts_with("event.")).count();
     let packs = || store.keys().iter().filter(|key| key.starts_with("pack.")).count();
     let after = |seconds: i64| {
-        pollster::block_on(pass(&at(&store, now() + TimeDelta::seconds(seconds)), &policy, &Bound::WIDE)).unwrap()
+        pollster::block_on(compact(&at(&store, now() + TimeDelta::seconds(seconds)), &policy, &Bound::WIDE)).unwrap()
     };
     after(0);
     assert_eq!((loose(), packs()), (7, 1));

@@ -2,8 +2,8 @@
 
 use std::io::Read as _;
 
-use super::harness::{ALL, SETTINGS, all, all_events, api, get, later, pack, packed, take};
-use crate::support::{Memory, TOKEN, at, call, now, pass, seven};
+use super::harness::{ALL, SETTINGS, all_events, all_rows, api, get, later, pack, packed, take};
+use crate::support::{Memory, TOKEN, at, call, compact, now, seven};
 use chrono::TimeDelta;
 use flate2::read::MultiGzDecoder;
 use outbound_events::archive::compaction::{Bound, Policy};
@@ -36,7 +36,7 @@ fn a_session_in_packs_is_erased_and_stays_erased() {
     // The tombstone goes when passes have known it for a day. A single pass, whatever its clock reads, makes it two hours older at most.
     let tombstones = || store.keys().iter().filter(|key| key.starts_with("erased.")).count();
     let pass_after = |hours: i64| {
-        pollster::block_on(pass(&at(&store, later() + TimeDelta::hours(hours)), &ALL, &Bound::WIDE)).unwrap()
+        pollster::block_on(compact(&at(&store, later() + TimeDelta::hours(hours)), &ALL, &Bound::WIDE)).unwrap()
     };
     pack(&store, &ALL);
     pass_after(400 * 24);
@@ -61,7 +61,7 @@ fn what_has_been_here_for_too_long_goes_at_midnight_and_packs_go_with_it() {
     assert_eq!(pack(&store, &policy).dropped, 0, "the first reading of a clock makes nothing age");
     let report = pack(&store, &policy);
     assert_eq!(report.dropped, 29, "{report:?}");
-    assert_eq!(all(&store, "sessions", "/api/sessions", 200).len(), 11);
+    assert_eq!(all_rows(&store, "sessions", "/api/sessions", 200).len(), 11);
     assert_eq!(all_events(&store, 200).len(), 11);
     assert!(
         !store.keys().iter().any(|key| key.starts_with("cutoff.") || key.starts_with("horizon.")),

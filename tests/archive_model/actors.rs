@@ -8,8 +8,8 @@ use super::given::{BOUND, SHORT, destinations, form, policy, site};
 use super::seen::{Seen, Turn};
 use super::world::World;
 use fastrand::Rng;
-use outbound_events::archive::compaction::{pass, pass_if_due};
-use outbound_events::archive::pack::Entry;
+use outbound_events::archive::compaction::{compact, compact_if_due};
+use outbound_events::archive::pack::RecordEntry;
 use outbound_events::archive::removal::{erase, remove_before};
 use outbound_events::event::{Lsid, Timestamp};
 use outbound_events::forward::backlogs::Backlogs;
@@ -64,7 +64,7 @@ pub(super) fn taker<'w>(
             let written = store.world.writes.borrow();
             let write = written.iter().rev().find(|(_, actor, key, _)| *actor == store.actor && key.ends_with(&id));
             let Some((_, _, key, value)) = write.filter(|_| stored) else { continue };
-            let recorded = Entry::under(key, value.clone().unwrap()).unwrap().recorded;
+            let recorded = RecordEntry::under(key, value.clone().unwrap()).unwrap().recorded;
             let mut ledger = ledger.borrow_mut();
             // If it was sent again while something was under way, or where reads are late.
             let open = store.world.kind.late > 0 || before > 0 || busy.get() > 0;
@@ -97,9 +97,9 @@ pub(super) fn passer<'w>(store: Seen<'w>, times: usize, mut random: Rng, busy: &
             let bound = if random.bool() { BOUND } else { SHORT };
             // A store that is late may not give back at once what was written: then the pass breaks off.
             if random.bool() {
-                let _ = pass(&store, &policy(), &mut Backlogs::new(&destinations), &bound).await;
+                let _ = compact(&store, &policy(), &mut Backlogs::new(&destinations), &bound).await;
             } else {
-                let _ = pass_if_due(&store, &policy(), &mut Backlogs::new(&destinations), &bound).await;
+                let _ = compact_if_due(&store, &policy(), &mut Backlogs::new(&destinations), &bound).await;
             }
         }
     })

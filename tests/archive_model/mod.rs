@@ -46,31 +46,31 @@ fn schedules_that_once_failed_no_longer_do() {
     }
 }
 
-fn all(kind: Kind) {
+fn run_all(kind: Kind) {
     (0..schedules()).for_each(|seed| run(seed, kind));
 }
 
 #[test]
 fn on_a_store_that_agrees_at_once_nothing_is_lost_and_nothing_comes_back() {
-    all(AGREES);
+    run_all(AGREES);
 }
 
 #[test]
 fn on_a_store_whose_lists_and_reads_are_late_nothing_is_lost_and_nothing_comes_back() {
-    all(LATE);
+    run_all(LATE);
 }
 
 #[test]
 fn by_clocks_that_are_wrong_nothing_is_lost_and_nothing_comes_back() {
-    all(WRONG_CLOCKS);
+    run_all(WRONG_CLOCKS);
 }
 
 #[test]
 fn on_a_store_that_is_late_by_clocks_that_are_wrong_nothing_is_lost_and_nothing_comes_back() {
-    all(LATE_WRONG_CLOCKS);
+    run_all(LATE_WRONG_CLOCKS);
 }
 
 #[test]
 fn where_lists_are_late_for_ones_own_writes_nothing_is_lost_and_nothing_comes_back() {
-    all(BLIND_WRONG_CLOCKS);
+    run_all(BLIND_WRONG_CLOCKS);
 }

@@ -6,19 +6,26 @@ use super::actors::Ledger;
 use super::given::is_damaged;
 use super::world::{Removed, World, Write, settled};
 use crate::support::at;
-use outbound_events::archive::events::Wanted;
-use outbound_events::archive::pack::Entry;
+use outbound_events::archive::events::EventsQuery;
+use outbound_events::archive::pack::RecordEntry;
 use outbound_events::archive::{self, View, events};
 use outbound_events::keys::{CutoffKey, EventKey};
 
 /// All that a reader sees, whose clock is right.
-pub(super) fn visible(world: &World) -> Vec<Entry> {
-    let wanted =
-        Wanted { site: None, event: None, from: None, to: None, after: None, limit: 10_000, max_bytes: usize::MAX };
+pub(super) fn visible(world: &World) -> Vec<RecordEntry> {
+    let wanted = EventsQuery {
+        site: None,
+        event: None,
+        from: None,
+        to: None,
+        after: None,
+        limit: 10_000,
+        max_bytes: usize::MAX,
+    };
     let store = settled(world);
     let platform = at(&store, world.now());
-    let page = pollster::block_on(archive::read(&platform, async |view: &mut View<'_, _>| {
-        let page = events::list(view, &wanted).await?;
+    let page = pollster::block_on(archive::read_view(&platform, async |view: &mut View<'_, _>| {
+        let page = events::list_events(view, &wanted).await?;
         assert!(view.unreadable.iter().all(|one| is_damaged(&one.key)), "{:?}", view.unreadable);
         Ok(page.events)
     }));
@@ -47,7 +54,7 @@ pub(super) fn hold(world: &World, ledger: &Ledger, seed: u64) {
     let keys: Vec<_> = shown.iter().map(|entry| entry.key.to_string()).collect();
     let unique: BTreeSet<_> = keys.iter().collect();
     assert_eq!(unique.len(), keys.len(), "seed {seed}: a record is shown twice");
-    let removed = Removed::of(world);
+    let removed = Removed::by_markers(world);
     // A cutoff that a clock wrote which was ahead covers nothing for a clock that is right.
     let now = world.now().timestamp_micros().unsigned_abs();
     let counts = |cutoff: &&CutoffKey| cutoff.until <= now;
@@ -61,11 +68,12 @@ pub(super) fn hold(world: &World, ledger: &Ledger, seed: u64) {
     for (key, recorded, open) in &ledger.taken {
         let parsed: EventKey = key.parse().unwrap();
         let takings: Vec<_> = writes.iter().filter(|(_, _, of, _)| of == key).collect();
-        let takings: Vec<_> = takings.iter().filter_map(|(.., value)| Entry::under(key, value.clone()?).ok()).collect();
+        let takings: Vec<_> =
+            takings.iter().filter_map(|(.., value)| RecordEntry::under(key, value.clone()?).ok()).collect();
         let this = takings.iter().filter(|entry| entry.recorded == *recorded);
-        let is_gone = this.clone().next().is_none() || this.clone().any(|entry| removed.has(entry));
+        let is_gone = this.clone().next().is_none() || this.clone().any(|entry| removed.covers(entry));
         // The other sending, which began before the erasing, was written after it and over this one.
-        let open = (*open || takings.iter().any(|entry| removed.has(entry)))
+        let open = (*open || takings.iter().any(|entry| removed.covers(entry)))
             && takings.len() > 1
             && removed.may_concern(&parsed);
         let shown = unique.contains(key);

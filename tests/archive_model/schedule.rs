@@ -14,8 +14,8 @@ use super::world::{ACTORS, AGREES, Kind, Removed, Values, World, copy, settled};
 use crate::support::{at, now};
 use fastrand::Rng;
 use outbound_events::archive;
-use outbound_events::archive::compaction::pass_if_due;
-use outbound_events::archive::pack::Entry;
+use outbound_events::archive::compaction::compact_if_due;
+use outbound_events::archive::pack::RecordEntry;
 use outbound_events::forward::backlogs::Backlogs;
 use outbound_events::keys::EventKey;
 use outbound_events::record::Record;
@@ -97,16 +97,16 @@ fn erase_at_last(world: &World, erased: &str, random: &mut Rng, seed: u64) {
     run(taker(Seen { world: &world, actor: 1 }, &ledger, 0..EVENTS, random.fork(), &busy));
     world.set_clock(1, random);
     run(eraser(Seen { world: &world, actor: 1 }, erased.to_owned(), &busy));
-    let of_session = |entry: &Entry| entry.key.lsid.as_ref().is_some_and(|lsid| lsid.as_str() == erased);
+    let of_session = |entry: &RecordEntry| entry.key.lsid.as_ref().is_some_and(|lsid| lsid.as_str() == erased);
     let left: Vec<_> = visible(&world).into_iter().filter(of_session).collect();
     assert!(left.is_empty(), "seed {seed}: {left:?} was erased, and is there");
     world.set_clock(1, random);
     let ledger = RefCell::new(Ledger::default());
     run(taker(Seen { world: &world, actor: 1 }, &ledger, 0..EVENTS, random.fork(), &busy));
     let shown: BTreeSet<_> = visible(&world).iter().map(|entry| entry.key.to_string()).collect();
-    let (removed, values) = (Removed::of(&world), world.values());
+    let (removed, values) = (Removed::by_markers(&world), world.values());
     for (key, recorded, _) in &ledger.borrow().taken {
-        let is_cut = removed.has(&Entry::under(key, values[key].clone()).unwrap());
+        let is_cut = removed.covers(&RecordEntry::under(key, values[key].clone()).unwrap());
         assert!(
             is_cut || shown.contains(key),
             "seed {seed}: {key}, recorded {recorded} after the erasing, is not shown"
@@ -125,7 +125,7 @@ fn sent_on(world: &World, ledger: &Ledger, seed: u64) -> Values {
         while !turn(&agrees, &mut last) {}
     }
     world.time.set(agrees.time.get());
-    let removed = Removed::of(world);
+    let removed = Removed::by_markers(world);
     for (key, ..) in ledger.taken.iter().filter(|_| world.forwards) {
         let key: EventKey = key.parse().unwrap();
         let gone = removed.may_concern(&key) || world.may_age(&key);
@@ -146,7 +146,7 @@ fn settle(world: &World, ledger: &Ledger, seed: u64) {
     let store = settled(world);
     for _ in 0..36 {
         let platform = at(&store, world.now());
-        pollster::block_on(pass_if_due(&platform, &policy(), &mut Backlogs::new(&[]), &BOUND)).unwrap();
+        pollster::block_on(compact_if_due(&platform, &policy(), &mut Backlogs::new(&[]), &BOUND)).unwrap();
         // Life goes on, by clocks that are right.
         let form = format!("event=noon&version=1&timestamp={}", world.now().timestamp());
         let (key, record) = Record::of_form(form.as_bytes(), &site(), world.now()).unwrap();
@@ -165,7 +165,7 @@ fn settle(world: &World, ledger: &Ledger, seed: u64) {
     assert!(loose <= policy().loose_events + 1, "seed {seed}: {loose} are still loose: {keys:?}");
     let aged = visible(world).into_iter().find(|entry| is_old(&entry.key));
     assert_eq!(aged.map(|entry| entry.key.to_string()), None, "seed {seed}: it has aged, and is there");
-    let checked = pollster::block_on(archive::check::check(&store, |_, _| ())).unwrap();
+    let checked = pollster::block_on(archive::check::check_store(&store, |_, _| ())).unwrap();
     let faults: Vec<_> = checked.faults.iter().filter(|fault| !is_damaged(&fault.key)).collect();
     assert!(faults.is_empty(), "seed {seed}: {faults:?}");
 }

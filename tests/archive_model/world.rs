@@ -9,7 +9,7 @@ use crate::support::now;
 use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
 use outbound_events::archive::covers::Marker;
-use outbound_events::archive::pack::Entry;
+use outbound_events::archive::pack::RecordEntry;
 use outbound_events::keys::{CutoffKey, EventKey};
 
 /// What a schedule runs on.
@@ -119,7 +119,7 @@ impl World {
         if !self.values().contains_key(key) {
             return;
         }
-        let removed = Removed::of(self);
+        let removed = Removed::by_markers(self);
         let key: EventKey = key.parse().unwrap();
         let may_go = !self.forwards || removed.may_concern(&key) || self.may_age(&key);
         for (number, name) in DESTINATIONS.iter().enumerate() {
@@ -136,14 +136,14 @@ impl World {
         if self.kind.late > 0 {
             return;
         }
-        let removed = Removed::of(self);
+        let removed = Removed::by_markers(self);
         let now = self.values();
         let listed: Vec<EventKey> = self.listed.borrow()[&actor].iter().filter_map(|key| key.parse().ok()).collect();
         let Some(time) = listed.iter().find(|key| key.id.to_string() == id).map(|key| key.timestamp) else { return };
         for older in listed.iter().filter(|key| key.timestamp < time && now.contains_key(&key.to_string())) {
             let other = older.id.to_string();
             let key = older.to_string();
-            let is_damaged = Entry::under(&key, now[&key].clone()).is_err();
+            let is_damaged = RecordEntry::under(&key, now[&key].clone()).is_err();
             let gone = is_damaged || removed.may_concern(older) || self.may_age(older);
             if !gone && !is_refused(number, &other) && !self.sent.borrow().contains(&(number, other)) {
                 self.broken.borrow_mut().push(format!("{id} was sent to {} before {older}", DESTINATIONS[number]));
@@ -181,7 +181,7 @@ impl World {
         let right = now - 30 * DAY..now + DAY;
         let text = key.to_string();
         let is_wrong = |(_, _, of, value): &Write| {
-            let entry = value.clone().filter(|_| *of == text).and_then(|value| Entry::under(of, value).ok());
+            let entry = value.clone().filter(|_| *of == text).and_then(|value| RecordEntry::under(of, value).ok());
             entry.is_some_and(|entry| !right.contains(&(entry.recorded as i64)))
         };
         let is_blurred = has_no_clock && self.kind.wrong_clocks && self.kind.late > 0;
@@ -212,13 +212,13 @@ pub(super) struct Removed {
 }
 
 impl Removed {
-    pub(super) fn of(world: &World) -> Self {
+    pub(super) fn by_markers(world: &World) -> Self {
         let mut removed = Self { records: BTreeSet::new(), cutoffs: Vec::new() };
         for (_, _, key, value) in world.writes.borrow().iter().filter(|(_, _, key, _)| !is_damaged(key)) {
             let Some(value) = value else { continue };
             removed.cutoffs.extend(key.parse::<CutoffKey>());
             if let Some(session) = key.strip_prefix("erased.hq.").and_then(|rest| rest.split('.').next()) {
-                for (id, recorded) in Marker::read(value).unwrap().records.unwrap() {
+                for (id, recorded) in Marker::parse(value).unwrap().records.unwrap() {
                     removed.records.insert((session.to_owned(), id, recorded));
                 }
             }
@@ -227,7 +227,7 @@ impl Removed {
     }
 
     /// Whether a record was removed.
-    pub(super) fn has(&self, entry: &Entry) -> bool {
+    pub(super) fn covers(&self, entry: &RecordEntry) -> bool {
         self.has_listed(&entry.key, entry.recorded)
             || self.cutoffs.iter().any(|cutoff| entry.key.timestamp < cutoff.before && entry.delivered <= cutoff.until)
     }

@@ -3,9 +3,9 @@
 use std::cell::Cell;
 use std::collections::BTreeSet;
 
-use crate::support::{Call, Memory, Reply, TOKEN, at, call, now, pass, post};
+use crate::support::{Call, Memory, Reply, TOKEN, at, call, compact, now, post};
 use chrono::{DateTime, TimeDelta, Utc};
-use outbound_events::archive::compaction::{Bound, Policy, Report};
+use outbound_events::archive::compaction::{Bound, CompactionReport, Policy};
 use serde_json::Value;
 
 pub(super) const SETTINGS: &[(&str, &str)] =
@@ -32,7 +32,7 @@ impl Recipient {
     }
 
     /// Sets the clock.
-    pub(super) fn at(&self, time: DateTime<Utc>) -> &Self {
+    pub(super) fn set_clock(&self, time: DateTime<Utc>) -> &Self {
         self.clock.set(time);
         self
     }
@@ -71,8 +71,8 @@ impl Recipient {
         serde_json::from_str(&reply.body).unwrap()
     }
 
-    pub(super) fn pass(&self, policy: &Policy) -> Report {
-        pollster::block_on(pass(&at(&self.store, self.clock.get()), policy, &Bound::WIDE)).unwrap()
+    pub(super) fn compact(&self, policy: &Policy) -> CompactionReport {
+        pollster::block_on(compact(&at(&self.store, self.clock.get()), policy, &Bound::WIDE)).unwrap()
     }
 
     /// The ids of all events that are shown.

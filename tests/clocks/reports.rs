@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::recipient::{Recipient, SETTINGS, days, month};
-use crate::support::{TOKEN, at, now, pass_if_due, post};
+use crate::support::{TOKEN, at, compact_if_due, now, post};
 use chrono::{DateTime, TimeDelta};
 use outbound_events::archive::compaction::{Bound, Policy};
 use outbound_events::archive::pack::Pack;
@@ -23,13 +23,13 @@ fn the_last_event_of_a_site_is_the_one_that_was_taken_last() {
     }
     let last = |recipient: &Recipient| recipient.json("/api/stats")["sites"][0]["last_event"].clone();
     assert_eq!(last(&recipient), "2026-01-02T03:04:05.678Z");
-    recipient.at(now() + TimeDelta::hours(1)).take(now(), "right");
+    recipient.set_clock(now() + TimeDelta::hours(1)).take(now(), "right");
     assert_eq!(last(&recipient), "2026-01-02T04:04:05.678Z");
-    recipient.pass(&Policy::packs(0));
+    recipient.compact(&Policy::packs(0));
     assert_eq!(last(&recipient), "2026-01-02T04:04:05.678Z");
 }
 
-fn told(events: &[(u64, &str, &str, u64)]) -> Vec<Value> {
+fn participants(events: &[(u64, &str, &str, u64)]) -> Vec<Value> {
     let event = |(second, event, more, _): &(u64, &str, &str, u64)| -> Event {
         let time = 1_700_000_000 + second;
         parse(format!("event=support_conference_{event}&version=1&timestamp={time}&lsid=one{more}").as_bytes()).unwrap()
@@ -64,7 +64,7 @@ fn a_participant_is_shown_once_whichever_clock_stepped_back() {
             vec![(None, Some(10)), (Some(20), None)],
         ),
     ] {
-        let participants = told(&events);
+        let participants = participants(&events);
         let seen: Vec<_> = participants.iter().map(|one| (one["joined"].clone(), one["left"].clone())).collect();
         let text = |second: Option<u64>| second.map_or(Value::Null, |second| json!(time(second)));
         let expected: Vec<_> = expected.into_iter().map(|(joined, left)| (text(joined), text(left))).collect();
@@ -77,7 +77,7 @@ fn a_participant_is_shown_once_whichever_clock_stepped_back() {
 fn clocks_that_are_visibly_wrong_are_told_of_and_events_are_taken() {
     let recipient = Recipient::new();
     let send = |minutes: i64, days_ahead: i64| {
-        recipient.at(now() + TimeDelta::minutes(minutes));
+        recipient.set_clock(now() + TimeDelta::minutes(minutes));
         let own = now() + days(days_ahead);
         recipient.send(&format!("event=x&version=1&timestamp={}&n={minutes}", own.timestamp())).log.unwrap_or_default()
     };
@@ -96,7 +96,7 @@ fn clocks_that_are_visibly_wrong_are_told_of_and_events_are_taken() {
     );
     assert_eq!(recipient.json(&format!("/tick?tick_token={TOKEN}"))["clock_faults"][0]["site"], "hq");
     assert!(send(65, 10).contains("clock"), "an hour later it is told again");
-    recipient.at(now() + days(3));
+    recipient.set_clock(now() + days(3));
     assert!(recipient.json("/health").get("detail").is_none(), "and forgotten when it is right");
 }
 
@@ -104,13 +104,13 @@ fn clocks_that_are_visibly_wrong_are_told_of_and_events_are_taken() {
 #[test]
 fn passes_tell_of_clocks_that_went_back_and_of_retention_that_lags() {
     let recipient = Recipient::new();
-    recipient.at(now() + TimeDelta::hours(1)).take(now(), "one");
-    recipient.at(now());
+    recipient.set_clock(now() + TimeDelta::hours(1)).take(now(), "one");
+    recipient.set_clock(now());
     let faults = |faults: ClockFaults| faults.into_iter().map(|one| (one.fault, one.site)).collect::<Vec<_>>();
-    let seen = faults(recipient.pass(&Policy::packs(0)).clock_faults);
+    let seen = faults(recipient.compact(&Policy::packs(0)).clock_faults);
     assert_eq!(seen, [("recorded-ahead", Some("hq".to_owned()))]);
     let due =
-        |time| pollster::block_on(pass_if_due(&at(&recipient.store, time), &month(0), &Bound::default())).unwrap();
+        |time| pollster::block_on(compact_if_due(&at(&recipient.store, time), &month(0), &Bound::default())).unwrap();
     let behind = faults(due(now() + days(10)).clock_faults);
     assert!(behind.contains(&("retention-behind", None)), "{behind:?}");
 }
@@ -130,10 +130,10 @@ fn heads_tell_when_records_were_recorded_and_what_statistics_need() {
     .iter()
     .enumerate()
     {
-        recipient.at(now() + TimeDelta::seconds(n as i64));
+        recipient.set_clock(now() + TimeDelta::seconds(n as i64));
         recipient.send(&format!("event={more}&version=1&timestamp={}&lsid=one", own + n as i64));
     }
-    recipient.pass(&Policy::packs(0));
+    recipient.compact(&Policy::packs(0));
     let (key, value) = recipient
         .store
         .values
@@ -161,16 +161,18 @@ fn heads_tell_when_records_were_recorded_and_what_statistics_need() {
 fn what_is_stamped_by_any_clock_can_be_read() {
     for time in ["1960-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "+12026-01-01T00:00:00Z"] {
         let recipient = Recipient::new();
-        recipient.at(DateTime::parse_from_rfc3339(time)
-            .map_or_else(|_| DateTime::from_timestamp(317_000_000_000, 0).unwrap(), |time| time.to_utc()));
+        recipient.set_clock(
+            DateTime::parse_from_rfc3339(time)
+                .map_or_else(|_| DateTime::from_timestamp(317_000_000_000, 0).unwrap(), |time| time.to_utc()),
+        );
         let form = "event=support_conference_begin&version=1&timestamp=1767000000&lsid=one";
         let reply = post(&format!("/events/hq?outbound_event_token={TOKEN}"))
             .body(form)
             .at(recipient.clock.get())
             .answer_alone(&recipient.store, SETTINGS);
         assert_eq!(reply.result(), "stored", "{time}");
-        assert_eq!(recipient.at(now()).ids().len(), 1, "{time}");
-        recipient.pass(&Policy::packs(0));
+        assert_eq!(recipient.set_clock(now()).ids().len(), 1, "{time}");
+        recipient.compact(&Policy::packs(0));
         assert_eq!(recipient.ids().len(), 1, "{time}");
     }
 }

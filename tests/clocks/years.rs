@@ -113,13 +113,16 @@ fn in_simulated_years_nothing_goes_too_early_and_all_goes_in_time() {
             if let Some(own) = own(day) {
                 // A recipient that is at 1970 stamps so too.
                 let wrong = wrong_by(day).first().copied().filter(|wrong| *wrong < -1_000).unwrap_or(0);
-                sent.push((day, recipient.at(today + days(wrong)).send(&form(own)).header("event-id").to_owned()));
+                sent.push((
+                    day,
+                    recipient.set_clock(today + days(wrong)).send(&form(own)).header("event-id").to_owned(),
+                ));
             }
             for wrong in wrong_by(day) {
-                recipient.at(today + days(wrong)).pass(&month(0));
+                recipient.set_clock(today + days(wrong)).compact(&month(0));
             }
             if day % 5 == 0 || day > length - 3 {
-                let here = recipient.at(today).ids();
+                let here = recipient.set_clock(today).ids();
                 for (taken, id) in &sent {
                     assert!(here.contains(id) || day - taken >= 30, "{name}: of day {taken}, gone on day {day}");
                     let late = latest.is_some_and(|latest| day - taken > latest);

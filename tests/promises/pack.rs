@@ -11,7 +11,7 @@ use outbound_events::archive::compaction::{Bound, Policy};
 use outbound_events::identity::Id;
 use serde_json::{Value, json};
 
-use crate::support::{Memory, Reply, TOKEN, call, now, pass, post, seven};
+use crate::support::{Memory, Reply, TOKEN, call, compact, now, post, seven};
 
 const SETTINGS: &[(&str, &str)] = &[("ingest_tokens", TOKEN), ("read_tokens", TOKEN)];
 
@@ -55,7 +55,7 @@ fn hold_value(value: Vec<u8>) {
     };
     let mut ids = BTreeSet::from([take(PACKED)]);
     let policy = Policy { loose_events: 0, ..Policy::default() };
-    let pack = || pollster::block_on(pass(&crate::support::at(&store, now()), &policy, &Bound::default())).unwrap();
+    let pack = || pollster::block_on(compact(&crate::support::at(&store, now()), &policy, &Bound::default())).unwrap();
     pack();
     ids.extend(seven().map(|(_, body)| take(&body)));
     let key = format!("pack.hq.000000000000.253402300799.{}", Id::of_value(&value));

@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use http::Uri;
 use outbound_events::archive::Listing;
 use outbound_events::archive::covers::Covers;
-use outbound_events::archive::pack::{Entry, Pack};
+use outbound_events::archive::pack::{Pack, RecordEntry};
 use outbound_events::identity::Id;
 use outbound_events::keys::{CLOCK_FAULTS, EventKey, PackKey, RETENTION_CLOCK, SetAsideKey};
 use outbound_events::record::{Record, SetAside};
@@ -298,11 +298,11 @@ impl Exchange<'_> {
         call("POST", "/api/pack").header("authorization", format!("Bearer {TOKEN}")).answer(store, &settings);
         let left = values(store);
         let listing = Listing::new(left.keys().cloned().collect());
-        let covers = pollster::block_on(Covers::of(store, &listing, now(), &mut BTreeSet::new())).unwrap();
+        let covers = pollster::block_on(Covers::load(store, &listing, now(), &mut BTreeSet::new())).unwrap();
         let packed: BTreeMap<_, _> = left.iter().flat_map(|(key, value)| records(key, value)).collect();
         for (key, value) in self.after.iter().filter(|(key, _)| key.parse::<EventKey>().is_ok()) {
             let kept = left.get(key).or_else(|| packed.get(key)) == Some(value);
-            let removed = || Entry::under(key, value.clone()).is_ok_and(|entry| covers.cover(&entry));
+            let removed = || RecordEntry::under(key, value.clone()).is_ok_and(|entry| covers.cover(&entry));
             assert!(kept || removed(), "{key} is lost");
         }
     }
@@ -311,6 +311,6 @@ impl Exchange<'_> {
 /// The records of a pack, each under the key that it had.
 fn records(key: &str, value: &[u8]) -> Vec<(String, Vec<u8>)> {
     let Ok(key) = key.parse::<PackKey>() else { return Vec::new() };
-    let entries = Pack::open(&key, value).unwrap().all().unwrap();
+    let entries = Pack::open(&key, value).unwrap().all_records().unwrap();
     entries.into_iter().map(|entry| (entry.key.to_string(), entry.value)).collect()
 }

@@ -35,7 +35,7 @@ pub use failing::{Failing, Fault};
 pub use forms::{BEGIN, seven};
 pub use limited::Limited;
 pub use memory::Memory;
-pub use passes::{pass, pass_if_due};
+pub use passes::{compact, compact_if_due};
 pub use platform::{Parts, at, by, now};
 pub use request::{Call, Reply, call, post};
 pub use slow_disk::SlowDisk;

@@ -4,7 +4,7 @@
 use super::drop::TOGETHER;
 use super::pass::{Pass, time};
 use crate::archive::listing::Listing;
-use crate::archive::pack::Entry;
+use crate::archive::pack::RecordEntry;
 use crate::archive::retention::{Aged, Aging, Retention, first_seen};
 use crate::keys::PackKey;
 use crate::platform::Platform;
@@ -17,7 +17,7 @@ impl<P: Platform> Pass<'_, P> {
         let Some(aging) = retention.aging else { return Ok(()) };
         // There may be no room for two lists of all keys. What is not yet packed has been, by now, as far as it can be.
         self.listing.loose = Vec::new();
-        let listing = Listing::of(self.store()).await?;
+        let listing = Listing::load(self.store()).await?;
         let (mut gone, mut last) = (Vec::new(), None);
         for key in retention.unseen(self.suspects(&listing, aging)) {
             // One is looked at whatever the time: else a store that is slow to list would never get anywhere.
@@ -58,7 +58,7 @@ impl<P: Platform> Pass<'_, P> {
     }
 
     async fn has_aged(&mut self, aging: Aging, key: &str) -> Result<bool, StoreError> {
-        let entry = self.store().get(key).await?.and_then(|value| Entry::under(key, value).ok());
+        let entry = self.store().get(key).await?.and_then(|value| RecordEntry::under(key, value).ok());
         Ok(entry.is_some_and(|entry| aging.has_aged_entry(&entry)))
     }
 

@@ -24,7 +24,7 @@ pub(in crate::archive) async fn clear_session<P: Platform>(
     lsid: &Lsid,
     bound: &Bound,
 ) -> Result<(bool, bool), StoreError> {
-    let listing = Listing::of(platform.store()).await?;
+    let listing = Listing::load(platform.store()).await?;
     let mut pass = Pass::new(platform, &KEEP_ALL, bound, listing, None).await?;
     pass.learn_packs().await?;
     let loose = pass.drop_removed_loose().await?;
@@ -45,7 +45,7 @@ impl<P: Platform> Pass<'_, P> {
     pub(super) async fn clear_cutoffs(&mut self, mut found: bool) -> Result<(), StoreError> {
         let now = self.platform.now();
         let mut markers = Vec::new();
-        for horizon in self.listing.horizons.clone() {
+        for horizon in self.listing.old_cutoffs.clone() {
             if is_void(horizon.0, now) {
                 self.drop_marker(&horizon.to_string()).await?;
             } else {
@@ -63,7 +63,7 @@ impl<P: Platform> Pass<'_, P> {
         }
         let is_unreadable = self.listing.packs.iter().any(|pack| pack.first < before && !self.packs.contains_key(pack));
         for (_, marker) in markers {
-            self.age(&marker, CUTOFF, found || is_unreadable).await?;
+            self.age_marker(&marker, CUTOFF, found || is_unreadable).await?;
         }
         Ok(())
     }
@@ -79,7 +79,7 @@ impl<P: Platform> Pass<'_, P> {
             // A pack that cannot be read may hold what it covers.
             let is_unreadable =
                 self.listing.packs.iter().any(|pack| pack.site == *site && !self.packs.contains_key(pack));
-            self.age(&tombstone.to_string(), TOMBSTONE, found || is_unreadable).await?;
+            self.age_marker(&tombstone.to_string(), TOMBSTONE, found || is_unreadable).await?;
         }
         Ok(())
     }
@@ -87,7 +87,7 @@ impl<P: Platform> Pass<'_, P> {
     /// Deletes what the tombstones of a session cover of packs. Whether there was anything.
     async fn drop_session(&mut self, site: &Site, lsid: &Lsid) -> Result<bool, StoreError> {
         let mut found = false;
-        for pack in self.packs_of(site, index::hash(site, lsid)) {
+        for pack in self.packs_of(site, index::session_hash(site, lsid)) {
             if self.is_over() {
                 found = true;
                 break;

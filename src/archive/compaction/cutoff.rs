@@ -7,7 +7,7 @@ use super::pass::{Pass, time};
 use super::policy::Bound;
 use crate::archive::covers::{Marker, last_microsecond};
 use crate::archive::listing::Listing;
-use crate::archive::pack::Entry;
+use crate::archive::pack::RecordEntry;
 use crate::archive::retention::first_seen;
 use crate::event::Timestamp;
 use crate::keys::CutoffKey;
@@ -16,7 +16,7 @@ use crate::store::{Store, StoreError};
 
 /// What was removed by age.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cut {
+pub struct CutoffOutcome {
     /// How many events are deleted by this call.
     pub events: usize,
     /// How many bodies that were set aside are.
@@ -28,12 +28,12 @@ pub struct Cut {
 }
 
 /// Removes what is found with an earlier time than `before`.
-pub(in crate::archive) async fn cut<P: Platform>(
+pub(in crate::archive) async fn apply_cutoff<P: Platform>(
     platform: &P,
     before: Timestamp,
     bound: &Bound,
-) -> Result<Cut, StoreError> {
-    let listing = Listing::of(platform.store()).await?;
+) -> Result<CutoffOutcome, StoreError> {
+    let listing = Listing::load(platform.store()).await?;
     let mut pass = Pass::new(platform, &KEEP_ALL, bound, listing, None).await?;
     pass.learn_packs().await?;
     let skipped = pass.write_cutoff(before).await?;
@@ -41,7 +41,12 @@ pub(in crate::archive) async fn cut<P: Platform>(
     pass.clear_cutoffs(found).await?;
     pass.drop_set_aside_before(before).await?;
     let report = pass.report;
-    Ok(Cut { events: report.dropped, set_aside: report.dropped_set_aside, skipped, remaining: report.remaining })
+    Ok(CutoffOutcome {
+        events: report.dropped,
+        set_aside: report.dropped_set_aside,
+        skipped,
+        remaining: report.remaining,
+    })
 }
 
 impl<P: Platform> Pass<'_, P> {
@@ -57,7 +62,7 @@ impl<P: Platform> Pass<'_, P> {
             if self.is_half_over(began) {
                 break;
             }
-            let entry = self.store().get(&key).await?.and_then(|value| Entry::under(&key, value).ok());
+            let entry = self.store().get(&key).await?.and_then(|value| RecordEntry::under(&key, value).ok());
             entry.iter().for_each(|entry| found.add(entry.delivered));
         }
         let packs = self.packs.iter().filter(|(pack, _)| pack.first < before);

@@ -5,21 +5,21 @@ use std::collections::BTreeSet;
 use super::pass::Pass;
 use super::tiers::{MERGED_AT_ONCE, TIERS, tier};
 use crate::archive::delete::delete;
-use crate::archive::index::{self, Tells};
+use crate::archive::index::{self, IndexEntries};
 use crate::keys::{Finds, IndexKey};
 use crate::platform::Platform;
 use crate::store::{Store, StoreError};
 
 impl<P: Platform> Pass<'_, P> {
     /// Makes an index of what no index tells yet. Small ones are merged as packs are, and what tells of no pack goes.
-    pub(super) async fn index(&mut self, finds: Finds) -> Result<(), StoreError> {
-        let (mut tiers, mut old) = ([const { Vec::<(IndexKey, Tells)>::new() }; TIERS.len()], Vec::new());
+    pub(super) async fn update_indexes(&mut self, finds: Finds) -> Result<(), StoreError> {
+        let (mut tiers, mut old) = ([const { Vec::<(IndexKey, IndexEntries)>::new() }; TIERS.len()], Vec::new());
         let mut told_of = BTreeSet::new();
         let keys: Vec<_> = self.listing.indexes.iter().filter(|key| key.finds == finds).copied().collect();
         for key in keys {
             let Some(value) = self.store().get(&key.to_string()).await? else { continue };
             let bytes = value.len();
-            let Some(mut tells) = index::told(finds, value) else {
+            let Some(mut tells) = index::parse_entries(finds, value) else {
                 old.push(key);
                 continue;
             };
@@ -33,7 +33,7 @@ impl<P: Platform> Pass<'_, P> {
                 group.push((key, tells));
             }
         }
-        let mut new = Tells::new();
+        let mut new = IndexEntries::new();
         for pack in self.packs.keys().filter(|pack| !told_of.contains(pack)).cloned().collect::<Vec<_>>() {
             if !self.fresh.contains_key(&pack) {
                 self.packs.remove(&pack);
@@ -47,7 +47,7 @@ impl<P: Platform> Pass<'_, P> {
                 new.extend(tells);
             }
         }
-        for (key, value) in index::make(finds, &new) {
+        for (key, value) in index::make_indexes(finds, &new) {
             self.store().set(&key.to_string(), &value).await?;
             old.retain(|old| *old != key);
         }

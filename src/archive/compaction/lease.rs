@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::policy::{MANY_LOOSE, Policy};
-use super::report::Report;
+use super::report::CompactionReport;
 use crate::deadline::Deadline;
 use crate::keys;
 use crate::store::{Store, StoreError};
@@ -27,7 +27,11 @@ pub(super) async fn delete_lease(store: &impl Store) -> Result<(), StoreError> {
 pub(super) const LONGEST_MEASURED: Duration = Duration::from_secs(30);
 
 /// How long none looks for work after one that took so long: events are taken meanwhile, and that comes first.
-pub(super) fn rest(policy: &Policy, report: &Result<Option<Report>, StoreError>, spent: Duration) -> Duration {
+pub(super) fn rest(
+    policy: &Policy,
+    report: &Result<Option<CompactionReport>, StoreError>,
+    spent: Duration,
+) -> Duration {
     match report {
         // Such a store is soon listed, and soon full: also after a pass that broke off.
         _ if policy.key_budget.is_some() => Duration::ZERO,

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::pass::{MAX_OVERLAPS, Pass, by_key, time};
 use super::pending::PendingDeliveries;
 use super::policy::{FEW, MANY_LOOSE};
-use super::report::Report;
+use super::report::CompactionReport;
 use crate::archive::listing::Listing;
-use crate::archive::pack::{Entries, Entry};
+use crate::archive::pack::{RecordEntries, RecordEntry};
 use crate::archive::whole_seconds::of_whole_seconds;
 use crate::clock_faults::{self, ClockFault, Kind};
 use crate::deadline::{Deadline, is_ahead, millis};
@@ -64,7 +64,7 @@ impl<P: Platform> Pass<'_, P> {
             }
             let end = excess.min(first.saturating_add(self.bound.loose));
             keep_oldest(&mut oldest, first, end);
-            let done = |report: &Report| (report.packed, report.written, report.dropped);
+            let done = |report: &CompactionReport| (report.packed, report.written, report.dropped);
             let before = done(&self.report);
             self.pack_sites(oldest, batch).await?;
             if end == excess || done(&self.report) != before || self.is_over() {
@@ -72,7 +72,7 @@ impl<P: Platform> Pass<'_, P> {
                 return Ok(());
             }
             first = end;
-            self.listing.loose = Listing::of(self.store()).await?.loose;
+            self.listing.loose = Listing::load(self.store()).await?.loose;
         }
     }
 
@@ -125,17 +125,18 @@ impl<P: Platform> Pass<'_, P> {
     }
 
     async fn pack_some(&mut self, site: &Site, keys: &[String]) -> Result<(), StoreError> {
-        let mut entries = Entries::new();
+        let mut entries = RecordEntries::new();
         for key in keys {
             // Gone: another pass has packed it.
             let Some(value) = self.store().get(key).await? else { continue };
-            match Entry::under(key, value) {
+            match RecordEntry::under(key, value) {
                 Ok(entry) if self.covers.cover(&entry) => {}
                 Ok(entry) => _ = entries.insert(key.clone(), entry),
                 Err(reason) => self.note(key, reason),
             }
         }
-        let is_ahead = |entry: &Entry| i64::try_from(entry.recorded).is_ok_and(|at| is_ahead(at, self.platform.now()));
+        let is_ahead =
+            |entry: &RecordEntry| i64::try_from(entry.recorded).is_ok_and(|at| is_ahead(at, self.platform.now()));
         if entries.values().any(is_ahead) {
             clock_faults::note(&mut self.report.clock_faults, ClockFault::of_site(Kind::RecordedAhead, site));
         }
@@ -146,7 +147,7 @@ impl<P: Platform> Pass<'_, P> {
 
     /// Takes out what a pack holds already, and deletes it where it is loose: a repeat of an event that was packed, or one whose
     /// grace has passed.
-    async fn drop_repeats(&mut self, site: &Site, entries: &mut Entries) -> Result<(), StoreError> {
+    async fn drop_repeats(&mut self, site: &Site, entries: &mut RecordEntries) -> Result<(), StoreError> {
         let packs = self.packs.keys().filter(|pack| pack.site == *site);
         let overlaps =
             |pack: &&PackKey| entries.values().any(|entry| (pack.first..=pack.last).contains(&entry.key.timestamp));
@@ -162,8 +163,9 @@ impl<P: Platform> Pass<'_, P> {
             let grace = made.map(|at| Deadline { at, wait: millis(self.policy.grace) });
             let waits = grace.is_some_and(|grace| grace.holds(self.platform.now()));
             let packed = by_key(packed);
-            let is_packed =
-                |key: &String, entry: &Entry| packed.get(key).is_some_and(|packed| packed.recorded <= entry.recorded);
+            let is_packed = |key: &String, entry: &RecordEntry| {
+                packed.get(key).is_some_and(|packed| packed.recorded <= entry.recorded)
+            };
             let repeats: Vec<_> =
                 entries.iter().filter(|(key, entry)| is_packed(key, entry)).map(|(key, _)| key.clone()).collect();
             entries.retain(|key, _| !repeats.contains(key));

@@ -31,11 +31,11 @@ pub(super) async fn is_due<P: Platform>(platform: &P, listing: &Listing) -> Resu
     let firsts = [
         listing.erased.first().map(ToString::to_string),
         listing.cutoffs.first().map(ToString::to_string),
-        listing.horizons.first().map(ToString::to_string),
+        listing.old_cutoffs.first().map(ToString::to_string),
     ];
     for key in firsts.into_iter().flatten() {
         let value = platform.store().get(&key).await?;
-        if let Some(marker) = value.and_then(|value| Marker::read(&value).ok()) {
+        if let Some(marker) = value.and_then(|value| Marker::parse(&value).ok()) {
             return Ok(looks_due(marker.age, platform.now()));
         }
     }
@@ -50,11 +50,11 @@ fn looks_due(age: Option<Waited>, now: DateTime<Utc>) -> bool {
 
 impl<P: Platform> Pass<'_, P> {
     /// Adds to the age of what tells that something was removed. It goes if it is old enough and nothing that it covers is `left`.
-    pub(super) async fn age(&mut self, key: &str, known_for: Duration, left: bool) -> Result<(), StoreError> {
+    pub(super) async fn age_marker(&mut self, key: &str, known_for: Duration, left: bool) -> Result<(), StoreError> {
         let now = self.platform.now();
         let Some(value) = self.store().get(key).await? else { return Ok(()) };
         // One that cannot be read was noted when it was to tell what it covers.
-        let Ok(mut marker) = Marker::read(&value) else { return Ok(()) };
+        let Ok(mut marker) = Marker::parse(&value) else { return Ok(()) };
         if marker.age.is_some_and(|age| is_ahead(age.at, now)) {
             clock_faults::note(&mut self.report.clock_faults, ClockFault::of_recipient(Kind::DeadlineAhead));
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::pass::{MAX_OVERLAPS, Pass};
 use super::tiers::{MERGED_AT_ONCE, tier};
 use crate::archive::events;
-use crate::archive::pack::Entries;
+use crate::archive::pack::RecordEntries;
 use crate::gather::gather;
 use crate::identity::Site;
 use crate::keys::PackKey;
@@ -22,7 +22,7 @@ impl<P: Platform> Pass<'_, P> {
                 break;
             }
             tried.extend(group.iter().cloned());
-            let (mut entries, mut old, mut gone_of_all) = (Entries::new(), Vec::new(), 0);
+            let (mut entries, mut old, mut gone_of_all) = (RecordEntries::new(), Vec::new(), 0);
             for pack in &group {
                 if let Some((of_pack, gone)) = self.entries(pack).await? {
                     of_pack.into_iter().for_each(|entry| events::keep_first(&mut entries, entry));

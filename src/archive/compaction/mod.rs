@@ -3,13 +3,13 @@
 //! Any number of passes may run at once, and each may die anywhere. `replace.rs` keeps that harmless: it writes packs, reads them back,
 //! and only then deletes what they hold. Everything else decides what to hand to it.
 //!
-//! A pass is bounded, and says whether anything remains. It runs after an answer and on `/tick` ([`pass_if_due`]), when a store is
-//! found full ([`make_room`]), and when it is asked for ([`pass`]).
+//! A pass is bounded, and says whether anything remains. It runs after an answer and on `/tick` ([`compact_if_due`]), when a store is
+//! found full ([`make_room`]), and when it is asked for ([`compact`]).
 //!
 //! | file | what lives there |
 //! |---|---|
-//! | `run.rs` | [`pass`], [`pass_if_due`], and the order of a pass |
-//! | `policy.rs`, `report.rs` | what decides what a pass does ([`Policy`]) and how far it goes ([`Bound`]); what it did ([`Report`]) |
+//! | `run.rs` | [`compact`], [`compact_if_due`], and the order of a pass |
+//! | `policy.rs`, `report.rs` | what decides what a pass does ([`Policy`]) and how far it goes ([`Bound`]); what it did ([`CompactionReport`]) |
 //! | `lease.rs` | the lease of a pass, and how long passes rest after one |
 //! | `pending.rs` | [`PendingDeliveries`]: what compaction asks forwarding |
 //! | `pass.rs` | what a pass knows of the store: packs, heads, indexes; how it reads a pack |
@@ -18,7 +18,7 @@
 //! | `replace.rs` | packs are written and read back, then what they replace is deleted |
 //! | `rewrite.rs` | a pack is written again without what was removed or has aged |
 //! | `clear.rs` | what tombstones and cutoffs cover is found, and handed to `drop.rs` and `rewrite.rs` |
-//! | `cutoff.rs` | a cutoff is written, and what it covers is found and handed on likewise ([`Cut`]) |
+//! | `cutoff.rs` | a cutoff is written, and what it covers is found and handed on likewise ([`CutoffOutcome`]) |
 //! | `markers.rs` | how long tombstones and cutoffs stay |
 //! | `aged.rs` | what is older than `retention_days` (`../retention.rs` tells) is found, and handed on likewise |
 //! | `drop.rs` | loose records, bodies and whole packs that were removed or have aged are deleted |
@@ -52,10 +52,10 @@ mod run;
 mod tiers;
 
 pub(super) use clear::clear_session;
-pub use cutoff::Cut;
-pub(super) use cutoff::cut;
+pub use cutoff::CutoffOutcome;
+pub(super) use cutoff::apply_cutoff;
 pub use pending::PendingDeliveries;
 pub use policy::{Bound, Policy};
-pub use report::Report;
+pub use report::CompactionReport;
 pub use room::{Room, make_room};
-pub use run::{Due, pass, pass_if_due};
+pub use run::{DueOutcome, compact, compact_if_due};

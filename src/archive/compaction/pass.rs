@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::policy::{Bound, Policy};
-use super::report::Report;
+use super::report::CompactionReport;
 use crate::archive::covers::Covers;
-use crate::archive::index::{self, Tells, Told};
+use crate::archive::index::{IndexEntries, IndexEntry, SessionIndex};
 use crate::archive::listing::Listing;
-use crate::archive::pack::{self, Entries, Entry, Head, Pack};
+use crate::archive::pack::{self, Head, Pack, RecordEntries, RecordEntry};
 use crate::archive::retention::Retention;
 use crate::archive::unreadable::Unreadable;
 use crate::clock_faults::{ClockFault, Kind};
@@ -33,18 +33,18 @@ pub(super) struct Pass<'p, P> {
     pub(super) covers: Covers,
     pub(super) retention: Option<Retention>,
     /// The packs that can be read.
-    pub(super) packs: BTreeMap<PackKey, Known>,
+    pub(super) packs: BTreeMap<PackKey, PackInfo>,
     /// What to tell of packs that no index speaks of yet.
-    pub(super) fresh: Tells,
+    pub(super) fresh: IndexEntries,
     /// Short ids of those packs.
     pub(super) fresh_ids: BTreeMap<PackKey, BTreeSet<u64>>,
-    pub(super) session_indexes: Vec<(IndexKey, index::Sessions)>,
-    pub(super) report: Report,
+    pub(super) session_indexes: Vec<(IndexKey, SessionIndex)>,
+    pub(super) report: CompactionReport,
 }
 
 /// What a pass knows of a pack that can be read.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Known {
+pub(super) struct PackInfo {
     pub(super) bytes: usize,
     /// When its records were recorded, in Unix milliseconds, as far as that is known.
     pub(super) recorded: Option<(u64, u64)>,
@@ -58,11 +58,11 @@ impl<'p, P: Platform> Pass<'p, P> {
         listing: Listing,
         retention: Option<Retention>,
     ) -> Result<Self, StoreError> {
-        let mut report = Report { loose: listing.loose.len(), ..Report::default() };
+        let mut report = CompactionReport { loose: listing.loose.len(), ..CompactionReport::default() };
         if retention.as_ref().is_some_and(|retention| retention.is_behind) {
             report.clock_faults.push(ClockFault::of_recipient(Kind::RetentionBehind));
         }
-        let covers = Covers::of(platform.store(), &listing, platform.now(), &mut report.unreadable).await?;
+        let covers = Covers::load(platform.store(), &listing, platform.now(), &mut report.unreadable).await?;
         Ok(Self {
             platform,
             policy,
@@ -72,7 +72,7 @@ impl<'p, P: Platform> Pass<'p, P> {
             covers,
             retention,
             packs: BTreeMap::new(),
-            fresh: Tells::new(),
+            fresh: IndexEntries::new(),
             fresh_ids: BTreeMap::new(),
             session_indexes: Vec::new(),
             report,
@@ -103,14 +103,14 @@ impl<'p, P: Platform> Pass<'p, P> {
     pub(super) async fn learn_some_packs(&mut self, mut heads: usize) -> Result<(), StoreError> {
         for key in self.listing.indexes.clone() {
             if key.finds == Finds::Sessions
-                && let Some(index) = self.store().get(&key.to_string()).await?.and_then(index::Sessions::read)
+                && let Some(index) = self.store().get(&key.to_string()).await?.and_then(SessionIndex::parse)
             {
                 self.session_indexes.push((key, index));
             }
         }
         let indexed = self.session_indexes.iter().flat_map(|(_, index)| &index.packs);
         let known =
-            indexed.map(|pack| (pack.key.clone(), Known { bytes: pack.bytes as usize, recorded: pack.recorded }));
+            indexed.map(|pack| (pack.key.clone(), PackInfo { bytes: pack.bytes as usize, recorded: pack.recorded }));
         let known: BTreeMap<_, _> = gather(known);
         for key in self.listing.packs.clone() {
             match known.get(&key) {
@@ -130,7 +130,7 @@ impl<'p, P: Platform> Pass<'p, P> {
         let Some(value) = self.store().get(&key.to_string()).await? else { return Ok(None) };
         match Pack::open(key, &value).map(|pack| pack.head) {
             Ok(head) => {
-                let known = Known { bytes: value.len(), recorded: head.recorded };
+                let known = PackInfo { bytes: value.len(), recorded: head.recorded };
                 if self.packs.insert(key.clone(), known).is_none() {
                     self.learn(key, &head, value.len());
                 }
@@ -145,8 +145,8 @@ impl<'p, P: Platform> Pass<'p, P> {
     }
 
     pub(super) fn learn(&mut self, key: &PackKey, head: &Head, bytes: usize) {
-        self.packs.insert(key.clone(), Known { bytes, recorded: head.recorded });
-        self.fresh.insert(key.clone(), Told::of(&key.site, head, bytes));
+        self.packs.insert(key.clone(), PackInfo { bytes, recorded: head.recorded });
+        self.fresh.insert(key.clone(), IndexEntry::from_head(&key.site, head, bytes));
         self.fresh_ids.insert(key.clone(), gather(head.ids()));
     }
 
@@ -158,10 +158,10 @@ impl<'p, P: Platform> Pass<'p, P> {
 
     /// All records of a pack but for those that were removed or have aged, and how many those are; `None` if it is gone or not all of it
     /// can be read. One whose bytes were changed is not read for good.
-    pub(super) async fn entries(&mut self, key: &PackKey) -> Result<Option<(Vec<Entry>, usize)>, StoreError> {
+    pub(super) async fn entries(&mut self, key: &PackKey) -> Result<Option<(Vec<RecordEntry>, usize)>, StoreError> {
         let Some(value) = self.store().get(&key.to_string()).await? else { return Ok(None) };
         let read = if pack::is_named_by_its_hash(key, &value) {
-            Pack::open(key, &value).and_then(|pack| pack.all())
+            Pack::open(key, &value).and_then(|pack| pack.all_records())
         } else {
             Err(pack::PackFault::Hash)
         };
@@ -169,7 +169,7 @@ impl<'p, P: Platform> Pass<'p, P> {
             Ok(mut entries) => {
                 let all = entries.len();
                 let aging = self.retention.as_ref().and_then(|retention| retention.aging);
-                let has_aged = |entry: &Entry| aging.is_some_and(|aging| aging.has_aged_entry(entry));
+                let has_aged = |entry: &RecordEntry| aging.is_some_and(|aging| aging.has_aged_entry(entry));
                 entries.retain(|entry| !self.covers.cover(entry) && !has_aged(entry));
                 let gone = all - entries.len();
                 Ok(Some((entries, gone)))
@@ -191,7 +191,7 @@ impl<'p, P: Platform> Pass<'p, P> {
     }
 }
 
-pub(super) fn by_key(entries: Vec<Entry>) -> Entries {
+pub(super) fn by_key(entries: Vec<RecordEntry>) -> RecordEntries {
     gather(entries.into_iter().map(|entry| (entry.key.to_string(), entry)))
 }
 

@@ -16,7 +16,7 @@ use super::pass::Pass;
 use crate::archive::covers::Covers;
 use crate::archive::delete::delete;
 use crate::archive::listing::Listing;
-use crate::archive::pack::{self, Entries};
+use crate::archive::pack::{self, RecordEntries};
 use crate::identity::Site;
 use crate::keys::PackKey;
 use crate::platform::Platform;
@@ -29,11 +29,11 @@ impl<P: Platform> Pass<'_, P> {
     pub(super) async fn replace(
         &mut self,
         site: &Site,
-        entries: &Entries,
+        entries: &RecordEntries,
         old: &[PackKey],
     ) -> Result<bool, StoreError> {
         let made = (self.policy.grace > Duration::ZERO).then(|| self.platform.now().timestamp().unsigned_abs());
-        let packs = pack::make(site, entries, made).map_err(|error| StoreError::Other(error.to_string()))?;
+        let packs = pack::make_packs(site, entries, made).map_err(|error| StoreError::Other(error.to_string()))?;
         if !old.is_empty() && packs.iter().map(|pack| pack.keys.len()).sum::<usize>() < entries.len() {
             old.iter().for_each(|pack| self.note(pack, "it holds records that no pack of today can hold"));
             return Ok(false);
@@ -61,11 +61,11 @@ impl<P: Platform> Pass<'_, P> {
     /// them may have been sent and recorded again since, and that is not in the pack.
     pub(super) async fn delete_packed<'k>(
         &mut self,
-        packed: &Entries,
+        packed: &RecordEntries,
         keys: impl Iterator<Item = &'k String>,
     ) -> Result<(), StoreError> {
-        let listing = Listing::of(self.store()).await?;
-        self.covers = Covers::of(self.store(), &listing, self.platform.now(), &mut self.report.unreadable).await?;
+        let listing = Listing::load(self.store()).await?;
+        self.covers = Covers::load(self.store(), &listing, self.platform.now(), &mut self.report.unreadable).await?;
         drop(listing);
         let stands = |key: &&String| packed.get(*key).is_some_and(|entry| !self.covers.cover(entry));
         let keys: Vec<_> = keys.filter(stands).cloned().collect();

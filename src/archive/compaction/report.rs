@@ -9,7 +9,7 @@ use crate::clock_faults::ClockFaults;
 
 /// What a pass did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Report {
+pub struct CompactionReport {
     /// Loose events that are in packs now.
     pub packed: usize,
     /// Packs that were merged into others.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::lease::{LONGEST_MEASURED, delete_lease, set_lease};
-use super::pass::{Known, Pass};
+use super::pass::{PackInfo, Pass};
 use super::pending::PendingDeliveries;
 use super::policy::{Bound, FEW, Policy};
 use crate::archive::listing::Listing;
@@ -76,7 +76,7 @@ pub async fn make_room<P: Platform>(
         return Ok(None);
     }
     let (store, began) = (platform.store(), platform.monotonic());
-    let listing = Listing::of(store).await?;
+    let listing = Listing::load(store).await?;
     if listing.loose.len() < FEW || !(is_full || policy.is_pressed(&listing)) {
         return Ok(None);
     }
@@ -120,7 +120,7 @@ impl<P: Platform> Pass<'_, P> {
             }
             room.lend(self.store(), lender).await?;
             let listed = self.platform.monotonic();
-            self.listing = Listing::of(self.store()).await?;
+            self.listing = Listing::load(self.store()).await?;
             // Lists do not count: where they take long, no time would be left for packing, now and each time.
             self.began += self.platform.elapsed(listed);
             outcome = self.pack_for_room(pending).await;
@@ -130,7 +130,7 @@ impl<P: Platform> Pass<'_, P> {
 
     /// Packs loose records. Of packs it needs their names: those that may hold a repeat are read.
     async fn pack_for_room(&mut self, pending: &mut impl PendingDeliveries) -> Result<(), StoreError> {
-        let unknown = Known { bytes: usize::MAX, recorded: None };
+        let unknown = PackInfo { bytes: usize::MAX, recorded: None };
         self.packs = gather(self.listing.packs.iter().map(|pack| (pack.clone(), unknown)));
         self.pack_loose(pending).await
     }

@@ -7,7 +7,7 @@ use crate::session::Summary;
 
 /// A record on its way into a pack or out of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct RecordEntry {
     /// The key that it is stored under while it is loose.
     pub key: EventKey,
     /// When it was recorded, in Unix milliseconds.
@@ -18,9 +18,9 @@ pub struct Entry {
     pub value: Vec<u8>,
 }
 
-impl Entry {
+impl RecordEntry {
     /// Reads a record. An error if it is none, says that it is under no key, or does not fit a line.
-    pub fn read(value: Vec<u8>) -> Result<Self, String> {
+    pub fn parse(value: Vec<u8>) -> Result<Self, String> {
         let outline = Outline::read(&value)?;
         let (key, delivered) = (outline.key()?, outline.delivered()?);
         if value.contains(&b'\n') {
@@ -31,7 +31,7 @@ impl Entry {
 
     /// Reads the record that is under a key. An error if it is none, or another's.
     pub fn under(key: &str, value: Vec<u8>) -> Result<Self, String> {
-        let entry = Self::read(value)?;
+        let entry = Self::parse(value)?;
         if entry.key.to_string() == key {
             Ok(entry)
         } else {
@@ -46,6 +46,6 @@ impl Entry {
 
     /// What it tells of its session. `Ok(None)` if it belongs to none.
     pub fn summary(&self) -> Result<Option<Summary>, String> {
-        Ok(Summary::of(&self.event()?, self.delivered, self.key.id))
+        Ok(Summary::from_event(&self.event()?, self.delivered, self.key.id))
     }
 }

@@ -54,7 +54,7 @@ impl Head {
 }
 
 /// What events tell of their sessions, and the short ids of those that belong to none.
-pub fn summarised(events: impl Iterator<Item = (Id, Option<Summary>)>) -> (BTreeMap<Lsid, Summary>, BTreeSet<u64>) {
+pub fn summarise(events: impl Iterator<Item = (Id, Option<Summary>)>) -> (BTreeMap<Lsid, Summary>, BTreeSet<u64>) {
     let (mut sessions, mut others) = (BTreeMap::<Lsid, Summary>::new(), BTreeSet::new());
     for (id, summary) in events {
         let Some(summary) = summary else {

@@ -9,17 +9,17 @@
 //!
 //! | file | what lives there |
 //! |---|---|
-//! | `entry.rs` | [`Entry`]: a record on its way into a pack or out of one |
+//! | `entry.rs` | [`RecordEntry`]: a record on its way into a pack or out of one |
 //! | `head.rs` | [`Head`], and how it is made of records |
 //! | `read.rs` | [`Pack`], its [`Records`], and what may be wrong with them ([`PackFault`]) |
-//! | `make.rs` | [`make`]: records become packs |
+//! | `make.rs` | [`make_packs`]: records become packs |
 
 mod entry;
 mod head;
 mod make;
 mod read;
 
-pub use entry::Entry;
-pub use head::{Head, summarised};
-pub use make::{Entries, MAX_PACK_BYTES, MAX_PACK_EVENTS, Made, make};
+pub use entry::RecordEntry;
+pub use head::{Head, summarise};
+pub use make::{MAX_PACK_BYTES, MAX_PACK_EVENTS, MadePack, RecordEntries, make_packs};
 pub use read::{Pack, PackFault, Records, is_named_by_its_hash};

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use flate2::bufread::GzDecoder;
 use serde::Deserialize;
 
-use super::entry::Entry;
+use super::entry::RecordEntry;
 use super::head::{FORMAT, Head};
 use crate::event::Timestamp;
 use crate::identity::Id;
@@ -67,7 +67,8 @@ impl<'v> Pack<'v> {
         member.by_ref().take(MAX_INFLATED_BYTES).read_to_end(&mut line).map_err(gzip)?;
         let records = member.into_inner();
         // A later format's head may have other members than this one's.
-        let Format { format } = serde_json::from_slice(&line).map_err(|error| PackFault::Head(error.to_string()))?;
+        let HeadFormat { format } =
+            serde_json::from_slice(&line).map_err(|error| PackFault::Head(error.to_string()))?;
         if format != FORMAT {
             return Err(PackFault::Format(format));
         }
@@ -94,7 +95,7 @@ impl<'v> Pack<'v> {
     }
 
     /// All its records, or what is wrong with one.
-    pub fn all(&self) -> Result<Vec<Entry>, PackFault> {
+    pub fn all_records(&self) -> Result<Vec<RecordEntry>, PackFault> {
         self.records().collect()
     }
 }
@@ -105,7 +106,7 @@ pub fn is_named_by_its_hash(key: &PackKey, value: &[u8]) -> bool {
 }
 
 #[derive(Deserialize)]
-struct Format {
+struct HeadFormat {
     format: u32,
 }
 
@@ -125,7 +126,7 @@ pub struct Records<'v> {
 }
 
 impl Records<'_> {
-    fn read(&mut self) -> Result<Option<Entry>, PackFault> {
+    fn read_next(&mut self) -> Result<Option<RecordEntry>, PackFault> {
         let mut line = Vec::new();
         self.lines.read_until(b'\n', &mut line).map_err(gzip)?;
         self.number += 1;
@@ -134,7 +135,7 @@ impl Records<'_> {
             (Some(b'\n'), 1..) => self.left -= 1,
             _ => return Err(self.fault("its head has another number of records".to_owned())),
         }
-        let entry = Entry::read(line).map_err(|reason| self.fault(reason))?;
+        let entry = RecordEntry::parse(line).map_err(|reason| self.fault(reason))?;
         let EventKey { site, timestamp, .. } = &entry.key;
         if *site != self.key.site || *timestamp < self.key.first || *timestamp > self.key.last {
             return Err(self.fault("its key is not of this pack".to_owned()));
@@ -153,13 +154,13 @@ impl Records<'_> {
 }
 
 impl Iterator for Records<'_> {
-    type Item = Result<Entry, PackFault>;
+    type Item = Result<RecordEntry, PackFault>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.ended {
             return None;
         }
-        let read = self.read();
+        let read = self.read_next();
         self.ended = !matches!(read, Ok(Some(_)));
         read.transpose()
     }
