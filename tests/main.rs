@@ -1,17 +1,19 @@
-//! The library's promises, tested from outside. One program: each of its own would be compiled with the whole library in it.
+//! Tests of the library from outside, in one program: each further program would link the whole library again.
 //!
-//! | module | what it holds the library to |
+//! | module | contents |
 //! |---|---|
 //! | `events`, `records` | rules for events and their variables; the record, its id and its key |
 //! | `settings`, `destinations`, `templates` | settings, and the pages generated from them; the setting `destinations`; templates, ready and own |
 //! | `answers`, `reading` | every answer to every kind of request; `/api`, the page and permissions |
-//! | `archive`, `counts`, `search`, `timeline`, `long_session` | packs, statistics, searches, and what the events of a session tell |
+//! | `archive`, `counts`, `search` | packs, statistics, searches |
+//! | `timeline`, `long_session` | timelines and summaries of sessions; a session of many pages |
 //! | `forwarding` | deliveries: what is sent, in which order, and what each answer means |
-//! | `archive_model` | compaction, forwarding and removal, interleaved and killed at every call of the store |
+//! | `archive_model` | compaction, forwarding and removal, interleaved and killed at every call to the store |
 //! | `clocks` | wrong clocks |
 //! | `store_port`, `store_errors`, `faults` | the port to the store; stores that are full, fail or hang |
 //! | `earlier_version` | a store that the version before wrote (`fixtures/`) |
-//! | `promises`, `properties`, `crashes` | what holds for any input: shared with the fuzz targets, tried on almost valid forms, and on all that the fuzzer found |
+//! | `promises`, `crashes` | promises for any input, shared with the fuzz targets, and tried on all inputs that the fuzzer found |
+//! | `properties` | promises for almost valid forms |
 //! | `support` | requests without sockets, stores, clocks and destinations for all of these |
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 

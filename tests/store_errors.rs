@@ -1,4 +1,4 @@
-//! What follows from what a store says is wrong: only a full store has room made, and within bounds.
+//! How the service reacts to errors of its store. It makes room only in a full store, and within bounds.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -13,17 +13,18 @@ use serde_json::json;
 
 const SETTINGS: &[(&str, &str)] = &[("ingest_tokens", TOKEN), ("read_tokens", TOKEN), ("admin_tokens", TOKEN)];
 
-/// A store that counts its calls and refuses new keys: with an error that is set, or when it has as many as it may.
+/// A store that counts its calls and refuses new keys: with a given error, or when it has the most keys that it takes.
 struct Narrow {
     inner: Memory,
     error: RefCell<Option<StoreError>>,
     most: Cell<usize>,
-    /// What it says when it has as many keys as it may.
+    /// The error when it has the most keys.
     says: fn(String) -> StoreError,
-    /// The keys that were written, in order.
+    /// The written keys, in order.
     written: RefCell<Vec<String>>,
-    /// How many seconds a list takes, and how many have passed.
+    /// Seconds that a list takes.
     list_takes: Cell<i64>,
+    /// Seconds that have passed.
     passed: Cell<i64>,
 }
 
@@ -35,7 +36,7 @@ impl Narrow {
         Self { inner, error, most: Cell::new(usize::MAX), says: StoreError::Full, written, list_takes, passed }
     }
 
-    fn is_filled(&self) {
+    fn take_no_more_keys(&self) {
         self.most.set(self.inner.keys().len());
         self.inner.calls.borrow_mut().clear();
     }
@@ -89,7 +90,7 @@ fn form(number: u64) -> String {
     format!("event=support_conference_begin&version=1&timestamp={}&lsid=s{number}", 1_700_000_000 + number)
 }
 
-/// Up to the answer, and nothing after it.
+/// Sends an event, without the work after the answer.
 fn send(store: &impl Store, number: u64) -> Reply {
     post(&format!("/events/hq?outbound_event_token={TOKEN}")).body(form(number)).answer_alone(store, SETTINGS)
 }
@@ -100,7 +101,7 @@ fn loose(numbers: std::ops::Range<u64>) -> Memory {
     store
 }
 
-/// Events in packs of two, as no pass would leave them, and as many loose ones.
+/// Packs of two events each, which compaction would merge, and loose events.
 fn with_packs(packs: u64, loose_events: u64) -> BTreeMap<String, Vec<u8>> {
     let site = Site::parse("hq").unwrap();
     let mut values = loose(2 * packs..2 * packs + loose_events).values.into_inner();
@@ -115,7 +116,7 @@ fn with_packs(packs: u64, loose_events: u64) -> BTreeMap<String, Vec<u8>> {
     values
 }
 
-/// Loose events, a pack, and indexes of either kind.
+/// Loose events, a pack, and indexes of both kinds.
 fn with_indexes(loose_events: u64) -> BTreeMap<String, Vec<u8>> {
     let store = loose(0..40);
     pollster::block_on(compact(&at(&store, now() + TimeDelta::seconds(1)), &Policy::packs(0), &Bound::WIDE)).unwrap();
@@ -126,13 +127,13 @@ fn with_indexes(loose_events: u64) -> BTreeMap<String, Vec<u8>> {
 }
 
 #[test]
-fn the_words_of_full_stores_are_known_and_no_others() {
+fn only_the_messages_of_full_stores_count_as_full() {
     let words = |text: &str| StoreError::of_words(text.to_owned());
     for full in [
         "the store's file: database or disk is full",
         "Error code 13: Insertion failed because database is full: database or disk is full",
         "OOM command not allowed when used memory > 'maxmemory'.",
-        // As Spin's client of Redis says it.
+        // The wording of Spin's Redis client.
         "OOM: command not allowed when used memory > 'maxmemory'.",
         "nats: maximum bytes exceeded",
     ] {
@@ -144,7 +145,7 @@ fn the_words_of_full_stores_are_known_and_no_others() {
 }
 
 #[test]
-fn a_write_that_fails_for_another_reason_than_a_full_store_starts_nothing() {
+fn a_write_that_fails_for_another_reason_makes_no_room() {
     let text = || "x".to_owned();
     for error in [StoreError::Unavailable(text()), StoreError::Denied(text()), StoreError::Other(text())] {
         let before = with_indexes(100);
@@ -158,9 +159,9 @@ fn a_write_that_fails_for_another_reason_than_a_full_store_starts_nothing() {
 }
 
 #[test]
-fn a_full_store_has_room_made_and_keeps_its_indexes() {
+fn room_is_made_in_a_full_store_and_its_indexes_stay() {
     let store = Narrow::new(with_indexes(100));
-    store.is_filled();
+    store.take_no_more_keys();
     let indexes = store.keys_of("index.");
     assert_eq!(send(&store, 1_000).result(), "stored");
     assert_eq!(store.keys_of("index."), indexes);
@@ -168,46 +169,46 @@ fn a_full_store_has_room_made_and_keeps_its_indexes() {
     assert_eq!(store.keys_of("pack.").len(), 1, "small packs are merged");
 }
 
-/// Where nothing else lends a key, the indexes of sessions do.
+/// If neither the lease nor an index of events can lend a key, an index of sessions does.
 #[test]
-fn the_index_of_sessions_goes_last_and_comes_back() {
+fn the_index_of_sessions_is_lent_last_and_put_back() {
     let mut values = with_indexes(100);
     values.retain(|key, _| !key.starts_with("index.events.") && key != "lease.pass");
     let store = Narrow::new(values);
-    store.is_filled();
+    store.take_no_more_keys();
     let index = store.keys_of("index.");
     assert_eq!(send(&store, 1_000).result(), "stored");
     assert_eq!(store.keys_of("index."), index);
-    // And stays where it is if the lease is enough.
+    // It stays if the lease is enough.
     let mut values = with_indexes(100);
     values.insert("lease.pass".to_owned(), b"{}".to_vec());
     let store = Narrow::new(values);
-    store.is_filled();
+    store.take_no_more_keys();
     assert_eq!(send(&store, 1_000).result(), "stored");
-    assert_eq!(store.count("refused"), 1, "the event's, and no pack's");
+    assert_eq!(store.count("refused"), 1, "only the event was refused, no pack");
 }
 
-/// On a disk that is full for all but compaction, an index that came back first would take the room of the event.
+/// On a full disk with room for compaction only, an index that is put back first would take the event's room.
 #[test]
-fn the_event_is_stored_before_what_was_lent_comes_back() {
+fn the_event_is_stored_before_indexes_are_put_back() {
     let mut values = with_indexes(100);
     values.retain(|key, _| key != "lease.pass");
     let store = Narrow::new(values);
-    store.is_filled();
+    store.take_no_more_keys();
     assert_eq!(send(&store, 1_000).result(), "stored");
     let written = store.written.borrow();
     let at = |kind: &str| written.iter().rposition(|key| key.starts_with(kind)).unwrap();
     assert!(at("event.") < at("index.events."), "{written:?}");
 }
 
-/// The words of a platform may be unknown. `key_budget` says that it takes few keys.
+/// The message of a platform can be unknown. Then `key_budget` says that the store takes few keys.
 #[test]
-fn where_keys_are_few_a_refusal_of_no_known_kind_has_room_made() {
+fn an_unknown_error_makes_room_if_the_key_budget_is_nearly_used() {
     let budget = |keys: usize| keys.to_string();
     for (keys, result) in [(Some(0), "stored"), (Some(1_000), ""), (None, "")] {
         let mut store = Narrow::new(with_indexes(100));
         store.says = StoreError::Other;
-        store.is_filled();
+        store.take_no_more_keys();
         let keys = keys.map(|more| budget(store.most.get() + more));
         let settings = SETTINGS.iter().copied().chain(keys.as_deref().map(|keys| ("key_budget", keys)));
         let settings: Vec<_> = settings.collect();
@@ -216,11 +217,11 @@ fn where_keys_are_few_a_refusal_of_no_known_kind_has_room_made() {
     }
 }
 
-/// What a list takes does not count against the time for making room: a store whose keys take long to list would stay full.
+/// The time of a list does not count against the time for making room, or a store with slow lists would stay full.
 #[test]
-fn a_store_that_takes_long_to_list_has_room_made() {
+fn room_is_made_in_a_store_with_slow_lists() {
     let store = Narrow::new(with_indexes(100));
-    store.is_filled();
+    store.take_no_more_keys();
     store.list_takes.set(4);
     let clock = || now() + TimeDelta::seconds(store.passed.get());
     let uri = format!("/events/hq?outbound_event_token={TOKEN}");
@@ -232,13 +233,13 @@ fn nine_hundred_packs_without_an_index_are_not_read_to_make_room() {
     let mut values = with_packs(900, 123);
     values.insert("lease.pass".to_owned(), b"{}".to_vec());
     let store = Narrow::new(values);
-    store.is_filled();
+    store.take_no_more_keys();
     assert_eq!(send(&store, 5_000).result(), "stored");
-    // The 61 that are packed, some heads, and what is merged.
+    // It reads the 61 events that it packs, some heads, and the packs that it merges.
     let gets = store.count("get");
     assert!(gets < 300, "{gets} reads");
     assert!(store.count("get_keys") <= 3);
-    // All are there.
+    // No event is lost.
     let uri = "/api/stats";
     let reply = call("GET", uri).header("authorization", format!("Bearer {TOKEN}")).answer(&store, SETTINGS);
     let stats: serde_json::Value = serde_json::from_str(&reply.body).unwrap();
@@ -246,8 +247,8 @@ fn nine_hundred_packs_without_an_index_are_not_read_to_make_room() {
 }
 
 #[test]
-fn a_store_without_a_key_budget_goes_on_for_long() {
-    // A store that nothing lends a key in is full for good, as README.md says.
+fn a_store_with_few_keys_takes_many_events_without_a_key_budget() {
+    // The lease is there to lend its key: a store in which nothing can lend a key stays full.
     let store = Narrow::new(BTreeMap::from([("lease.pass".to_owned(), b"{}".to_vec())]));
     store.most.set(64);
     for number in 0..3_000 {
@@ -258,9 +259,9 @@ fn a_store_without_a_key_budget_goes_on_for_long() {
     assert_eq!(stats["events"], json!(3_000));
 }
 
-/// A recipient on Spin is not called again until the next event comes.
+/// A recipient on Spin is not called again until the next event arrives.
 #[test]
-fn what_was_set_aside_and_becomes_an_event_is_forwarded() {
+fn a_retried_set_aside_body_is_forwarded() {
     let (store, ways) = (Memory::default(), Ways::default());
     let destinations = r#"[{"name": "desk", "url": "https://desk.example/in"}]"#;
     let settings = [SETTINGS, &[("destinations", destinations)]].concat();
@@ -279,7 +280,7 @@ fn what_was_set_aside_and_becomes_an_event_is_forwarded() {
 }
 
 #[test]
-fn a_retry_in_a_full_store_has_room_made_as_an_event_has() {
+fn a_retry_makes_room_in_a_full_store() {
     let store = Narrow::new(with_indexes(100));
     let uri = format!("/events/hq?outbound_event_token={TOKEN}");
     let set_aside = post(&uri).body("no event").answer_alone(&store, SETTINGS);
@@ -287,7 +288,7 @@ fn a_retry_in_a_full_store_has_room_made_as_an_event_has() {
     let mut value = store.inner.json(&key);
     value["body"] = json!(form(1_000));
     store.inner.values.borrow_mut().insert(key, value.to_string().into_bytes());
-    store.is_filled();
+    store.take_no_more_keys();
     let retry = call("POST", &format!("/api/set-aside/{}/retry", set_aside.header("event-id")));
     let reply = retry.header("authorization", format!("Bearer {TOKEN}")).answer_alone(&store, SETTINGS);
     assert_eq!(reply.status, 200, "{reply:?}");

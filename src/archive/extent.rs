@@ -1,4 +1,4 @@
-//! How much there is of a session, without reading its loose records: for one of so many events that only some are shown.
+//! The extent of a session without reading its loose records, for a session whose events do not fit one page.
 
 use std::collections::BTreeSet;
 
@@ -11,25 +11,25 @@ use crate::keys::{KeyParts, OfSession};
 use crate::session::SessionState;
 use crate::store::Store;
 
-/// What the keys of a session's loose records and the heads of its packs tell.
+/// Begin, end and number of events of a session, from loose keys and the heads of packs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionExtent {
-    /// When it began, if that is known: the first time if it is said to have begun twice.
+    /// Time of the first `begin` event, if there is one.
     pub begun: Option<Timestamp>,
-    /// When it ended, if that is known: the last time if it is said to have ended twice.
+    /// Time of the last `end` event, if there is one.
     pub ended: Option<Timestamp>,
-    /// How many events it has.
+    /// Number of events.
     pub events: usize,
 }
 
 impl SessionExtent {
-    /// How the session stands.
+    /// The session's state.
     pub fn state(&self) -> SessionState {
         SessionState::from_begin_and_end(self.begun.is_some(), self.ended.is_some())
     }
 }
 
-/// Reads how much there is of a session: the head of each pack that holds something of it, and no loose record.
+/// Reads the extent of a session: the head of each pack with events of it, and no loose record.
 pub async fn session_extent<S: Store>(view: &mut View<'_, S>, session: &SessionId) -> Result<SessionExtent, ReadError> {
     let (site, lsid) = session;
     let (mut extent, mut ids) = (SessionExtent::default(), BTreeSet::new());

@@ -1,4 +1,4 @@
-//! Requests, and a store with sessions of a seed.
+//! Requests, and a store with random sessions.
 
 use crate::support::{Memory, Reply, TOKEN, at, call, compact, now, post, seven};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -31,7 +31,7 @@ pub(super) fn pack(store: &impl Store, policy: &Policy) -> CompactionReport {
     pollster::block_on(compact(&at(store, later()), policy, &Bound::WIDE)).unwrap()
 }
 
-/// After everything that is taken here.
+/// A time after all events of these tests.
 pub(super) fn later() -> DateTime<Utc> {
     now() + TimeDelta::hours(1)
 }
@@ -60,7 +60,7 @@ pub(super) fn all_events(store: &impl Store, limit: usize) -> Vec<Value> {
     events
 }
 
-/// All that a reader can see, but for how many keys it takes.
+/// Everything that a reader can see, except the counts of keys.
 pub(super) fn seen(store: &impl Store, limit: usize) -> Value {
     let sessions = all_rows(store, "sessions", "/api/sessions", limit);
     let details: Vec<_> = sessions
@@ -82,7 +82,7 @@ pub(super) fn seen(store: &impl Store, limit: usize) -> Value {
     json!({"sessions": sessions, "details": details, "events": events, "one": one, "stats": stats})
 }
 
-/// Sessions of a seed: some overlap, some have no begin or no end, some share a second, at two sites.
+/// Random sessions of two sites: some overlap, some lack a begin or an end, some share a second.
 pub(super) fn sessions(seed: u64, count: u64) -> Vec<(&'static str, String)> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut events = Vec::new();
@@ -113,7 +113,7 @@ pub(super) fn sessions(seed: u64, count: u64) -> Vec<(&'static str, String)> {
     events
 }
 
-/// A store with a pack, loose events, and an event in both.
+/// A store with a pack and loose events, some of which the pack holds too.
 pub(super) fn packed() -> (Memory, String) {
     let store = Memory::default();
     for (number, (site, body)) in sessions(1, 20).iter().enumerate() {

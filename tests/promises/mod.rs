@@ -1,11 +1,11 @@
-//! What holds for every input, whoever thought of it: `tests/crashes.rs` and the fuzz targets in `fuzz/` call the same
-//! functions. They panic where a promise is broken.
+//! Promises that hold for every input. `tests/crashes.rs` and the fuzz targets in `fuzz/` call these functions, which
+//! panic if a promise is broken.
 #![allow(
     dead_code,
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a promise that is broken is a panic, and each fuzz target uses a part"
+    reason = "a broken promise panics, and each fuzz target uses a part"
 )]
 
 pub mod form;

@@ -1,4 +1,4 @@
-//! A store of which one call does not succeed.
+//! A store in which one call fails or hangs.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -7,20 +7,20 @@ use outbound_events::store::{Store, StoreError};
 
 use super::memory::Memory;
 
-/// What can become of a call.
+/// The fault of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing is done, and the store says so.
+    /// Not done, and answered with an error.
     Refused,
-    /// It is done, and the store says that it failed.
+    /// Done, and answered with an error.
     AnswerLost,
-    /// Nothing is done, and no answer comes.
+    /// Not done, and never answered.
     Hangs,
-    /// It is done, and no answer comes.
+    /// Done, and never answered.
     HangsWhenDone,
 }
 
-/// A store whose call number `at`, counted from 0, does not succeed; every other does.
+/// A store in which only call number `at`, counted from 0, has a fault.
 pub struct Failing {
     pub inner: Memory,
     fault: Fault,
@@ -34,7 +34,7 @@ impl Failing {
         Self { inner, fault, at, calls: Cell::new(0) }
     }
 
-    /// How often it was called.
+    /// Number of calls.
     pub fn calls(&self) -> usize {
         self.calls.get()
     }

@@ -4,8 +4,8 @@ use outbound_events::store::{Store, StoreError};
 
 use super::memory::Memory;
 
-/// A store that takes what every platform takes and not a byte more: 1,024 keys (Fermyon Cloud) of 255 portable bytes
-/// (Cosmos DB, Fermyon Cloud), values of 400,000 bytes (DynamoDB).
+/// A store with the strictest limits of all platforms: 1,024 keys (Fermyon Cloud) of 255 portable bytes (Cosmos DB,
+/// Fermyon Cloud), and values of 400,000 bytes (DynamoDB).
 #[derive(Default)]
 pub struct Limited(pub Memory);
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use outbound_events::store::{Store, StoreError};
 
-/// The store that keeps what it is given, and counts what it is asked.
+/// A store in memory that records its calls.
 #[derive(Default)]
 pub struct Memory {
     pub values: RefCell<BTreeMap<String, Vec<u8>>>,
@@ -21,7 +21,7 @@ impl Memory {
         serde_json::from_slice(&self.values.borrow()[key]).unwrap()
     }
 
-    /// The one value that there is.
+    /// The only value. Panics if there are more.
     pub fn only(&self) -> serde_json::Value {
         let keys = self.keys();
         assert_eq!(keys.len(), 1, "{keys:?}");

@@ -1,4 +1,4 @@
-//! Passes of a recipient that forwards to nobody.
+//! Compaction for a recipient without destinations.
 
 use outbound_events::archive::compaction::{self, Bound, CompactionReport, DueOutcome, Policy};
 use outbound_events::forward::backlogs::Backlogs;

@@ -1,4 +1,4 @@
-//! A platform put together from a store, an HTTP client and clocks.
+//! A platform made of a store, an HTTP client and clocks.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,12 +8,12 @@ use outbound_events::http_client::{HttpClient, NoHttpClient};
 use outbound_events::platform::Platform;
 use outbound_events::store::Store;
 
-/// 2026-01-02T03:04:05.678Z, when every test happens.
+/// 2026-01-02T03:04:05.678Z, the time of every test.
 pub fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_767_323_045, 678_000_000).unwrap()
 }
 
-/// A platform put together from its parts. Its monotonic clock goes as the wall clock does, unless it is given one of its own.
+/// A platform made of its parts. Its monotonic clock follows the wall clock, unless `monotonic` is given.
 pub struct Parts<'p, S, H, C> {
     pub store: &'p S,
     pub http_client: &'p H,
@@ -37,7 +37,7 @@ impl<S: Store, H: HttpClient, C: Fn() -> DateTime<Utc>> Platform for Parts<'_, S
         (self.clock)()
     }
 
-    /// No two are the same.
+    /// Returns a different number each time.
     fn random(&self) -> u64 {
         static DRAWN: AtomicU64 = AtomicU64::new(1);
         DRAWN.fetch_add(1, Ordering::Relaxed)
@@ -49,12 +49,12 @@ impl<S: Store, H: HttpClient, C: Fn() -> DateTime<Utc>> Platform for Parts<'_, S
     }
 }
 
-/// A platform that is a store and a clock.
+/// A platform of a store and a clock.
 pub fn by<S: Store, C: Fn() -> DateTime<Utc>>(store: &S, clock: C) -> Parts<'_, S, NoHttpClient, C> {
     Parts { store, http_client: &NoHttpClient, clock, monotonic: None }
 }
 
-/// A platform that is a store, at one time.
+/// A platform of a store and a constant time.
 pub fn at<S: Store>(store: &S, now: DateTime<Utc>) -> Parts<'_, S, NoHttpClient, impl Fn() -> DateTime<Utc>> {
     by(store, move || now)
 }

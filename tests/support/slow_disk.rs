@@ -1,4 +1,4 @@
-//! A store whose writes take their time.
+//! A store with slow writes.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use outbound_events::store::{Store, StoreError};
 use super::memory::Memory;
 use super::platform::now;
 
-/// A store on a disk to which each write takes so long, by a clock of its own, one after the other.
+/// A store whose writes each take the same time by its own clock, one after the other.
 pub struct SlowDisk {
     pub inner: Memory,
     write: TimeDelta,

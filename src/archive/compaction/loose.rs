@@ -1,4 +1,4 @@
-//! Packs loose records, the oldest first, and deletes repeats of what a pack holds already.
+//! Packs loose records, the oldest first, and deletes repeats of packed records.
 
 use std::collections::BTreeSet;
 
@@ -17,15 +17,15 @@ use crate::keys::{KeyParts, PackKey};
 use crate::platform::Platform;
 use crate::store::{Store, StoreError};
 
-/// Of loose events, keeps those that are the oldest but for the first few, up to the end: before anything is deleted, all keys are listed
-/// again, and there may be no room for two lists of them.
+/// Keeps the keys at positions `first` to `end` in the order of their times, and drops the others. Before a pass
+/// deletes anything, it lists all keys again, and a component can lack the memory for two complete lists.
 fn keep_oldest(keys: &mut Vec<String>, first: usize, end: usize) {
     let by_time = |one: &String, other: &String| KeyParts::of(one).cmp(&KeyParts::of(other));
     if end < keys.len() {
         let (_, next, _) = keys.select_nth_unstable_by(end, by_time);
         let second = time(next);
         keys.truncate(end);
-        // As `of_whole_seconds` divides: these are not in the order of their times.
+        // The same rule as `of_whole_seconds`, for keys that are not sorted.
         let shared = keys.iter().filter(|key| time(key) == second).count();
         if shared <= end.saturating_sub(first) / 2 {
             keys.retain(|key| time(key) != second);
@@ -48,7 +48,8 @@ fn is_pending(pending: &impl PendingDeliveries, key: &str) -> bool {
 }
 
 impl<P: Platform> Pass<'_, P> {
-    /// Packs the oldest loose events, as many as are not to stay loose. Where none of the oldest can be packed, it is the next ones' turn.
+    /// Packs the oldest loose events, all but those that stay loose. If none of the oldest can be packed, it tries the
+    /// next ones.
     pub(super) async fn pack_loose(&mut self, pending: &mut impl PendingDeliveries) -> Result<(), StoreError> {
         let (stay, batch) = (self.policy.stay_loose(&self.listing), self.policy.batch(&self.listing));
         let mut first = 0;
@@ -76,9 +77,9 @@ impl<P: Platform> Pass<'_, P> {
         }
     }
 
-    /// Packs loose events, a site at a time; the sites with most first.
+    /// Packs loose events site by site, the site with most events first.
     async fn pack_sites(&mut self, mut keys: Vec<String>, batch: usize) -> Result<(), StoreError> {
-        // So a site's are together, in the order of their times.
+        // Sorting groups the keys of a site, in the order of their times.
         keys.sort_unstable();
         let mut sites: Vec<_> = keys.chunk_by(|one, other| site(one) == site(other)).collect();
         sites.sort_by_key(|keys| std::cmp::Reverse(keys.len()));
@@ -100,8 +101,8 @@ impl<P: Platform> Pass<'_, P> {
         Ok(())
     }
 
-    /// The keys that may be packed: those that are not pending. Where pending ones would fill the store, the destination with the
-    /// greatest backlog is paused, and then the next.
+    /// The keys of events that are not pending, which can be packed. If pending events would fill the store, it pauses
+    /// the destination with the greatest backlog, and then the next.
     async fn not_pending(
         &mut self,
         batch: usize,
@@ -127,7 +128,7 @@ impl<P: Platform> Pass<'_, P> {
     async fn pack_some(&mut self, site: &Site, keys: &[String]) -> Result<(), StoreError> {
         let mut entries = RecordEntries::new();
         for key in keys {
-            // Gone: another pass has packed it.
+            // Without a value, another pass has packed it.
             let Some(value) = self.store().get(key).await? else { continue };
             match RecordEntry::under(key, value) {
                 Ok(entry) if self.covers.cover(&entry) => {}
@@ -145,8 +146,8 @@ impl<P: Platform> Pass<'_, P> {
         Ok(())
     }
 
-    /// Takes out what a pack holds already, and deletes it where it is loose: a repeat of an event that was packed, or one whose
-    /// grace has passed.
+    /// Takes out the records that a pack holds already, and deletes the loose ones: repeats of packed events, and
+    /// records whose grace has ended.
     async fn drop_repeats(&mut self, site: &Site, entries: &mut RecordEntries) -> Result<(), StoreError> {
         let packs = self.packs.keys().filter(|pack| pack.site == *site);
         let overlaps =

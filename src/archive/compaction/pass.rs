@@ -1,4 +1,4 @@
-//! A pass under way: what it knows of the store, and how it reads packs.
+//! A running pass: what it knows of the store, and how it reads packs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -19,34 +19,34 @@ use crate::keys::{Finds, IndexKey, KeyParts, PackKey};
 use crate::platform::Platform;
 use crate::store::{Store, StoreError};
 
-/// How many heads one pass reads to see whether what is loose was packed before.
+/// The most overlapping packs whose heads are read to find events that are stored twice.
 pub(super) const MAX_OVERLAPS: usize = 16;
 
-/// A pass under way.
+/// A running pass.
 pub(super) struct Pass<'p, P> {
     pub(super) platform: &'p P,
     pub(super) policy: &'p Policy,
     pub(super) bound: &'p Bound,
-    /// By the monotonic clock.
+    /// Start time by the monotonic clock.
     pub(super) began: Duration,
     pub(super) listing: Listing,
     pub(super) covers: Covers,
     pub(super) retention: Option<Retention>,
-    /// The packs that can be read.
+    /// The readable packs.
     pub(super) packs: BTreeMap<PackKey, PackInfo>,
-    /// What to tell of packs that no index speaks of yet.
+    /// The index entries of packs that no index covers yet.
     pub(super) fresh: IndexEntries,
-    /// Short ids of those packs.
+    /// The short ids of the events in those packs.
     pub(super) fresh_ids: BTreeMap<PackKey, BTreeSet<u64>>,
     pub(super) session_indexes: Vec<(IndexKey, SessionIndex)>,
     pub(super) report: CompactionReport,
 }
 
-/// What a pass knows of a pack that can be read.
+/// What a pass knows of a readable pack.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PackInfo {
     pub(super) bytes: usize,
-    /// When its records were recorded, in Unix milliseconds, as far as that is known.
+    /// First and last recording time of its records, in Unix milliseconds. `None` if not known.
     pub(super) recorded: Option<(u64, u64)>,
 }
 
@@ -83,7 +83,7 @@ impl<'p, P: Platform> Pass<'p, P> {
         self.platform.store()
     }
 
-    /// Whether its time is up. Then something may remain.
+    /// Whether the time is up. If so, the report says that work remains.
     pub(super) fn is_over(&mut self) -> bool {
         let over = self.platform.elapsed(self.began) >= self.bound.time;
         self.report.remaining |= over;
@@ -94,12 +94,12 @@ impl<'p, P: Platform> Pass<'p, P> {
         Unreadable::note(&mut self.report.unreadable, key, reason);
     }
 
-    /// Learns of every pack how many bytes it has, and when its records were recorded: from indexes, or from itself.
+    /// Learns size and recording times of every pack, from an index or from its head.
     pub(super) async fn learn_packs(&mut self) -> Result<(), StoreError> {
         self.learn_some_packs(usize::MAX).await
     }
 
-    /// The same, but of packs that no index tells of only so many, the latest.
+    /// The same, but reads at most `heads` heads of packs that no index covers, the latest packs first.
     pub(super) async fn learn_some_packs(&mut self, mut heads: usize) -> Result<(), StoreError> {
         for key in self.listing.indexes.clone() {
             if key.finds == Finds::Sessions
@@ -125,7 +125,7 @@ impl<'p, P: Platform> Pass<'p, P> {
         Ok(())
     }
 
-    /// The head of a pack, which is known from then on. `None` if it is gone, or cannot be read.
+    /// Reads the head of a pack and adds the pack to those known. `None` if it is gone or unreadable.
     pub(super) async fn head(&mut self, key: &PackKey) -> Result<Option<Head>, StoreError> {
         let Some(value) = self.store().get(&key.to_string()).await? else { return Ok(None) };
         match Pack::open(key, &value).map(|pack| pack.head) {
@@ -156,16 +156,16 @@ impl<'p, P: Platform> Pass<'p, P> {
         self.fresh_ids.remove(key);
     }
 
-    /// All records of a pack but for those that were removed or have aged, and how many those are; `None` if it is gone or not all of it
-    /// can be read. One whose bytes were changed is not read for good.
+    /// The records of a pack without removed and aged ones, and the number of those. `None` if the pack is gone or any
+    /// part of it is unreadable. A pack with changed bytes counts as unreadable.
     pub(super) async fn entries(&mut self, key: &PackKey) -> Result<Option<(Vec<RecordEntry>, usize)>, StoreError> {
         let Some(value) = self.store().get(&key.to_string()).await? else { return Ok(None) };
-        let read = if pack::is_named_by_its_hash(key, &value) {
+        let entries = if pack::is_named_by_its_hash(key, &value) {
             Pack::open(key, &value).and_then(|pack| pack.all_records())
         } else {
             Err(pack::PackFault::Hash)
         };
-        match read {
+        match entries {
             Ok(mut entries) => {
                 let all = entries.len();
                 let aging = self.retention.as_ref().and_then(|retention| retention.aging);
@@ -182,10 +182,10 @@ impl<'p, P: Platform> Pass<'p, P> {
         }
     }
 
-    /// The packs of a session, as indexes and what was learned in this pass tell.
+    /// The packs of a session, according to indexes and the packs read in this pass.
     pub(super) fn packs_of(&self, site: &Site, hash: u64) -> Vec<PackKey> {
         let indexed = self.session_indexes.iter().flat_map(|(_, index)| index.find(hash).cloned());
-        let fresh = self.fresh.iter().filter(|(_, told)| told.has_session(hash)).map(|(key, _)| key.clone());
+        let fresh = self.fresh.iter().filter(|(_, entry)| entry.has_session(hash)).map(|(key, _)| key.clone());
         let found: BTreeSet<_> = gather(indexed.chain(fresh));
         found.into_iter().filter(|pack| pack.site == *site && self.packs.contains_key(pack)).collect()
     }
@@ -195,7 +195,7 @@ pub(super) fn by_key(entries: Vec<RecordEntry>) -> RecordEntries {
     gather(entries.into_iter().map(|entry| (entry.key.to_string(), entry)))
 }
 
-/// The own time of a loose record.
+/// The own time of a loose record, from its key.
 pub(super) fn time(key: &str) -> Option<Timestamp> {
     KeyParts::of(key)?.time()
 }

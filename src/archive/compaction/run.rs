@@ -1,4 +1,4 @@
-//! How a pass begins, and in which order it does what it does.
+//! Starts a pass, and runs its steps in order.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::keys::Finds;
 use crate::platform::Platform;
 use crate::store::StoreError;
 
-/// Runs a pass.
+/// Runs a pass, whether or not one is due.
 pub async fn compact<P: Platform>(
     platform: &P,
     policy: &Policy,
@@ -28,17 +28,17 @@ pub async fn compact<P: Platform>(
     Pass::new(platform, policy, bound, listing, retention).await?.run(pending).await
 }
 
-/// What became of a pass that may have been due.
+/// The result of [`compact_if_due`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DueOutcome {
-    /// What it did, if it was.
+    /// The report of the pass. `None` if none was due.
     pub report: Option<CompactionReport>,
-    /// Clocks that were seen to be wrong, also where it was not.
+    /// Clocks that were found to be wrong, even if no pass was due.
     pub clock_faults: ClockFaults,
 }
 
-/// Runs a pass if one is due and none is known to be under way or to have been a moment ago. Costs one read in that case, and
-/// otherwise a list, the lease's two writes, and with retention some reads and sometimes a write more.
+/// Runs a pass if one is due, unless the lease says that one is running or has just ended. Then it costs one read.
+/// Otherwise it costs a list, two writes of the lease, and with retention some reads and sometimes another write.
 pub async fn compact_if_due<P: Platform>(
     platform: &P,
     policy: &Policy,
@@ -55,8 +55,8 @@ pub async fn compact_if_due<P: Platform>(
             clock_faults::note(&mut due.clock_faults, ClockFault::of_recipient(Kind::DeadlineAhead));
         }
     }
-    // Longer than a pass takes; the next one waits no longer than that for one that died. A store without room for a lease needs
-    // its pass the more.
+    // The lease is longer than a pass takes, and no longer: the next pass waits for it if this one dies. Without room
+    // for a lease, the store needs the pass all the more.
     let leased = set_lease(store, Deadline::new(now, Duration::from_secs(10) + bound.time)).await.is_ok();
     let report = compact_on_lease(platform, policy, pending, bound, &mut due.clock_faults).await;
     let rest = rest(policy, &report, platform.elapsed(began).min(LONGEST_MEASURED));
@@ -92,7 +92,7 @@ async fn compact_on_lease<P: Platform>(
     Ok(Some(report))
 }
 
-/// Retention as this pass sees it, if events are not kept for ever.
+/// Loads retention. `None` if events are kept for ever.
 async fn retention<P: Platform>(
     platform: &P,
     policy: &Policy,

@@ -1,18 +1,19 @@
-//! A pack: many records of one site under one key. It is written once, named by the hash of what is in it, and never changed.
+//! A pack: many records of one site under one key. It is written once, named by the hash of its content, and never
+//! changed.
 //!
-//! Its value is two gzip members, one after the other, so that `gunzip` makes JSON lines of it:
+//! Its value is two gzip members, one after the other, so `gunzip` turns it into JSON lines:
 //!
 //! 1. the [`Head`], one line: what lists need of each session, and a short id of every event;
 //! 2. the records, one a line, byte for byte as they were stored loose, in the order of their keys.
 //!
-//! What is read from a store may be anything. [`Pack::open`] and [`Pack::records`] name what is wrong with it.
+//! A store can return any bytes. [`Pack::open`] and [`Pack::records`] check them and return the fault.
 //!
-//! | file | what lives there |
+//! | file | contents |
 //! |---|---|
-//! | `entry.rs` | [`RecordEntry`]: a record on its way into a pack or out of one |
-//! | `head.rs` | [`Head`], and how it is made of records |
-//! | `read.rs` | [`Pack`], its [`Records`], and what may be wrong with them ([`PackFault`]) |
-//! | `make.rs` | [`make_packs`]: records become packs |
+//! | `entry.rs` | [`RecordEntry`]: a record, its key and its recording time |
+//! | `head.rs` | [`Head`], and how it is made from records |
+//! | `read.rs` | [`Pack`], its [`Records`], and their faults ([`PackFault`]) |
+//! | `make.rs` | [`make_packs`]: makes packs of records |
 
 mod entry;
 mod head;

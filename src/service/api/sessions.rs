@@ -35,7 +35,7 @@ impl<P: Platform> Service<'_, P> {
             state: query.get("state", SessionState::parse)?,
             from: query.time("from")?,
             to: query.time("to")?,
-            speaks_of: query.text("q")?.map(|text| fold(&text)),
+            text: query.text("q")?.map(|text| fold(&text)),
             external_key: query.text("external_key")?,
             after: query.get("cursor", SessionsCursor::parse)?,
             limit: query.limit(50, 200)?,
