@@ -1,8 +1,9 @@
-//! Statistics count each event once, however often it stands in the store: loose and packed, in two packs, removed and not yet deleted.
+//! Statistics count each event once, even if the store holds it loose and packed, or in two packs. They do not count
+//! removed events that are not deleted yet.
 
 use std::collections::BTreeSet;
 
-use crate::support::{Memory, TOKEN, at, call, now, pass, post};
+use crate::support::{Memory, TOKEN, at, call, compact, now, post};
 use chrono::TimeDelta;
 use outbound_events::archive::compaction::{Bound, Policy};
 use serde_json::{Value, json};
@@ -17,7 +18,7 @@ fn stats(store: &Memory) -> Value {
     serde_json::from_str(&reply.body).unwrap()
 }
 
-/// How many events and sessions statistics count, and how many a list of all events gives.
+/// The numbers of events and sessions according to statistics, and according to a list of all events.
 fn counted(store: &Memory) -> ((u64, u64), (u64, u64)) {
     let stats = stats(store);
     let of_sites: u64 = stats["sites"].as_array().unwrap().iter().map(|site| site["events"].as_u64().unwrap()).sum();
@@ -42,7 +43,7 @@ fn assert_counts(store: &Memory, expected: (u64, u64), what: &str) {
     assert_eq!(counted(store), (expected, expected), "{what}");
 }
 
-/// Sends events of that many sessions, four each; of three in ten there is one more event, without a session.
+/// Sends four events of each session, and with three of ten sessions another event that belongs to no session.
 fn send(store: &Memory, sessions: std::ops::Range<u64>, later: i64) {
     for number in sessions {
         let time = 1_700_000_000 + number * 10;
@@ -66,10 +67,10 @@ fn send(store: &Memory, sessions: std::ops::Range<u64>, later: i64) {
 }
 
 fn pack(store: &Memory, policy: &Policy, seconds: i64) {
-    pollster::block_on(pass(&at(store, now() + TimeDelta::seconds(seconds)), policy, &Bound::WIDE)).unwrap();
+    pollster::block_on(compact(&at(store, now() + TimeDelta::seconds(seconds)), policy, &Bound::WIDE)).unwrap();
 }
 
-/// What 20 sessions have, with the events that belong to none.
+/// The events and sessions of `send` with 20 sessions.
 const TWENTY: (u64, u64) = (86, 20);
 
 #[test]
@@ -79,7 +80,7 @@ fn an_event_that_is_loose_and_packed_counts_once() {
     assert_counts(&store, TWENTY, "all loose");
     let with_grace = Policy { grace: std::time::Duration::from_secs(60), ..ALL };
     pack(&store, &with_grace, 1);
-    assert_eq!(stats(&store)["loose"], json!(TWENTY.0), "with a grace they stay");
+    assert_eq!(stats(&store)["loose"], json!(TWENTY.0), "they stay loose during the grace");
     assert_counts(&store, TWENTY, "within the grace");
     pack(&store, &with_grace, 90);
     assert_eq!(stats(&store)["loose"], json!(0));
@@ -87,13 +88,13 @@ fn an_event_that_is_loose_and_packed_counts_once() {
     send(&store, 0..20, 100_000);
     assert_eq!(stats(&store)["loose"], json!(TWENTY.0));
     assert_counts(&store, TWENTY, "sent again");
-    // Without an index, heads tell.
+    // Without an index, heads are read.
     store.values.borrow_mut().retain(|key, _| !key.starts_with("index."));
     assert_counts(&store, TWENTY, "without an index");
 }
 
 #[test]
-fn an_event_that_stands_in_two_packs_counts_once() {
+fn an_event_in_two_packs_counts_once() {
     for with_index in [true, false] {
         let (one, other) = (Memory::default(), Memory::default());
         send(&one, 0..20, 0);
@@ -107,13 +108,13 @@ fn an_event_that_stands_in_two_packs_counts_once() {
         if !with_index {
             one.values.borrow_mut().retain(|key, _| !key.starts_with("index."));
         }
-        // Sessions 20 to 22 have an event of no session besides their four.
+        // With sessions 20 to 22 came one more event each, without a session.
         assert_counts(&one, (TWENTY.0 + 23, 25), "twins");
     }
 }
 
 #[test]
-fn what_was_removed_and_is_still_there_does_not_count() {
+fn removed_events_that_are_still_stored_do_not_count() {
     let store = Memory::default();
     send(&store, 0..20, 0);
     pack(&store, &ALL, 1);
@@ -121,7 +122,7 @@ fn what_was_removed_and_is_still_there_does_not_count() {
     let remove = |uri: &str| {
         let reply = call("DELETE", uri).header("authorization", format!("Bearer {TOKEN}")).answer(&store, SETTINGS);
         assert_eq!(reply.status, 200, "{reply:?}");
-        // As if it had died before it deleted anything.
+        // As if the call had died before it deleted anything.
         for (key, value) in &before {
             store.values.borrow_mut().entry(key.clone()).or_insert_with(|| value.clone());
         }
@@ -134,29 +135,29 @@ fn what_was_removed_and_is_still_there_does_not_count() {
     assert!(events < TWENTY.0 - 4);
 }
 
-/// What statistics cost: nothing is read of what cannot be there twice.
+/// Statistics read no pack whose events cannot be stored twice.
 #[test]
-fn where_nothing_is_there_twice_indexes_and_keys_tell() {
+fn statistics_read_only_keys_and_indexes_if_nothing_is_stored_twice() {
     let store = Memory::default();
     for part in 0..4 {
         send(&store, part * 100..part * 100 + 20, 0);
         pack(&store, &ALL, 1);
     }
-    // Newer ones that are loose, one of which comes late: of a session that no pack holds.
+    // Newer loose events, and late ones of a session that no pack holds.
     send(&store, 400..410, 0);
     send(&store, 50..51, 0);
     store.calls.borrow_mut().clear();
     assert_eq!(stats(&store)["sessions"], json!(91));
     let indexes = store.keys().iter().filter(|key| key.starts_with("index.sessions.")).count();
     let gets = store.calls.borrow().iter().filter(|call| **call == "get").count();
-    // Which clocks are wrong, and of either site when it last sent: four records on either side of now.
+    // Further reads: the faults of clocks, and for the last event of each site four records before now and four after.
     assert!(gets <= indexes + 1 + 2 * 8, "{gets} reads, {indexes} indexes");
 }
 
-/// An appliance sends several events of a session in one second, and sessions go on for long: packs that were divided within a second all
-/// had to be read, 77 to 96 of a hundred in a simulation.
+/// Regression: an appliance sends several events of a session in one second. Packs divided within a second had to be
+/// read to count: 77 to 96 of a hundred in a simulation.
 #[test]
-fn sessions_in_bursts_and_at_once_leave_packs_that_nobody_reads_to_count() {
+fn packs_of_concurrent_sessions_with_bursts_are_not_read_to_count() {
     let store = Memory::default();
     let uri = format!("/events/hq?outbound_event_token={TOKEN}");
     for (part, stay) in [(0, 5), (1, 5), (2, 0)] {
@@ -171,24 +172,25 @@ fn sessions_in_bursts_and_at_once_leave_packs_that_nobody_reads_to_count() {
                 }
             }
         }
-        // Fewer than there are in a second stay loose, and packs have room for no whole number of seconds. There are too few to merge.
+        // Fewer events than those of a second stay loose, and a full pack would divide a second. The packs are too few
+        // to merge.
         let bound = Bound { events: 200, ..Bound::WIDE };
-        pollster::block_on(pass(&at(&store, now() + TimeDelta::seconds(1)), &Policy::packs(stay), &bound)).unwrap();
+        pollster::block_on(compact(&at(&store, now() + TimeDelta::seconds(1)), &Policy::packs(stay), &bound)).unwrap();
     }
     let packs = store.keys().iter().filter(|key| key.starts_with("pack.")).count();
     store.calls.borrow_mut().clear();
-    let told = stats(&store);
-    assert_eq!((&told["events"], &told["sessions"]), (&json!(960), &json!(8)));
+    let stats = stats(&store);
+    assert_eq!((&stats["events"], &stats["sessions"]), (&json!(960), &json!(8)));
     let indexes = store.keys().iter().filter(|key| key.starts_with("index.sessions.")).count();
     let gets = store.calls.borrow().iter().filter(|call| **call == "get").count();
-    // Which clocks are wrong, and in the newest pack when the site last sent.
+    // Further reads: the faults of clocks, and the newest pack for the site's last event.
     assert!(packs > 4 && gets <= indexes + 2, "{gets} reads, {indexes} indexes, {packs} packs");
 }
 
-/// Packs of one time that were recorded at once were all read, since an event that belongs to no session might have been in two of them. A
-/// million events took 1.4 s to count after compaction had joined small packs from far apart.
+/// Regression: packs with overlapping times were all read, since an event without a session could have been in two of
+/// them. Counting a million events took 1.4 s after compaction had merged small packs with distant times.
 #[test]
-fn packs_of_one_time_are_not_read_to_count_where_every_event_belongs_to_a_session() {
+fn overlapping_packs_without_events_outside_sessions_are_not_read_to_count() {
     let store = Memory::default();
     let uri = format!("/events/hq?outbound_event_token={TOKEN}");
     for part in 0..2 {
@@ -201,10 +203,10 @@ fn packs_of_one_time_are_not_read_to_count_where_every_event_belongs_to_a_sessio
     }
     let packs = store.keys().iter().filter(|key| key.starts_with("pack.")).count();
     store.calls.borrow_mut().clear();
-    let told = stats(&store);
-    assert_eq!((&told["events"], &told["sessions"]), (&json!(20), &json!(20)));
+    let stats = stats(&store);
+    assert_eq!((&stats["events"], &stats["sessions"]), (&json!(20), &json!(20)));
     let indexes = store.keys().iter().filter(|key| key.starts_with("index.sessions.")).count();
     let gets = store.calls.borrow().iter().filter(|call| **call == "get").count();
-    // Which clocks are wrong, and in the newest pack when the site last sent.
+    // Further reads: the faults of clocks, and the newest pack for the site's last event.
     assert!(packs == 2 && gets <= indexes + 2, "{gets} reads, {indexes} indexes, {packs} packs");
 }

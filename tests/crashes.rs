@@ -1,6 +1,6 @@
-//! The promises of the fuzz targets, tested without a fuzzer: with every seed, and with every input that ever broke one.
+//! The promises of the fuzz targets, checked without a fuzzer: for every seed, and for every input that once broke one.
 //!
-//! `cargo xtask fuzz` writes its findings to `fuzz/crashes/`, where they stay.
+//! `cargo xtask fuzz` puts such inputs into `fuzz/crashes/`, where they stay.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::{fs, io};
 
 use crate::support::seven;
 
-/// The files of a folder, or none where there is no such folder.
+/// The files of a folder. Empty if the folder does not exist.
 fn files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(folder);
     match fs::read_dir(folder) {
@@ -20,35 +20,35 @@ fn files(folder: &str) -> Vec<PathBuf> {
     }
 }
 
-/// Prints the file's name, which a failing test shows.
-fn read(file: &Path) -> Vec<u8> {
+/// Reads a file, and prints its name: a failing test shows it.
+fn read_input(file: &Path) -> Vec<u8> {
     println!("{}", file.display());
     fs::read(file).unwrap()
 }
 
 #[test]
-fn what_once_broke_a_promise_no_longer_does() {
+fn inputs_that_once_broke_a_promise_keep_it() {
     for file in files("crashes/parse") {
-        crate::promises::form::hold(&read(&file));
+        crate::promises::form::hold(&read_input(&file));
     }
     for file in files("crashes/service") {
-        crate::promises::visit::hold(&read(&file));
+        crate::promises::visit::hold(&read_input(&file));
     }
     for file in files("crashes/packs") {
-        crate::promises::pack::hold(&read(&file));
+        crate::promises::pack::hold(&read_input(&file));
     }
 }
 
 #[test]
-fn packs_that_the_fuzzer_starts_from_are_read_or_named() {
+fn seeds_of_packs_are_read_or_reported() {
     let seeds = files("seeds/packs");
     assert!(!seeds.is_empty());
-    seeds.iter().for_each(|file| crate::promises::pack::hold(&read(file)));
+    seeds.iter().for_each(|file| crate::promises::pack::hold(&read_input(file)));
 }
 
 #[test]
-fn forms_that_the_fuzzer_starts_from_are_the_guides_seven_and_more() {
-    let forms: Vec<_> = files("seeds/parse").iter().map(|file| read(file)).collect();
+fn seeds_of_forms_include_the_seven_events_of_the_guide() {
+    let forms: Vec<_> = files("seeds/parse").iter().map(|file| read_input(file)).collect();
     for (event, form) in seven() {
         assert!(forms.contains(&form.into_bytes()), "{event} is not among them");
     }
@@ -56,8 +56,8 @@ fn forms_that_the_fuzzer_starts_from_are_the_guides_seven_and_more() {
 }
 
 #[test]
-fn visits_that_the_fuzzer_starts_from_meet_every_answer_there_is() {
-    let visits: Vec<_> = files("seeds/service").iter().map(|file| read(file)).collect();
+fn seeds_of_visits_get_every_kind_of_answer() {
+    let visits: Vec<_> = files("seeds/service").iter().map(|file| read_input(file)).collect();
     let met: BTreeSet<_> = visits.iter().flat_map(|visit| crate::promises::visit::hold(visit)).collect();
     let met: Vec<_> = met.iter().map(|(status, result)| (*status, result.as_str())).collect();
     let expected = [

@@ -1,23 +1,26 @@
-//! A store that the version before this one wrote is read as that version read it, but for what its clock decided: packs, indexes, a
-//! tombstone whose session is gone, one whose erasing broke off, a horizon likewise, receipts, refusals, a paused destination, a lease.
+//! A store of the version before reads the same, except for what its clock decided. It has packs, indexes, a tombstone
+//! whose session is gone, a tombstone and a cutoff of unfinished removals, receipts, refused events, a paused
+//! destination, a lease.
 
 use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
-use outbound_events::archive::check::check;
+use outbound_events::archive::check::check_store;
 use outbound_events::archive::compaction::{Bound, Policy};
+use outbound_events::event::Timestamp;
+use outbound_events::keys::HorizonKey;
 use serde_json::Value;
 
-use crate::support::{Memory, Reply, TOKEN, Ways, at, call, pass};
+use crate::support::{Memory, Reply, TOKEN, Ways, at, call, compact};
 
 const DESTINATIONS: &str =
     r#"[{"name":"desk","url":"https://desk.example/in"},{"name":"gone","url":"https://gone.example/in"}]"#;
 const SETTINGS: &[(&str, &str)] =
     &[("read_tokens", TOKEN), ("admin_tokens", TOKEN), ("tick_token", TOKEN), ("ingest_tokens", TOKEN)];
 
-/// The store, and what that version's API said of it.
+/// The store, and the answers of that version's API.
 fn stored() -> (Memory, Value) {
     let stored: Value = serde_json::from_str(include_str!("fixtures/store-of-0.1.0-2026-11.json")).unwrap();
     let store = Memory::default();
@@ -31,7 +34,7 @@ fn stored() -> (Memory, Value) {
     (store, stored)
 }
 
-/// A minute after its last event was taken.
+/// A minute after its last event was stored.
 fn then(stored: &Value) -> DateTime<Utc> {
     DateTime::from_timestamp(stored["taken_until"].as_i64().unwrap() + 60, 0).unwrap()
 }
@@ -49,15 +52,15 @@ fn ids(store: &Memory, now: DateTime<Utc>) -> BTreeSet<String> {
     events.as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// What was shown, and the event that was taken after the horizon was written, from before it: answered 200, and never shown.
+/// The ids that version showed, and two events that its cutoff hid, though it had answered them with 200: an old event
+/// that arrived after the cutoff was written, and a repeat of the first session's begin.
 fn expected(stored: &Value) -> BTreeSet<String> {
     let shown = stored["ids"].as_array().unwrap().iter().chain([&stored["late"]]);
-    // A repeat of the first session's begin, likewise: it was taken again after the horizon.
     shown.map(|id| id.as_str().unwrap().to_owned()).chain(["6764e078dcfc8daf738d089e7ea72d91".to_owned()]).collect()
 }
 
 #[test]
-fn a_store_of_the_version_before_reads_the_same_and_shows_what_a_horizon_hid() {
+fn a_store_of_the_version_before_reads_the_same_and_shows_what_its_cutoff_hid() {
     let (store, stored) = stored();
     let now = then(&stored);
     assert_eq!(ids(&store, now), expected(&stored));
@@ -70,56 +73,58 @@ fn a_store_of_the_version_before_reads_the_same_and_shows_what_a_horizon_hid() {
     assert_eq!(lsids(&sessions["sessions"]), expected);
     assert_eq!(json(&store, "/api/set-aside", now)["set_aside"], stored["set_aside"]);
     assert_eq!(sessions["unreadable"], serde_json::json!([]));
-    // Of all that both show, each row is the same, but for the session whose begin shows again.
+    // Every row that both versions show is the same, except that of the session whose begin shows again.
     for row in stored["sessions"].as_array().unwrap().iter().filter(|row| row["lsid"] != "old-session-0") {
         assert!(sessions["sessions"].as_array().unwrap().contains(row), "{row}");
     }
 }
 
 #[test]
-fn passes_pack_clear_and_check_a_store_of_the_version_before() {
+fn a_store_of_the_version_before_is_packed_cleared_and_checked() {
     let (store, stored) = stored();
     let now = then(&stored);
     for days in [0, 0, 1, 2] {
         let platform = at(&store, now + chrono::TimeDelta::days(days));
-        pollster::block_on(pass(&platform, &Policy::packs(0), &Bound::default())).unwrap();
+        pollster::block_on(compact(&platform, &Policy::packs(0), &Bound::default())).unwrap();
     }
     assert_eq!(ids(&store, now), expected(&stored));
     for hour in 0..60 {
         let platform = at(&store, now + chrono::TimeDelta::hours(hour));
-        pollster::block_on(pass(&platform, &Policy::packs(0), &Bound::default())).unwrap();
+        pollster::block_on(compact(&platform, &Policy::packs(0), &Bound::default())).unwrap();
     }
     assert_eq!(ids(&store, now), expected(&stored));
     let keys = store.keys();
-    let left = keys.iter().find(|key| ["erased.", "horizon.", "cutoff."].iter().any(|kind| key.starts_with(kind)));
-    assert_eq!(left, None, "what told of removals is gone with what it covered");
-    assert_eq!(pollster::block_on(check(&store, |_, _| ())).unwrap().faults, BTreeSet::new());
+    let is_marker = |key: &&String| {
+        ["erased.", "cutoff."].iter().any(|kind| key.starts_with(kind)) || key.parse::<HorizonKey>().is_ok()
+    };
+    assert_eq!(keys.iter().find(is_marker), None, "every marker is deleted with what it covered");
+    assert_eq!(pollster::block_on(check_store(&store, |_, _| ())).unwrap().faults, BTreeSet::new());
 }
 
 #[test]
-fn a_check_finds_no_fault_in_what_the_version_before_wrote() {
+fn a_check_finds_no_fault_in_a_store_of_the_version_before() {
     let (store, _) = stored();
-    assert_eq!(pollster::block_on(check(&store, |_, _| ())).unwrap().faults, BTreeSet::new());
+    assert_eq!(pollster::block_on(check_store(&store, |_, _| ())).unwrap().faults, BTreeSet::new());
 }
 
 #[test]
-fn destinations_go_on_where_the_version_before_ended() {
+fn delivery_continues_where_the_version_before_ended() {
     let (store, stored) = stored();
     let ways = Ways::default();
     ways.time.set(then(&stored));
     let settings = [SETTINGS, &[("destinations", DESTINATIONS)]].concat();
     let tick = call("GET", &format!("/tick?tick_token={TOKEN}")).answer_with(&store, &ways, &settings);
-    let told: Value = serde_json::from_str(&tick.body).unwrap();
-    let states: Vec<_> = told["destinations"].as_array().unwrap().iter().map(|one| one["state"].clone()).collect();
-    assert_eq!(states, ["paused", "working"], "{told}");
-    // What it had before is not sent again.
+    let tick: Value = serde_json::from_str(&tick.body).unwrap();
+    let states: Vec<_> = tick["destinations"].as_array().unwrap().iter().map(|one| one["state"].clone()).collect();
+    assert_eq!(states, ["paused", "working"], "{tick}");
+    // Delivered events are not sent again.
     let sent = ways.ids();
     let unique: BTreeSet<_> = sent.iter().collect();
-    assert_eq!((sent.len(), unique.len()), (told_pending(&stored), told_pending(&stored)), "{sent:?}");
+    assert_eq!((sent.len(), unique.len()), (pending(&stored), pending(&stored)), "{sent:?}");
 }
 
-/// How many loose events the destination `gone` had no receipt for.
-fn told_pending(stored: &Value) -> usize {
+/// The number of loose events without a receipt of the destination `gone`.
+fn pending(stored: &Value) -> usize {
     let values = stored["values"].as_object().unwrap();
     let loose = values.keys().filter(|key| key.starts_with("event.")).count();
     let receipt = values.iter().find(|(key, _)| key.starts_with("sent.gone.")).unwrap().1["text"].as_str().unwrap();
@@ -130,12 +135,13 @@ fn told_pending(stored: &Value) -> usize {
 }
 
 #[test]
-fn a_horizon_that_is_yet_to_come_is_void_and_goes() {
+fn an_old_cutoff_in_the_future_is_void_and_deleted() {
     let (store, stored) = stored();
     let now = then(&stored);
-    store.values.borrow_mut().insert("horizon.001890000000".to_owned(), b"{}".to_vec());
+    let old_cutoff = HorizonKey(Timestamp::from_seconds(1_890_000_000).unwrap()).to_string();
+    store.values.borrow_mut().insert(old_cutoff.clone(), b"{}".to_vec());
     assert_eq!(ids(&store, now), expected(&stored));
-    pollster::block_on(pass(&at(&store, now), &Policy::packs(512), &Bound::default())).unwrap();
-    assert!(!store.keys().contains(&"horizon.001890000000".to_owned()));
+    pollster::block_on(compact(&at(&store, now), &Policy::packs(512), &Bound::default())).unwrap();
+    assert!(!store.keys().contains(&old_cutoff));
     assert_eq!(ids(&store, now), expected(&stored));
 }

@@ -1,7 +1,7 @@
-//! What the service promises while the store fails, hangs, lies or is full.
+//! The service while its store fails, hangs, reports wrongly what exists, or is full.
 //!
-//! Each fault strikes each call to the store in turn, for every request that asks it for something. What a request does
-//! without a fault is the measure: once the fault has passed, the same request leaves the store exactly so.
+//! Each kind of request is tried with each fault at each of its calls to the store. Repeated after the fault, the
+//! request must leave the store exactly as the request without a fault does.
 
 use std::collections::BTreeMap;
 
@@ -9,19 +9,19 @@ use crate::support::{BEGIN, Call, FailingStore, Limited, Memory, OPEN, Reply, St
 use outbound_events::store::{Store, StoreError};
 use serde_json::json;
 
-type Values = BTreeMap<String, Vec<u8>>;
+type StoreContents = BTreeMap<String, Vec<u8>>;
 
 const SETTINGS: &[(&str, &str)] = &[("ingest_tokens", TOKEN), ("read_tokens", TOKEN), ("admin_tokens", TOKEN)];
 const REJECT: &[(&str, &str)] = &[("ingest_tokens", TOKEN), ("invalid_events", "reject")];
 
-/// No valid event, and it names the session that `BEGIN` begins.
+/// An invalid event that names the session of `BEGIN`.
 const INVALID: &str = "event=support_conference_begin&lsid=c69a8e10bea9428f816cfababe9815fe";
 
 /// The end of that session.
 const END: &str = "event=support_conference_end&version=1&timestamp=1700000009&lsid=c69a8e10bea9428f816cfababe9815fe";
 
-/// A request, and what it is answered where nothing goes wrong.
-struct Request {
+/// A request, and its status without a fault.
+struct TriedRequest {
     method: &'static str,
     uri: String,
     body: &'static str,
@@ -29,7 +29,7 @@ struct Request {
     status: u16,
 }
 
-impl Request {
+impl TriedRequest {
     fn new(method: &'static str, uri: impl Into<String>, status: u16) -> Self {
         Self { method, uri: uri.into(), body: "", settings: SETTINGS, status }
     }
@@ -47,11 +47,11 @@ impl Request {
     }
 }
 
-/// A store with a session, another's event, and two bodies that were set aside, of which the second is an event by today's
-/// rules; and every request that asks it for something.
-fn store_and_requests() -> (Values, Vec<Request>) {
+/// The contents of a store, and requests of every kind that uses the store. The store has a session, an event of
+/// another session, and two set-aside bodies, the second of which is a valid event by today's rules.
+fn store_and_requests() -> (StoreContents, Vec<TriedRequest>) {
     let store = Memory::default();
-    let send = |body: &'static str| Request::event(body).answer(&store).header("event-id").to_owned();
+    let send = |body: &'static str| TriedRequest::event(body).answer(&store).header("event-id").to_owned();
     let begin = send(BEGIN);
     send("event=support_conference_end&version=1&timestamp=1600000000&lsid=another");
     let (invalid, valid) = (send(INVALID), send("event=support_conference_end"));
@@ -63,23 +63,23 @@ fn store_and_requests() -> (Values, Vec<Request>) {
     let session = "/api/sessions/hq/c69a8e10bea9428f816cfababe9815fe";
     let reads = ["/health", "/api/sessions", session, "/api/events", "/api/set-aside", "/api/stats"];
     let mut requests = vec![
-        Request::event("event=support_conference_begin&version=1&timestamp=1700000000&lsid=new"),
-        Request::event(BEGIN),
-        Request::event("lsid=new"),
-        Request::event(INVALID),
-        Request { settings: REJECT, status: 400, ..Request::event("lsid=new") },
-        Request::new("POST", format!("/api/set-aside/{valid}/retry"), 200),
-        Request::new("DELETE", format!("/api/set-aside/{invalid}"), 204),
-        Request::new("DELETE", session, 200),
-        Request::new("DELETE", "/api/events?before=2026-01-01", 200),
-        Request::new("GET", format!("/api/events/{begin}"), 200),
+        TriedRequest::event("event=support_conference_begin&version=1&timestamp=1700000000&lsid=new"),
+        TriedRequest::event(BEGIN),
+        TriedRequest::event("lsid=new"),
+        TriedRequest::event(INVALID),
+        TriedRequest { settings: REJECT, status: 400, ..TriedRequest::event("lsid=new") },
+        TriedRequest::new("POST", format!("/api/set-aside/{valid}/retry"), 200),
+        TriedRequest::new("DELETE", format!("/api/set-aside/{invalid}"), 204),
+        TriedRequest::new("DELETE", session, 200),
+        TriedRequest::new("DELETE", "/api/events?before=2026-01-01", 200),
+        TriedRequest::new("GET", format!("/api/events/{begin}"), 200),
     ];
-    requests.extend(reads.map(|uri| Request::new("GET", uri, 200)));
+    requests.extend(reads.map(|uri| TriedRequest::new("GET", uri, 200)));
     (store.values.into_inner(), requests)
 }
 
-/// Each request with the fault at each of its calls in turn: what was answered, if anything was, and by what store.
-fn strike(fault: StoreFault, hold: impl Fn(&str, Option<Reply>, &FailingStore, usize)) {
+/// Tries each request with the fault at each of its calls. `hold` checks the answer, if there is one, and the store.
+fn try_each_call(fault: Fault, hold: impl Fn(&str, Option<Reply>, &Failing, usize)) {
     let (before, requests) = store_and_requests();
     for request in requests {
         let faultless = FailingStore::new(before.clone(), fault, usize::MAX);
@@ -90,14 +90,14 @@ fn strike(fault: StoreFault, hold: impl Fn(&str, Option<Reply>, &FailingStore, u
             let what = format!("{fault:?} at call {at} of {} {} {}", request.method, request.uri, request.body);
             let store = FailingStore::new(before.clone(), fault, at);
             hold(&what, request.call().answer_now(&store, request.settings), &store, at);
-            // Every value is whole, and is what was there or what shall be.
+            // Every value is the old one or the new one, and complete.
             for (key, value) in store.inner.values.borrow().iter() {
                 assert!(before.get(key) == Some(value) || after.get(key) == Some(value), "{what}: {key}");
             }
             let done = *store.inner.values.borrow() == *after;
             let again = request.answer(&store);
             assert_eq!(*store.inner.values.borrow(), *after, "{what}");
-            // What was removed though nobody said so is not there to be removed again.
+            // A removal that was done, and not confirmed, finds nothing the second time.
             let gone = done && *after != before && request.uri.starts_with("/api/") && again.status == 404;
             assert!(again.status == expected.status || gone, "{what}: {again:?}");
             assert!(request.method != "GET" || again.body == expected.body, "{what}: {again:?}");
@@ -106,17 +106,18 @@ fn strike(fault: StoreFault, hold: impl Fn(&str, Option<Reply>, &FailingStore, u
 }
 
 #[test]
-fn whichever_call_fails_it_is_a_503_and_the_same_request_succeeds_later() {
-    for fault in [StoreFault::Refused, StoreFault::AnswerLost] {
-        strike(fault, |what, reply, store, at| {
+fn a_failed_call_is_answered_with_503_and_a_repeat_succeeds() {
+    for fault in [Fault::Refused, Fault::AnswerLost] {
+        try_each_call(fault, |what, reply, store, at| {
             let reply = reply.unwrap();
             assert_eq!((reply.status, reply.header("retry-after")), (503, "5"), "{what}: {reply:?}");
-            assert!(!reply.body.contains("fire"), "what is wrong inside is not the sender's to know: {}", reply.body);
+            assert!(!reply.body.contains("fire"), "the answer shows an internal error: {}", reply.body);
             assert!(reply.log.is_some_and(|line| line.contains("the disk is on fire")), "{what}");
-            // A write that failed may have found the store full: whether there is anything to pack is asked, and no more.
+            // After a failed write the service can list the store, to see whether packing would make room. It does no
+            // more.
             let after =
                 store.inner.calls.borrow().iter().rev().take(store.calls() - at - 1).copied().collect::<Vec<_>>();
-            // Deletions are asked for together.
+            // Deletes are sent together.
             let expected = after == ["get_keys"] || after.iter().all(|call| *call == "delete");
             assert!(expected, "{what}: {after:?} after a failure");
         });
@@ -124,9 +125,9 @@ fn whichever_call_fails_it_is_a_503_and_the_same_request_succeeds_later() {
 }
 
 #[test]
-fn a_store_that_hangs_is_waited_for_and_who_lets_go_leaves_nothing_half_done() {
-    for fault in [StoreFault::Hangs, StoreFault::HangsWhenDone] {
-        strike(fault, |what, reply, store, at| {
+fn a_request_aborted_while_the_store_hangs_leaves_nothing_half_done() {
+    for fault in [Fault::Hangs, Fault::HangsWhenDone] {
+        try_each_call(fault, |what, reply, store, at| {
             assert!(reply.is_none(), "{what}: {reply:?}");
             let calls = store.inner.calls.borrow();
             let after: Vec<_> = calls.iter().rev().take(store.calls() - at - 1).collect();
@@ -136,31 +137,31 @@ fn a_store_that_hangs_is_waited_for_and_who_lets_go_leaves_nothing_half_done() {
 }
 
 #[test]
-fn a_full_store_is_a_503_still_reads_and_removes_and_then_takes_what_waited() {
+fn a_full_store_answers_503_still_reads_and_removes_and_then_takes_events_again() {
     let store = Limited::default();
-    let send = |body: &str| Request::new("POST", "/", 200).call().body(body).answer(&store, SETTINGS);
+    let send = |body: &str| TriedRequest::new("POST", "/", 200).call().body(body).answer(&store, SETTINGS);
     let event = |n: usize| send(&format!("event=support_conference_begin&version=1&timestamp={n}&lsid=x"));
     let first = event(0).header("event-id").to_owned();
-    // Bodies set aside are not packed.
+    // Set-aside bodies are not packed.
     let ids: Vec<_> = (1..1024).map(|n| send(&format!("set aside {n}")).header("event-id").to_owned()).collect();
     for refused in [event(1024), send("to be set aside")] {
         assert_eq!((refused.status, refused.header("retry-after")), (503, "5"));
     }
     assert_eq!(event(0).result(), "duplicate");
-    assert_eq!(Request::new("GET", format!("/api/events/{first}"), 200).answer(&store).status, 200);
+    assert_eq!(TriedRequest::new("GET", format!("/api/events/{first}"), 200).answer(&store).status, 200);
     assert_eq!(store.0.keys().len(), 1024);
-    assert_eq!(Request::new("DELETE", format!("/api/set-aside/{}", ids[7]), 204).answer(&store).status, 204);
+    assert_eq!(TriedRequest::new("DELETE", format!("/api/set-aside/{}", ids[7]), 204).answer(&store).status, 204);
     assert_eq!(event(1024).result(), "stored");
     assert_eq!(store.0.keys().len(), 1024);
 }
 
-/// Says of every key the same, whatever is under it.
-struct Liar {
+/// A store whose `exists` gives the same answer for every key.
+struct WrongExists {
     store: Memory,
     exists: bool,
 }
 
-impl Store for Liar {
+impl Store for WrongExists {
     async fn exists(&self, _: &str) -> Result<bool, StoreError> {
         Ok(self.exists)
     }
@@ -182,12 +183,13 @@ impl Store for Liar {
     }
 }
 
-/// A store that knows a key before it has its value, or after it lost it, once made of an event a "duplicate" of nothing.
+/// Regression: if a store knew a key before it had the value, or after it had lost it, an event was answered
+/// `duplicate` and not stored.
 #[test]
-fn what_is_said_to_be_there_and_is_not_or_not_whole_is_stored() {
+fn an_event_whose_stored_value_is_missing_or_damaged_is_stored_again() {
     for body in [BEGIN, INVALID] {
-        let liar = Liar { store: Memory::default(), exists: true };
-        let send = || Request::event(body).answer(&liar);
+        let liar = WrongExists { store: Memory::default(), exists: true };
+        let send = || TriedRequest::event(body).answer(&liar);
         let first = send();
         assert_eq!(first.status, 200);
         assert_ne!(first.result(), "duplicate");
@@ -202,13 +204,13 @@ fn what_is_said_to_be_there_and_is_not_or_not_whole_is_stored() {
         }
         liar.store.calls.borrow_mut().clear();
         assert_eq!(send().status, 200);
-        assert_eq!(*liar.store.calls.borrow(), ["get"], "what is there is not written again");
+        assert_eq!(*liar.store.calls.borrow(), ["get"], "a complete value is not written again");
     }
 }
 
 #[test]
-fn what_is_there_and_said_not_to_be_is_written_again_and_differs_in_its_recordedtime_alone() {
-    let liar = Liar { store: Memory::default(), exists: false };
+fn an_event_written_again_differs_only_in_its_recordedtime() {
+    let liar = WrongExists { store: Memory::default(), exists: false };
     post("/").body(BEGIN).answer(&liar, OPEN);
     let now = liar.store.only();
     let mut earlier = now.clone();

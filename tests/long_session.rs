@@ -1,8 +1,8 @@
-//! A session of more events than one answer shows: it opens, says how many there are, and is read to its end.
+//! A session with more events than one answer shows: the first page has the total number, and cursors lead to the end.
 
 use std::collections::BTreeSet;
 
-use crate::support::{Memory, TOKEN, at, call, now, pass, post};
+use crate::support::{Memory, TOKEN, at, call, compact, now, post};
 use chrono::TimeDelta;
 use outbound_events::archive::compaction::{Bound, Policy};
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ fn send(store: &Memory, body: &str) {
     assert_eq!(post(&uri).body(body).answer_alone(store, SETTINGS).status, 200);
 }
 
-/// The session `long`, and two events of others: at the same site, and of the same id.
+/// The session `long`, a session of the same site, and a session of the same lsid at another site.
 fn filled(packed: bool) -> Memory {
     let store = Memory::default();
     send(&store, "event=support_conference_begin&version=1&timestamp=1700000000&lsid=long");
@@ -37,15 +37,15 @@ fn filled(packed: bool) -> Memory {
     post(&west).body("event=note_added&version=1&timestamp=1700000006&lsid=long").answer_alone(&store, SETTINGS);
     if packed {
         let later = at(&store, now() + TimeDelta::seconds(1));
-        // Half of it, so that the rest is loose.
+        // Packs half of the events: the rest stays loose.
         let bound = Bound { events: 2_000, loose: 4_000, ..Bound::WIDE };
-        pollster::block_on(pass(&later, &Policy::packs(0), &bound)).unwrap();
+        pollster::block_on(compact(&later, &Policy::packs(0), &bound)).unwrap();
     }
     store
 }
 
 #[test]
-fn a_session_of_eight_thousand_events_opens_and_is_read_page_by_page() {
+fn a_session_of_eight_thousand_events_is_read_page_by_page() {
     for packed in [false, true] {
         let store = filled(packed);
         let (first, _) = get(&store, "/api/sessions/hq/long");
@@ -61,7 +61,7 @@ fn a_session_of_eight_thousand_events_opens_and_is_read_page_by_page() {
             page = get(&store, &format!("/api/sessions/hq/long?cursor={next}")).0;
         }
         assert_eq!(ids.len() as u64, EVENTS);
-        // One that fits is whole, and says so.
+        // A session that fits one page has no next page.
         let (short, _) = get(&store, "/api/sessions/hq/short");
         assert_eq!(
             (&short["events_total"], &short["next"], &short["state"]),
@@ -85,7 +85,7 @@ fn events_are_listed_by_session() {
         }
         assert_eq!(ids.len() as u64, EVENTS);
         let count = |query: &str| get(&store, &format!("/api/events?{query}")).0.as_array().unwrap().len();
-        assert_eq!(count("lsid=long&to=2023-11-14T22:13:27Z"), 8, "of either site");
+        assert_eq!(count("lsid=long&to=2023-11-14T22:13:27Z"), 8, "of both sites");
         assert_eq!(count("site=west&lsid=long"), 1);
         assert_eq!(count("site=hq&lsid=long&event=support_conference_end"), 1);
         assert_eq!(count("site=hq&lsid=none"), 0);

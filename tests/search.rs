@@ -1,6 +1,6 @@
-//! Searches find a name however it is written, and what is stored stays as it came.
+//! A search finds a name in any spelling that folds to the same text. Stored names stay unchanged.
 
-use crate::support::{Memory, TOKEN, at, call, now, pass, post};
+use crate::support::{Memory, TOKEN, at, call, compact, now, post};
 use chrono::TimeDelta;
 use outbound_events::archive::compaction::{Bound, Policy};
 use outbound_events::folding::fold;
@@ -20,7 +20,7 @@ fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
-/// A name as it is stored, and what finds it.
+/// Stored names, and texts that find them.
 const NAMES: [(&str, &[&str]); 9] = [
     ("Zoe\u{308} Quinn", &["Zo\u{eb}", "Zoe\u{308}", "zoe", "ZOË"]),
     ("Zo\u{eb} Adams", &["Zoe\u{308}", "zoë a", "zoe a"]),
@@ -34,7 +34,7 @@ const NAMES: [(&str, &[&str]); 9] = [
 ];
 
 #[test]
-fn a_name_is_found_however_it_is_written() {
+fn a_name_is_found_in_other_spellings() {
     for packed in [false, true] {
         let store = Memory::default();
         for (number, (name, _)) in (0..).zip(NAMES) {
@@ -49,7 +49,7 @@ fn a_name_is_found_however_it_is_written() {
         }
         if packed {
             let later = at(&store, now() + TimeDelta::seconds(1));
-            pollster::block_on(pass(&later, &Policy::packs(0), &Bound::WIDE)).unwrap();
+            pollster::block_on(compact(&later, &Policy::packs(0), &Bound::WIDE)).unwrap();
         }
         for (number, (name, found_by)) in (0..).zip(NAMES) {
             for text in found_by {
@@ -63,9 +63,9 @@ fn a_name_is_found_however_it_is_written() {
     }
 }
 
-/// The tables that the component has are those of the crate.
+/// The component's own tables agree with those of the crate `unicode-normalization`.
 #[test]
-fn every_character_is_folded_as_nfkd_says() {
+fn every_character_is_folded_as_by_nfkd() {
     let expected = |text: &str| {
         let kept = text.nfkd().filter(|c| !('\u{300}'..='\u{36f}').contains(c));
         kept.flat_map(char::to_lowercase).map(|c| if c == 'ς' { 'σ' } else { c }).collect::<String>()
@@ -73,7 +73,7 @@ fn every_character_is_folded_as_nfkd_says() {
     for c in '\0'..=char::MAX {
         assert_eq!(fold(&c.to_string()), expected(&c.to_string()), "U+{:04X}", u32::from(c));
     }
-    // Marks that stay are put in one order.
+    // Marks that are kept get a canonical order.
     for text in ["ש\u{5c1}\u{5b8}", "ש\u{5b8}\u{5c1}", "\u{fb2a}\u{5b8}", "a\u{323}\u{5b0}\u{301}b"] {
         assert_eq!(fold(text), expected(text), "{text:?}");
     }

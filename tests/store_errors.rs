@@ -1,29 +1,30 @@
-//! Errors of stores: only a full store leads to compaction, and within bounds.
+//! How the service reacts to errors of its store. It makes room only in a full store, and within bounds.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use crate::support::{Memory, Reply, TOKEN, Ways, at, call, now, pass, post};
+use crate::support::{Memory, Reply, TOKEN, Ways, at, call, compact, now, post};
 use chrono::TimeDelta;
 use outbound_events::archive::compaction::{Bound, Policy};
-use outbound_events::archive::pack::{Entries, Entry, make};
+use outbound_events::archive::pack::{RecordEntries, RecordEntry, make_packs};
 use outbound_events::identity::Site;
 use outbound_events::store::{Store, StoreError};
 use serde_json::json;
 
 const SETTINGS: &[(&str, &str)] = &[("ingest_tokens", TOKEN), ("read_tokens", TOKEN), ("admin_tokens", TOKEN)];
 
-/// A store that counts its calls, and refuses new keys with a given error or once it has its maximum.
+/// A store that counts its calls and refuses new keys: with a given error, or when it has the most keys that it takes.
 struct Narrow {
     inner: Memory,
     error: RefCell<Option<StoreError>>,
     most: Cell<usize>,
-    /// The error when it has its maximum of keys.
+    /// The error when it has the most keys.
     says: fn(String) -> StoreError,
     /// The written keys, in order.
     written: RefCell<Vec<String>>,
-    /// The seconds that a list takes, and the seconds that have passed.
+    /// Seconds that a list takes.
     list_takes: Cell<i64>,
+    /// Seconds that have passed.
     passed: Cell<i64>,
 }
 
@@ -35,7 +36,7 @@ impl Narrow {
         Self { inner, error, most: Cell::new(usize::MAX), says: StoreError::Full, written, list_takes, passed }
     }
 
-    fn is_filled(&self) {
+    fn take_no_more_keys(&self) {
         self.most.set(self.inner.keys().len());
         self.inner.calls.borrow_mut().clear();
     }
@@ -89,7 +90,7 @@ fn form(number: u64) -> String {
     format!("event=support_conference_begin&version=1&timestamp={}&lsid=s{number}", 1_700_000_000 + number)
 }
 
-/// Sends an event without the work after the answer.
+/// Sends an event, without the work after the answer.
 fn send(store: &impl Store, number: u64) -> Reply {
     post(&format!("/events/hq?outbound_event_token={TOKEN}")).body(form(number)).answer_alone(store, SETTINGS)
 }
@@ -100,23 +101,25 @@ fn loose(numbers: std::ops::Range<u64>) -> Memory {
     store
 }
 
-/// Events in packs of two, which no compaction would leave, and loose events.
+/// Packs of two events each, which compaction would merge, and loose events.
 fn with_packs(packs: u64, loose_events: u64) -> BTreeMap<String, Vec<u8>> {
     let site = Site::parse("hq").unwrap();
     let mut values = loose(2 * packs..2 * packs + loose_events).values.into_inner();
     for number in 0..packs {
         let two = loose(2 * number..2 * number + 2).values.into_inner();
-        let entries: Entries =
-            two.into_iter().map(|(key, value)| (key.clone(), Entry::under(&key, value).unwrap())).collect();
-        values.extend(make(&site, &entries, None).unwrap().into_iter().map(|pack| (pack.key.to_string(), pack.value)));
+        let entries: RecordEntries =
+            two.into_iter().map(|(key, value)| (key.clone(), RecordEntry::under(&key, value).unwrap())).collect();
+        values.extend(
+            make_packs(&site, &entries, None).unwrap().into_iter().map(|pack| (pack.key.to_string(), pack.value)),
+        );
     }
     values
 }
 
-/// Loose events, a pack, and indexes of either kind.
+/// Loose events, a pack, and indexes of both kinds.
 fn with_indexes(loose_events: u64) -> BTreeMap<String, Vec<u8>> {
     let store = loose(0..40);
-    pollster::block_on(pass(&at(&store, now() + TimeDelta::seconds(1)), &Policy::packs(0), &Bound::WIDE)).unwrap();
+    pollster::block_on(compact(&at(&store, now() + TimeDelta::seconds(1)), &Policy::packs(0), &Bound::WIDE)).unwrap();
     let mut values = store.values.into_inner();
     assert!(["index.sessions.", "index.events."].iter().all(|kind| values.keys().any(|key| key.starts_with(kind))));
     values.extend(loose(100..100 + loose_events).values.into_inner());
@@ -124,7 +127,7 @@ fn with_indexes(loose_events: u64) -> BTreeMap<String, Vec<u8>> {
 }
 
 #[test]
-fn messages_of_full_stores_are_recognised() {
+fn only_the_messages_of_full_stores_count_as_full() {
     let words = |text: &str| StoreError::of_words(text.to_owned());
     for full in [
         "the store's file: database or disk is full",
@@ -142,7 +145,7 @@ fn messages_of_full_stores_are_recognised() {
 }
 
 #[test]
-fn a_write_error_other_than_full_starts_no_compaction() {
+fn a_write_that_fails_for_another_reason_makes_no_room() {
     let text = || "x".to_owned();
     for error in [StoreError::Unavailable(text()), StoreError::Denied(text()), StoreError::Other(text())] {
         let before = with_indexes(100);
@@ -156,9 +159,9 @@ fn a_write_error_other_than_full_starts_no_compaction() {
 }
 
 #[test]
-fn compaction_makes_room_in_a_full_store_and_keeps_its_indexes() {
+fn room_is_made_in_a_full_store_and_its_indexes_stay() {
     let store = Narrow::new(with_indexes(100));
-    store.is_filled();
+    store.take_no_more_keys();
     let indexes = store.keys_of("index.");
     assert_eq!(send(&store, 1_000).result(), "stored");
     assert_eq!(store.keys_of("index."), indexes);
@@ -166,32 +169,32 @@ fn compaction_makes_room_in_a_full_store_and_keeps_its_indexes() {
     assert_eq!(store.keys_of("pack.").len(), 1, "small packs are merged");
 }
 
-/// If no other key can be given up, the session indexes are.
+/// If neither the lease nor an index of events can lend a key, an index of sessions does.
 #[test]
-fn the_session_index_is_given_up_last_and_restored() {
+fn the_index_of_sessions_is_lent_last_and_put_back() {
     let mut values = with_indexes(100);
     values.retain(|key, _| !key.starts_with("index.events.") && key != "lease.pass");
     let store = Narrow::new(values);
-    store.is_filled();
+    store.take_no_more_keys();
     let index = store.keys_of("index.");
     assert_eq!(send(&store, 1_000).result(), "stored");
     assert_eq!(store.keys_of("index."), index);
-    // It stays if giving up the lease is enough.
+    // It stays if the lease is enough.
     let mut values = with_indexes(100);
     values.insert("lease.pass".to_owned(), b"{}".to_vec());
     let store = Narrow::new(values);
-    store.is_filled();
+    store.take_no_more_keys();
     assert_eq!(send(&store, 1_000).result(), "stored");
-    assert_eq!(store.count("refused"), 1, "the event's, and no pack's");
+    assert_eq!(store.count("refused"), 1, "only the event was refused, no pack");
 }
 
-/// On a disk that has room only for compaction, an index restored first would take the room of the event.
+/// On a full disk with room for compaction only, an index that is put back first would take the event's room.
 #[test]
-fn the_event_is_stored_before_the_index_is_restored() {
+fn the_event_is_stored_before_indexes_are_put_back() {
     let mut values = with_indexes(100);
     values.retain(|key, _| key != "lease.pass");
     let store = Narrow::new(values);
-    store.is_filled();
+    store.take_no_more_keys();
     assert_eq!(send(&store, 1_000).result(), "stored");
     let written = store.written.borrow();
     let event = written.iter().rposition(|key| key.starts_with("event.")).unwrap();
@@ -199,14 +202,14 @@ fn the_event_is_stored_before_the_index_is_restored() {
     assert!(event < index, "{written:?}");
 }
 
-/// A platform's message can be unknown. `key_budget` shows that its store is small.
+/// The message of a platform can be unknown. Then `key_budget` says that the store takes few keys.
 #[test]
-fn with_a_key_budget_an_unknown_error_makes_room_too() {
+fn an_unknown_error_makes_room_if_the_key_budget_is_nearly_used() {
     let budget = |keys: usize| keys.to_string();
     for (keys, result) in [(Some(0), "stored"), (Some(1_000), ""), (None, "")] {
         let mut store = Narrow::new(with_indexes(100));
         store.says = StoreError::Other;
-        store.is_filled();
+        store.take_no_more_keys();
         let keys = keys.map(|more| budget(store.most.get() + more));
         let settings = SETTINGS.iter().copied().chain(keys.as_deref().map(|keys| ("key_budget", keys)));
         let settings: Vec<_> = settings.collect();
@@ -215,11 +218,11 @@ fn with_a_key_budget_an_unknown_error_makes_room_too() {
     }
 }
 
-/// The time of a list does not count against the time for making room: a store with slow lists would stay full.
+/// The time of a list does not count against the time for making room, or a store with slow lists would stay full.
 #[test]
-fn a_slow_list_of_keys_does_not_prevent_making_room() {
+fn room_is_made_in_a_store_with_slow_lists() {
     let store = Narrow::new(with_indexes(100));
-    store.is_filled();
+    store.take_no_more_keys();
     store.list_takes.set(4);
     let clock = || now() + TimeDelta::seconds(store.passed.get());
     let uri = format!("/events/hq?outbound_event_token={TOKEN}");
@@ -231,9 +234,9 @@ fn nine_hundred_packs_without_an_index_are_not_read_to_make_room() {
     let mut values = with_packs(900, 123);
     values.insert("lease.pass".to_owned(), b"{}".to_vec());
     let store = Narrow::new(values);
-    store.is_filled();
+    store.take_no_more_keys();
     assert_eq!(send(&store, 5_000).result(), "stored");
-    // The 61 packed events, some heads, and the merged packs.
+    // It reads the 61 events that it packs, some heads, and the packs that it merges.
     let gets = store.count("get");
     assert!(gets < 300, "{gets} reads");
     assert!(store.count("get_keys") <= 3);
@@ -245,8 +248,8 @@ fn nine_hundred_packs_without_an_index_are_not_read_to_make_room() {
 }
 
 #[test]
-fn a_small_store_without_a_key_budget_keeps_accepting_events() {
-    // A store in which no key can be given up stays full, as docs/operate/hosts.md says.
+fn a_store_with_few_keys_takes_many_events_without_a_key_budget() {
+    // The lease is there to lend its key: a store in which nothing can lend a key stays full.
     let store = Narrow::new(BTreeMap::from([("lease.pass".to_owned(), b"{}".to_vec())]));
     store.most.set(64);
     for number in 0..3_000 {
@@ -257,9 +260,9 @@ fn a_small_store_without_a_key_budget_keeps_accepting_events() {
     assert_eq!(stats["events"], json!(3_000));
 }
 
-/// A recipient on Spin is not called until the next event arrives.
+/// A recipient on Spin is not called again until the next event arrives.
 #[test]
-fn a_retried_body_that_becomes_an_event_is_forwarded() {
+fn a_retried_set_aside_body_is_forwarded() {
     let (store, ways) = (Memory::default(), Ways::default());
     let destinations = r#"[{"name": "desk", "url": "https://desk.example/in"}]"#;
     let settings = [SETTINGS, &[("destinations", destinations)]].concat();
@@ -278,7 +281,7 @@ fn a_retried_body_that_becomes_an_event_is_forwarded() {
 }
 
 #[test]
-fn a_retry_in_a_full_store_makes_room() {
+fn a_retry_makes_room_in_a_full_store() {
     let store = Narrow::new(with_indexes(100));
     let uri = format!("/events/hq?outbound_event_token={TOKEN}");
     let set_aside = post(&uri).body("no event").answer_alone(&store, SETTINGS);
@@ -286,7 +289,7 @@ fn a_retry_in_a_full_store_makes_room() {
     let mut value = store.inner.json(&key);
     value["body"] = json!(form(1_000));
     store.inner.values.borrow_mut().insert(key, value.to_string().into_bytes());
-    store.is_filled();
+    store.take_no_more_keys();
     let retry = call("POST", &format!("/api/set-aside/{}/retry", set_aside.header("event-id")));
     let reply = retry.header("authorization", format!("Bearer {TOKEN}")).answer_alone(&store, SETTINGS);
     assert_eq!(reply.status, 200, "{reply:?}");

@@ -1,4 +1,4 @@
-//! The contract between the service and a store: keys and values that every platform accepts.
+//! The port to the store: its contract, and keys and values within the limits of every platform.
 
 use std::collections::BTreeMap;
 
@@ -38,27 +38,27 @@ fn every_key_and_value_fits_the_narrowest_platform() {
     for (_, form) in seven() {
         assert_eq!(send(form.as_bytes()), "stored");
     }
-    // The longest key: an unrecognised name of 64 characters and an lsid of 100 characters as written.
+    // The longest key: an unrecognised name of 64 characters, and an lsid that takes 100 characters in a key.
     let lsid = format!("{}{}", ".".repeat(18), "x".repeat(46));
     assert_eq!(send(format!("event={}&version=1&timestamp=0&lsid={lsid}", "e".repeat(64)).as_bytes()), "stored");
     assert_eq!(store.0.keys().iter().map(String::len).max(), Some(252));
 
-    // The largest values: each is stored as an event or set aside, and the store refuses none.
+    // The largest values: each is stored or set aside, and the store refuses none.
     let large = |byte: &str, n: usize| (0..n).map(|i| format!("&v{i}={}", byte.repeat(16 * 1024))).collect::<String>();
     assert_eq!(send(format!("{BEGIN}{}", large("x", 15)).as_bytes()), "stored");
-    // A control character takes six bytes in JSON, so this record would be larger than any platform allows.
+    // A control character takes six bytes in JSON, so this record would exceed the limit of every platform.
     assert_eq!(send(format!("{BEGIN}{}", large("\u{1}", 15)).as_bytes()), "set-aside");
     assert_eq!(send(&[0; 262_144]), "set-aside");
     assert_eq!(send(&[0xff; 262_144]), "set-aside");
     assert_eq!(send("\"".repeat(262_144).as_bytes()), "set-aside");
-    // The largest number of problems, each as long as possible, with a body in base64.
+    // The most problems, each with the longest text, and a body that needs base64.
     let mut faulty: Vec<u8> = (0..255).flat_map(|i| format!("{i:03}{}=%&", "%01".repeat(340)).into_bytes()).collect();
     faulty.resize(262_144, 0xff);
     assert_eq!(send(&faulty), "set-aside");
 }
 
 #[test]
-fn a_record_that_would_be_too_large_is_refused_without_a_token() {
+fn an_unauthenticated_client_gets_400_for_a_record_that_would_be_too_large() {
     let store = Limited::default();
     let settings = [("ingest_open", "true"), ("max_body_bytes", "262144")];
     let values: String = (0..15).map(|i| format!("&v{i}={}", "\u{1}".repeat(16 * 1024))).collect();

@@ -1,4 +1,4 @@
-//! What the events of one session tell, in whatever order they come and whichever of them are missing.
+//! Timelines and summaries of sessions, whatever the order of their events and whichever are missing.
 
 use crate::support::now;
 use outbound_events::event::{OutboundEvent, Timestamp};
@@ -6,14 +6,14 @@ use outbound_events::folding::fold;
 use outbound_events::identity::{Id, Site};
 use outbound_events::parse::parse;
 use outbound_events::record::Record;
-use outbound_events::session::{State, Summary, Timeline, order};
+use outbound_events::session::{SessionState, Summary, Timeline, event_order};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use serde_json::{Value, json};
 
 const LSID: &str = "c69a8e10bea9428f816cfababe9815fe";
 
-/// One session: the second in which it happened, what happened, and more variables.
+/// The events of one session: second, name, and further variables.
 const SESSION: [(u64, &str, &str); 15] = [
     (0, "begin", ""),
     (0, "owner_changed", "&conference_id=team:5&conference_name=Desk"),
@@ -28,7 +28,7 @@ const SESSION: [(u64, &str, &str); 15] = [
     (40, "customer_exit_survey_completed", "&external_key=INC-2"),
     (50, "rep_exit_survey_completed", "&external_key=INC-2"),
     (35, "screen_shared", "&external_key=INC-1"),
-    // Who comes and goes in one second came first.
+    // Of events in one second, joining comes before the departure.
     (36, "member_departed", "&type=representative&name=Bo&user_id=2&external_key=INC-1"),
     (36, "member_added", "&type=representative&name=Bo&user_id=2&external_key=INC-1"),
 ];
@@ -41,12 +41,12 @@ fn event((second, name, more): &(u64, &str, &str)) -> OutboundEvent {
 
 /// The timeline of these events, as JSON.
 fn timeline(mut events: Vec<OutboundEvent>) -> Value {
-    // As if all were delivered at once: what is known of that decides first.
-    events.sort_by_key(|event| order(&Record::new(event.clone(), Site::default(), now()).0, 0));
+    // With the same delivery for all events, their kind decides the order.
+    events.sort_by_key(|event| event_order(&Record::new(event.clone(), Site::default(), now()).0, 0));
     serde_json::to_value(Timeline::new(events.iter().map(|event| (event, 0)))).unwrap()
 }
 
-fn of(names: &[usize]) -> Value {
+fn timeline_of(names: &[usize]) -> Value {
     timeline(names.iter().map(|index| event(&SESSION[*index])).collect())
 }
 
@@ -74,21 +74,21 @@ fn members_of_other_roles_take_part() {
         .into_iter()
         .map(|event| {
             let (key, _) = Record::new(event.clone(), Site::default(), now());
-            Summary::of(&event, 0, key.id).unwrap()
+            Summary::from_event(&event, 0, key.id).unwrap()
         })
         .reduce(|mut all, one| {
             all.join(one);
             all
         })
         .unwrap();
-    assert!(summary.speaks_of(&fold("Eve")), "a search finds them");
+    assert!(summary.contains_text(&fold("Eve")), "a search finds them");
     assert_eq!((summary.customers(), summary.representative_joined), (vec![], None), "they are neither");
     let stored: Summary = serde_json::from_value(serde_json::to_value(&summary).unwrap()).unwrap();
     assert_eq!(stored, summary);
 }
 
 #[test]
-fn a_session_is_told_from_its_events() {
+fn a_timeline_has_everything_that_the_events_say() {
     let all = timeline(SESSION.iter().map(event).collect());
     assert_eq!(
         all,
@@ -103,7 +103,10 @@ fn a_session_is_told_from_its_events() {
             ],
             "participants": [
                 {"type": "customer", "name": "Zoë", "joined": time(0), "left": time(20)},
-                {"type": "representative", "name": "Ann", "user_id": "1", "username": "ann", "joined": time(9), "left": time(40)},
+                {
+                    "type": "representative", "name": "Ann", "user_id": "1", "username": "ann",
+                    "joined": time(9), "left": time(40)
+                },
                 {"type": "customer", "name": "Zoë", "joined": time(30), "left": time(40)},
                 {"type": "representative", "name": "Bo", "user_id": "2", "joined": time(36), "left": time(36)},
             ],
@@ -121,21 +124,21 @@ fn a_session_is_told_from_its_events() {
 }
 
 #[test]
-fn what_is_missing_leaves_the_rest_as_it_is() {
-    let open = of(&[0, 2]);
+fn missing_events_leave_the_rest_of_a_timeline_unchanged() {
+    let open = timeline_of(&[0, 2]);
     assert_eq!((&open["state"], &open["start"], &open["end"]), (&json!("open"), &json!(time(0)), &Value::Null));
-    let incomplete = of(&[9]);
+    let incomplete = timeline_of(&[9]);
     assert_eq!((&incomplete["state"], &incomplete["start"]), (&json!("incomplete"), &Value::Null));
     assert_eq!(incomplete["duration_seconds"], Value::Null);
-    // Whose coming is not known was there all the same.
-    let gone = of(&[0, 8]);
+    // A participant whose joining is not known is listed too.
+    let gone = timeline_of(&[0, 8]);
     assert_eq!(gone["participants"][0]["joined"], Value::Null);
     assert_eq!(gone["participants"][0]["left"], json!(time(40)));
-    assert_eq!(of(&[])["state"], json!("incomplete"));
+    assert_eq!(timeline_of(&[])["state"], json!("incomplete"));
 }
 
 #[test]
-fn two_of_one_name_are_two() {
+fn two_participants_of_one_name_are_listed_as_two() {
     let joins = event(&(1, "member_added", "&type=customer&name=A"));
     let again = event(&(2, "member_added", "&type=customer&name=A"));
     let leaves = event(&(3, "member_departed", "&type=customer&name=A"));
@@ -144,28 +147,28 @@ fn two_of_one_name_are_two() {
     assert_eq!((&both["participants"][0]["left"], &both["participants"][1]["left"]), (&json!(time(3)), &Value::Null));
 }
 
-/// Two whose appliance sends `user_id=` are two: one of them went, and the other was shown as gone.
+/// Regression: if an appliance sends an empty `user_id=`, the departure of one representative was shown for another.
 #[test]
-fn an_empty_user_id_makes_nobody_the_same_as_another() {
+fn an_empty_user_id_does_not_identify_a_participant() {
     let member = |second, event_name, name| {
         event(&(second, event_name, &format!("&type=representative&name={name}&user_id=&username=")))
     };
-    let told = timeline(vec![
+    let timeline = timeline(vec![
         member(1, "member_added", "Alice"),
         member(2, "member_added", "Bob"),
         member(3, "member_departed", "Bob"),
     ]);
-    let left = |at: usize| (told["participants"][at]["name"].clone(), told["participants"][at]["left"].clone());
+    let left = |at: usize| (timeline["participants"][at]["name"].clone(), timeline["participants"][at]["left"].clone());
     assert_eq!([left(0), left(1)], [(json!("Alice"), Value::Null), (json!("Bob"), json!(time(3)))]);
-    assert_eq!(told["participants"][0]["user_id"], "", "it is kept as it came");
+    assert_eq!(timeline["participants"][0]["user_id"], "", "it is kept unchanged");
 }
 
-/// What the events of `SESSION` that `of` says yes of tell together, joined one by one.
-fn summary(of: impl Fn(usize) -> bool) -> Option<Summary> {
-    let events = SESSION.iter().enumerate().filter(|(number, _)| of(*number));
-    let summaries = events.map(|(number, told)| {
+/// The joined summary of the events of `SESSION` that `filter` selects.
+fn summary(filter: impl Fn(usize) -> bool) -> Option<Summary> {
+    let events = SESSION.iter().enumerate().filter(|(number, _)| filter(*number));
+    let summaries = events.map(|(number, step)| {
         let id = Id::of_value(number.to_string().as_bytes());
-        Summary::of(&event(told), (1_000 + number as u64) * 1_000, id).unwrap()
+        Summary::from_event(&event(step), (1_000 + number as u64) * 1_000, id).unwrap()
     });
     summaries.reduce(|mut one, other| {
         one.join(other);
@@ -174,24 +177,24 @@ fn summary(of: impl Fn(usize) -> bool) -> Option<Summary> {
 }
 
 #[test]
-fn a_summary_is_what_a_row_of_a_list_needs() {
+fn a_summary_has_what_a_row_of_a_list_needs() {
     let summary = summary(|_| true).unwrap();
-    assert_eq!((summary.state(), summary.ids.len()), (State::Ended, SESSION.len()));
+    assert_eq!((summary.state(), summary.ids.len()), (SessionState::Ended, SESSION.len()));
     assert_eq!(summary.recorded, (1_000, 1_000 + SESSION.len() as u64 - 1));
     assert!(summary.customers().contains(&"Zo\u{eb}") && !summary.customers().contains(&"Ann"));
-    assert!(summary.speaks_of("ann") && summary.speaks_of(&fold("zo\u{eb}")) && summary.speaks_of("c69a"));
-    assert!(!summary.speaks_of("desk of nobody"));
+    assert!(summary.contains_text("ann") && summary.contains_text(&fold("zo\u{eb}")) && summary.contains_text("c69a"));
+    assert!(!summary.contains_text("desk of nobody"));
     let read: Summary = serde_json::from_str(&serde_json::to_string(&summary).unwrap()).unwrap();
     assert_eq!(read, summary);
 }
 
 #[test]
-fn of_two_owners_of_one_second_the_one_that_was_delivered_last_is_the_owner() {
+fn of_two_owners_in_one_second_the_one_delivered_last_counts() {
     let owner = |delivered, name: &str| {
         let changed = format!("&conference_id=rep:{name}&conference_name={name}");
         let event =
             parse(format!("event=support_conference_owner_changed&version=1&timestamp=9&lsid=x{changed}").as_bytes());
-        Summary::of(&event.unwrap(), delivered, Id::of_value(name.as_bytes())).unwrap()
+        Summary::from_event(&event.unwrap(), delivered, Id::of_value(name.as_bytes())).unwrap()
     };
     for ((first, second), later) in [("a", "b"), ("b", "a")].into_iter().flat_map(|two| [(two, 1), (two, 1_000)]) {
         let (mut one, mut other) = (owner(1, first), owner(1 + later, second));
@@ -219,12 +222,12 @@ proptest! {
         let kept = |events: &[(u64, &'static str, &'static str)]| {
             timeline(events.iter().filter(|e| is_there(e)).map(event).collect())
         };
-        // Two of one kind in one second are in the order of their ids, which the service adds; here they have one rank each.
+        // Two events of one kind in one second are ordered by id. So participants are sorted before they are compared.
         prop_assert_eq!(sorted(kept(&shuffled)), sorted(kept(&SESSION)));
     }
 
     #[test]
-    fn parts_join_to_the_whole_however_they_overlap(
+    fn parts_join_to_the_whole_even_if_they_overlap(
         in_one in proptest::collection::vec(any::<bool>(), SESSION.len()),
         in_both in proptest::collection::vec(any::<bool>(), SESSION.len()),
     ) {
@@ -237,7 +240,7 @@ proptest! {
     }
 }
 
-/// With the participants in an order of their own: two left in the same second.
+/// Sorts the participants: two departed in the same second.
 fn sorted(mut timeline: Value) -> Value {
     if let Some(participants) = timeline["participants"].as_array_mut() {
         participants.sort_by_key(ToString::to_string);

@@ -1,13 +1,15 @@
-//! What was removed, though its bytes may still be there: *tombstones*, one a session that was erased, and *cutoffs*, one a removal by age.
+//! The markers of removed records: a *tombstone* for each erased session, and a *cutoff* for each removal by age. They
+//! hide records whose bytes are still in the store.
 //!
-//! Removal covers what was found when it was asked for, and never what arrives later. What tells the one from the other must not be a
-//! clock alone: a clock that was ahead when a session was erased would swallow every later event of it. So a tombstone lists the records
-//! that were found, each with its time of recording. A cutoff may cover millions: it covers what was recorded until the latest time of
-//! recording that was found (`compaction/cutoff.rs`), and nothing while that time is later than the clock.
+//! Removal covers the records found when it was requested, and never a record that arrives later. A clock alone must
+//! not separate the two: if the clock was ahead when a session was erased, the tombstone would hide every later event
+//! of it. So a tombstone lists the records that were found, each with its recording time. A cutoff can cover millions
+//! of records. It covers those recorded up to the latest recording time that was found (`compaction/cutoff.rs`), and
+//! none while that time is later than the clock.
 //!
-//! A tombstone of an earlier version lists nothing, and covers what was recorded until the time in its key. A *horizon* of an earlier
-//! version is a cutoff that covers what was recorded until its own time; one that is yet to come was written by a wrong clock and covers
-//! nothing.
+//! A tombstone of an earlier version lists no records, and covers those recorded up to the time in its key. A cutoff of
+//! an earlier version ([`Listing::old_cutoffs`]) covers what was recorded up to its own time. If that time is in the
+//! future, a wrong clock wrote the cutoff, and it covers nothing.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -15,7 +17,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::listing::Listing;
-use super::pack::{Entry, Head};
+use super::pack::{Head, RecordEntry};
 use super::unreadable::Unreadable;
 use crate::deadline::{Waited, is_ahead};
 use crate::event::{Lsid, Timestamp};
@@ -24,40 +26,40 @@ use crate::keys::{CutoffKey, ErasedKey, EventKey, KeyParts, PackKey, SessionKeys
 use crate::session::Summary;
 use crate::store::{Store, StoreError};
 
-/// A record that was found: its event's id, and its time of recording in Unix milliseconds.
-pub type Found = (Id, u64);
+/// A record that was found: its event's id, and its recording time in Unix milliseconds.
+pub type FoundRecord = (Id, u64);
 
-/// The value of a tombstone, of a cutoff, and of a horizon: what says that something was removed.
+/// The value of a tombstone or a cutoff.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Marker {
-    /// For how long compaction has known it. `None` in one of an earlier version that it has not looked at yet.
+    /// For how long compaction has known it. `None` if an earlier version wrote it and compaction has not read it yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub age: Option<Waited>,
-    /// The records that a tombstone covers. `None` in one of an earlier version, and where it is no tombstone.
+    /// The records that a tombstone covers. `None` in a cutoff, and in a tombstone of an earlier version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub records: Option<Vec<(String, u64)>>,
 }
 
 impl Marker {
-    /// So many records are listed in one tombstone, whose value stays below 400,000 bytes: each takes about 50.
+    /// The most records of one tombstone. Each takes about 50 bytes, and the value stays below 400,000 bytes.
     pub const MOST: usize = 6_000;
 
-    /// The tombstone of these records.
-    pub fn tombstone(records: &[Found], now: DateTime<Utc>) -> Self {
+    /// A tombstone that covers these records.
+    pub fn tombstone(records: &[FoundRecord], now: DateTime<Utc>) -> Self {
         let records = records.iter().map(|(id, recorded)| (id.text(), *recorded)).collect();
         Self { age: Some(Waited::since(now)), records: Some(records) }
     }
 
-    /// A cutoff.
+    /// The value of a new cutoff.
     pub fn cutoff(now: DateTime<Utc>) -> Self {
         Self { age: Some(Waited::since(now)), records: None }
     }
 
-    /// Reads a value.
-    pub fn read(value: &[u8]) -> Result<Self, String> {
-        let read: Self = serde_json::from_slice(value).map_err(|error| error.to_string())?;
-        let ids = read.records.iter().flatten().all(|(id, _)| id.parse::<Id>().is_ok());
-        if ids { Ok(read) } else { Err("it lists what is not an event's id".to_owned()) }
+    /// Parses a stored value.
+    pub fn parse(value: &[u8]) -> Result<Self, String> {
+        let marker: Self = serde_json::from_slice(value).map_err(|error| error.to_string())?;
+        let has_ids = marker.records.iter().flatten().all(|(id, _)| id.parse::<Id>().is_ok());
+        if has_ids { Ok(marker) } else { Err("it lists something that is not an event id".to_owned()) }
     }
 
     /// The bytes to store.
@@ -66,50 +68,50 @@ impl Marker {
     }
 }
 
-/// What was removed.
+/// The removed records, as tombstones and cutoffs describe them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Covers {
     cutoffs: Vec<CutoffKey>,
-    erased: HashMap<(Site, Lsid), Erased>,
+    erased: HashMap<(Site, Lsid), ErasedRecords>,
 }
 
-/// What was removed of one session.
+/// The erased records of one session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Erased {
-    /// By tombstones of an earlier version: what was recorded until then, in Unix milliseconds.
+struct ErasedRecords {
+    /// From tombstones of an earlier version: they cover records up to this recording time, in Unix milliseconds.
     until: Option<u64>,
-    records: Vec<Found>,
+    records: Vec<FoundRecord>,
 }
 
-impl Erased {
+impl ErasedRecords {
     fn covers(&self, id: Id, recorded: u64) -> bool {
         self.until.is_some_and(|until| recorded <= until) || self.records.contains(&(id, recorded))
     }
 }
 
-/// How much of a part of a session was removed.
+/// How much of the records behind one summary was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Covered {
     All,
-    /// Perhaps some: its records tell.
+    /// Perhaps some: only the records can say.
     Perhaps,
     Nothing,
 }
 
 impl Covers {
-    /// Reads the tombstones of a listing. One that cannot be read covers nothing, and is added to `unreadable`: what it covered shows
-    /// again, which is better than to hide or delete what it never covered.
-    pub async fn of(
+    /// Reads the tombstones of a listing. An unreadable tombstone covers nothing and is added to `unreadable`: showing
+    /// a removed record again is better than hiding or deleting a record that was never removed.
+    pub async fn load(
         store: &impl Store,
         listing: &Listing,
         now: DateTime<Utc>,
         unreadable: &mut BTreeSet<Unreadable>,
     ) -> Result<Self, StoreError> {
-        let mut covers = Self { cutoffs: listing.all_cutoffs(now), erased: HashMap::new() };
+        let mut covers = Self { cutoffs: listing.valid_cutoffs(now), erased: HashMap::new() };
         for key in &listing.erased {
             let name = key.to_string();
             let Some(value) = store.get(&name).await? else { continue };
-            match Marker::read(&value) {
+            match Marker::parse(&value) {
                 Ok(tombstone) => covers.add(key, tombstone),
                 Err(reason) => Unreadable::note(unreadable, name, reason),
             }
@@ -128,25 +130,24 @@ impl Covers {
         }
     }
 
-    /// And what a cutoff covers.
     pub(super) fn add_cutoff(&mut self, cutoff: CutoffKey) {
         self.cutoffs.push(cutoff);
     }
 
     /// Whether a record was removed.
-    pub fn cover(&self, entry: &Entry) -> bool {
+    pub fn cover(&self, entry: &RecordEntry) -> bool {
         let cut = |cutoff: &CutoffKey| entry.key.timestamp < cutoff.before && entry.delivered <= cutoff.until;
         let erased = || self.erased(&entry.key).is_some_and(|erased| erased.covers(entry.key.id, entry.recorded));
         self.cutoffs.iter().any(cut) || erased()
     }
 
-    fn erased(&self, key: &EventKey) -> Option<&Erased> {
+    fn erased(&self, key: &EventKey) -> Option<&ErasedRecords> {
         let lsid = key.lsid.as_ref().filter(|_| !self.erased.is_empty())?;
         self.erased.get(&(key.site.clone(), lsid.clone()))
     }
 
-    /// The loose records that were removed. A key tells whether its record may have been, and the record whether it was; few are
-    /// suspected, and not for long.
+    /// The loose records that were removed. Reads only the records whose keys say that they can be covered: these are
+    /// few, and compaction soon deletes them.
     pub(super) async fn removed(&self, store: &impl Store, loose: &[String]) -> Result<HashSet<String>, StoreError> {
         let mut removed = HashSet::new();
         let before = self.cutoffs.iter().map(|cutoff| cutoff.before).max();
@@ -160,7 +161,7 @@ impl Covers {
             if !is_old && !sessions.iter().any(|session| session.matches(key)) {
                 continue;
             }
-            let entry = store.get(key).await?.and_then(|value| Entry::under(key, value).ok());
+            let entry = store.get(key).await?.and_then(|value| RecordEntry::under(key, value).ok());
             if entry.is_some_and(|entry| self.cover(&entry)) {
                 removed.insert(key.clone());
             }
@@ -168,7 +169,7 @@ impl Covers {
         Ok(removed)
     }
 
-    /// How much of a part of a session was removed, as far as its summary tells.
+    /// How much of the records behind a summary was removed, according to the summary.
     pub(super) fn of_session(&self, site: &Site, summary: &Summary) -> Covered {
         let (first, last) = summary.recorded;
         let cut_all = |cutoff: &CutoffKey| summary.last < cutoff.before && last_microsecond(last) <= cutoff.until;
@@ -178,9 +179,9 @@ impl Covers {
         if self.cutoffs.iter().any(cut_all) || until.is_some_and(|until| last <= until) {
             return Covered::All;
         }
-        let listed = |erased: &Erased| {
+        let listed = |erased: &ErasedRecords| {
             let is_here =
-                |(id, recorded): &Found| (first..=last).contains(recorded) && summary.ids.contains(&id.short());
+                |(id, recorded): &FoundRecord| (first..=last).contains(recorded) && summary.ids.contains(&id.short());
             erased.records.iter().any(is_here)
         };
         let some = self.cutoffs.iter().any(cut_some)
@@ -189,55 +190,54 @@ impl Covers {
         if some { Covered::Perhaps } else { Covered::Nothing }
     }
 
-    /// Whether events of a pack that belong to no session may have been removed: no tombstone covers them.
+    /// Whether a cutoff can cover events of a pack that belong to no session. No tombstone covers such events.
     pub(super) fn suspects_others(&self, key: &PackKey, head: &Head) -> bool {
         let first = head.recorded.map_or(0, |(first, _)| first);
         let cut = |cutoff: &CutoffKey| key.first < cutoff.before && first_microsecond(first) <= cutoff.until;
         !head.others.is_empty() && self.cutoffs.iter().any(cut)
     }
 
-    /// Whether a cutoff may cover something of a pack whose first record was recorded then, in Unix milliseconds.
-    pub(super) fn may_cut(&self, key: &PackKey, recorded: Option<u64>) -> bool {
+    /// Whether a cutoff can cover a record of this pack. `recorded` is the first recording time of the pack, in Unix
+    /// milliseconds.
+    pub(super) fn can_cut(&self, key: &PackKey, recorded: Option<u64>) -> bool {
         let first = first_microsecond(recorded.unwrap_or(0));
         self.cutoffs.iter().any(|cutoff| key.first < cutoff.before && first <= cutoff.until)
     }
 
-    /// The sessions of which something was erased.
+    /// The sessions with erased records.
     pub(super) fn erased_sessions(&self) -> impl Iterator<Item = &(Site, Lsid)> {
         self.erased.keys()
     }
 
-    /// Whether anything of a pack may have been removed.
-    pub fn suspect(&self, key: &PackKey, head: &Head) -> bool {
+    /// Whether a record of a pack can have been removed.
+    pub fn suspects(&self, key: &PackKey, head: &Head) -> bool {
         let touched = |summary: &Summary| self.of_session(&key.site, summary) != Covered::Nothing;
         self.suspects_others(key, head) || head.sessions.iter().any(touched)
     }
 }
 
 impl Listing {
-    /// The cutoffs that count, those of an earlier version among them. One that covers what is recorded later than now was written by a
-    /// clock that was ahead: it would cover what is still to arrive.
-    fn all_cutoffs(&self, now: DateTime<Utc>) -> Vec<CutoffKey> {
+    /// The valid cutoffs, including those of an earlier version. A cutoff that covers recording times after now is left
+    /// out: a clock that was ahead wrote it, and it would cover events that are still to arrive.
+    fn valid_cutoffs(&self, now: DateTime<Utc>) -> Vec<CutoffKey> {
         let mut all = self.cutoffs.clone();
         all.retain(|cutoff| !i64::try_from(cutoff.until / 1_000).is_ok_and(|until| is_ahead(until, now)));
-        for horizon in self.horizons.iter().filter(|horizon| !is_void(horizon.0, now)) {
-            all.push(CutoffKey { before: horizon.0, until: horizon.0.seconds().saturating_mul(1_000_000) });
+        for old in self.old_cutoffs.iter().filter(|old| !is_void(old.0, now)) {
+            all.push(CutoffKey { before: old.0, until: old.0.seconds().saturating_mul(1_000_000) });
         }
         all
     }
 }
 
-/// The first microsecond of a millisecond.
 fn first_microsecond(millis: u64) -> u64 {
     millis.saturating_mul(1_000)
 }
 
-/// The last microsecond of a millisecond.
 pub(super) fn last_microsecond(millis: u64) -> u64 {
     first_microsecond(millis).saturating_add(999)
 }
 
-/// Whether a horizon is yet to come: what a clock that was ahead wrote.
-pub(super) fn is_void(horizon: Timestamp, now: DateTime<Utc>) -> bool {
-    i64::try_from(horizon.seconds()).is_ok_and(|horizon| horizon > now.timestamp())
+/// Whether a cutoff of an earlier version lies in the future: then a clock that was ahead wrote it.
+pub(super) fn is_void(old_cutoff: Timestamp, now: DateTime<Utc>) -> bool {
+    i64::try_from(old_cutoff.seconds()).is_ok_and(|time| time > now.timestamp())
 }

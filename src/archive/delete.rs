@@ -1,23 +1,25 @@
-//! Deletes many keys, many at once. It is told which: `compaction/` decides that.
+//! Deletes many keys at once. `compaction/` decides which.
 
 use futures_util::future::join_all;
 
 use crate::store::{Store, StoreError};
 
-/// How many calls are made at once where their order does not matter. A store that commits together commits them together.
+/// The most concurrent deletes. A store with group commit writes them in one commit.
 const AT_ONCE: usize = 256;
 
-/// How many are the first of them. More than come between two passes: a pass without time still deletes these.
+/// The number of deletes in the first batch, which runs even if the pass has no time left. It is more than the events
+/// that arrive between two passes.
 const FEW_AT_ONCE: usize = 64;
 
-/// Deletes keys, many at once, until `go_on` says no. How many of the first were deleted.
+/// Deletes keys in batches until `go_on` returns false. Returns how many keys, from the first on, were deleted.
 pub(super) async fn delete(
     store: &impl Store,
     keys: &[String],
     mut go_on: impl FnMut() -> bool,
 ) -> Result<usize, StoreError> {
     let (mut deleted, mut at_once) = (0, FEW_AT_ONCE);
-    // Where each is a sync of its own, as in a component, a disk may take long for few: they become more as long as there is time.
+    // Each delete can be a disk sync of its own, as in a component. So batches begin small and grow while there is
+    // time.
     while let Some(some) =
         keys.get(deleted..keys.len().min(deleted + at_once)).filter(|some| !some.is_empty() && go_on())
     {

@@ -1,4 +1,4 @@
-//! Events: pages of them oldest first, those of one session, and one by its id.
+//! Reads events: pages of them with the oldest first, all of one session, and one by its id.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,22 +8,22 @@ use crate::identity::{Id, Site};
 use crate::keys::{self, Finds, KeyParts, PackKey, SessionKeys};
 use crate::store::Store;
 
-use super::index::{self, Events};
-use super::pack::Entry;
+use super::index::{self, EventIndex};
+use super::pack::RecordEntry;
 use super::view::{ReadError, View};
 
-/// How many packs one answer reads before it ends with what it has.
+/// The most packs that one answer reads. Then the page ends, even if it is not full.
 const MAX_PACKS: usize = 24;
 
-/// Where an event stands among all: by its time, and by its key among those of one second.
-pub type Place = (Timestamp, String);
+/// The position of an event in the list: its time, then its key.
+pub type EventPosition = (Timestamp, String);
 
-/// Where a page ended: at an event, or before all events of a second.
+/// The end of a page: at an event, or before all events of a second.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Cursor(Place);
+pub struct EventsCursor(EventPosition);
 
-impl Cursor {
-    /// Reads what [`Cursor::to_string`] writes.
+impl EventsCursor {
+    /// Parses the text that [`EventsCursor::to_string`] writes.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         const RULE: &str = "is not the cursor of a page of events";
         if let Ok(time) = keys::read_timestamp(text) {
@@ -34,7 +34,7 @@ impl Cursor {
     }
 }
 
-impl std::fmt::Display for Cursor {
+impl std::fmt::Display for EventsCursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self((time, key)) if key.is_empty() => f.write_str(&keys::timestamp(*time)),
@@ -43,81 +43,83 @@ impl std::fmt::Display for Cursor {
     }
 }
 
-/// Which events are wanted.
+/// The filter of a list of events, and the size of a page.
 #[derive(Clone, Debug)]
-pub struct Wanted {
-    /// Those of one site.
+pub struct EventsQuery {
+    /// Only events of this site.
     pub site: Option<Site>,
-    /// Those of one name.
+    /// Only events of this name.
     pub event: Option<EventName>,
-    /// Those of that time or later.
+    /// Only events of this time or later.
     pub from: Option<Timestamp>,
-    /// Those before.
+    /// Only events before this time.
     pub to: Option<Timestamp>,
-    /// Those after where a page ended.
-    pub after: Option<Cursor>,
-    /// At most so many.
+    /// Only events after the end of an earlier page.
+    pub after: Option<EventsCursor>,
+    /// The most events of a page.
     pub limit: usize,
-    /// No more than so many bytes of records, but one in any case.
+    /// The most bytes of a page's records. A page has at least one record, whatever its size.
     pub max_bytes: usize,
 }
 
-impl Wanted {
-    fn wants(&self, time: Timestamp, site: &str, is_event: impl FnOnce(&EventName) -> bool) -> bool {
+impl EventsQuery {
+    fn matches(&self, time: Timestamp, site: &str, is_event: impl FnOnce(&EventName) -> bool) -> bool {
         self.from.is_none_or(|from| from <= time)
             && self.to.is_none_or(|to| time < to)
-            && self.site.as_ref().is_none_or(|wanted| wanted.as_str() == site)
+            && self.site.as_ref().is_none_or(|own| own.as_str() == site)
             && self.event.as_ref().is_none_or(is_event)
     }
 
     fn is_after(&self, time: Timestamp, key: &str) -> bool {
-        self.after.as_ref().is_none_or(|Cursor((last_time, last_key))| (*last_time, last_key.as_str()) < (time, key))
+        self.after
+            .as_ref()
+            .is_none_or(|EventsCursor((last_time, last_key))| (*last_time, last_key.as_str()) < (time, key))
     }
 
-    /// Whether a pack may hold any.
-    fn may_be_in(&self, pack: &PackKey) -> bool {
+    /// Whether a pack can hold a matching event, according to its key.
+    fn can_match(&self, pack: &PackKey) -> bool {
         self.site.as_ref().is_none_or(|site| *site == pack.site)
             && self.from.is_none_or(|from| from <= pack.last)
             && self.to.is_none_or(|to| pack.first < to)
-            && self.after.as_ref().is_none_or(|Cursor((time, _))| *time <= pack.last)
+            && self.after.as_ref().is_none_or(|EventsCursor((time, _))| *time <= pack.last)
     }
 }
 
-/// A part of all events.
+/// A page of events.
 #[derive(Clone, Debug)]
-pub struct Page {
+pub struct EventsPage {
     /// The events, oldest first.
-    pub events: Vec<Entry>,
-    /// Where the next page begins, if there may be one.
-    pub next: Option<Cursor>,
+    pub events: Vec<RecordEntry>,
+    /// The cursor of the next page. `None` if this is the last one.
+    pub next: Option<EventsCursor>,
 }
 
-/// What may be on the page: what is found of it in packs, and whether there is a loose record.
+/// An event that can be on the page: its packed record, if one was found, and whether there is a loose one.
 #[derive(Default)]
 struct Candidate {
-    packed: Option<Entry>,
+    packed: Option<RecordEntry>,
     loose: bool,
 }
 
-/// The first events that are wanted, and not many more.
-struct First {
-    candidates: BTreeMap<Place, Candidate>,
+/// The first matching events: as many as fit the page, and one more.
+struct PageCandidates {
+    candidates: BTreeMap<EventPosition, Candidate>,
     bytes: usize,
     limit: usize,
     max_bytes: usize,
-    /// Whether one was left out because it comes later.
+    /// Whether a later event was left out.
     left_out: bool,
 }
 
-impl First {
-    /// Whether one at that place would be left out.
-    fn is_beyond(&self, place: &Place) -> bool {
+impl PageCandidates {
+    /// Whether an event at this position would be left out.
+    fn is_beyond(&self, position: &EventPosition) -> bool {
         let full = self.candidates.len() > self.limit || self.bytes > self.max_bytes;
-        full && self.candidates.last_key_value().is_some_and(|(last, _)| place > last)
+        full && self.candidates.last_key_value().is_some_and(|(last, _)| position > last)
     }
 
-    fn add(&mut self, place: Place, entry: Option<Entry>) {
-        let candidate = self.candidates.entry(place).or_default();
+    fn add(&mut self, position: EventPosition, entry: Option<RecordEntry>) {
+        let candidate = self.candidates.entry(position).or_default();
         match entry {
             None => candidate.loose = true,
             Some(entry) if candidate.packed.as_ref().is_none_or(|known| entry.recorded < known.recorded) => {
@@ -126,7 +128,7 @@ impl First {
             }
             Some(_) => {}
         }
-        // The last one stays as long as those before it do not fill the page.
+        // The last candidate stays as long as those before it do not fill the page.
         while let Some(last) = self.candidates.last_entry() {
             let bytes = last.get().packed.as_ref().map_or(0, |entry| entry.value.len());
             if self.candidates.len() <= self.limit + 1 && self.bytes - bytes <= self.max_bytes {
@@ -140,78 +142,78 @@ impl First {
 }
 
 /// Lists events.
-pub async fn list<S: Store>(view: &mut View<'_, S>, wanted: &Wanted) -> Result<Page, ReadError> {
-    list_within(view, wanted, None).await
+pub async fn list_events<S: Store>(view: &mut View<'_, S>, query: &EventsQuery) -> Result<EventsPage, ReadError> {
+    list_within(view, query, None).await
 }
 
-/// Lists events of the sessions with that lsid: one, where [`Wanted::site`] is given. Reads only packs that hold something of them.
-pub async fn list_of_session<S: Store>(
+/// Lists events of the sessions with this lsid: of one session if [`EventsQuery::site`] is given. Reads only packs that
+/// hold events of them.
+pub async fn list_events_of_session<S: Store>(
     view: &mut View<'_, S>,
-    wanted: &Wanted,
+    query: &EventsQuery,
     lsid: &Lsid,
-) -> Result<Page, ReadError> {
-    list_within(view, wanted, Some(lsid)).await
+) -> Result<EventsPage, ReadError> {
+    list_within(view, query, Some(lsid)).await
 }
 
 async fn list_within<S: Store>(
     view: &mut View<'_, S>,
-    wanted: &Wanted,
+    query: &EventsQuery,
     lsid: Option<&Lsid>,
-) -> Result<Page, ReadError> {
-    let written = lsid.map(keys::lsid);
-    let mut first = First {
+) -> Result<EventsPage, ReadError> {
+    let lsid_part = lsid.map(keys::lsid);
+    let mut first = PageCandidates {
         candidates: BTreeMap::new(),
         bytes: 0,
-        limit: wanted.limit,
-        max_bytes: wanted.max_bytes,
+        limit: query.limit,
+        max_bytes: query.max_bytes,
         left_out: false,
     };
     for parts in view.listing.loose.iter().filter_map(|key| KeyParts::split(key)) {
         let Some(time) = parts.time() else { continue };
-        if written.as_ref().is_some_and(|lsid| lsid != parts.lsid) {
+        if lsid_part.as_ref().is_some_and(|lsid| lsid != parts.lsid) {
             continue;
         }
-        if wanted.wants(time, parts.site, |event| parts.is_named(event)) && wanted.is_after(time, parts.key) {
-            let place = (time, parts.key.to_owned());
-            if first.is_beyond(&place) { first.left_out = true } else { first.add(place, None) }
+        if query.matches(time, parts.site, |event| parts.is_named(event)) && query.is_after(time, parts.key) {
+            let position = (time, parts.key.to_owned());
+            if first.is_beyond(&position) { first.left_out = true } else { first.add(position, None) }
         }
     }
-    let unread = read_packs(view, wanted, lsid, &mut first).await?;
-    page(view, wanted, first, unread).await
+    let unread = read_packs(view, query, lsid, &mut first).await?;
+    make_page(view, query, first, unread).await
 }
 
-/// Reads packs from the one that begins first, until the page is full, or there are many. The beginning of the first that was
-/// not read, if that is so.
+/// Reads packs in the order of their first times, until the page is full or [`MAX_PACKS`] were read. In the second
+/// case, returns the first time of the next pack.
 async fn read_packs<S: Store>(
     view: &mut View<'_, S>,
-    wanted: &Wanted,
+    query: &EventsQuery,
     lsid: Option<&Lsid>,
-    first: &mut First,
+    first: &mut PageCandidates,
 ) -> Result<Option<Timestamp>, ReadError> {
     let mut packs = view.listing.packs.clone();
     if let Some(lsid) = lsid {
         let sites: BTreeSet<Site> = gather(packs.drain(..).map(|pack| pack.site));
-        for site in sites.iter().filter(|site| wanted.site.as_ref().is_none_or(|wanted| wanted == *site)) {
+        for site in sites.iter().filter(|site| query.site.as_ref().is_none_or(|own| own == *site)) {
             packs.extend(packs_of_session(view, site, lsid).await?);
         }
     }
-    packs.retain(|pack| wanted.may_be_in(pack));
+    packs.retain(|pack| query.can_match(pack));
     packs.sort_unstable_by_key(|pack| pack.first);
     for (number, pack) in packs.iter().enumerate() {
         if first.is_beyond(&(pack.first, String::new())) {
             first.left_out = true;
             return Ok(None);
         }
-        // An answer that would end where it began would never come to an end.
-        let advances = wanted.after.as_ref().is_none_or(|Cursor((time, _))| *time < pack.first);
+        // The cursor of the next page must advance, or a client that follows it would never reach the end.
+        let advances = query.after.as_ref().is_none_or(|EventsCursor((time, _))| *time < pack.first);
         let begun = packs.first().is_some_and(|first| first.first < pack.first);
         if number >= MAX_PACKS && advances && begun {
             return Ok(Some(pack.first));
         }
-        view.each(pack, |entry| {
-            let key = entry.key.to_string();
-            let place = (entry.key.timestamp, key);
-            if first.is_beyond(&place) {
+        view.each_entry(pack, |entry| {
+            let position = (entry.key.timestamp, entry.key.to_string());
+            if first.is_beyond(&position) {
                 first.left_out = true;
                 return false;
             }
@@ -220,8 +222,8 @@ async fn read_packs<S: Store>(
             if lsid.is_some_and(|lsid| entry.key.lsid.as_ref() != Some(lsid)) {
                 return true;
             }
-            if wanted.wants(place.0, site, event) && wanted.is_after(place.0, &place.1) {
-                first.add(place, Some(entry));
+            if query.matches(position.0, site, event) && query.is_after(position.0, &position.1) {
+                first.add(position, Some(entry));
             }
             true
         })
@@ -230,52 +232,53 @@ async fn read_packs<S: Store>(
     Ok(None)
 }
 
-/// The page, its loose records read. `unread` is the beginning of packs that were not read.
-async fn page<S: Store>(
+/// Makes the page of its candidates, and reads the loose records. `unread` is the first time of the packs that were not
+/// read.
+async fn make_page<S: Store>(
     view: &mut View<'_, S>,
-    wanted: &Wanted,
-    first: First,
+    query: &EventsQuery,
+    first: PageCandidates,
     unread: Option<Timestamp>,
-) -> Result<Page, ReadError> {
+) -> Result<EventsPage, ReadError> {
     let (mut events, mut bytes, mut last) = (Vec::new(), 0, None);
     let mut more = first.left_out;
-    for (number, (place, candidate)) in first.candidates.into_iter().enumerate() {
-        if number == wanted.limit || unread.is_some_and(|unread| place.0 >= unread) {
+    for (number, (position, candidate)) in first.candidates.into_iter().enumerate() {
+        if number == query.limit || unread.is_some_and(|unread| position.0 >= unread) {
             more = true;
             break;
         }
-        let loose = if candidate.loose { view.loose(&place.1).await? } else { None };
+        let loose = if candidate.loose { view.loose(&position.1).await? } else { None };
         let entry = [candidate.packed, loose].into_iter().flatten().min_by_key(|entry| entry.recorded);
         let size = entry.as_ref().map_or(0, |entry| entry.value.len());
-        if bytes + size > wanted.max_bytes && last.is_some() {
+        if bytes + size > query.max_bytes && last.is_some() {
             more = true;
             break;
         }
         bytes += size;
-        last = Some(place);
+        last = Some(position);
         events.extend(entry);
     }
     let next = match unread {
-        // All before that time is on the page, unless the page ended earlier.
-        Some(unread) if last.is_none() || events.len() < wanted.limit && bytes <= wanted.max_bytes => {
-            Some(Cursor((unread, String::new())))
+        // The page has all events before that time, unless it was full earlier.
+        Some(unread) if last.is_none() || events.len() < query.limit && bytes <= query.max_bytes => {
+            Some(EventsCursor((unread, String::new())))
         }
-        _ => last.filter(|_| more || unread.is_some()).map(Cursor),
+        _ => last.filter(|_| more || unread.is_some()).map(EventsCursor),
     };
-    Ok(Page { events, next })
+    Ok(EventsPage { events, next })
 }
 
-/// All records of a session, in the order of their keys; those that cannot be read are noted. `None` if there are more than
-/// `most`, or more than `max_bytes` of them.
-pub async fn of_session<S: Store>(
+/// All records of a session in the order of their keys. Unreadable records are noted. `None` if there are more than
+/// `most` records or `max_bytes` bytes.
+pub async fn records_of_session<S: Store>(
     view: &mut View<'_, S>,
     site: &Site,
     lsid: &Lsid,
     most: usize,
     max_bytes: usize,
-) -> Result<Option<Vec<Entry>>, ReadError> {
+) -> Result<Option<Vec<RecordEntry>>, ReadError> {
     let session = SessionKeys::new(site, lsid);
-    let mut found: BTreeMap<String, Entry> = BTreeMap::new();
+    let mut found: BTreeMap<String, RecordEntry> = BTreeMap::new();
     let mut bytes = 0;
     for pack in packs_of_session(view, site, lsid).await? {
         for entry in view.entries(&pack, |entry| entry.key.lsid.as_ref() == Some(lsid)).await? {
@@ -301,18 +304,18 @@ pub async fn of_session<S: Store>(
     Ok(Some(found.into_values().collect()))
 }
 
-/// Of two records under one key, the one that was recorded first counts.
-pub(super) fn keep_first(entries: &mut BTreeMap<String, Entry>, entry: Entry) {
+/// Adds a record. Of two records under one key, the one recorded first counts.
+pub(super) fn keep_first(entries: &mut BTreeMap<String, RecordEntry>, entry: RecordEntry) {
     match entries.entry(entry.key.to_string()) {
-        std::collections::btree_map::Entry::Vacant(place) => _ = place.insert(entry),
-        std::collections::btree_map::Entry::Occupied(mut place) if entry.recorded < place.get().recorded => {
-            place.insert(entry);
+        std::collections::btree_map::Entry::Vacant(slot) => _ = slot.insert(entry),
+        std::collections::btree_map::Entry::Occupied(mut slot) if entry.recorded < slot.get().recorded => {
+            slot.insert(entry);
         }
         std::collections::btree_map::Entry::Occupied(_) => {}
     }
 }
 
-/// The packs that hold something of a session, as indexes tell, and for those that no index speaks of as their heads do.
+/// The packs with records of a session, according to indexes. Reads the heads of packs that no index covers.
 pub(super) async fn packs_of_session<S: Store>(
     view: &mut View<'_, S>,
     site: &Site,
@@ -322,26 +325,26 @@ pub(super) async fn packs_of_session<S: Store>(
     if packs.is_empty() {
         return Ok(packs);
     }
-    let (indexes, hash) = (view.session_indexes().await?, index::hash(site, lsid));
-    let told: BTreeSet<_> = gather(indexes.iter().flat_map(|index| index.find(hash)).cloned());
-    let mut unasked: BTreeSet<_> = gather(packs.iter().cloned());
+    let (indexes, hash) = (view.session_indexes().await?, index::session_hash(site, lsid));
+    let indexed: BTreeSet<_> = gather(indexes.iter().flat_map(|index| index.find(hash)).cloned());
+    let mut unindexed: BTreeSet<_> = gather(packs.iter().cloned());
     for pack in indexes.iter().flat_map(|index| &index.packs) {
-        unasked.remove(&pack.key);
+        unindexed.remove(&pack.key);
     }
     let mut found = Vec::new();
     for pack in packs {
-        let holds = if unasked.contains(&pack) {
+        let holds = if unindexed.contains(&pack) {
             view.head(&pack).await?.is_some_and(|head| head.session(lsid).is_some())
         } else {
-            told.contains(&pack)
+            indexed.contains(&pack)
         };
         found.extend(holds.then_some(pack));
     }
     Ok(found)
 }
 
-/// The event of an id, if there is one.
-pub async fn one<S: Store>(view: &mut View<'_, S>, id: Id) -> Result<Option<Entry>, ReadError> {
+/// The event with this id.
+pub async fn find_event<S: Store>(view: &mut View<'_, S>, id: Id) -> Result<Option<RecordEntry>, ReadError> {
     let text = id.to_string();
     let loose = view.listing.loose.iter().find(|key| key.ends_with(&text)).cloned();
     let mut found = match loose {
@@ -355,22 +358,22 @@ pub async fn one<S: Store>(view: &mut View<'_, S>, id: Id) -> Result<Option<Entr
     Ok(found)
 }
 
-/// The packs that may hold an event.
+/// The packs that can hold an event.
 async fn packs_of_event<S: Store>(view: &mut View<'_, S>, id: Id) -> Result<Vec<PackKey>, ReadError> {
-    let mut unasked: BTreeSet<_> = gather(view.listing.packs.iter().cloned());
+    let mut unindexed: BTreeSet<_> = gather(view.listing.packs.iter().cloned());
     let mut found = Vec::new();
-    if unasked.is_empty() {
+    if unindexed.is_empty() {
         return Ok(found);
     }
     for key in view.indexes(Finds::Events) {
-        let Some(index) = view.store.get(&key).await?.and_then(Events::read) else { continue };
-        for (pack, may) in index.find(id.short()) {
-            if unasked.remove(pack) && may {
+        let Some(index) = view.store.get(&key).await?.and_then(EventIndex::parse) else { continue };
+        for (pack, can_hold) in index.find(id.short()) {
+            if unindexed.remove(pack) && can_hold {
                 found.push(pack.clone());
             }
         }
     }
-    for pack in unasked {
+    for pack in unindexed {
         let holds = view.head(&pack).await?.is_some_and(|head| head.ids().any(|short| short == id.short()));
         found.extend(holds.then_some(pack));
     }

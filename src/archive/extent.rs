@@ -1,38 +1,38 @@
-//! How much there is of a session, without reading its loose records: for one of so many events that only some are shown.
+//! The extent of a session without reading its loose records, for a session whose events do not fit one page.
 
 use std::collections::BTreeSet;
 
 use super::events;
-use super::sessions::Session;
+use super::sessions::SessionId;
 use super::view::{ReadError, View};
 use crate::event::{EventName, Timestamp};
 use crate::identity::Id;
 use crate::keys::{KeyParts, SessionKeys};
-use crate::session::State;
+use crate::session::SessionState;
 use crate::store::Store;
 
-/// What the keys of a session's loose records and the heads of its packs tell.
+/// Begin, end and number of events of a session, from loose keys and the heads of packs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Extent {
-    /// When it began, if that is known: the first time if it is said to have begun twice.
+pub struct SessionExtent {
+    /// Time of the first `begin` event, if there is one.
     pub begun: Option<Timestamp>,
-    /// When it ended, if that is known: the last time if it is said to have ended twice.
+    /// Time of the last `end` event, if there is one.
     pub ended: Option<Timestamp>,
-    /// How many events it has.
+    /// Number of events.
     pub events: usize,
 }
 
-impl Extent {
-    /// How the session stands.
-    pub fn state(&self) -> State {
-        State::from_begin_and_end(self.begun.is_some(), self.ended.is_some())
+impl SessionExtent {
+    /// The session's state.
+    pub fn state(&self) -> SessionState {
+        SessionState::from_begin_and_end(self.begun.is_some(), self.ended.is_some())
     }
 }
 
-/// Reads how much there is of a session: the head of each pack that holds something of it, and no loose record.
-pub async fn extent<S: Store>(view: &mut View<'_, S>, session: &Session) -> Result<Extent, ReadError> {
+/// Reads the extent of a session: the head of each pack with events of it, and no loose record.
+pub async fn session_extent<S: Store>(view: &mut View<'_, S>, session: &SessionId) -> Result<SessionExtent, ReadError> {
     let (site, lsid) = session;
-    let (mut extent, mut ids) = (Extent::default(), BTreeSet::new());
+    let (mut extent, mut ids) = (SessionExtent::default(), BTreeSet::new());
     for pack in events::packs_of_session(view, site, lsid).await? {
         let head = view.head(&pack).await?;
         let Some(summary) = head.as_ref().and_then(|head| head.session(lsid)) else { continue };

@@ -1,16 +1,16 @@
-//! Indexes: which packs hold a session, and which may hold an event, so that one of either is found without reading the heads of
-//! all packs.
+//! Indexes find the packs that hold a session, and those that can hold an event, without reading the heads of all
+//! packs.
 //!
-//! An index is made of packs' heads and of nothing else. Packs never change, so what it says of a pack is true as long as there is
-//! that pack; one that is gone is skipped, and one that no index speaks of is asked itself. So an index may be lost, be late, or be
-//! there twice: reading is slower then, and never wrong.
+//! An index is made only from the heads of packs. Packs never change, so an index is right about a pack as long as the
+//! pack exists. A reader skips packs that are gone, and reads the heads of packs that no index covers. So an index can
+//! be lost, be late, or exist twice: reads are slower then, and never wrong.
 //!
-//! Its value is a line of JSON, the packs that it speaks of, and after that:
+//! Its value is a line of JSON that names the packs, and after it:
 //!
-//! - for sessions, seven bytes for each session of a pack: the first five of [`Id::of_session`], and the number of the pack in that
-//!   line; sorted;
-//! - for events, a Bloom filter a pack over the short ids of its events, one after the other: 16 bits an event. Ids are hashes, so
-//!   their bits are the filter's hash functions.
+//! - for sessions: seven bytes for each session of a pack, sorted. These are the first five bytes of
+//!   [`Id::of_session`], and the number of the pack in that line;
+//! - for events: a Bloom filter for each pack over the short ids of its events, with 16 bits for each event. Ids are
+//!   hashes, so their bits serve as the filter's hash functions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,47 +23,48 @@ use crate::keys::{Finds, IndexKey, PackKey};
 
 use super::pack::{Head, MAX_PACK_BYTES};
 
-/// The format that is written. A value of a later one counts for nothing.
+/// The format that this version writes. It ignores a value of a later format.
 const FORMAT: u32 = 1;
 
-/// Bytes of a session in an index: five of its hash, two of its pack.
+/// Bytes of a session in an index: five of its hash, two of its pack's number.
 const SESSION_BYTES: usize = 7;
 
-/// How many bits of a filter there are for each event, and how many of them are asked: one in two thousand strangers passes.
+/// Bits of a filter for each event, and bits that a lookup tests. One in two thousand lookups of an event that is not
+/// in the pack says that it is.
 const FILTER_BITS: usize = 16;
 const FILTER_PROBES: u64 = 11;
 
-/// What indexes tell of one pack.
+/// What indexes store about one pack.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
-    /// Bytes of its value.
+pub struct IndexEntry {
+    /// Bytes of the pack's value.
     pub bytes: u64,
-    /// How many events it has.
+    /// Number of its events.
     pub events: u64,
-    /// When the first and the last of its records were recorded, in Unix milliseconds, as far as that is known.
+    /// First and last recording time of its records, in Unix milliseconds. `None` if not known.
     pub recorded: Option<(u64, u64)>,
-    /// The number of its events that belong to no session, as far as that is known.
+    /// Number of its events that belong to no session. `None` if not known.
     pub others: Option<u64>,
-    /// Hashes of its sessions.
+    /// The [`session_hash`] of each of its sessions.
     sessions: BTreeSet<u64>,
-    /// The filter over its events.
+    /// The Bloom filter over its events.
     filter: Vec<u8>,
 }
 
-impl Told {
-    /// What the head of a pack of `bytes` bytes tells.
-    pub fn of(site: &Site, head: &Head, bytes: usize) -> Self {
+impl IndexEntry {
+    /// Makes the entry of a pack from its head and the size of its value.
+    pub fn from_head(site: &Site, head: &Head, bytes: usize) -> Self {
         Self {
             bytes: bytes as u64,
             events: head.events,
             recorded: head.recorded,
             others: Some(head.others.len() as u64),
-            sessions: gather(head.sessions.iter().map(|session| hash(site, &session.lsid))),
+            sessions: gather(head.sessions.iter().map(|session| session_hash(site, &session.lsid))),
             filter: filter(head.ids().collect()),
         }
     }
 
-    /// Whether it tells what another does, as far as an index of that kind can.
+    /// Whether two entries agree in the fields that an index of this kind stores.
     pub fn agrees(&self, finds: Finds, other: &Self) -> bool {
         match finds {
             Finds::Sessions => {
@@ -77,34 +78,32 @@ impl Told {
         }
     }
 
-    /// Whether a session of that [`hash`] is among its sessions.
+    /// Whether the pack has a session with this [`session_hash`].
     pub fn has_session(&self, hash: u64) -> bool {
         self.sessions.contains(&hash)
     }
 }
 
-/// The line before an index's table.
+/// The first line of an index.
 #[derive(Serialize, Deserialize)]
-struct Header {
+struct IndexHeader {
     format: u32,
-    packs: Vec<Entry>,
+    packs: Vec<IndexHeaderPack>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Entry {
+struct IndexHeaderPack {
     key: String,
-    /// Bytes of the pack.
     #[serde(default, skip_serializing_if = "is_zero")]
     bytes: u64,
-    /// How many events it has.
     events: u64,
-    /// When its records were recorded. Absent in indexes of earlier versions, and in those of events.
+    /// Absent in indexes of earlier versions, and in indexes of events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     recorded: Option<(u64, u64)>,
-    /// The number of its events that belong to no session. Absent as `recorded` is.
+    /// Absent as `recorded` is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     others: Option<u64>,
-    /// Bytes of its filter.
+    /// Bytes of the pack's filter.
     #[serde(default, skip_serializing_if = "is_zero")]
     filter: u64,
 }
@@ -113,48 +112,48 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// An index of sessions, read.
+/// An index of sessions.
 #[derive(Clone, Debug)]
-pub struct Sessions {
-    /// The packs that it speaks of.
+pub struct SessionIndex {
+    /// The packs that it covers.
     pub packs: Vec<IndexedPack>,
     value: Vec<u8>,
     table: usize,
 }
 
-/// What an index of sessions tells of a pack, besides its sessions.
+/// What an index of sessions stores about a pack, without its sessions.
 #[derive(Clone, Debug)]
 pub struct IndexedPack {
-    /// Its key.
+    /// The pack's key.
     pub key: PackKey,
-    /// Bytes of its value.
+    /// As [`IndexEntry::bytes`].
     pub bytes: u64,
-    /// How many events it has.
+    /// As [`IndexEntry::events`].
     pub events: u64,
-    /// When the first and the last of its records were recorded, in Unix milliseconds, as far as that is known.
+    /// As [`IndexEntry::recorded`].
     pub recorded: Option<(u64, u64)>,
-    /// The number of its events that belong to no session, as far as that is known.
+    /// As [`IndexEntry::others`].
     pub others: Option<u64>,
 }
 
-impl Sessions {
-    /// Reads one. `None` if it is none, or a later version's.
-    pub fn read(value: Vec<u8>) -> Option<Self> {
+impl SessionIndex {
+    /// Parses a value. `None` if it is not an index of sessions, or if a later version wrote it.
+    pub fn parse(value: Vec<u8>) -> Option<Self> {
         let (header, table) = header(&value)?;
-        let packs = header.packs.into_iter().map(|Entry { key, bytes, events, recorded, others, .. }| {
+        let packs = header.packs.into_iter().map(|IndexHeaderPack { key, bytes, events, recorded, others, .. }| {
             Some(IndexedPack { key: key.parse().ok()?, bytes, events, recorded, others })
         });
-        let read = Self { packs: packs.collect::<Option<_>>()?, table: value.len() - table.len(), value };
-        let (entries, rest) = read.entries();
-        let known = entries.iter().all(|entry| usize::from(pack_of(entry)) < read.packs.len());
-        (rest.is_empty() && known).then_some(read)
+        let index = Self { packs: packs.collect::<Option<_>>()?, table: value.len() - table.len(), value };
+        let (entries, rest) = index.entries();
+        let is_valid = entries.iter().all(|entry| usize::from(pack_of(entry)) < index.packs.len());
+        (rest.is_empty() && is_valid).then_some(index)
     }
 
     fn entries(&self) -> (&[[u8; SESSION_BYTES]], &[u8]) {
         self.value.get(self.table..).unwrap_or_default().as_chunks()
     }
 
-    /// The packs that hold a session: in one case of a trillion, one that does not.
+    /// The packs that hold a session. In one of a trillion lookups, a pack is among them that does not.
     pub fn find(&self, hash: u64) -> impl Iterator<Item = &PackKey> {
         let entries = self.entries().0;
         let from = entries.partition_point(|entry| hash_of(entry) < hash);
@@ -162,22 +161,22 @@ impl Sessions {
         found.filter_map(|entry| self.packs.get(usize::from(pack_of(entry)))).map(|pack| &pack.key)
     }
 
-    /// The hash of each session, with the number of a pack in [`Sessions::packs`] that holds something of it.
+    /// Each session's hash, with the position in [`SessionIndex::packs`] of a pack that holds records of it.
     pub fn sessions(&self) -> impl Iterator<Item = (u64, usize)> {
         self.entries().0.iter().map(|entry| (hash_of(entry), usize::from(pack_of(entry))))
     }
 }
 
-/// An index of events, read.
+/// An index of events.
 #[derive(Clone, Debug)]
-pub struct Events {
+pub struct EventIndex {
     filters: Vec<(PackKey, u64, std::ops::Range<usize>)>,
     value: Vec<u8>,
 }
 
-impl Events {
-    /// Reads one. `None` if it is none, or a later version's.
-    pub fn read(value: Vec<u8>) -> Option<Self> {
+impl EventIndex {
+    /// Parses a value. `None` if it is not an index of events, or if a later version wrote it.
+    pub fn parse(value: Vec<u8>) -> Option<Self> {
         let (header, table) = header(&value)?;
         let mut start = value.len() - table.len();
         let mut filters = Vec::new();
@@ -189,20 +188,20 @@ impl Events {
         (start == value.len()).then_some(Self { filters, value })
     }
 
-    /// The packs that it speaks of, each with whether it may hold an event. One that says no does not.
+    /// The packs that it covers, each with whether it can hold an event. False is certain.
     pub fn find(&self, id: u64) -> impl Iterator<Item = (&PackKey, bool)> {
-        self.filters.iter().map(move |(key, _, range)| (key, may_hold(self.value.get(range.clone()), id)))
+        self.filters.iter().map(move |(key, _, range)| (key, can_hold(self.value.get(range.clone()), id)))
     }
 }
 
-fn header(value: &[u8]) -> Option<(Header, &[u8])> {
+fn header(value: &[u8]) -> Option<(IndexHeader, &[u8])> {
     let end = value.iter().position(|&b| b == b'\n')?;
-    let header: Header = serde_json::from_slice(value.get(..end)?).ok()?;
+    let header: IndexHeader = serde_json::from_slice(value.get(..end)?).ok()?;
     (header.format == FORMAT).then_some((header, value.get(end + 1..)?))
 }
 
-/// The first five bytes of a session's id.
-pub fn hash(site: &Site, lsid: &Lsid) -> u64 {
+/// The first five bytes of [`Id::of_session`], as a number.
+pub fn session_hash(site: &Site, lsid: &Lsid) -> u64 {
     Id::of_session(site, lsid).short() >> 24
 }
 
@@ -214,7 +213,7 @@ fn pack_of([.., high, low]: &[u8; SESSION_BYTES]) -> u16 {
     u16::from_be_bytes([*high, *low])
 }
 
-/// A filter that says yes of each of these, and of few others.
+/// A Bloom filter over these ids.
 fn filter(ids: Vec<u64>) -> Vec<u8> {
     let mut filter = vec![0_u8; (ids.len() * FILTER_BITS).div_ceil(8)];
     let bits = filter.len() as u64 * 8;
@@ -228,13 +227,13 @@ fn filter(ids: Vec<u64>) -> Vec<u8> {
     filter
 }
 
-fn may_hold(filter: Option<&[u8]>, id: u64) -> bool {
+fn can_hold(filter: Option<&[u8]>, id: u64) -> bool {
     let Some(filter) = filter else { return true };
     probes(id, filter.len() as u64 * 8).all(|(byte, bit)| filter.get(byte).is_none_or(|found| found & bit != 0))
 }
 
-/// The bits of an id: where each is, and which of its byte. Two halves of a hash are as good as many hashes (Kirsch and
-/// Mitzenmacher, "Less hashing, same performance").
+/// The bits of an id: the position of a byte, and the mask of a bit in it. Two halves of one hash replace many hash
+/// functions (Kirsch and Mitzenmacher, "Less hashing, same performance").
 fn probes(id: u64, bits: u64) -> impl Iterator<Item = (usize, u8)> {
     let (first, step) = (id >> 32, (id & 0xffff_ffff) | 1);
     (0..FILTER_PROBES).map(move |probe| {
@@ -243,77 +242,78 @@ fn probes(id: u64, bits: u64) -> impl Iterator<Item = (usize, u8)> {
     })
 }
 
-/// What indexes tell of packs, by their keys: what is read from several, and written as one.
-pub type Tells = BTreeMap<PackKey, Told>;
+/// Entries of packs by their keys: read from several indexes, and written as one.
+pub type IndexEntries = BTreeMap<PackKey, IndexEntry>;
 
-/// What one value tells of each pack: an index of sessions everything but the filters, an index of events nothing but them.
-pub fn told(finds: Finds, value: Vec<u8>) -> Option<Tells> {
+/// Parses the entries of an index. An index of sessions has no filters, and an index of events only the filters and the
+/// numbers of events.
+pub fn parse_entries(finds: Finds, value: Vec<u8>) -> Option<IndexEntries> {
     match finds {
         Finds::Sessions => {
-            let index = Sessions::read(value)?;
-            let mut told: Vec<_> = index
+            let index = SessionIndex::parse(value)?;
+            let mut entries: Vec<_> = index
                 .packs
                 .iter()
                 .map(|IndexedPack { key, bytes, events, recorded, others }| {
                     let (sessions, filter) = (BTreeSet::new(), Vec::new());
                     let (bytes, events, recorded, others) = (*bytes, *events, *recorded, *others);
-                    (key.clone(), Told { bytes, events, recorded, others, sessions, filter })
+                    (key.clone(), IndexEntry { bytes, events, recorded, others, sessions, filter })
                 })
                 .collect();
-            for entry in index.entries().0 {
-                if let Some((_, told)) = told.get_mut(usize::from(pack_of(entry))) {
-                    told.sessions.insert(hash_of(entry));
+            for session in index.entries().0 {
+                if let Some((_, entry)) = entries.get_mut(usize::from(pack_of(session))) {
+                    entry.sessions.insert(hash_of(session));
                 }
             }
-            Some(gather(told))
+            Some(gather(entries))
         }
         Finds::Events => {
-            let Events { filters, value } = Events::read(value)?;
-            let told = filters.into_iter().map(|(key, events, range)| {
+            let EventIndex { filters, value } = EventIndex::parse(value)?;
+            let entries = filters.into_iter().map(|(key, events, range)| {
                 let filter = value.get(range).unwrap_or_default().to_vec();
-                (key, Told { bytes: 0, events, recorded: None, others: None, sessions: BTreeSet::new(), filter })
+                (key, IndexEntry { bytes: 0, events, recorded: None, others: None, sessions: BTreeSet::new(), filter })
             });
-            Some(gather(told))
+            Some(gather(entries))
         }
     }
 }
 
-/// Indexes that tell of these packs, as few as can be.
-pub fn make(finds: Finds, tells: &Tells) -> Vec<(IndexKey, Vec<u8>)> {
-    let mut parts: Vec<Vec<(&PackKey, &Told)>> = Vec::new();
+/// Makes indexes of these entries, as few as possible.
+pub fn make_indexes(finds: Finds, entries: &IndexEntries) -> Vec<(IndexKey, Vec<u8>)> {
+    let mut parts: Vec<Vec<(&PackKey, &IndexEntry)>> = Vec::new();
     let mut room = 0;
-    for (key, told) in tells {
-        let bytes = entry_bytes(finds, told);
+    for (key, entry) in entries {
+        let bytes = entry_bytes(finds, entry);
         match parts.last_mut().filter(|_| bytes <= room) {
-            Some(part) => part.push((key, told)),
+            Some(part) => part.push((key, entry)),
             None => {
-                parts.push(vec![(key, told)]);
+                parts.push(vec![(key, entry)]);
                 room = MAX_PACK_BYTES - 100;
             }
         }
         room = room.saturating_sub(bytes);
     }
-    parts.into_iter().map(|part| one(finds, &part)).collect()
+    parts.into_iter().map(|part| encode_index(finds, &part)).collect()
 }
 
-/// What a pack takes in an index, at most.
-fn entry_bytes(finds: Finds, told: &Told) -> usize {
+/// The most bytes of an entry in an index.
+fn entry_bytes(finds: Finds, entry: &IndexEntry) -> usize {
     250 + match finds {
-        Finds::Sessions => told.sessions.len() * SESSION_BYTES,
-        Finds::Events => told.filter.len(),
+        Finds::Sessions => entry.sessions.len() * SESSION_BYTES,
+        Finds::Events => entry.filter.len(),
     }
 }
 
-fn one(finds: Finds, part: &[(&PackKey, &Told)]) -> (IndexKey, Vec<u8>) {
-    let entry = |(key, told): &(&PackKey, &Told)| Entry {
+fn encode_index(finds: Finds, part: &[(&PackKey, &IndexEntry)]) -> (IndexKey, Vec<u8>) {
+    let header_pack = |(key, entry): &(&PackKey, &IndexEntry)| IndexHeaderPack {
         key: key.to_string(),
-        bytes: if finds == Finds::Sessions { told.bytes } else { 0 },
-        events: told.events,
-        recorded: if finds == Finds::Sessions { told.recorded } else { None },
-        others: if finds == Finds::Sessions { told.others } else { None },
-        filter: if finds == Finds::Events { told.filter.len() as u64 } else { 0 },
+        bytes: if finds == Finds::Sessions { entry.bytes } else { 0 },
+        events: entry.events,
+        recorded: if finds == Finds::Sessions { entry.recorded } else { None },
+        others: if finds == Finds::Sessions { entry.others } else { None },
+        filter: if finds == Finds::Events { entry.filter.len() as u64 } else { 0 },
     };
-    let header = Header { format: FORMAT, packs: part.iter().map(entry).collect() };
+    let header = IndexHeader { format: FORMAT, packs: part.iter().map(header_pack).collect() };
     let mut value = serde_json::to_vec(&header).unwrap_or_default();
     value.push(b'\n');
     match finds {
@@ -321,12 +321,12 @@ fn one(finds: Finds, part: &[(&PackKey, &Told)]) -> (IndexKey, Vec<u8>) {
             let numbered = part
                 .iter()
                 .zip(0_u64..)
-                .flat_map(|((_, told), pack)| told.sessions.iter().map(move |s| s << 16 | pack));
+                .flat_map(|((_, entry), pack)| entry.sessions.iter().map(move |hash| hash << 16 | pack));
             let mut table: Vec<u64> = numbered.collect();
             table.sort_unstable();
             value.extend(table.into_iter().flat_map(|entry| entry.to_be_bytes().into_iter().skip(1)));
         }
-        Finds::Events => part.iter().for_each(|(_, told)| value.extend_from_slice(&told.filter)),
+        Finds::Events => part.iter().for_each(|(_, entry)| value.extend_from_slice(&entry.filter)),
     }
     (IndexKey { finds, id: Id::of_value(&value) }, value)
 }

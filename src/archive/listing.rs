@@ -1,40 +1,40 @@
-//! All keys of a store, by what they are.
+//! All keys of a store, sorted by kind.
 
 use crate::keys::{self, CutoffKey, ErasedKey, ForwardKey, IndexKey, KeyParts, OldCutoffKey, PackKey, SetAsideKey};
 use crate::store::{Store, StoreError};
 
-/// All keys of a store, by what they are.
+/// All keys of a store, sorted by kind.
 #[derive(Clone, Debug, Default)]
 pub struct Listing {
-    /// The keys of loose records, in no order.
+    /// The keys of loose records, unordered.
     pub loose: Vec<String>,
-    /// The packs, the one that ends last first.
+    /// The packs, ordered by their last time, the latest first.
     pub packs: Vec<PackKey>,
     /// The tombstones.
     pub erased: Vec<ErasedKey>,
     /// The cutoffs.
     pub cutoffs: Vec<CutoffKey>,
-    /// The cutoffs of an earlier version.
-    pub horizons: Vec<OldCutoffKey>,
+    /// The cutoffs that an earlier version wrote.
+    pub old_cutoffs: Vec<OldCutoffKey>,
     /// The indexes.
     pub indexes: Vec<IndexKey>,
-    /// The bodies that were set aside.
+    /// The set-aside bodies.
     pub set_aside: Vec<SetAsideKey>,
-    /// What forwarding keeps.
+    /// The keys of forwarding.
     pub forwards: Vec<ForwardKey>,
-    /// How many keys there are, whatever they are.
+    /// Number of all keys.
     pub keys: usize,
-    /// How many of them are of no kind that is known here.
+    /// Number of keys of an unknown kind.
     pub others: usize,
 }
 
 impl Listing {
-    /// Lists a store.
-    pub async fn of(store: &impl Store) -> Result<Self, StoreError> {
+    /// Lists the keys of a store.
+    pub async fn load(store: &impl Store) -> Result<Self, StoreError> {
         Ok(Self::new(store.get_keys().await?))
     }
 
-    /// Sorts keys by what they are. There may be so many that there is no room for a second list of them.
+    /// Sorts keys by kind. Reuses the list, since a component can lack the memory for a second one.
     pub fn new(mut keys: Vec<String>) -> Self {
         let mut listing = Self { keys: keys.len(), ..Self::default() };
         keys.retain(|key| {
@@ -47,18 +47,18 @@ impl Listing {
         });
         listing.loose = keys;
         listing.packs.sort_unstable_by(|one, other| (other.last, one).cmp(&(one.last, other)));
-        // A store that is late may name a key twice.
+        // A store with late lists can name a key twice.
         listing.packs.dedup();
         listing
     }
 
-    /// Whether it is a key of that kind.
+    /// Adds a key. False if it is not a valid key of this kind.
     fn add(&mut self, kind: &str, key: &str) -> bool {
         match kind {
             "pack" => key.parse().map(|key| self.packs.push(key)).is_ok(),
             "erased" => key.parse().map(|key| self.erased.push(key)).is_ok(),
             "cutoff" => key.parse().map(|key| self.cutoffs.push(key)).is_ok(),
-            "horizon" => key.parse().map(|key| self.horizons.push(key)).is_ok(),
+            "horizon" => key.parse().map(|key| self.old_cutoffs.push(key)).is_ok(),
             "index" => key.parse().map(|key| self.indexes.push(key)).is_ok(),
             "setaside" => key.parse().map(|key| self.set_aside.push(key)).is_ok(),
             _ => key.parse().map(|key| self.forwards.push(key)).is_ok(),

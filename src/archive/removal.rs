@@ -1,43 +1,43 @@
-//! Removal: of a session, and of all that is old. What says that it is gone is written first; from then on no reader sees it. Then
-//! its bytes go, a bounded part a call; a call again goes on, and so does every pass.
+//! Erases a session, and removes old events. The marker is written first, and hides the records from every reader. Then
+//! their bytes are deleted, a bounded part for each call; a repeated call and every compaction continue.
 //!
-//! It covers what is found when it is asked for, never what arrives later ([`super::covers`]).
+//! Removal covers the records found when it was requested, never records that arrive later ([`super::covers`]).
 
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 
 use super::compaction::{self, Bound};
-use super::covers::{Found, Marker};
+use super::covers::{FoundRecord, Marker};
 use super::events;
-use super::pack::Entry;
-use super::view::{ReadError, View, read};
+use super::pack::RecordEntry;
+use super::view::{ReadError, View, read_view};
 use crate::event::{Lsid, Timestamp};
 use crate::identity::{Id, Site};
 use crate::keys::{ErasedKey, SessionKeys};
 use crate::platform::Platform;
 use crate::store::{Store, StoreError};
 
-pub use super::compaction::Cut;
+pub use super::compaction::CutoffOutcome;
 
-/// What became of an erasing.
+/// The result of erasing a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Erased {
-    /// How many events are gone by this call.
+pub struct EraseOutcome {
+    /// Number of events that this call erased.
     pub events: usize,
-    /// Whether some of their bytes are still there: call again.
+    /// Whether some of their bytes are still stored: repeat the call.
     pub remaining: bool,
 }
 
-/// Erases what is found of a session. `None` if there is nothing of it.
+/// Erases the records found of a session. `None` if there are none.
 pub async fn erase<P: Platform>(
     platform: &P,
     site: &Site,
     lsid: &Lsid,
     bound: &Bound,
-) -> Result<Option<Erased>, StoreError> {
+) -> Result<Option<EraseOutcome>, StoreError> {
     let find = async |view: &mut View<'_, P::Store>| found(view, site, lsid).await;
-    let (found, known) = read(platform, find).await?;
+    let (found, known) = read_view(platform, find).await?;
     let now = platform.now();
     for (key, marker) in tombstones(site, lsid, &found, &known, now) {
         platform.store().set(&key.to_string(), &marker.to_json()).await?;
@@ -47,16 +47,17 @@ pub async fn erase<P: Platform>(
     }
     let (cleared, remaining) = compaction::clear_session(platform, site, lsid, bound).await?;
     let events = found.iter().map(|(id, _)| *id).collect::<HashSet<Id>>().len();
-    // An earlier call has erased it, and its bytes are gone.
+    // Then an earlier call erased the session and deleted its bytes.
     let was_gone = events == 0 && !cleared && !remaining;
-    Ok((!was_gone).then_some(Erased { events, remaining }))
+    Ok((!was_gone).then_some(EraseOutcome { events, remaining }))
 }
 
-/// The tombstones that list these records, each under a key that no other has: one written twice would forget what it listed first.
+/// The tombstones that list these records, each under a new key: writing an existing key again would lose the records
+/// that it lists.
 fn tombstones(
     site: &Site,
     lsid: &Lsid,
-    found: &[Found],
+    found: &[FoundRecord],
     known: &[ErasedKey],
     now: DateTime<Utc>,
 ) -> impl Iterator<Item = (ErasedKey, Marker)> {
@@ -69,17 +70,17 @@ fn tombstones(
     found.chunks(Marker::MOST).zip(free).map(move |(records, until)| (key(until), Marker::tombstone(records, now)))
 }
 
-/// Every record of a session, those of one event each for itself, and its tombstones. What cannot be read is not among them.
+/// Every readable record of a session, repeats of an event included, and its tombstones.
 async fn found<S: Store>(
     view: &mut View<'_, S>,
     site: &Site,
     lsid: &Lsid,
-) -> Result<(Vec<Found>, Vec<ErasedKey>), ReadError> {
+) -> Result<(Vec<FoundRecord>, Vec<ErasedKey>), ReadError> {
     let session = SessionKeys::new(site, lsid);
     let loose: Vec<_> = view.listing.loose.iter().filter(|key| session.matches(key)).cloned().collect();
     let mut found = Vec::new();
     for key in loose {
-        let entry = view.value(&key).await?.and_then(|value| Entry::under(&key, value).ok());
+        let entry = view.value(&key).await?.and_then(|value| RecordEntry::under(&key, value).ok());
         found.extend(entry.map(|entry| (entry.key.id, entry.recorded)));
     }
     for pack in events::packs_of_session(view, site, lsid).await? {
@@ -91,7 +92,11 @@ async fn found<S: Store>(
     Ok((found, known.cloned().collect()))
 }
 
-/// Removes what is found with a timestamp before `before`, and bodies that were set aside and first seen before.
-pub async fn remove_before<P: Platform>(platform: &P, before: Timestamp, bound: &Bound) -> Result<Cut, StoreError> {
-    compaction::cut(platform, before, bound).await
+/// Removes the events found with a timestamp before `before`, and set-aside bodies first seen before it.
+pub async fn remove_before<P: Platform>(
+    platform: &P,
+    before: Timestamp,
+    bound: &Bound,
+) -> Result<CutoffOutcome, StoreError> {
+    compaction::apply_cutoff(platform, before, bound).await
 }

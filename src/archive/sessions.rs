@@ -1,10 +1,10 @@
-//! The list of sessions, newest first, whole rows, without reading old packs.
+//! Lists sessions, the newest first, with complete rows, without reading old packs.
 //!
-//! Packs are read from the one that ends last. Until the pack that ends next could hold a session that begins later, the latest
-//! session that is known goes next; before it does, whatever else is known to hold a part of it is read, by the [`index`]. If that
-//! moves its beginning, it takes its later turn.
+//! The scan reads packs in the order of their last times, from the latest. The latest known session is listed next,
+//! unless an unread pack could hold a session that begins later. Before listing a session, the scan reads every other
+//! pack with records of it, by the [`index`]. If these move its begin to an earlier time, the session is listed later.
 //!
-//! A scan that finds little of what is wanted ends at a bound, with what it has and where to go on.
+//! A scan that finds few matches ends at a bound, with the rows found and a cursor to continue.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
@@ -14,43 +14,43 @@ use crate::event::{Lsid, Timestamp};
 use crate::gather::gather;
 use crate::identity::Site;
 use crate::keys::{self, KeyParts, PackKey};
-use crate::session::{State, Summary};
+use crate::session::{SessionState, Summary};
 use crate::store::Store;
 
-use super::index::{self, Sessions};
+use super::index::{self, SessionIndex};
 use super::view::{ReadError, View};
 
-/// How many heads one answer reads before it ends with what it has.
+/// The most heads that one answer reads. Then the page ends, even if it is not full.
 const MAX_HEADS: usize = 100;
 
-/// How many loose records one answer reads before it ends with what it has.
+/// The most loose records that one answer reads. Then the page ends, even if it is not full.
 const MAX_LOOSE: usize = 5_000;
 
-/// A session of an appliance.
-pub type Session = (Site, Lsid);
+/// A session: lsids are unique only within a site.
+pub type SessionId = (Site, Lsid);
 
-/// Where a session stands in the list.
-type Place = (Reverse<Timestamp>, Session);
+/// The position of a session in the list.
+type SessionPosition = (Reverse<Timestamp>, SessionId);
 
-/// Where a page ended.
+/// The end of a page.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Cursor {
+pub struct SessionsCursor {
     first: Reverse<Timestamp>,
-    /// The session that it ended with. `None`: it ended before all sessions that began at that time.
-    session: Option<Session>,
+    /// The last session of the page. `None` if the page ended before all sessions that began at that time.
+    session: Option<SessionId>,
 }
 
-impl Cursor {
-    /// Before the sessions that began at `time`, and after those that began later.
-    fn at(time: Timestamp) -> Self {
+impl SessionsCursor {
+    /// A cursor before the sessions that began at `time`, and after those that began later.
+    fn before_time(time: Timestamp) -> Self {
         Self { first: Reverse(time), session: None }
     }
 
-    fn after((first, session): Place) -> Self {
+    fn after_session((first, session): SessionPosition) -> Self {
         Self { first, session: Some(session) }
     }
 
-    /// Reads what [`Cursor::to_string`] writes.
+    /// Parses the text that [`SessionsCursor::to_string`] writes.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         const RULE: &str = "is not the cursor of a page of sessions";
         let mut parts = text.splitn(3, '.');
@@ -65,12 +65,12 @@ impl Cursor {
         Ok(Self { first: Reverse(first), session })
     }
 
-    fn precedes(&self, (first, session): &Place) -> bool {
+    fn precedes(&self, (first, session): &SessionPosition) -> bool {
         (self.first, self.session.as_ref()) < (*first, Some(session))
     }
 }
 
-impl std::fmt::Display for Cursor {
+impl std::fmt::Display for SessionsCursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&keys::timestamp(self.first.0))?;
         match &self.session {
@@ -80,71 +80,72 @@ impl std::fmt::Display for Cursor {
     }
 }
 
-/// Which sessions are wanted.
+/// The filter of a list of sessions, and the size of a page.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
-    /// Those of one site.
+pub struct SessionsQuery {
+    /// Only sessions of this site.
     pub site: Option<Site>,
-    /// Those that stand so.
-    pub state: Option<State>,
-    /// Those that began then or later.
+    /// Only sessions in this state.
+    pub state: Option<SessionState>,
+    /// Only sessions whose first event has this time or a later one.
     pub from: Option<Timestamp>,
-    /// Those that began before.
+    /// Only sessions whose first event is before this time.
     pub to: Option<Timestamp>,
-    /// Those with this in their lsid, an external key or a name. As [`crate::folding::fold`] makes it.
-    pub speaks_of: Option<String>,
-    /// Those that had this external key.
+    /// Only sessions with this text in their lsid, an external key or a name. The text is folded
+    /// ([`crate::folding::fold`]).
+    pub text: Option<String>,
+    /// Only sessions that had this external key at some time.
     pub external_key: Option<String>,
-    /// Those after where a page ended.
-    pub after: Option<Cursor>,
-    /// At most so many.
+    /// Only sessions after the end of an earlier page.
+    pub after: Option<SessionsCursor>,
+    /// The most sessions of a page.
     pub limit: usize,
 }
 
-impl Wanted {
-    fn wants(&self, summary: &Summary) -> bool {
+impl SessionsQuery {
+    fn matches(&self, summary: &Summary) -> bool {
         self.state.is_none_or(|state| state == summary.state())
             && self.external_key.as_ref().is_none_or(|key| summary.had_external_key(key))
-            && self.speaks_of.as_ref().is_none_or(|text| summary.speaks_of(text))
+            && self.text.as_ref().is_none_or(|text| summary.contains_text(text))
     }
 }
 
-/// A part of the list.
+/// A page of sessions.
 #[derive(Clone, Debug)]
-pub struct Page {
+pub struct SessionsPage {
     /// The sessions, newest first.
     pub sessions: Vec<(Site, Summary)>,
-    /// Where the next page begins, if there may be one.
-    pub next: Option<Cursor>,
+    /// The cursor of the next page. `None` if this is the last one.
+    pub next: Option<SessionsCursor>,
 }
 
 /// Lists sessions.
-pub async fn list<S: Store>(view: &mut View<'_, S>, wanted: &Wanted) -> Result<Page, ReadError> {
-    let Some(start) = start(wanted) else { return Ok(Page { sessions: Vec::new(), next: None }) };
-    let mut scan = Scan::new(view, wanted, start).await?;
-    let (mut sessions, mut settled) = (Vec::new(), None);
-    let too_early = |time: Timestamp| wanted.from.is_some_and(|from| time < from);
+pub async fn list_sessions<S: Store>(view: &mut View<'_, S>, query: &SessionsQuery) -> Result<SessionsPage, ReadError> {
+    let Some(start) = start(query) else { return Ok(SessionsPage { sessions: Vec::new(), next: None }) };
+    let mut scan = SessionScan::new(view, query, start).await?;
+    let (mut sessions, mut done) = (Vec::new(), None);
+    let too_early = |time: Timestamp| query.from.is_some_and(|from| time < from);
     let next = loop {
         let end = scan.frontier();
         let latest = scan.latest();
-        let more = latest.as_ref().map(|place| place.0.0).max(end).is_some_and(|time| !too_early(time));
-        if !more || sessions.len() == wanted.limit {
-            break settled.filter(|_| more);
+        let more = latest.as_ref().map(|position| position.0.0).max(end).is_some_and(|time| !too_early(time));
+        if !more || sessions.len() == query.limit {
+            break done.filter(|_| more);
         }
-        match (latest.filter(|place| end.is_none_or(|end| place.0.0 > end)), end) {
-            (Some(place), _) => {
-                if scan.is_long() && settled.is_some() {
-                    break settled;
+        match (latest.filter(|position| end.is_none_or(|end| position.0.0 > end)), end) {
+            (Some(position), _) => {
+                if scan.is_at_bound() && done.is_some() {
+                    break done;
                 }
-                if let Some(summary) = scan.settle(&place).await?.filter(|summary| wanted.wants(summary)) {
-                    sessions.push((place.1.0.clone(), summary));
+                if let Some(summary) = scan.complete(&position).await?.filter(|summary| query.matches(summary)) {
+                    sessions.push((position.1.0.clone(), summary));
                 }
-                // One that begins earlier than was known has its turn later; one that cannot be read has none.
-                settled = Some(Cursor::after(place));
+                // A session that begins earlier than was known is listed later; an unreadable session is not listed.
+                done = Some(SessionsCursor::after_session(position));
             }
             (None, Some(end)) => {
-                let here = Cursor::at(end);
-                if scan.is_long() && here > scan.start {
+                let here = SessionsCursor::before_time(end);
+                if scan.is_at_bound() && here > scan.start {
                     break Some(here);
                 }
                 scan.read_frontier().await?;
@@ -152,52 +153,52 @@ pub async fn list<S: Store>(view: &mut View<'_, S>, wanted: &Wanted) -> Result<P
             (None, None) => break None,
         }
     };
-    Ok(Page { sessions, next })
+    Ok(SessionsPage { sessions, next })
 }
 
-/// What a page begins after. `None` where nothing can be wanted.
-fn start(wanted: &Wanted) -> Option<Cursor> {
-    let last = match wanted.to {
+/// The cursor that a page begins after. `None` if no session can match.
+fn start(query: &SessionsQuery) -> Option<SessionsCursor> {
+    let last = match query.to {
         None => Timestamp::MAX,
         Some(to) => to.seconds().checked_sub(1)?,
     };
-    let to = Cursor::at(Timestamp::from_seconds(last)?);
-    Some(wanted.after.clone().map_or(to.clone(), |after| after.max(to)))
+    let to = SessionsCursor::before_time(Timestamp::from_seconds(last)?);
+    Some(query.after.clone().map_or(to.clone(), |after| after.max(to)))
 }
 
-/// The loose keys of one session, which stand side by side.
-struct Run {
+/// The loose keys of one session: a range of the sorted listing.
+struct LooseSession {
     first: Timestamp,
     keys: std::ops::Range<usize>,
     read: bool,
 }
 
 /// A scan under way.
-struct Scan<'v, 's, S> {
+struct SessionScan<'v, 's, S> {
     view: &'v mut View<'s, S>,
-    start: Cursor,
-    indexes: Vec<Sessions>,
-    /// The packs of the wanted site, the one that ends last first, each with whether it is yet to be read.
+    start: SessionsCursor,
+    indexes: Vec<SessionIndex>,
+    /// The packs of the queried site, in the order of a listing, each with whether it is unread.
     packs: Vec<(PackKey, bool)>,
-    /// Before which of them none is to be read as the next of all.
-    passed: usize,
-    /// The packs that no index speaks of.
+    /// The position in `packs` from which on the next frontier pack is searched.
+    searched: usize,
+    /// The packs that no index covers.
     unindexed: BTreeSet<PackKey>,
-    /// The sessions of loose records, in the order of their keys.
-    runs: Vec<Run>,
-    /// Numbers of runs, the newest last.
-    runs_by_time: Vec<usize>,
-    /// What is known of sessions that were not settled yet.
-    known: HashMap<Session, Summary>,
-    /// Where they stand.
-    places: BTreeSet<Place>,
+    /// The sessions with loose records, in the order of their keys.
+    loose: Vec<LooseSession>,
+    /// Positions in `loose`, the newest session last.
+    loose_by_time: Vec<usize>,
+    /// Summaries of the sessions that are not listed yet, as far as they were read.
+    known: HashMap<SessionId, Summary>,
+    /// The positions of the sessions in `known`.
+    positions: BTreeSet<SessionPosition>,
     heads_read: usize,
     loose_read: usize,
 }
 
-impl<'v, 's, S: Store> Scan<'v, 's, S> {
-    async fn new(view: &'v mut View<'s, S>, wanted: &Wanted, start: Cursor) -> Result<Self, ReadError> {
-        let of_site = |site: &str| wanted.site.as_ref().is_none_or(|wanted| wanted.as_str() == site);
+impl<'v, 's, S: Store> SessionScan<'v, 's, S> {
+    async fn new(view: &'v mut View<'s, S>, query: &SessionsQuery, start: SessionsCursor) -> Result<Self, ReadError> {
+        let of_site = |site: &str| query.site.as_ref().is_none_or(|own| own.as_str() == site);
         let packs = view.listing.packs.iter().filter(|pack| of_site(pack.site.as_str()));
         let packs: Vec<_> = packs.map(|pack| (pack.clone(), true)).collect();
         let indexes = if packs.is_empty() { Vec::new() } else { view.session_indexes().await? };
@@ -205,41 +206,41 @@ impl<'v, 's, S: Store> Scan<'v, 's, S> {
         for pack in indexes.iter().flat_map(|index| &index.packs) {
             unindexed.remove(&pack.key);
         }
-        view.listing.loose.sort_unstable_by(|one, other| session_of(one).cmp(&session_of(other)));
-        let runs = runs(&view.listing.loose, of_site);
-        let mut runs_by_time: Vec<_> = (0..runs.len()).collect();
-        runs_by_time.sort_unstable_by_key(|run| (runs.get(*run).map(|run| run.first), Reverse(*run)));
+        view.listing.loose.sort_unstable_by(|one, other| session_parts(one).cmp(&session_parts(other)));
+        let loose = loose_sessions(&view.listing.loose, of_site);
+        let mut loose_by_time: Vec<_> = (0..loose.len()).collect();
+        loose_by_time.sort_unstable_by_key(|at| (loose.get(*at).map(|session| session.first), Reverse(*at)));
         Ok(Self {
             view,
             start,
             indexes,
             packs,
-            passed: 0,
+            searched: 0,
             unindexed,
-            runs,
-            runs_by_time,
+            loose,
+            loose_by_time,
             known: HashMap::new(),
-            places: BTreeSet::new(),
+            positions: BTreeSet::new(),
             heads_read: 0,
             loose_read: 0,
         })
     }
 
-    fn is_long(&self) -> bool {
+    fn is_at_bound(&self) -> bool {
         self.heads_read >= MAX_HEADS || self.loose_read >= MAX_LOOSE
     }
 
-    /// The latest time of which a pack that is yet to be read may know a session that is wanted.
+    /// The latest time at which an unread pack can have a session.
     fn frontier(&mut self) -> Option<Timestamp> {
         self.frontier_pack().and_then(|pack| self.packs.get(pack)).map(|(pack, _)| pack.last.min(self.start.first.0))
     }
 
-    /// Goes on from where the last search ended: what was read stays read.
+    /// The next unread pack. Continues where the last search ended, since a read pack stays read.
     fn frontier_pack(&mut self) -> Option<usize> {
         let start = self.start.first.0;
-        let rest = self.packs.get(self.passed..)?;
-        self.passed += rest.iter().position(|(pack, unread)| *unread && pack.first <= start).unwrap_or(rest.len());
-        Some(self.passed).filter(|pack| *pack < self.packs.len())
+        let rest = self.packs.get(self.searched..)?;
+        self.searched += rest.iter().position(|(pack, unread)| *unread && pack.first <= start).unwrap_or(rest.len());
+        Some(self.searched).filter(|pack| *pack < self.packs.len())
     }
 
     async fn read_frontier(&mut self) -> Result<(), ReadError> {
@@ -260,88 +261,89 @@ impl<'v, 's, S: Store> Scan<'v, 's, S> {
         Ok(())
     }
 
-    fn learn(&mut self, session: Session, summary: Summary) {
+    fn learn(&mut self, session: SessionId, summary: Summary) {
         let known = match self.known.entry(session.clone()) {
-            std::collections::hash_map::Entry::Vacant(place) => place.insert(summary),
-            std::collections::hash_map::Entry::Occupied(place) => {
-                let known = place.into_mut();
-                self.places.remove(&(Reverse(known.first), session.clone()));
+            std::collections::hash_map::Entry::Vacant(slot) => slot.insert(summary),
+            std::collections::hash_map::Entry::Occupied(slot) => {
+                let known = slot.into_mut();
+                self.positions.remove(&(Reverse(known.first), session.clone()));
                 known.join(summary);
                 known
             }
         };
-        self.places.insert((Reverse(known.first), session));
+        self.positions.insert((Reverse(known.first), session));
     }
 
-    /// The latest session that is known and not settled, after the start.
-    fn latest(&mut self) -> Option<Place> {
+    /// The latest known session that is not listed yet, after the start.
+    fn latest(&mut self) -> Option<SessionPosition> {
         let known = match &self.start {
-            Cursor { first, session: Some(session) } => {
-                self.places.range((Excluded((*first, session.clone())), Unbounded)).next()
+            SessionsCursor { first, session: Some(session) } => {
+                self.positions.range((Excluded((*first, session.clone())), Unbounded)).next()
             }
-            // No session is before every other of its second.
-            Cursor { first, session: None } => self.places.iter().find(|(place, _)| place >= first),
+            // Without a session, the cursor is before every session of its second.
+            SessionsCursor { first, session: None } => self.positions.iter().find(|(time, _)| time >= first),
         };
         let known = known.cloned();
-        let loose = self.latest_run();
+        let loose = self.latest_loose();
         [known, loose].into_iter().flatten().min()
     }
 
-    fn latest_run(&mut self) -> Option<Place> {
-        while let Some(number) = self.runs_by_time.last() {
-            let place = self.runs.get(*number).filter(|run| !run.read).and_then(|run| {
-                let key = self.view.listing.loose.get(run.keys.start)?;
+    fn latest_loose(&mut self) -> Option<SessionPosition> {
+        while let Some(at) = self.loose_by_time.last() {
+            let position = self.loose.get(*at).filter(|session| !session.read).and_then(|session| {
+                let key = self.view.listing.loose.get(session.keys.start)?;
                 let parts = KeyParts::split(key)?;
-                Some((Reverse(run.first), (Site::parse(parts.site)?, keys::read_lsid(parts.lsid).ok()?)))
+                Some((Reverse(session.first), (Site::parse(parts.site)?, keys::read_lsid(parts.lsid).ok()?)))
             });
-            match place.filter(|place| self.start.precedes(place)) {
-                Some(place) => return Some(place),
-                None => _ = self.runs_by_time.pop(),
+            match position.filter(|position| self.start.precedes(position)) {
+                Some(position) => return Some(position),
+                None => _ = self.loose_by_time.pop(),
             }
         }
         None
     }
 
-    /// Reads all that there is of the session at a place. `None` if it begins elsewhere: then it has another turn, or none if all
-    /// of it is gone.
-    async fn settle(&mut self, place: &Place) -> Result<Option<Summary>, ReadError> {
-        let (_, session) = place;
+    /// Reads everything of the session at a position. `None` if the session turns out to begin at another time, or is
+    /// gone.
+    async fn complete(&mut self, position: &SessionPosition) -> Result<Option<Summary>, ReadError> {
+        let (_, session) = position;
         for pack in self.packs_of(session) {
             self.read_head(pack).await?;
         }
-        self.read_run(session).await?;
-        let stays = self.known.get(session).is_some_and(|known| Reverse(known.first) == place.0);
+        self.read_loose(session).await?;
+        let stays = self.known.get(session).is_some_and(|known| Reverse(known.first) == position.0);
         if !stays {
             return Ok(None);
         }
-        self.places.remove(place);
+        self.positions.remove(position);
         Ok(self.known.remove(session))
     }
 
-    /// The packs that are yet to be read and may hold something of a session.
-    fn packs_of(&self, (site, lsid): &Session) -> Vec<usize> {
-        let hash = index::hash(site, lsid);
-        let may = self.indexes.iter().flat_map(|index| index.find(hash)).chain(&self.unindexed);
-        let numbers = may.filter(|pack| pack.site == *site).filter_map(|pack| {
-            // As a listing orders them.
+    /// The unread packs that can hold records of a session.
+    fn packs_of(&self, (site, lsid): &SessionId) -> Vec<usize> {
+        let hash = index::session_hash(site, lsid);
+        let candidates = self.indexes.iter().flat_map(|index| index.find(hash)).chain(&self.unindexed);
+        let numbers = candidates.filter(|pack| pack.site == *site).filter_map(|pack| {
+            // The order of a listing.
             let order = |(other, _): &(PackKey, bool)| (pack.last, other).cmp(&(other.last, pack));
             self.packs.binary_search_by(order).ok()
         });
         numbers.filter(|number| self.packs.get(*number).is_some_and(|(_, unread)| *unread)).collect()
     }
 
-    /// Reads the loose records of a session, if there are any that were not read.
-    async fn read_run(&mut self, (site, lsid): &Session) -> Result<(), ReadError> {
+    /// Reads the loose records of a session, unless they were read before.
+    async fn read_loose(&mut self, (site, lsid): &SessionId) -> Result<(), ReadError> {
         let (site, lsid) = (site.as_str(), keys::lsid(lsid));
-        let session = |run: &Run| self.view.listing.loose.get(run.keys.start).map(|key| session_of(key));
-        let at = self.runs.partition_point(|run| session(run).is_some_and(|(s, l, _)| (s, l) < (site, &*lsid)));
-        let is_it = |run: &&mut Run| {
-            let key = self.view.listing.loose.get(run.keys.start).map(|key| session_of(key));
-            !run.read && key.is_some_and(|(s, l, _)| (s, l) == (site, &*lsid))
+        let parts =
+            |session: &LooseSession| self.view.listing.loose.get(session.keys.start).map(|key| session_parts(key));
+        let at = self.loose.partition_point(|other| parts(other).is_some_and(|(s, l, _)| (s, l) < (site, &*lsid)));
+        let is_it = |session: &&mut LooseSession| {
+            let parts = self.view.listing.loose.get(session.keys.start).map(|key| session_parts(key));
+            !session.read && parts.is_some_and(|(s, l, _)| (s, l) == (site, &*lsid))
         };
-        let Some(run) = self.runs.get_mut(at).filter(is_it) else { return Ok(()) };
-        run.read = true;
-        let keys = self.view.listing.loose.get(run.keys.clone()).unwrap_or_default().to_vec();
+        let Some(session) = self.loose.get_mut(at).filter(is_it) else { return Ok(()) };
+        session.read = true;
+        let keys = self.view.listing.loose.get(session.keys.clone()).unwrap_or_default().to_vec();
         self.loose_read += keys.len();
         for key in keys {
             let Some(entry) = self.view.loose(&key).await? else { continue };
@@ -354,27 +356,28 @@ impl<'v, 's, S: Store> Scan<'v, 's, S> {
     }
 }
 
-/// What puts the keys of one session side by side, in the order of their times.
-fn session_of(key: &str) -> (&str, &str, &str) {
+/// Site, lsid and time of a loose key: sorting by these groups the keys of a session, in the order of their times.
+fn session_parts(key: &str) -> (&str, &str, &str) {
     let mut parts = key.split('.').skip(1);
     let mut part = || parts.next().unwrap_or_default();
     let (site, time, lsid) = (part(), part(), part());
     (site, lsid, time)
 }
 
-/// The sessions of loose keys that stand side by side.
-fn runs(loose: &[String], of_site: impl Fn(&str) -> bool) -> Vec<Run> {
-    let mut runs: Vec<Run> = Vec::new();
+/// The sessions of sorted loose keys.
+fn loose_sessions(loose: &[String], of_site: impl Fn(&str) -> bool) -> Vec<LooseSession> {
+    let mut sessions: Vec<LooseSession> = Vec::new();
     let mut last = ("", "");
     for (number, parts) in loose.iter().enumerate().filter_map(|(number, key)| Some((number, KeyParts::split(key)?))) {
         if !parts.has_lsid() || !of_site(parts.site) {
             continue;
         }
-        match runs.last_mut().filter(|_| last == (parts.site, parts.lsid)) {
-            Some(run) => run.keys.end = number + 1,
-            None => runs.extend(parts.time().map(|first| Run { first, keys: number..number + 1, read: false })),
+        let session = |first| LooseSession { first, keys: number..number + 1, read: false };
+        match sessions.last_mut().filter(|_| last == (parts.site, parts.lsid)) {
+            Some(session) => session.keys.end = number + 1,
+            None => sessions.extend(parts.time().map(session)),
         }
         last = (parts.site, parts.lsid);
     }
-    runs
+    sessions
 }

@@ -1,4 +1,4 @@
-//! Values that are not what their keys say. They are left where they are, and named.
+//! Values that do not match their keys. They are reported and stay in the store.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::event::Lsid;
 use crate::identity::Site;
 use crate::keys::{PackKey, SessionKeys};
 
-/// A value that is not what its key says. It is left where it is.
+/// A value that does not match its key. It stays in the store.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Unreadable {
     /// The key.
@@ -18,10 +18,10 @@ pub struct Unreadable {
 }
 
 impl Unreadable {
-    /// So many are told of in one answer. There may be as many as there are keys, and more than fit in memory.
+    /// The most values that one answer lists: all of them might not fit in memory.
     pub const MOST: usize = 1_000;
 
-    /// Adds one, as far as it is told of.
+    /// Adds a value, unless [`Self::MOST`] are listed already.
     pub(crate) fn note(all: &mut BTreeSet<Self>, key: impl ToString, reason: impl ToString) {
         if all.len() < Self::MOST {
             all.insert(Self { key: key.to_string(), reason: reason.to_string() });
@@ -29,7 +29,7 @@ impl Unreadable {
     }
 }
 
-/// Whether a key may be of a session: one of its records, or any pack of its site.
+/// Whether the value of a key can hold records of a session: a loose record of it, or any pack of its site.
 pub fn is_of_session(key: &str, site: &Site, lsid: &Lsid) -> bool {
     SessionKeys::new(site, lsid).matches(key) || key.parse::<PackKey>().is_ok_and(|pack| pack.site == *site)
 }

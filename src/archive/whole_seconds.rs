@@ -1,10 +1,11 @@
-//! Where records are divided between packs: between two seconds, since packs that share none cannot hold the same event. So nobody who counts
-//! needs to read either of them (`stats.rs`). An appliance sends several events in one second.
+//! Divides records between packs at the border of a second. Packs that share no second cannot hold the same event, so
+//! counting need not read them (`stats.rs`). An appliance can send several events in one second.
 
 use crate::event::Timestamp;
 
-/// How many of `items`, which are in the order of their times, are of earlier seconds than the one that the last of them shares with `next`.
-/// All of them, if they share none, or if less than half of them would be left: packing must get on whatever the times are.
+/// How many of `items` to pack together, so that their last second is not divided. `items` are ordered by time, and
+/// `next` follows them. If the last items share their second with `next`, these are left out. If less than half would
+/// remain, all items are taken: packing must advance whatever the times are.
 pub(super) fn of_whole_seconds<T>(items: &[T], next: Option<&T>, time: impl Fn(&T) -> Option<Timestamp>) -> usize {
     let Some(second) = next.and_then(&time) else { return items.len() };
     let shared = items.iter().rev().take_while(|item| time(item) == Some(second)).count();
@@ -17,7 +18,7 @@ mod tests {
     use crate::event::Timestamp;
 
     #[test]
-    fn a_second_is_divided_only_where_less_than_half_would_be_left() {
+    fn a_second_is_divided_only_if_less_than_half_would_remain() {
         let whole = |items: &[u64], next: Option<u64>| {
             let time = |second: &u64| Timestamp::parse(&second.to_string()).ok();
             of_whole_seconds(items, next.as_ref(), time)

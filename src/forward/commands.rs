@@ -92,7 +92,7 @@ pub async fn skip(
     now: DateTime<Utc>,
 ) -> Result<Option<(Id, String)>, StoreError> {
     let name = &destination.name;
-    let listing = Listing::of(store).await?;
+    let listing = Listing::load(store).await?;
     let mut queue = Pending::load(store, destination, &listing).await?.queue(&listing);
     let first = loop {
         match queue.next(store, destination).await? {

@@ -10,7 +10,7 @@ use super::lease::RENEWAL;
 use super::outcome::{DeliveryOutcome, DestinationAnswer, TIMEOUT};
 use super::request;
 use super::run::{DeliveryRun, RunResult, Stop};
-use crate::archive::pack::Entry;
+use crate::archive::pack::RecordEntry;
 use crate::archive::{self, View, events};
 use crate::http_client::{HttpClient as _, NotSent};
 use crate::platform::Platform;
@@ -22,7 +22,7 @@ const MAX_OF_SESSION: (usize, usize) = (2_000, 4 << 20);
 
 impl<P: Platform> DeliveryRun<'_, P> {
     /// Sends an event and returns the outcome, which the caller must record.
-    pub(super) async fn deliver(&mut self, entry: &Entry) -> RunResult<DeliveryOutcome> {
+    pub(super) async fn deliver(&mut self, entry: &RecordEntry) -> RunResult<DeliveryOutcome> {
         self.check_budget().await?;
         if !self.budget.has_requests(1, &self.lease.state) {
             return Err(Stop::OutOf(OutOf::Requests));
@@ -63,15 +63,15 @@ impl<P: Platform> DeliveryRun<'_, P> {
     }
 
     /// The session, for a template. `None` if it exceeds the limits.
-    async fn session(&self, entry: &Entry) -> Result<Option<Timeline>, StoreError> {
+    async fn session(&self, entry: &RecordEntry) -> Result<Option<Timeline>, StoreError> {
         let Some(lsid) = entry.key.lsid.as_ref().filter(|_| request::needs_session(self.push)) else { return Ok(None) };
         let (most, bytes) = MAX_OF_SESSION;
-        let entries = archive::read(self.platform, async |view: &mut View<'_, P::Store>| {
-            events::of_session(view, &entry.key.site, lsid, most, bytes).await
+        let entries = archive::read_view(self.platform, async |view: &mut View<'_, P::Store>| {
+            events::records_of_session(view, &entry.key.site, lsid, most, bytes).await
         });
         let Some(entries) = entries.await? else { return Ok(None) };
         let mut entries: Vec<_> = entries.iter().filter_map(|entry| Some((entry, entry.event().ok()?))).collect();
-        entries.sort_by_key(|(entry, _)| session::order(&entry.key, entry.delivered));
+        entries.sort_by_key(|(entry, _)| session::event_order(&entry.key, entry.delivered));
         Ok(Some(Timeline::new(entries.iter().map(|(entry, event)| (event, entry.delivered)))))
     }
 }

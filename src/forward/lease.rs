@@ -117,7 +117,7 @@ pub async fn live_leases(
     now: DateTime<Utc>,
 ) -> Result<Vec<(DestinationName, DestinationState)>, StoreError> {
     let mut live = Vec::new();
-    for known in Listing::of(store).await?.forwards {
+    for known in Listing::load(store).await?.forwards {
         if known.what == Forwards::State {
             let state = DestinationState::load(store, &known.destination).await?;
             if state.has_live_lease(now) {

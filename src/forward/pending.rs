@@ -6,7 +6,7 @@ use std::collections::{HashSet, VecDeque};
 use super::destination::Destination;
 use super::receipts;
 use crate::archive::Listing;
-use crate::archive::pack::Entry;
+use crate::archive::pack::RecordEntry;
 use crate::event::{EventName, Timestamp};
 use crate::identity::Id;
 use crate::keys::{Forwards, KeyParts};
@@ -72,7 +72,7 @@ impl<'d> Pending<'d> {
 
 /// The order of events with the same timestamp.
 fn rank(event: Option<EventName>) -> u8 {
-    event.map_or(u8::MAX, |event| session::rank(&event))
+    event.map_or(u8::MAX, |event| session::name_rank(&event))
 }
 
 /// At most this many events of one second are sorted together.
@@ -85,16 +85,16 @@ pub struct Queue {
     /// The number of keys at the front that belong to the second that is being read.
     unread: usize,
     /// The records of that second that have been read.
-    second: Vec<Entry>,
+    second: Vec<RecordEntry>,
     /// The records of a second that has been read completely, in order.
-    entries: VecDeque<Entry>,
+    entries: VecDeque<RecordEntry>,
 }
 
 /// One step of a queue. It reads at most one record, so the caller can check its budget between two steps.
 #[derive(Debug)]
 pub enum QueueStep {
     /// An event to send.
-    Event(Box<Entry>),
+    Event(Box<RecordEntry>),
     /// The filter of the destination excludes the external key of this event.
     Unwanted(Id),
     /// The record under this key cannot be read; the second value is the reason.
@@ -123,7 +123,7 @@ impl Queue {
         let Some(key) = self.keys.pop_front() else { return Ok(QueueStep::Empty) };
         self.unread -= 1;
         let value = store.get(&key).await?;
-        let next = match value.map(|value| Entry::under(&key, value)) {
+        let next = match value.map(|value| RecordEntry::under(&key, value)) {
             None => QueueStep::Read,
             Some(Err(reason)) => QueueStep::Unreadable(key, reason),
             Some(Ok(entry)) if !destination.filter.wants_record(&entry.value) => QueueStep::Unwanted(entry.key.id),
@@ -134,7 +134,7 @@ impl Queue {
         };
         if self.unread == 0 {
             // The order of a session's timeline.
-            self.second.sort_by_key(|entry| session::order(&entry.key, entry.delivered));
+            self.second.sort_by_key(|entry| session::event_order(&entry.key, entry.delivered));
             self.entries.extend(self.second.drain(..));
         }
         Ok(next)

@@ -9,7 +9,7 @@
 use super::budget::OutOf;
 use super::outcome::{DeliveryFailure, DeliveryOutcome};
 use super::run::{DeliveryRun, RunResult, Stop};
-use crate::archive::pack::Entry;
+use crate::archive::pack::RecordEntry;
 use crate::platform::Platform;
 
 /// The number of consecutive failures of one event from which the next event is tried.
@@ -33,7 +33,7 @@ fn verdict(again: DeliveryOutcome) -> DeliveryOutcome {
 
 impl<P: Platform> DeliveryRun<'_, P> {
     /// Whether the next event must be tried after this outcome.
-    pub(super) fn is_probe_due(&self, entry: &Entry, outcome: &DeliveryOutcome) -> bool {
+    pub(super) fn is_probe_due(&self, entry: &RecordEntry, outcome: &DeliveryOutcome) -> bool {
         let DeliveryOutcome::Failed(failure) = outcome else { return false };
         let failures = self.lease.state.failures_of(entry.key.id).saturating_add(1);
         // A probe takes two requests: the other event, and the first one again.
@@ -42,7 +42,11 @@ impl<P: Platform> DeliveryRun<'_, P> {
     }
 
     /// Tries another event after one has failed, and the first again if the other is accepted. `None` if it is not.
-    pub(super) async fn probe(&mut self, entry: &Entry, other: &Entry) -> RunResult<Option<DeliveryOutcome>> {
+    pub(super) async fn probe(
+        &mut self,
+        entry: &RecordEntry,
+        other: &RecordEntry,
+    ) -> RunResult<Option<DeliveryOutcome>> {
         let answer = self.deliver(other).await?;
         if !matches!(answer, DeliveryOutcome::Delivered { .. }) {
             return Ok(None);

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::state::{DestinationState, key, rfc3339};
-use crate::archive::pack::Entry;
+use crate::archive::pack::RecordEntry;
 use crate::archive::{self, Listing, View, events};
 use crate::identity::{DestinationName, Id};
 use crate::keys::{EventKey, ForwardKey, Forwards, KeyParts};
@@ -34,7 +34,7 @@ pub struct Refused {
 pub const MAX_REFUSED: usize = 100;
 
 impl Refused {
-    pub(super) fn new(entry: &Entry, reason: &str, now: DateTime<Utc>) -> Self {
+    pub(super) fn new(entry: &RecordEntry, reason: &str, now: DateTime<Utc>) -> Self {
         Self {
             id: entry.key.id.text(),
             key: entry.key.to_string(),
@@ -117,7 +117,7 @@ const MAX_LOOKUPS: usize = 256;
 /// always checked.
 pub async fn forget_removed<P: Platform>(platform: &P, concerns: impl Fn(&EventKey) -> bool) -> Result<(), StoreError> {
     let store = platform.store();
-    let listing = Listing::of(store).await?;
+    let listing = Listing::load(store).await?;
     let is_listed = |key: &&ForwardKey| matches!(key.what, Forwards::Refused(_) | Forwards::Unreadable(_));
     let mut listed: Vec<_> = listing.forwards.iter().filter(is_listed).collect();
     // If there are too many for one call, another call begins elsewhere.
@@ -145,8 +145,8 @@ pub async fn forget_removed<P: Platform>(platform: &P, concerns: impl Fn(&EventK
 /// Whether an event is stored, or may be in an unreadable value.
 async fn is_stored<P: Platform>(platform: &P, listing: &Listing, id: Id) -> Result<bool, StoreError> {
     let text = id.text();
-    let (found, is_all_readable) = archive::read(platform, async |view: &mut View<'_, P::Store>| {
-        let found = events::one(view, id).await?.is_some();
+    let (found, is_all_readable) = archive::read_view(platform, async |view: &mut View<'_, P::Store>| {
+        let found = events::find_event(view, id).await?.is_some();
         Ok((found, view.unreadable.is_empty()))
     })
     .await?;

@@ -7,7 +7,7 @@ use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHO
 
 use super::destination::{DestinationFormat, Push, Secrets};
 use super::template::{self, RequestTemplate, TemplateContext};
-use crate::archive::pack::Entry;
+use crate::archive::pack::RecordEntry;
 use crate::record::Record;
 use crate::session::Timeline;
 
@@ -29,7 +29,7 @@ pub fn needs_session(push: &Push) -> bool {
 pub fn request(
     push: &Push,
     secrets: &Secrets,
-    entry: &Entry,
+    entry: &RecordEntry,
     session: Option<&Timeline>,
     now: DateTime<Utc>,
 ) -> Result<Request<Vec<u8>>, String> {
@@ -81,7 +81,7 @@ fn form(record: &Record) -> Result<String, String> {
 fn templated(
     push: &Push,
     template: &RequestTemplate,
-    entry: &Entry,
+    entry: &RecordEntry,
     session: Option<&Timeline>,
 ) -> Result<Content, String> {
     let record = Record::from_json(&entry.value)?.0;

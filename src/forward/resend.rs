@@ -4,8 +4,8 @@ use super::outcome::DeliveryOutcome;
 use super::probe;
 use super::run::{DeliveryRun, RunResult};
 use super::state::key;
-use crate::archive::events::{Cursor, Page, Wanted};
-use crate::archive::pack::Entry;
+use crate::archive::events::{EventsCursor, EventsPage, EventsQuery};
+use crate::archive::pack::RecordEntry;
 use crate::archive::{self, Listing, View, events};
 use crate::event::Timestamp;
 use crate::identity::Id;
@@ -38,8 +38,9 @@ impl<P: Platform> DeliveryRun<'_, P> {
 
     async fn retry(&mut self, id: Id) -> RunResult {
         let (store, name) = (self.platform.store(), &self.destination.name);
-        let find = async |view: &mut View<'_, P::Store>| Ok((events::one(view, id).await?, view.unreadable.is_empty()));
-        let (found, is_all_readable) = archive::read(self.platform, find).await?;
+        let find =
+            async |view: &mut View<'_, P::Store>| Ok((events::find_event(view, id).await?, view.unreadable.is_empty()));
+        let (found, is_all_readable) = archive::read_view(self.platform, find).await?;
         match found {
             Some(entry) if self.wants(&entry) => {
                 let outcome = self.deliver(&entry).await?;
@@ -60,7 +61,7 @@ impl<P: Platform> DeliveryRun<'_, P> {
 
     /// A retried event is refused again once it has failed as often as the probe requires. No probe is needed: it was
     /// refused before.
-    fn refused_again(&self, entry: &Entry, outcome: DeliveryOutcome) -> DeliveryOutcome {
+    fn refused_again(&self, entry: &RecordEntry, outcome: DeliveryOutcome) -> DeliveryOutcome {
         let failures = self.lease.state.failures_of(entry.key.id).saturating_add(1);
         match outcome {
             DeliveryOutcome::Failed(failure) if probe::is_due(failures, &failure) => {
@@ -74,12 +75,12 @@ impl<P: Platform> DeliveryRun<'_, P> {
     async fn replay(&mut self, from: Timestamp, to: Timestamp) -> RunResult {
         let (store, name) = (self.platform.store(), key(&self.destination.name, Forwards::Replay(from, to)));
         let Some(value) = store.get(&name).await? else { return Ok(()) };
-        let after = str::from_utf8(&value).ok().and_then(|text| Cursor::parse(text).ok());
+        let after = str::from_utf8(&value).ok().and_then(|text| EventsCursor::parse(text).ok());
         let limit = AT_A_TIME;
         let wanted =
-            Wanted { site: None, event: None, from: Some(from), to: Some(to), after, limit, max_bytes: 4 << 20 };
-        let page = async |view: &mut View<'_, P::Store>| events::list(view, &wanted).await;
-        let Page { events, next } = archive::read(self.platform, page).await?;
+            EventsQuery { site: None, event: None, from: Some(from), to: Some(to), after, limit, max_bytes: 4 << 20 };
+        let page = async |view: &mut View<'_, P::Store>| events::list_events(view, &wanted).await;
+        let EventsPage { events, next } = archive::read_view(self.platform, page).await?;
         let mut last = None;
         let sent = self.replay_page(events, &mut last).await;
         self.write_receipt().await?;
@@ -93,7 +94,7 @@ impl<P: Platform> DeliveryRun<'_, P> {
     }
 
     /// Sends the events of a page. `last` becomes the key of the last event that is done.
-    async fn replay_page(&mut self, events: Vec<Entry>, last: &mut Option<String>) -> RunResult {
+    async fn replay_page(&mut self, events: Vec<RecordEntry>, last: &mut Option<String>) -> RunResult {
         let mut rest = events.into_iter();
         while let Some(entry) = rest.next() {
             if self.wants(&entry) {
@@ -114,7 +115,7 @@ impl<P: Platform> DeliveryRun<'_, P> {
     }
 
     /// Whether an event passes the filter.
-    fn wants(&self, entry: &Entry) -> bool {
+    fn wants(&self, entry: &RecordEntry) -> bool {
         let (key, filter) = (entry.key.to_string(), &self.destination.filter);
         KeyParts::split(&key).is_some_and(|parts| filter.wants(&parts)) && filter.wants_record(&entry.value)
     }

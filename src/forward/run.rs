@@ -20,7 +20,7 @@ use super::receipts::{self, Receipt};
 use super::refused::{self, MAX_REFUSED, Refused};
 use super::state::{DestinationState, FailureStreak, key};
 use crate::archive::Listing;
-use crate::archive::pack::Entry;
+use crate::archive::pack::RecordEntry;
 use crate::deadline::Deadline;
 use crate::http_client::HttpClient as _;
 use crate::identity::Id;
@@ -158,7 +158,7 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
 
     async fn queue(&self) -> Result<(Listing, Queue), StoreError> {
         let store = self.platform.store();
-        let listing = Listing::of(store).await?;
+        let listing = Listing::load(store).await?;
         let queue = Pending::load(store, self.destination, &listing).await?.queue(&listing);
         Ok((listing, queue))
     }
@@ -197,7 +197,7 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
     }
 
     /// The next event of the queue that passes the filter.
-    async fn next(&mut self, queue: &mut Queue) -> RunResult<Option<Box<Entry>>> {
+    async fn next(&mut self, queue: &mut Queue) -> RunResult<Option<Box<RecordEntry>>> {
         loop {
             self.check_budget().await?;
             match queue.next(self.platform.store(), self.destination).await? {
@@ -242,7 +242,7 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
     }
 
     /// Records the outcome of an event.
-    pub(super) async fn record(&mut self, entry: &Entry, outcome: DeliveryOutcome) -> RunResult {
+    pub(super) async fn record(&mut self, entry: &RecordEntry, outcome: DeliveryOutcome) -> RunResult {
         let id = entry.key.id;
         match outcome {
             DeliveryOutcome::Delivered { answer } => {
@@ -259,7 +259,7 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
         }
     }
 
-    async fn refuse(&mut self, entry: &Entry, reason: String) -> RunResult {
+    async fn refuse(&mut self, entry: &RecordEntry, reason: String) -> RunResult {
         let id = entry.key.id;
         let refused = Refused::new(entry, &reason, self.platform.now());
         let line = refused.write(self.platform.store(), &self.destination.name).await?;

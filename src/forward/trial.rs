@@ -11,12 +11,12 @@ use super::destination::{
 };
 use super::request;
 use super::template::{self, RenderError, RequestTemplate, TemplateContext};
-use crate::archive::pack::Entry;
+use crate::archive::pack::RecordEntry;
 use crate::event::EventName;
 use crate::identity::Site;
 use crate::keys::KeyParts;
 use crate::record::Record;
-use crate::session::{Timeline, rank};
+use crate::session::{Timeline, name_rank};
 
 /// The faults of all templates, in the order of the setting. Of each template and each URL, the first event for which
 /// it fails.
@@ -51,7 +51,7 @@ struct FaultOfEvent {
 struct Invented {
     /// Its name and special features, for messages.
     what: String,
-    entry: Entry,
+    entry: RecordEntry,
     session: Option<Timeline>,
 }
 
@@ -135,7 +135,7 @@ const UNRECOGNISED: &str = "support_conference_example";
 fn invent(filter: &Filter) -> Vec<Invented> {
     let wanted = filter.events.iter().flatten().filter(|name| matches!(name, EventName::Unrecognised(_))).cloned();
     let mut names: Vec<_> = EventName::GUIDE.into_iter().chain(wanted).chain(EventName::parse(UNRECOGNISED)).collect();
-    names.sort_by_key(rank);
+    names.sort_by_key(name_rank);
     let site = filter.sites.as_ref().and_then(|sites| sites.first()).cloned().unwrap_or_default();
     let begin = filter.from.map_or(BEGIN, |from| from.seconds().max(BEGIN));
     let mut invented = Vec::new();
@@ -181,12 +181,12 @@ impl Variety {
     }
 }
 
-fn record(form: &str, site: &Site) -> Option<Entry> {
+fn record(form: &str, site: &Site) -> Option<RecordEntry> {
     let (_, value) = Record::from_form(form.as_bytes(), site, NOW).ok()?;
-    Entry::read(value).ok()
+    RecordEntry::parse(value).ok()
 }
 
-fn wants(filter: &Filter, entry: &Entry) -> bool {
+fn wants(filter: &Filter, entry: &RecordEntry) -> bool {
     let key = entry.key.to_string();
     KeyParts::split(&key).is_some_and(|key| filter.wants(&key)) && filter.wants_record(&entry.value)
 }

@@ -44,7 +44,7 @@ impl<P: Platform> Service<'_, P> {
     /// Compacts if it is due. Returns what it did, and log lines about errors.
     pub(super) async fn compact_if_due(&self, policy: &Policy, destinations: &[Destination]) -> (Due, Vec<String>) {
         let mut pending = Backlogs::new(destinations);
-        let due = compaction::pass_if_due(self.platform, policy, &mut pending, &Bound::default()).await;
+        let due = compaction::compact_if_due(self.platform, policy, &mut pending, &Bound::default()).await;
         let paused = pending.take_log();
         match due {
             Ok(due) => {

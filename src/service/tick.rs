@@ -10,7 +10,7 @@ use super::auth;
 use super::json::json_response;
 use super::problem::Refusal;
 use crate::archive::Listing;
-use crate::archive::compaction::Report;
+use crate::archive::compaction::CompactionReport;
 use crate::clock_faults::{self, ClockFaults};
 use crate::forward::state::DestinationState;
 use crate::forward::status::{self, DestinationStatus};
@@ -33,7 +33,7 @@ impl<P: Platform> Service<'_, P> {
         }
         let mut destinations = Vec::new();
         if !settings.destinations.is_empty() {
-            let listing = Listing::of(self.platform.store()).await?;
+            let listing = Listing::load(self.platform.store()).await?;
             for destination in &settings.destinations {
                 destinations.push(status::load(self.platform.store(), destination, &listing).await?);
             }
@@ -74,7 +74,7 @@ struct Ticked {
     pending: usize,
     /// The seconds until something can be sent: each destination with something to send waits.
     resting_seconds: u64,
-    pass: Option<Report>,
+    pass: Option<CompactionReport>,
     destinations: Vec<DestinationStatus>,
     /// The clock faults of the last day.
     clock_faults: ClockFaults,

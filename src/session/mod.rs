@@ -1,23 +1,22 @@
-//! A support session, made of its records.
+//! A support session, made from its events.
 //!
-//! An appliance sends events in order, but a store gives them back in any, some may be missing, and times have one second's
-//! resolution. So events are put in order here: by time, at the same time by when they were delivered, and where that does not tell by what
-//! must come first.
+//! An appliance sends events in order. A store returns them in any order, some can be missing, and times have a
+//! resolution of one second. So this module orders events by time, then by delivery, then by kind.
 //!
-//! | file | what lives there |
+//! | file | contents |
 //! |---|---|
-//! | `timeline.rs` | [`Timeline`]: a session as readers see it, who was there when, who owned it |
-//! | `summary.rs` | [`Summary`]: what lists tell of a session, and packs keep of it |
-//! | `state.rs` | [`State`]: open, ended or incomplete |
-//! | `order.rs` | [`order`](order()): which of two events came first |
+//! | `timeline.rs` | [`Timeline`]: a session as readers see it, with participants and owners |
+//! | `summary.rs` | [`Summary`]: a session as lists show it and packs store it |
+//! | `state.rs` | [`SessionState`]: open, ended or incomplete |
+//! | `order.rs` | [`event_order`]: which of two events came first |
 
 mod order;
 mod state;
 mod summary;
 mod timeline;
 
-pub use order::order;
-pub(crate) use order::rank;
-pub use state::State;
+pub use order::event_order;
+pub(crate) use order::name_rank;
+pub use state::SessionState;
 pub use summary::Summary;
-pub use timeline::{ExternalKey, OtherEvent, Owner, Participant, Survey, Timeline};
+pub use timeline::{OtherEvent, Owner, Participant, SessionExternalKey, Survey, Timeline};

@@ -1,11 +1,11 @@
-//! Which of two events of a session came first.
+//! The order of the events of a session.
 
 use crate::event::{EventName, Timestamp};
 use crate::identity::Id;
 use crate::keys::EventKey;
 
-/// What must come first of what happened in the same second and was delivered at once.
-pub(crate) fn rank(event: &EventName) -> u8 {
+/// The order of kinds among events of the same second and delivery.
+pub(crate) fn name_rank(event: &EventName) -> u8 {
     match event {
         EventName::Begin => 0,
         EventName::OwnerChanged => 1,
@@ -18,8 +18,8 @@ pub(crate) fn rank(event: &EventName) -> u8 {
     }
 }
 
-/// What puts the events of a session in the order in which they must have happened: their time, when they were delivered (in Unix
-/// microseconds), since an appliance sends one after the other, their kind, and their id.
-pub fn order(key: &EventKey, delivered: u64) -> (Timestamp, u64, u8, Id) {
-    (key.timestamp, delivered, rank(&key.event), key.id)
+/// The sort key of a session's events: time, delivery, kind, id. Delivery (in Unix microseconds) counts, since an
+/// appliance sends one event at a time.
+pub fn event_order(key: &EventKey, delivered: u64) -> (Timestamp, u64, u8, Id) {
+    (key.timestamp, delivered, name_rank(&key.event), key.id)
 }

@@ -1,31 +1,30 @@
-//! How a session stands.
+//! The state of a session.
 
 use serde::Serialize;
 
-/// How a session stands, as far as its events tell.
+/// The state of a session, according to its events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum SessionState {
     /// It has begun and not ended.
     Open,
     /// It has begun and ended.
     Ended,
-    /// Its begin is not there: it was before our time, was deleted, or is yet to come.
+    /// Its `begin` event is missing: it was sent before the recipient was set up, was deleted, or is yet to arrive.
     Incomplete,
 }
 
-impl State {
-    /// Reads `open`, `ended` or `incomplete`.
+impl SessionState {
+    /// Parses `open`, `ended` or `incomplete`.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         match text {
             "open" => Ok(Self::Open),
             "ended" => Ok(Self::Ended),
             "incomplete" => Ok(Self::Incomplete),
-            _ => Err("is none of open, ended and incomplete"),
+            _ => Err("must be open, ended or incomplete"),
         }
     }
 
-    /// The state of a session whose begin and end are known, or not.
     pub(crate) fn from_begin_and_end(begun: bool, ended: bool) -> Self {
         match (begun, ended) {
             (true, false) => Self::Open,

@@ -1,18 +1,18 @@
-//! What lists tell of a session, and packs keep of it.
+//! A session as lists show it and packs store it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::state::State;
+use super::state::SessionState;
 use crate::base64_array;
 use crate::event::{Conference, EventKind, Lsid, MemberRole, OutboundEvent, Timestamp};
 use crate::folding::fold;
 use crate::gather::gather;
 use crate::identity::Id;
 
-/// What a list tells of a session. It can be made of a part of the session's events; those of several parts join, in any
-/// order and however they overlap, to what the whole would have given.
+/// A session as a list shows it. It can be made from a part of the session's events. Summaries of several parts join to
+/// the summary of the whole, in any order, even if the parts overlap.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     /// The session.
@@ -21,16 +21,15 @@ pub struct Summary {
     pub first: Timestamp,
     /// The time of its last event.
     pub last: Timestamp,
-    /// When it began, if that is known: the first time if it is said to have begun twice.
+    /// Time of the first `begin` event, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub begun: Option<Timestamp>,
-    /// When it ended, if that is known: the last time if it is said to have ended twice.
+    /// Time of the last `end` event, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Timestamp>,
-    /// Who owned it last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     owner: Option<LastOwner>,
-    /// The names of its customers, each with the time when it is first there.
+    /// The names of its customers, each with the time of the first event that has it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     customers: BTreeMap<String, Timestamp>,
     /// The names of its representatives, likewise.
@@ -42,32 +41,32 @@ pub struct Summary {
     /// Its external keys, likewise.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     external_keys: BTreeMap<String, Timestamp>,
-    /// When its first representative joined, if one has.
+    /// Time at which the first representative joined, if one has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub representative_joined: Option<Timestamp>,
-    /// [`Id::short`] of each change of its owner: of parts that overlap, each counts once. `None` where a part of it stands in a pack of an
-    /// earlier version; then this, its first representative and its surveys are not known without its records.
+    /// [`Id::short`] of each owner change, so that each counts once if parts overlap. `None` if a part is in a pack of
+    /// an earlier version: then owner changes, first representative and surveys are known only from the records.
     #[serde(default, with = "base64_array::optional", skip_serializing_if = "Option::is_none")]
     pub owner_changes: Option<BTreeSet<u64>>,
-    /// Who completed a survey: the sum of [`Summary::CUSTOMER_SURVEY`] and [`Summary::REPRESENTATIVE_SURVEY`].
+    /// The completed surveys: the sum of [`Summary::CUSTOMER_SURVEY`] and [`Summary::REPRESENTATIVE_SURVEY`].
     #[serde(default, skip_serializing_if = "is_zero")]
     pub surveys: u64,
-    /// Whether the appliance's report of it is among its records.
+    /// Whether the appliance's report of the session is among its records.
     #[serde(default, skip_serializing_if = "is_false")]
     pub has_report: bool,
-    /// When the first and the last of its events to be recorded were, in Unix milliseconds.
+    /// First and last recording time of its events, in Unix milliseconds.
     pub recorded: (u64, u64),
     /// [`Id::short`] of each of its events.
     #[serde(with = "base64_array")]
     pub ids: BTreeSet<u64>,
 }
 
-/// An owner, and what tells that none came later.
+/// The last owner, with what is needed to compare it with other owners.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct LastOwner {
     conference: Conference,
     since: Timestamp,
-    /// In Unix milliseconds, and microseconds beside them.
+    /// Recording time in Unix milliseconds; `micros` has the microseconds within it.
     recorded: u64,
     #[serde(default, skip_serializing_if = "is_zero")]
     micros: u64,
@@ -82,7 +81,7 @@ fn is_false(flag: &bool) -> bool {
 }
 
 impl LastOwner {
-    /// The sender is serial: of one second's owners, the one that was recorded last came last.
+    /// An appliance sends one event at a time: of owners of the same second, the one recorded last came last.
     fn order(&self) -> (Timestamp, u64, u64, [&str; 3]) {
         let Conference { kind, id, name } = &self.conference;
         (self.since, self.recorded, self.micros, [kind, id, name])
@@ -90,14 +89,14 @@ impl LastOwner {
 }
 
 impl Summary {
-    /// In [`Summary::surveys`]: the customer's.
+    /// The bit of the customer's survey in [`Summary::surveys`].
     pub const CUSTOMER_SURVEY: u64 = 1;
-    /// In [`Summary::surveys`]: the representative's.
+    /// The bit of the representative's survey in [`Summary::surveys`].
     pub const REPRESENTATIVE_SURVEY: u64 = 2;
 
-    /// What one event tells of its session, or `None` if it belongs to none. `delivered` is when it was recorded, in Unix
+    /// The summary of one event. `None` if it belongs to no session. `delivered` is its recording time in Unix
     /// microseconds.
-    pub fn of(event: &OutboundEvent, delivered: u64, id: Id) -> Option<Self> {
+    pub fn from_event(event: &OutboundEvent, delivered: u64, id: Id) -> Option<Self> {
         let (lsid, time) = (event.lsid()?.clone(), event.timestamp());
         let (recorded, micros) = (delivered / 1000, delivered % 1000);
         let mut summary = Self {
@@ -143,14 +142,14 @@ impl Summary {
         Some(summary)
     }
 
-    /// Adds what another part of the same session tells.
+    /// Joins the summary of another part of the same session.
     pub fn join(&mut self, other: Self) {
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
         self.begun = [self.begun, other.begun].into_iter().flatten().min();
         self.ended = self.ended.max(other.ended);
         self.owner = match (other.ids.is_subset(&self.ids), self.ids.is_subset(&other.ids)) {
-            // A repeat that came after its first was packed is recorded later, and tells nothing new.
+            // A repeat that arrived after the first record was packed has a later recording time, and adds nothing.
             (true, false) => self.owner.take(),
             (false, true) => other.owner,
             (same, _) => {
@@ -175,33 +174,33 @@ impl Summary {
         self.ids.extend(other.ids);
     }
 
-    /// The same without what an earlier version did not tell.
+    /// The summary as an earlier version would have written it, without newer fields.
     pub fn of_earlier_version(self) -> Self {
         Self { representative_joined: None, owner_changes: None, surveys: 0, has_report: false, ..self }
     }
 
-    /// How it stands.
-    pub fn state(&self) -> State {
-        State::from_begin_and_end(self.begun.is_some(), self.ended.is_some())
+    /// The session's state.
+    pub fn state(&self) -> SessionState {
+        SessionState::from_begin_and_end(self.begun.is_some(), self.ended.is_some())
     }
 
-    /// From begin to end in seconds, where both are known.
+    /// Seconds from begin to end, if both are known.
     pub fn duration_seconds(&self) -> Option<u64> {
         let (begun, ended) = self.begun.zip(self.ended)?;
         Some(ended.seconds().saturating_sub(begun.seconds()))
     }
 
-    /// Who owned it last.
+    /// The last owner.
     pub fn owner(&self) -> Option<&Conference> {
         self.owner.as_ref().map(|owner| &owner.conference)
     }
 
-    /// Its customers, in the order in which they came.
+    /// The names of its customers, in the order in which they joined.
     pub fn customers(&self) -> Vec<&str> {
         in_order(&self.customers)
     }
 
-    /// Its external keys, in the order in which it had them.
+    /// Its external keys, in the order of their first events.
     pub fn external_keys(&self) -> Vec<&str> {
         in_order(&self.external_keys)
     }
@@ -211,10 +210,11 @@ impl Summary {
         self.external_keys.contains_key(key)
     }
 
-    /// Whether a text is a part of its lsid, of an external key or of someone's name. `folded` is what [`fold`] makes of the text.
-    pub fn speaks_of(&self, folded: &str) -> bool {
-        let names = [&self.customers, &self.representatives, &self.others, &self.external_keys];
-        let names = names.into_iter().flat_map(BTreeMap::keys);
+    /// Whether the lsid, an external key or a participant's name contains a text. `folded` is the text after [`fold`].
+    pub fn contains_text(&self, folded: &str) -> bool {
+        let names = [&self.customers, &self.representatives, &self.others, &self.external_keys]
+            .into_iter()
+            .flat_map(BTreeMap::keys);
         let mut texts = names.map(String::as_str).chain([self.lsid.as_str()]);
         texts.any(|text| fold(text).contains(folded))
     }

@@ -1,74 +1,74 @@
-//! The records of one session -> its timeline: how it stands, who was there when, who owned it.
+//! Makes the timeline of a session from its events: state, participants, owners, surveys.
 
 use serde::Serialize;
 
-use super::state::State;
+use super::state::SessionState;
 use crate::event::{Conference, EventKind, Member, MemberRole, OutboundEvent, Timestamp};
 
-/// What happened in one session. Times are RFC 3339 in UTC.
+/// The timeline of one session. Times are RFC 3339 in UTC.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Timeline {
-    /// How it stands.
-    pub state: State,
-    /// When it began.
+    /// The session's state.
+    pub state: SessionState,
+    /// Time of the first `begin` event.
     pub start: Option<String>,
-    /// When it ended.
+    /// Time of the last `end` event.
     pub end: Option<String>,
-    /// From begin to end, where both are known.
+    /// Seconds from begin to end, if both are known.
     pub duration_seconds: Option<u64>,
-    /// Who owned it, one after the other. The last is the owner now.
+    /// The owners, one after the other. The last is the current one.
     pub owners: Vec<Owner>,
-    /// Who took part, in the order in which they came. One who came again is there again.
+    /// The participants, in the order in which they joined. A participant who joins again is listed again.
     pub participants: Vec<Participant>,
-    /// The external keys that it had, one after the other. The last is the key now.
-    pub external_keys: Vec<ExternalKey>,
-    /// The surveys that were completed.
+    /// The external keys, one after the other. The last is the current one.
+    pub external_keys: Vec<SessionExternalKey>,
+    /// The completed surveys.
     pub surveys: Vec<Survey>,
-    /// Events that the guide does not know.
+    /// Events that the vendor's guide does not list.
     pub other_events: Vec<OtherEvent>,
 }
 
 /// A representative or team that owned a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Owner {
-    /// Who.
+    /// The representative or team.
     #[serde(flatten)]
     pub conference: Conference,
-    /// From when.
+    /// Time of the owner change.
     pub since: String,
 }
 
-/// Someone who took part in a session.
+/// A participant of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Participant {
-    /// Who.
+    /// The customer or representative.
     #[serde(flatten)]
     pub member: Member,
-    /// When they came; absent if only their going is known.
+    /// Time of joining. `None` if only the departure is known.
     pub joined: Option<String>,
-    /// When they went; absent if they are still there, or it is not known.
+    /// Time of departure. `None` if the participant is still there, or the departure is not known.
     pub left: Option<String>,
 }
 
 /// An external key that a session had.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ExternalKey {
-    /// The key.
+pub struct SessionExternalKey {
+    /// The external key.
     pub external_key: String,
-    /// The time of the first event that had it.
+    /// Time of the first event that has it.
     pub since: String,
 }
 
-/// A survey that was completed.
+/// A completed survey.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Survey {
-    /// By whom.
+    /// The side that completed it.
     pub by: MemberRole,
-    /// When.
+    /// Time of completion.
     pub completed: String,
 }
 
-/// An event that the guide does not know.
+/// An event that the vendor's guide does not list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OtherEvent {
     /// Its name.
@@ -78,7 +78,8 @@ pub struct OtherEvent {
 }
 
 impl Timeline {
-    /// The timeline of the events of one session, each once and in their [order](super::order()), with when it was delivered, in Unix microseconds.
+    /// Makes the timeline from the events of one session. Each event is given once, in [order](super::event_order),
+    /// with its delivery in Unix microseconds.
     pub fn new<'a>(events: impl IntoIterator<Item = (&'a OutboundEvent, u64)>) -> Self {
         let (mut timeline, mut unmatched) = (Self::empty(), Vec::new());
         let (mut start, mut end) = (None, None);
@@ -90,7 +91,7 @@ impl Timeline {
             }
             timeline.add(event, delivered, &mut unmatched);
         }
-        timeline.state = State::from_begin_and_end(start.is_some(), end.is_some());
+        timeline.state = SessionState::from_begin_and_end(start.is_some(), end.is_some());
         timeline.start = start.map(Timestamp::rfc3339);
         timeline.end = end.map(Timestamp::rfc3339);
         timeline.duration_seconds = start.zip(end).map(|(start, end)| end.seconds().saturating_sub(start.seconds()));
@@ -99,7 +100,7 @@ impl Timeline {
 
     fn empty() -> Self {
         Self {
-            state: State::Incomplete,
+            state: SessionState::Incomplete,
             start: None,
             end: None,
             duration_seconds: None,
@@ -115,7 +116,7 @@ impl Timeline {
         let time = event.timestamp().rfc3339();
         let current = self.external_keys.last().map(|last| last.external_key.as_str());
         if let Some(key) = event.external_key().filter(|key| current != Some(key)) {
-            self.external_keys.push(ExternalKey { external_key: key.to_owned(), since: time.clone() });
+            self.external_keys.push(SessionExternalKey { external_key: key.to_owned(), since: time.clone() });
         }
         match event.kind() {
             EventKind::Begin | EventKind::End => {}
@@ -136,7 +137,7 @@ impl Timeline {
         }
     }
 
-    /// A clock that stepped back may have put a departure before the joining: then both are of one participant.
+    /// A clock that stepped back can have put a departure before its joining: then both belong to one participant.
     fn joins(&mut self, member: &Member, time: Timestamp, delivered: u64, unmatched: &mut Vec<Departure>) {
         let is_of_this = |departure: &Departure| {
             let participant = self.participants.get(departure.participant);
@@ -150,7 +151,8 @@ impl Timeline {
         }
     }
 
-    /// Whoever of that name came first goes first: nothing tells two of one name apart.
+    /// Of two participants with one name, the departure counts for the one who joined first: nothing distinguishes
+    /// them.
     fn leaves(&mut self, member: &Member, time: Timestamp, delivered: u64, unmatched: &mut Vec<Departure>) {
         let there = |participant: &&mut Participant| participant.left.is_none() && is_same(&participant.member, member);
         let left = Some(time.rfc3339());
@@ -164,23 +166,24 @@ impl Timeline {
     }
 }
 
-/// A departure of someone who is not known to have joined.
+/// A departure without a known joining.
 struct Departure {
-    /// Number of the participant.
+    /// Position of the participant.
     participant: usize,
     time: Timestamp,
     delivered: u64,
 }
 
 impl Departure {
-    /// Whether it may have been after a joining that is told after it: it was delivered later, whatever its time says, since the
-    /// appliance's clock stepped back; or its time is the same, whenever it was delivered, since the recipient's did.
+    /// Whether it can have happened after a joining that the order puts behind it. Either it was delivered later, and
+    /// the appliance's clock stepped back; or both have the same time, and the recipient's clock stepped back.
     fn is_later(&self, joined: Timestamp, delivered: u64) -> bool {
         self.time == joined || self.delivered > delivered
     }
 }
 
-/// A representative is known by the user id, whatever the display name is by now; anyone else by the name. An empty id is none.
+/// The user id identifies a representative, even if the display name has changed. The name identifies anyone else. An
+/// empty id counts as none.
 fn is_same(one: &Member, other: &Member) -> bool {
     match (user_id(one), user_id(other)) {
         (Some(one_id), Some(other_id)) => one.role == other.role && one_id == other_id,

@@ -1,12 +1,12 @@
-//! Packs that cannot be read.
+//! Unreadable packs.
 
 use std::io::{Read as _, Write as _};
 
-use super::harness::{ALL, all, api, get, pack, packed};
+use super::harness::{ALL, all_rows, api, get, pack, packed};
 use flate2::Compression;
 use flate2::read::{GzDecoder, MultiGzDecoder};
 use flate2::write::GzEncoder;
-use outbound_events::archive::check::check;
+use outbound_events::archive::check::check_store;
 use serde_json::{Value, json};
 
 fn gzip(text: &str) -> Vec<u8> {
@@ -25,7 +25,7 @@ fn members(value: &[u8]) -> (String, String) {
 }
 
 #[test]
-fn what_is_no_pack_is_named_left_where_it_is_and_everything_else_is_shown() {
+fn a_damaged_pack_is_reported_and_kept_and_everything_else_is_shown() {
     let (store, key) = packed();
     let value = store.values.borrow()[&key].clone();
     let (head, records) = members(&value);
@@ -55,19 +55,19 @@ fn what_is_no_pack_is_named_left_where_it_is_and_everything_else_is_shown() {
     let cases: Vec<(&str, Vec<u8>, &str)> = vec![
         ("nothing", Vec::new(), "gzip"),
         ("text", b"no gzip".to_vec(), "gzip"),
-        ("cut in its head", value[..100].to_vec(), "gzip"),
-        ("cut in its records", value[..value.len() - 9].to_vec(), "cut"),
-        ("something after it", [value.as_slice(), b"more"].concat(), "cut"),
+        ("truncated in its head", value[..100].to_vec(), "gzip"),
+        ("truncated in its records", value[..value.len() - 9].to_vec(), "truncated"),
+        ("bytes after it", [value.as_slice(), b"more"].concat(), "too long"),
         ("changed bytes", flipped, ""),
-        ("another site's", again(&elsewhere.to_string(), &records), "another site"),
-        ("a later format's", again(&later.to_string(), &records), "format 2"),
+        ("the head of another site", again(&elsewhere.to_string(), &records), "another site"),
+        ("a later format", again(&later.to_string(), &records), "format 2"),
         ("no head", again("{}", &records), "head"),
-        ("records in another order", again(&head, &swapped), "after the one before"),
+        ("records in another order", again(&head, &swapped), "out of order"),
         ("a record too few", again(&head, &(lines[1..].join("\n") + "\n")), "record"),
         (
             "a record of another site",
             again(&head, &records.replacen("beyondtrust/hq", "beyondtrust/west", 1)),
-            "not of this pack",
+            "does not belong to this pack",
         ),
         ("no record", again(&head, &records.replacen("specversion", "x\": \"", 1)), ""),
         ("a pack of packs", again(&head, &head), ""),
@@ -84,17 +84,16 @@ fn what_is_no_pack_is_named_left_where_it_is_and_everything_else_is_shown() {
         let named = [unreadable(&list), reply.header("unreadable-records").to_owned()].concat();
         assert!(named.contains(&key) || named.ends_with('1'), "{what}: {named}");
         assert!(unreadable(&list) == "[]" || unreadable(&list).contains(reason), "{what}: {list}");
-        // A pass names it and leaves it, whatever else it packs.
+        // Compaction reports it and keeps it, whatever else it packs.
         let report = pack(&store, &ALL);
         assert!(report.unreadable.iter().any(|one| one.key == key) || unreadable(&list) == "[]", "{what}: {report:?}");
         assert_eq!(store.values.borrow().get(&key), Some(&bad), "{what}");
-        let faults = pollster::block_on(check(&store, |_, _| ())).unwrap().faults;
+        let faults = pollster::block_on(check_store(&store, |_, _| ())).unwrap().faults;
         assert!(faults.iter().any(|fault| fault.key == key), "{what}: {faults:?}");
-        // Erasing clears what can be read, and tells the rest by remaining covered.
         assert_eq!(api(&store, "GET", "/api/stats").status, 200, "{what}");
         let packed: Vec<_> = store.keys().into_iter().filter(|k| k.starts_with("index.")).collect();
         packed.iter().for_each(|index| _ = store.values.borrow_mut().remove(index));
     }
     store.values.borrow_mut().insert(key, value);
-    assert_eq!(all(&store, "sessions", "/api/sessions", 200).len(), 21);
+    assert_eq!(all_rows(&store, "sessions", "/api/sessions", 200).len(), 21);
 }

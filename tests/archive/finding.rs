@@ -1,6 +1,6 @@
-//! Search, and how little of the store it reads.
+//! Search, and the number of reads that it needs.
 
-use super::harness::{ALL, all, api, get, pack, sessions, take};
+use super::harness::{ALL, all_rows, api, get, pack, sessions, take};
 use crate::support::Memory;
 use outbound_events::archive::compaction::Policy;
 use outbound_events::identity::Id;
@@ -11,7 +11,7 @@ pub(super) fn loose(store: &Memory) -> usize {
 }
 
 #[test]
-fn lists_find_by_what_a_session_speaks_of_and_by_external_key() {
+fn sessions_are_found_by_text_and_by_external_key() {
     let store = Memory::default();
     for (number, (site, body)) in sessions(3, 40).iter().enumerate() {
         take(&store, site, body, number as i64);
@@ -52,10 +52,10 @@ fn one_event_and_one_session_are_found_without_reading_other_packs() {
             );
             take(&store, "hq", &form, 0);
         }
-        // One a tier: they are not merged.
+        // Packs of different tiers are not merged.
         pack(&store, &Policy { loose_events: 0, ..ALL });
         if part == 2 {
-            // Merged ones are in an index too.
+            // Merged packs are in an index too.
             assert!(store.keys().iter().any(|key| key.starts_with("index.")));
         }
     }
@@ -69,18 +69,18 @@ fn one_event_and_one_session_are_found_without_reading_other_packs() {
     assert_eq!(count("/api/sessions/hq/p3-17"), indexes("sessions") + 1);
     let id = get(&store, "/api/sessions/hq/p3-17")["events"][0]["id"].as_str().unwrap().to_owned();
     assert_eq!(count(&format!("/api/events/{id}")), indexes("events") + 1);
-    // No record, and of heads the last one's, for when the site last sent; besides that, which clocks are wrong.
+    // No record is read. The two further reads: the last head, for the site's last event, and the faults of clocks.
     assert_eq!(count("/api/stats"), indexes("sessions") + 2);
-    // The newest are in the newest pack, which tells of itself that it holds no other's.
+    // The newest sessions are in the newest pack, and no other pack holds records of them.
     assert!(count("/api/sessions?limit=20") <= indexes("sessions") + 2);
-    // An index that is lost or damaged costs time and nothing else.
+    // A lost or damaged index only costs time.
     let keys: Vec<_> = store.keys().into_iter().filter(|key| key.starts_with("index.")).collect();
     for key in &keys {
         store.values.borrow_mut().insert(key.clone(), b"damaged".to_vec());
     }
     assert_eq!(get(&store, &format!("/api/events/{id}"))["id"], json!(id));
-    assert_eq!(all(&store, "sessions", "/api/sessions", 200).len(), 200);
+    assert_eq!(all_rows(&store, "sessions", "/api/sessions", 200).len(), 200);
     pack(&store, &ALL);
-    assert!(keys.iter().all(|key| !store.keys().contains(key)), "the next pass makes others");
+    assert!(keys.iter().all(|key| !store.keys().contains(key)), "the next compaction makes others");
     let _: Id = id.parse().unwrap();
 }

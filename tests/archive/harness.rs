@@ -1,8 +1,8 @@
-//! Requests, and a store with sessions of a seed.
+//! Requests, and a store with random sessions.
 
-use crate::support::{Memory, Reply, TOKEN, at, call, now, pass, post, seven};
+use crate::support::{Memory, Reply, TOKEN, at, call, compact, now, post, seven};
 use chrono::{DateTime, TimeDelta, Utc};
-use outbound_events::archive::compaction::{Bound, Policy, Report};
+use outbound_events::archive::compaction::{Bound, CompactionReport, Policy};
 use outbound_events::store::Store;
 use serde_json::{Value, json};
 
@@ -27,17 +27,17 @@ pub(super) fn take(store: &impl Store, site: &str, body: &str, later: i64) -> Re
     post(&format!("/events/{site}?outbound_event_token={TOKEN}")).body(body).at(at).answer_alone(store, SETTINGS)
 }
 
-pub(super) fn pack(store: &impl Store, policy: &Policy) -> Report {
-    pollster::block_on(pass(&at(store, later()), policy, &Bound::WIDE)).unwrap()
+pub(super) fn pack(store: &impl Store, policy: &Policy) -> CompactionReport {
+    pollster::block_on(compact(&at(store, later()), policy, &Bound::WIDE)).unwrap()
 }
 
-/// After everything that is taken here.
+/// A time after all events of these tests.
 pub(super) fn later() -> DateTime<Utc> {
     now() + TimeDelta::hours(1)
 }
 
 /// All pages of a list, joined.
-pub(super) fn all(store: &impl Store, list: &str, uri: &str, limit: usize) -> Vec<Value> {
+pub(super) fn all_rows(store: &impl Store, list: &str, uri: &str, limit: usize) -> Vec<Value> {
     let (mut rows, mut cursor) = (Vec::new(), String::new());
     loop {
         let page = get(store, &format!("{uri}?limit={limit}{cursor}"));
@@ -60,9 +60,9 @@ pub(super) fn all_events(store: &impl Store, limit: usize) -> Vec<Value> {
     events
 }
 
-/// All that a reader can see, but for how many keys it takes.
+/// Everything that a reader can see, except the counts of keys.
 pub(super) fn seen(store: &impl Store, limit: usize) -> Value {
-    let sessions = all(store, "sessions", "/api/sessions", limit);
+    let sessions = all_rows(store, "sessions", "/api/sessions", limit);
     let details: Vec<_> = sessions
         .iter()
         .map(|row| {
@@ -82,7 +82,7 @@ pub(super) fn seen(store: &impl Store, limit: usize) -> Value {
     json!({"sessions": sessions, "details": details, "events": events, "one": one, "stats": stats})
 }
 
-/// Sessions of a seed: some overlap, some have no begin or no end, some share a second, at two sites.
+/// Random sessions of two sites: some overlap, some lack a begin or an end, some share a second.
 pub(super) fn sessions(seed: u64, count: u64) -> Vec<(&'static str, String)> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut events = Vec::new();
@@ -113,7 +113,7 @@ pub(super) fn sessions(seed: u64, count: u64) -> Vec<(&'static str, String)> {
     events
 }
 
-/// A store with a pack, loose events, and an event in both.
+/// A store with a pack and loose events, some of which the pack holds too.
 pub(super) fn packed() -> (Memory, String) {
     let store = Memory::default();
     for (number, (site, body)) in sessions(1, 20).iter().enumerate() {

@@ -1,13 +1,14 @@
-//! Packs: what readers see stays the same, few keys hold much, and a pack that is not one is named and left alone.
+//! Packs: readers see the same before and after packing, few keys hold many events, and a damaged pack is reported and
+//! kept.
 //!
-//! | File | What is in it |
+//! | file | contents |
 //! |---|---|
-//! | `damaged.rs` | packs that cannot be read |
-//! | `finding.rs` | search, and how little of the store it reads |
-//! | `harness.rs` | requests, and a store with sessions of a seed |
-//! | `pace.rs` | how often passes list the store, and that all is packed in the end |
-//! | `packing.rs` | what packing leaves as it was, and how few keys it needs |
-//! | `removal.rs` | erasing and retention where sessions are packed |
+//! | `damaged.rs` | unreadable packs |
+//! | `finding.rs` | search, and the number of reads that it needs |
+//! | `harness.rs` | requests, and a store with random sessions |
+//! | `pace.rs` | how often compaction lists the store, and that it packs everything in the end |
+//! | `packing.rs` | packing changes nothing for readers, and needs few keys |
+//! | `removal.rs` | erasing and retention of packed sessions |
 
 mod damaged;
 mod finding;

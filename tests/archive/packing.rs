@@ -1,17 +1,17 @@
-//! What packing leaves as it was, and how few keys it needs.
+//! Packing changes nothing for readers, and needs few keys.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 
 use super::harness::{ALL, all_events, get, pack, seen, sessions, take};
-use crate::support::{Limited, Memory, TOKEN, at, now, pass, post, seven};
+use crate::support::{Limited, Memory, TOKEN, at, compact, now, post, seven};
 use chrono::TimeDelta;
 use flate2::read::MultiGzDecoder;
-use outbound_events::archive::check::check;
+use outbound_events::archive::check::check_store;
 use outbound_events::archive::compaction::{Bound, Policy};
 use serde_json::{Value, json};
 
-/// Says where two views differ first, not all that both hold.
+/// Reports the first difference of two views instead of both views.
 fn assert_same(one: &Value, other: &Value, what: &str) {
     for (name, of_one) in one.as_object().unwrap() {
         let (Some(one), Some(other)) = (of_one.as_array(), other[name].as_array()) else {
@@ -34,7 +34,7 @@ fn packing_changes_nothing_that_a_reader_sees() {
             assert_eq!(take(&store, site, body, number as i64).status, 200);
         }
         let before = seen(&store, 200);
-        // In many steps, each leaving fewer loose: packs overlap, are merged, and stand beside what is loose.
+        // Each step leaves fewer events loose: packs overlap, are merged, and exist beside loose events.
         for loose_events in [400, 300, 200, 90, 0] {
             pack(&store, &Policy { loose_events, ..ALL });
             for limit in [200, 13] {
@@ -44,10 +44,10 @@ fn packing_changes_nothing_that_a_reader_sees() {
                     &format!("seed {seed}, {loose_events} loose, {limit} a page"),
                 );
             }
-            assert_eq!(pollster::block_on(check(&store, |_, _| ())).unwrap().faults, BTreeSet::new());
+            assert_eq!(pollster::block_on(check_store(&store, |_, _| ())).unwrap().faults, BTreeSet::new());
         }
         assert!(store.keys().iter().all(|key| !key.starts_with("event.")), "{:?}", store.keys());
-        // A repeat is shown once, and goes with the next pass.
+        // A repeat is shown once, and the next compaction deletes it.
         let (site, body) = &events[3];
         assert_eq!(take(&store, site, body, 900_000).result(), "stored");
         let mut with_repeat = seen(&store, 50);
@@ -60,7 +60,7 @@ fn packing_changes_nothing_that_a_reader_sees() {
 }
 
 #[test]
-fn a_pack_is_json_lines_to_gunzip() {
+fn gunzip_turns_a_pack_into_json_lines() {
     let store = Memory::default();
     for (_, body) in seven() {
         take(&store, "hq", &body, 0);
@@ -77,16 +77,16 @@ fn a_pack_is_json_lines_to_gunzip() {
     let head: Value = serde_json::from_str(lines[0]).unwrap();
     assert_eq!((&head["site"], &head["events"]), (&json!("hq"), &json!(7)));
     assert_eq!(head["sessions"][0]["customers"], json!({"J\u{fc}rgen": 1_700_000_000}));
-    // The records are what they were, byte for byte, in the order of their keys.
+    // The records are unchanged, byte for byte, in the order of their keys.
     assert_eq!(
         lines[1..].iter().map(|line| line.as_bytes().to_vec()).collect::<Vec<_>>(),
         records.into_values().collect::<Vec<_>>()
     );
 }
 
-/// Fermyon Cloud takes 1,024 keys, which were 1,024 events once.
+/// Fermyon Cloud takes 1,024 keys. Without packs these were 1,024 events.
 #[test]
-fn a_thousand_keys_take_three_hundred_thousand_events_and_give_every_one_back() {
+fn a_thousand_keys_hold_three_hundred_thousand_events() {
     const EVENTS: u64 = 300_000;
     const BUDGET: &[(&str, &str)] = &[("ingest_open", "true"), ("read_tokens", TOKEN), ("key_budget", "1024")];
     let store = Limited::default();
@@ -105,16 +105,16 @@ fn a_thousand_keys_take_three_hundred_thousand_events_and_give_every_one_back() 
     assert!(store.0.keys().len() <= 1_024);
     let mut given = BTreeSet::new();
     for event in all_events(&store, 500) {
-        assert!(given.insert(event["data"]["timestamp"].as_u64().unwrap()), "one is given twice: {event}");
+        assert!(given.insert(event["data"]["timestamp"].as_u64().unwrap()), "listed twice: {event}");
     }
     assert_eq!(given, (1_700_000_000..1_700_000_000 + EVENTS).collect());
     let stats = get(&store, "/api/stats");
     assert_eq!((&stats["events"], &stats["sessions"]), (&json!(EVENTS), &json!(EVENTS / 2)));
-    assert_eq!(pollster::block_on(check(&store, |_, _| ())).unwrap().faults, BTreeSet::new());
+    assert_eq!(pollster::block_on(check_store(&store, |_, _| ())).unwrap().faults, BTreeSet::new());
 }
 
 #[test]
-fn with_a_grace_what_is_packed_stays_loose_until_it_has_passed() {
+fn packed_events_stay_loose_until_the_grace_ends() {
     let store = Memory::default();
     for (_, body) in seven() {
         take(&store, "hq", &body, 0);
@@ -123,7 +123,7 @@ fn with_a_grace_what_is_packed_stays_loose_until_it_has_passed() {
     let loose = || store.keys().iter().filter(|key| key.starts_with("event.")).count();
     let packs = || store.keys().iter().filter(|key| key.starts_with("pack.")).count();
     let after = |seconds: i64| {
-        pollster::block_on(pass(&at(&store, now() + TimeDelta::seconds(seconds)), &policy, &Bound::WIDE)).unwrap()
+        pollster::block_on(compact(&at(&store, now() + TimeDelta::seconds(seconds)), &policy, &Bound::WIDE)).unwrap()
     };
     after(0);
     assert_eq!((loose(), packs()), (7, 1));

@@ -1,9 +1,9 @@
-//! Erasing and retention where sessions are packed.
+//! Erasing and retention of packed sessions.
 
 use std::io::Read as _;
 
-use super::harness::{ALL, SETTINGS, all, all_events, api, get, later, pack, packed, take};
-use crate::support::{Memory, TOKEN, at, call, now, pass, seven};
+use super::harness::{ALL, SETTINGS, all_events, all_rows, api, get, later, pack, packed, take};
+use crate::support::{Memory, TOKEN, at, call, compact, now, seven};
 use chrono::TimeDelta;
 use flate2::read::MultiGzDecoder;
 use outbound_events::archive::compaction::{Bound, Policy};
@@ -24,32 +24,33 @@ fn a_session_in_packs_is_erased_and_stays_erased() {
     let again =
         call("DELETE", &uri).header("authorization", format!("Bearer {TOKEN}")).at(later()).answer(&store, SETTINGS);
     assert_eq!(again.status, 404);
-    // No byte of it is left in any pack.
+    // No pack holds a byte of the session.
     for (key, value) in store.values.borrow().iter().filter(|(key, _)| key.starts_with("pack.")) {
         let mut text = String::new();
         MultiGzDecoder::new(value.as_slice()).read_to_string(&mut text).unwrap();
         assert!(!text.contains(lsid), "{key}");
     }
-    // What it records from now on is there.
+    // An event that arrives later is shown.
     assert_eq!(take(&store, "hq", &seven()[0].1, 7_200_000).result(), "stored");
     assert_eq!(get(&store, &uri)["events"].as_array().unwrap().len(), 1);
-    // The tombstone goes when passes have known it for a day. A single pass, whatever its clock reads, makes it two hours older at most.
+    // The tombstone is deleted when passes have known it for a day. One pass adds at most two hours, whatever its clock
+    // reads.
     let tombstones = || store.keys().iter().filter(|key| key.starts_with("erased.")).count();
-    let pass_after = |hours: i64| {
-        pollster::block_on(pass(&at(&store, later() + TimeDelta::hours(hours)), &ALL, &Bound::WIDE)).unwrap()
+    let compact_after = |hours: i64| {
+        pollster::block_on(compact(&at(&store, later() + TimeDelta::hours(hours)), &ALL, &Bound::WIDE)).unwrap()
     };
     pack(&store, &ALL);
-    pass_after(400 * 24);
+    compact_after(400 * 24);
     assert_eq!(tombstones(), 1);
-    (1..22).for_each(|hour| _ = pass_after(hour));
+    (1..22).for_each(|hour| _ = compact_after(hour));
     assert_eq!(tombstones(), 1);
-    (22..30).for_each(|hour| _ = pass_after(hour));
+    (22..30).for_each(|hour| _ = compact_after(hour));
     assert_eq!(tombstones(), 0);
     assert_eq!(get(&store, &uri)["events"].as_array().unwrap().len(), 1);
 }
 
 #[test]
-fn what_has_been_here_for_too_long_goes_at_midnight_and_packs_go_with_it() {
+fn retention_deletes_records_and_packs_that_have_aged() {
     let store = Memory::default();
     let day = |number: u64| now().timestamp() as u64 / 86_400 * 86_400 - number * 86_400;
     for number in 0..40 {
@@ -61,13 +62,10 @@ fn what_has_been_here_for_too_long_goes_at_midnight_and_packs_go_with_it() {
     assert_eq!(pack(&store, &policy).dropped, 0, "the first reading of a clock makes nothing age");
     let report = pack(&store, &policy);
     assert_eq!(report.dropped, 29, "{report:?}");
-    assert_eq!(all(&store, "sessions", "/api/sessions", 200).len(), 11);
+    assert_eq!(all_rows(&store, "sessions", "/api/sessions", 200).len(), 11);
     assert_eq!(all_events(&store, 200).len(), 11);
-    assert!(
-        !store.keys().iter().any(|key| key.starts_with("cutoff.") || key.starts_with("horizon.")),
-        "it hides nothing"
-    );
+    assert!(!store.keys().iter().any(|key| key.starts_with("cutoff.")), "retention writes no marker");
     let keys = store.keys();
     pack(&store, &policy);
-    assert_eq!(store.keys(), keys, "the same day again changes nothing");
+    assert_eq!(store.keys(), keys, "a second compaction on the same day changes nothing");
 }

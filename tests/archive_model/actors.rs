@@ -1,15 +1,15 @@
-//! Who takes, packs, erases, removes and forwards, call by call.
+//! The actors that post, compact, erase, remove and forward, call by call.
 
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::task::{Context, Waker};
 
 use super::given::{BOUND, SHORT, destinations, form, policy, site};
-use super::seen::{Seen, Turn};
-use super::world::World;
+use super::seen::{ActorTurn, ActorView};
+use super::world::ArchiveWorld;
 use fastrand::Rng;
-use outbound_events::archive::compaction::{pass, pass_if_due};
-use outbound_events::archive::pack::Entry;
+use outbound_events::archive::compaction::{compact, compact_if_due};
+use outbound_events::archive::pack::RecordEntry;
 use outbound_events::archive::removal::{erase, remove_before};
 use outbound_events::event::{Lsid, Timestamp};
 use outbound_events::forward::backlogs::Backlogs;
@@ -17,38 +17,38 @@ use outbound_events::forward::run::DeliveryRuns;
 use outbound_events::service::Service;
 use outbound_events::settings::Variables;
 
-/// Begins a few rounds, one after the other.
-pub(super) fn rounder<'w>(store: Seen<'w>, times: usize) -> Actor<'w> {
+/// Makes delivery runs, one after the other.
+pub(super) fn forwarder<'w>(store: ActorView<'w>, times: usize) -> ArchiveActor<'w> {
     Box::pin(async move {
         let destinations = destinations();
         for _ in 0..times {
-            let rounds = DeliveryRuns { platform: &store, destinations: &destinations, max_requests_per_hour: None };
-            rounds.run().await;
-            // Whoever waits to try again waits no longer than the schedule lasts.
+            let runs = DeliveryRuns { platform: &store, destinations: &destinations, max_requests_per_hour: None };
+            runs.run().await;
+            // Waits between attempts must end within the schedule.
             store.world.time.set(store.world.time.get() + 40_000);
-            Turn(store.world).await;
+            ActorTurn(store.world).await;
         }
     })
 }
 
-/// What was answered, and when.
+/// The answers.
 #[derive(Default)]
-pub(super) struct Ledger {
-    /// Events that were answered `stored`: the key, when they were recorded, and whether something that deletes was under way.
+pub(super) struct AnswerLedger {
+    /// Events answered `stored`: key, recording time, and whether an actor that deletes was at work.
     pub(super) taken: Vec<(String, u64, bool)>,
 }
 
-/// What an actor does until it is done.
-pub(super) type Actor<'w> = Pin<Box<dyn Future<Output = ()> + 'w>>;
+/// An actor, as the future of its work.
+pub(super) type ArchiveActor<'w> = Pin<Box<dyn Future<Output = ()> + 'w>>;
 
-/// Takes events, one after the other, as a sender sends them.
-pub(super) fn taker<'w>(
-    store: Seen<'w>,
-    ledger: &'w RefCell<Ledger>,
+/// Posts events, one after the other, as an appliance does.
+pub(super) fn sender<'w>(
+    store: ActorView<'w>,
+    ledger: &'w RefCell<AnswerLedger>,
     events: std::ops::Range<u64>,
     mut random: Rng,
     busy: &'w Cell<u64>,
-) -> Actor<'w> {
+) -> ArchiveActor<'w> {
     Box::pin(async move {
         for _ in 0..random.usize(4..16) {
             let mut body = Some(form(random.u64(events.clone())).into_bytes());
@@ -64,16 +64,16 @@ pub(super) fn taker<'w>(
             let written = store.world.writes.borrow();
             let write = written.iter().rev().find(|(_, actor, key, _)| *actor == store.actor && key.ends_with(&id));
             let Some((_, _, key, value)) = write.filter(|_| stored) else { continue };
-            let recorded = Entry::under(key, value.clone().unwrap()).unwrap().recorded;
+            let recorded = RecordEntry::under(key, value.clone().unwrap()).unwrap().recorded;
             let mut ledger = ledger.borrow_mut();
-            // If it was sent again while something was under way, or where reads are late.
+            // A repeat can be erased too while an actor deletes, or if reads are late.
             let open = store.world.kind.late > 0 || before > 0 || busy.get() > 0;
             ledger.taken.push((key.clone(), recorded, open));
         }
     })
 }
 
-/// Counts who is at work that deletes.
+/// Counts the actors at work that delete.
 struct Busy<'w>(&'w Cell<u64>);
 
 impl<'w> Busy<'w> {
@@ -89,23 +89,28 @@ impl Drop for Busy<'_> {
     }
 }
 
-pub(super) fn passer<'w>(store: Seen<'w>, times: usize, mut random: Rng, busy: &'w Cell<u64>) -> Actor<'w> {
+pub(super) fn compactor<'w>(
+    store: ActorView<'w>,
+    times: usize,
+    mut random: Rng,
+    busy: &'w Cell<u64>,
+) -> ArchiveActor<'w> {
     Box::pin(async move {
         let destinations = if store.world.forwards { destinations() } else { Vec::new() };
         for _ in 0..times {
             let _busy = Busy::new(busy);
             let bound = if random.bool() { BOUND } else { SHORT };
-            // A store that is late may not give back at once what was written: then the pass breaks off.
+            // A late store does not always return a value right after its write: then the pass fails.
             if random.bool() {
-                let _ = pass(&store, &policy(), &mut Backlogs::new(&destinations), &bound).await;
+                let _ = compact(&store, &policy(), &mut Backlogs::new(&destinations), &bound).await;
             } else {
-                let _ = pass_if_due(&store, &policy(), &mut Backlogs::new(&destinations), &bound).await;
+                let _ = compact_if_due(&store, &policy(), &mut Backlogs::new(&destinations), &bound).await;
             }
         }
     })
 }
 
-pub(super) fn eraser<'w>(store: Seen<'w>, session: String, busy: &'w Cell<u64>) -> Actor<'w> {
+pub(super) fn eraser<'w>(store: ActorView<'w>, session: String, busy: &'w Cell<u64>) -> ArchiveActor<'w> {
     Box::pin(async move {
         let _busy = Busy::new(busy);
         let lsid = Lsid::parse(&session).unwrap();
@@ -113,7 +118,7 @@ pub(super) fn eraser<'w>(store: Seen<'w>, session: String, busy: &'w Cell<u64>) 
     })
 }
 
-pub(super) fn pruner<'w>(store: Seen<'w>, before: u64, busy: &'w Cell<u64>) -> Actor<'w> {
+pub(super) fn pruner<'w>(store: ActorView<'w>, before: u64, busy: &'w Cell<u64>) -> ArchiveActor<'w> {
     Box::pin(async move {
         let _busy = Busy::new(busy);
         let before = Timestamp::from_seconds(before).unwrap();
@@ -121,8 +126,8 @@ pub(super) fn pruner<'w>(store: Seen<'w>, before: u64, busy: &'w Cell<u64>) -> A
     })
 }
 
-/// Lets an actor make one call. Whether it is done.
-pub(super) fn turn(world: &World, actor: &mut Actor) -> bool {
+/// Lets an actor make one call. Returns whether it is done.
+pub(super) fn turn(world: &ArchiveWorld, actor: &mut ArchiveActor) -> bool {
     world.time.set(world.time.get() + 1);
     world.turn.set(true);
     actor.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready()

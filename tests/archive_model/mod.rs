@@ -1,23 +1,24 @@
-//! A model of the archive and of forwarding: passes, rounds, takings, repeats, an erasing and a retention are interleaved at every
-//! call of the store and of a destination, and each may die at any. What is stored in the end, and what destinations got, is held
-//! against a ledger of what was answered. One destination takes everything; the other fails, refuses, hangs and answers late.
+//! A model of the archive and of forwarding. It interleaves passes, delivery runs, POSTs, repeats, an erasing and
+//! retention at every call to the store or a destination, and each of them can die at any call. In the end it compares
+//! the store and the deliveries with a ledger of answers. One destination accepts everything; the other fails, refuses,
+//! hangs and answers late.
 //!
-//! It runs on a store that agrees at once, on one whose lists and reads are late, as those of a replicated platform are, and on one
-//! whose lists are late even for one's own writes. Every actor has a clock of its own: they are right, or each is wrong by another amount
-//! and is set either way at any time, and right again at the end. Some values are damaged. A seed decides a schedule; what fails names its
-//! seed, which is then kept in [`KEPT`].
+//! It runs on a store without delays, on a store whose lists and reads are late, as on a replicated platform, and on a
+//! store whose lists are late even for an actor's own writes. Every actor has its own clock. The clocks are right, or
+//! each is wrong by another amount and steps either way at any time; all are right again at the end. Some values are
+//! damaged. A seed decides a schedule. A failure names its seed, which is then added to [`KEPT`].
 //!
-//! One thing is left open on purpose (`docs/internals/architecture.md`): an event of a session that is erased, and that is sent twice while a
-//! pass or the erasing is under way, may go with the erasing. It is the same event, and it was to be gone.
+//! One case is left open on purpose (`docs/architecture.md`). An event of an erased session that is sent twice during a
+//! pass or during the erasing can be erased with it: it is the same event, and erasing it was requested.
 //!
-//! | File | What is in it |
+//! | file | contents |
 //! |---|---|
-//! | `actors.rs` | who takes, packs, erases, removes and forwards, call by call |
-//! | `given.rs` | the events, the destinations and the policy of every schedule, and which values are damaged |
+//! | `actors.rs` | the actors that post, compact, erase, remove and forward, call by call |
+//! | `given.rs` | the events, destinations, policy and damaged values of every schedule |
 //! | `promises.rs` | what must hold at any time |
-//! | `schedule.rs` | one schedule, from an empty store to one that has settled |
+//! | `schedule.rs` | one schedule, from an empty store to a store at rest |
 //! | `seen.rs` | the store, the clock and the destinations as one actor sees them |
-//! | `world.rs` | the store in all its versions, the clocks, and what was removed |
+//! | `world.rs` | all versions of the store, the clocks, and the removed records |
 
 mod actors;
 mod given;
@@ -27,18 +28,18 @@ mod seen;
 mod world;
 
 use schedule::run;
-use world::{AGREES, BLIND_WRONG_CLOCKS, Kind, LATE, LATE_WRONG_CLOCKS, WRONG_CLOCKS};
+use world::{AGREES, BLIND_WRONG_CLOCKS, LATE, LATE_WRONG_CLOCKS, StoreKind, WRONG_CLOCKS};
 
-/// Seeds that once failed, each with what was wrong then.
+/// Seeds that once failed, each with the cause.
 const KEPT: [u64; 0] = [];
 
-/// How many schedules are tried on each kind of store: as many as this says, or more if the environment does (`cargo xtask soak`).
+/// The number of schedules for each kind of store. `MODEL_SCHEDULES` overrides it (`cargo xtask soak`).
 fn schedules() -> u64 {
     std::env::var("MODEL_SCHEDULES").map_or(900, |number| number.parse().unwrap())
 }
 
 #[test]
-fn schedules_that_once_failed_no_longer_do() {
+fn schedules_that_once_failed_pass() {
     for seed in KEPT {
         for kind in [AGREES, LATE, WRONG_CLOCKS, LATE_WRONG_CLOCKS, BLIND_WRONG_CLOCKS] {
             run(seed, kind);
@@ -46,31 +47,31 @@ fn schedules_that_once_failed_no_longer_do() {
     }
 }
 
-fn all(kind: Kind) {
+fn run_all(kind: StoreKind) {
     (0..schedules()).for_each(|seed| run(seed, kind));
 }
 
 #[test]
-fn on_a_store_that_agrees_at_once_nothing_is_lost_and_nothing_comes_back() {
-    all(AGREES);
+fn nothing_is_lost_or_comes_back_on_a_store_without_delays() {
+    run_all(AGREES);
 }
 
 #[test]
-fn on_a_store_whose_lists_and_reads_are_late_nothing_is_lost_and_nothing_comes_back() {
-    all(LATE);
+fn nothing_is_lost_or_comes_back_on_a_store_with_late_lists_and_reads() {
+    run_all(LATE);
 }
 
 #[test]
-fn by_clocks_that_are_wrong_nothing_is_lost_and_nothing_comes_back() {
-    all(WRONG_CLOCKS);
+fn nothing_is_lost_or_comes_back_with_wrong_clocks() {
+    run_all(WRONG_CLOCKS);
 }
 
 #[test]
-fn on_a_store_that_is_late_by_clocks_that_are_wrong_nothing_is_lost_and_nothing_comes_back() {
-    all(LATE_WRONG_CLOCKS);
+fn nothing_is_lost_or_comes_back_on_a_late_store_with_wrong_clocks() {
+    run_all(LATE_WRONG_CLOCKS);
 }
 
 #[test]
-fn where_lists_are_late_for_ones_own_writes_nothing_is_lost_and_nothing_comes_back() {
-    all(BLIND_WRONG_CLOCKS);
+fn nothing_is_lost_or_comes_back_if_lists_are_late_for_own_writes() {
+    run_all(BLIND_WRONG_CLOCKS);
 }

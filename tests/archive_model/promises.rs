@@ -2,44 +2,52 @@
 
 use std::collections::BTreeSet;
 
-use super::actors::Ledger;
+use super::actors::AnswerLedger;
 use super::given::is_damaged;
-use super::world::{Removed, World, Write, settled};
+use super::world::{ArchiveWorld, Removed, StoreWrite, settled};
 use crate::support::at;
-use outbound_events::archive::events::Wanted;
-use outbound_events::archive::pack::Entry;
+use outbound_events::archive::events::EventsQuery;
+use outbound_events::archive::pack::RecordEntry;
 use outbound_events::archive::{self, View, events};
 use outbound_events::keys::{CutoffKey, EventKey};
 
-/// All that a reader sees, whose clock is right.
-pub(super) fn visible(world: &World) -> Vec<Entry> {
-    let wanted =
-        Wanted { site: None, event: None, from: None, to: None, after: None, limit: 10_000, max_bytes: usize::MAX };
+/// Everything that a reader with a right clock sees.
+pub(super) fn visible(world: &ArchiveWorld) -> Vec<RecordEntry> {
+    let query = EventsQuery {
+        site: None,
+        event: None,
+        from: None,
+        to: None,
+        after: None,
+        limit: 10_000,
+        max_bytes: usize::MAX,
+    };
     let store = settled(world);
     let platform = at(&store, world.now());
-    let page = pollster::block_on(archive::read(&platform, async |view: &mut View<'_, _>| {
-        let page = events::list(view, &wanted).await?;
+    let page = pollster::block_on(archive::read_view(&platform, async |view: &mut View<'_, _>| {
+        let page = events::list_events(view, &query).await?;
         assert!(view.unreadable.iter().all(|one| is_damaged(&one.key)), "{:?}", view.unreadable);
         Ok(page.events)
     }));
     page.unwrap()
 }
 
-/// Without a crash and without two rounds at once, nothing is sent more often than it was taken, unless nobody said that it came.
-pub(super) fn is_sent_once(world: &World, seed: u64) {
+/// Without a crash and without concurrent delivery runs, no event is sent more often than it was stored.
+pub(super) fn is_sent_once(world: &ArchiveWorld, seed: u64) {
     let sent = world.sent.borrow();
     for (number, id) in sent.iter().filter(|(number, _)| *number == 0) {
         let times = sent.iter().filter(|(of, other)| of == number && other == id).count();
-        let written =
-            |(_, _, key, value): &&Write| value.is_some() && key.starts_with("event.") && key.ends_with(id.as_str());
+        let written = |(_, _, key, value): &&StoreWrite| {
+            value.is_some() && key.starts_with("event.") && key.ends_with(id.as_str())
+        };
         let takings = world.writes.borrow().iter().filter(written).count();
         assert!(times <= takings, "seed {seed}: {id} was taken {takings} times and sent {times} times");
     }
 }
 
-/// Nothing taken is lost, nothing is there twice, nothing is there that was removed, nothing went that is owed, and no destination was
-/// given up.
-pub(super) fn hold(world: &World, ledger: &Ledger, seed: u64) {
+/// No stored event is lost, none is shown twice, no removed record is shown, no pending event was deleted, and no
+/// destination is paused.
+pub(super) fn hold(world: &ArchiveWorld, ledger: &AnswerLedger, seed: u64) {
     assert_eq!(*world.broken.borrow(), Vec::<String>::new(), "seed {seed}");
     let paused: Vec<_> = world.values().keys().filter(|key| key.starts_with("paused.")).cloned().collect();
     assert!(paused.is_empty(), "seed {seed}: {paused:?}, and less than an hour has passed");
@@ -47,8 +55,8 @@ pub(super) fn hold(world: &World, ledger: &Ledger, seed: u64) {
     let keys: Vec<_> = shown.iter().map(|entry| entry.key.to_string()).collect();
     let unique: BTreeSet<_> = keys.iter().collect();
     assert_eq!(unique.len(), keys.len(), "seed {seed}: a record is shown twice");
-    let removed = Removed::of(world);
-    // A cutoff that a clock wrote which was ahead covers nothing for a clock that is right.
+    let removed = Removed::by_markers(world);
+    // A cutoff written by a clock that was ahead covers nothing for a right clock.
     let now = world.now().timestamp_micros().unsigned_abs();
     let counts = |cutoff: &&CutoffKey| cutoff.until <= now;
     for entry in &shown {
@@ -61,15 +69,16 @@ pub(super) fn hold(world: &World, ledger: &Ledger, seed: u64) {
     for (key, recorded, open) in &ledger.taken {
         let parsed: EventKey = key.parse().unwrap();
         let takings: Vec<_> = writes.iter().filter(|(_, _, of, _)| of == key).collect();
-        let takings: Vec<_> = takings.iter().filter_map(|(.., value)| Entry::under(key, value.clone()?).ok()).collect();
+        let takings: Vec<_> =
+            takings.iter().filter_map(|(.., value)| RecordEntry::under(key, value.clone()?).ok()).collect();
         let this = takings.iter().filter(|entry| entry.recorded == *recorded);
-        let is_gone = this.clone().next().is_none() || this.clone().any(|entry| removed.has(entry));
-        // The other sending, which began before the erasing, was written after it and over this one.
-        let open = (*open || takings.iter().any(|entry| removed.has(entry)))
+        let is_gone = this.clone().next().is_none() || this.clone().any(|entry| removed.covers(entry));
+        // The other POST of the same event began before the erasing, and its write replaced this record afterwards.
+        let open = (*open || takings.iter().any(|entry| removed.covers(entry)))
             && takings.len() > 1
-            && removed.may_concern(&parsed);
+            && removed.can_concern(&parsed);
         let shown = unique.contains(key);
-        let aged = world.may_age(&parsed);
+        let aged = world.can_age(&parsed);
         assert!(is_gone || open || aged || shown, "seed {seed}: {key}, recorded {recorded}, is lost");
     }
 }

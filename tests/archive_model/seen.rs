@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::given::{DAY, DESTINATIONS, is_refused};
-use super::world::World;
+use super::world::ArchiveWorld;
 use crate::support::Given;
 use chrono::{DateTime, TimeDelta, Utc};
 use http::{Request, Response};
@@ -15,14 +15,14 @@ use outbound_events::store::{Store, StoreError};
 
 /// The store as one actor sees it. Each call waits for its turn.
 #[derive(Clone, Copy)]
-pub(super) struct Seen<'w> {
-    pub(super) world: &'w World,
+pub(super) struct ActorView<'w> {
+    pub(super) world: &'w ArchiveWorld,
     pub(super) actor: usize,
 }
 
-pub(super) struct Turn<'w>(pub(super) &'w World);
+pub(super) struct ActorTurn<'w>(pub(super) &'w ArchiveWorld);
 
-impl Future for Turn<'_> {
+impl Future for ActorTurn<'_> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
@@ -34,38 +34,38 @@ impl Future for Turn<'_> {
     }
 }
 
-impl Store for Seen<'_> {
+impl Store for ActorView<'_> {
     async fn exists(&self, key: &str) -> Result<bool, StoreError> {
-        Turn(self.world).await;
+        ActorTurn(self.world).await;
         Ok(self.world.seen(self.actor, false).contains_key(key))
     }
 
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        Turn(self.world).await;
+        ActorTurn(self.world).await;
         Ok(self.world.seen(self.actor, false).remove(key))
     }
 
     async fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
-        Turn(self.world).await;
+        ActorTurn(self.world).await;
         self.world.write(self.actor, key, Some(value));
         Ok(())
     }
 
     async fn delete(&self, key: &str) -> Result<(), StoreError> {
-        Turn(self.world).await;
+        ActorTurn(self.world).await;
         self.world.write(self.actor, key, None);
         Ok(())
     }
 
     async fn get_keys(&self) -> Result<Vec<String>, StoreError> {
-        Turn(self.world).await;
+        ActorTurn(self.world).await;
         let keys: Vec<_> = self.world.seen(self.actor, true).into_keys().collect();
         self.world.listed.borrow_mut().insert(self.actor, keys.clone());
         Ok(keys)
     }
 }
 
-impl Platform for Seen<'_> {
+impl Platform for ActorView<'_> {
     type Store = Self;
     type HttpClient = Self;
 
@@ -90,11 +90,11 @@ impl Platform for Seen<'_> {
     }
 }
 
-impl HttpClient for Seen<'_> {
+impl HttpClient for ActorView<'_> {
     type Body = Given;
 
     async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Given>, NotSent> {
-        Turn(self.world).await;
+        ActorTurn(self.world).await;
         let number = usize::from(request.uri().host() == Some(DESTINATIONS[1]));
         let id = request.headers()["webhook-id"].to_str().unwrap().to_owned();
         self.world.sends(self.actor, number, &id);
@@ -103,8 +103,8 @@ impl HttpClient for Seen<'_> {
         let status = match mood {
             _ if is_refused(number, &id) => 404,
             0 => 503,
-            1 => return Err(NotSent("nobody is there".to_owned())),
-            // It got it, and nobody hears of that.
+            1 => return Err(NotSent("connection refused".to_owned())),
+            // The destination got the event, and its answer is lost.
             2 => {
                 self.world.sent.borrow_mut().push((number, id));
                 return std::future::pending().await;
@@ -112,7 +112,7 @@ impl HttpClient for Seen<'_> {
             3 => return std::future::pending().await,
             4 => {
                 for _ in 0..8 {
-                    Turn(self.world).await;
+                    ActorTurn(self.world).await;
                 }
                 200
             }
@@ -127,7 +127,7 @@ impl HttpClient for Seen<'_> {
     async fn wait(&self, time: Duration) {
         let turns = if time.as_secs() > 0 { 40 } else { 1 };
         for _ in 0..turns {
-            Turn(self.world).await;
+            ActorTurn(self.world).await;
         }
     }
 }

@@ -12,7 +12,7 @@ use outbound_events::service::{FollowUp, Service};
 use outbound_events::settings::Variables;
 
 #[test]
-fn a_deadline_holds_from_when_it_was_written_for_as_long_as_it_says() {
+fn a_deadline_holds_from_its_writing_for_its_wait() {
     let deadline = Deadline::new(now(), Duration::from_secs(60));
     for (seconds, holds) in [(0, true), (59, true), (60, false), (-1, false), (-86_400, false), (86_400, false)] {
         assert_eq!(deadline.holds(now() + TimeDelta::seconds(seconds)), holds, "{seconds}");
@@ -24,7 +24,7 @@ fn a_deadline_holds_from_when_it_was_written_for_as_long_as_it_says() {
     }
 }
 
-/// A platform that counts what it is asked.
+/// A platform that counts the readings of its clocks.
 struct Counting {
     store: Memory,
     asked: Cell<(usize, usize)>,
@@ -57,9 +57,9 @@ impl Platform for Counting {
     }
 }
 
-/// In a component each is a call to its host.
+/// In a component, each reading is a call to its host.
 #[test]
-fn a_post_asks_once_for_the_time_and_its_store_for_one_read_and_one_write() {
+fn a_post_reads_the_clock_once_and_calls_the_store_twice() {
     let platform = Counting { store: Memory::default(), asked: Cell::default() };
     let variable = |name: &str| Ok((name == "ingest_open").then(|| "true".to_owned()));
     let variables = Variables::new(&variable);
@@ -69,8 +69,8 @@ fn a_post_asks_once_for_the_time_and_its_store_for_one_read_and_one_write() {
     let answer = pollster::block_on(service.handle(Ok(head), async || Ok(body.take())));
     assert_eq!(answer.response.status(), 200);
     assert_eq!((platform.asked.get(), platform.store.calls.take()), ((1, 0), vec!["exists", "set"]));
-    // What is left to do where there are no destinations and no clock is wrong.
-    let after = FollowUp { compaction: false, ..answer.follow_up };
-    assert!(pollster::block_on(service.follow_up(after)).is_empty());
+    // The work after the answer, without destinations and wrong clocks.
+    let after = After { pass: false, ..answer.after };
+    assert!(pollster::block_on(service.go_on(after)).is_empty());
     assert_eq!((platform.asked.get().1, platform.store.calls.take()), (0, Vec::new()));
 }

@@ -1,4 +1,4 @@
-//! Nothing is put off and no destination is paused because of a wrong clock.
+//! A wrong clock delays no delivery and pauses no destination.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use outbound_events::deadline::Deadline;
 use outbound_events::store::Store as _;
 use serde_json::{Value, json};
 
-/// A recipient with a destination, and a clock that can be set.
-struct Forwarding {
+/// A recipient with a destination and an adjustable clock.
+struct ForwardingRecipient {
     store: Memory,
     ways: Ways,
 }
 
-impl Forwarding {
+impl ForwardingRecipient {
     fn new() -> Self {
         Self { store: Memory::default(), ways: Ways::default() }
     }
@@ -42,16 +42,15 @@ impl Forwarding {
     }
 }
 
-/// Row 6: a destination that failed once while the clock was 400 days ahead was not tried again until those had passed.
+/// Regression: a destination that failed once while the clock was 400 days ahead was not tried again for 400 days.
 #[test]
-fn a_destination_that_failed_while_the_clock_was_ahead_is_tried_again_at_once() {
+fn a_destination_that_failed_with_a_clock_ahead_is_tried_again_at_once() {
     for wrong in [days(400), TimeDelta::hours(2), days(-400)] {
-        let forwarding = Forwarding::new();
+        let forwarding = ForwardingRecipient::new();
         forwarding.ways.step(wrong);
         forwarding.ways.say([Says::Status(503)]);
         forwarding.take(1);
         assert_eq!(forwarding.state(), "failing");
-        // Or the process was killed while it had the lease.
         forwarding.ways.step(-wrong);
         forwarding.ways.pass_time(Duration::from_secs(6));
         let ticked = forwarding.tick();
@@ -63,10 +62,10 @@ fn a_destination_that_failed_while_the_clock_was_ahead_is_tried_again_at_once() 
     }
 }
 
-/// The same of a lease whose process was killed, and of the hourly allowance.
+/// The same for the lease of a killed process, and for the hourly allowance.
 #[test]
-fn what_a_clock_that_was_ahead_has_put_off_counts_for_nothing() {
-    let forwarding = Forwarding::new();
+fn deadlines_of_a_clock_ahead_are_ignored() {
+    let forwarding = ForwardingRecipient::new();
     let ahead = now() + days(400);
     let state = json!({
         "rest": Deadline::new(ahead, Duration::from_secs(5)),
@@ -79,20 +78,20 @@ fn what_a_clock_that_was_ahead_has_put_off_counts_for_nothing() {
     assert_eq!(forwarding.ways.ids().len(), 1);
 }
 
-/// Row 8: a clock ten days behind at the first failure and right at the second paused a destination at once.
+/// Regression: a clock ten days behind at the first failure and right at the second paused a destination at once.
 #[test]
-fn a_destination_is_paused_after_three_days_that_were_waited_whatever_the_clock_did() {
-    let forwarding = Forwarding::new();
+fn a_destination_is_paused_after_three_days_of_waiting_whatever_the_clock_reads() {
+    let forwarding = ForwardingRecipient::new();
     *forwarding.ways.always.borrow_mut() = Says::Status(503);
     forwarding.ways.step(days(-10));
     forwarding.take(1);
     forwarding.ways.step(days(10));
     assert_eq!(forwarding.state(), "failing");
-    // It is tried every hour from then on: three days later it is paused, and not much sooner.
+    // It is tried every hour from then on, and paused about three days later.
     let mut hours = 0;
     while forwarding.state() == "failing" {
         forwarding.ways.pass_time(Duration::from_secs(3_601));
-        // A clock that steps either way adds no more than two of these hours.
+        // A step of the clock counts as at most two of these hours.
         (hours % 20 == 7).then(|| forwarding.ways.step(days(30)));
         (hours % 20 == 9).then(|| forwarding.ways.step(days(-30)));
         hours += 1;

@@ -1,14 +1,15 @@
-//! Clocks that are wrong, by any amount, either way, and right again: nothing that was answered 200 is lost, hidden or held up.
+//! Clocks that are wrong by any amount, either way, and right again. No event answered with 200 is lost, hidden or
+//! delayed.
 //!
-//! What many of them do at once is in `archive_model`; the same on the running host in `crates/host/tests/clocks/`.
+//! `archive_model` has several wrong clocks at once. `crates/host/tests/clocks/` tests the running host.
 //!
-//! | File | What is in it |
+//! | file | contents |
 //! |---|---|
-//! | `archive.rs` | nothing is deleted or hidden because of a wrong clock |
+//! | `archive.rs` | a wrong clock deletes and hides nothing |
 //! | `deadlines.rs` | how long a deadline holds, and how often a POST reads its clocks |
-//! | `forwarding.rs` | nothing is put off and no destination is paused because of a wrong clock |
-//! | `recipient.rs` | a store with a clock that can be set |
-//! | `reports.rs` | what readers see of times, and reports of wrong clocks |
+//! | `forwarding.rs` | a wrong clock delays no delivery and pauses no destination |
+//! | `recipient.rs` | a store with an adjustable clock |
+//! | `reports.rs` | times in answers, and reports of wrong clocks |
 //! | `years.rs` | simulated years of retention |
 
 mod archive;

@@ -1,17 +1,17 @@
-//! A store with a clock that can be set.
+//! A store with an adjustable clock.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
 
-use crate::support::{Call, Memory, Reply, TOKEN, at, call, now, pass, post};
+use crate::support::{Call, Memory, Reply, TOKEN, at, call, compact, now, post};
 use chrono::{DateTime, TimeDelta, Utc};
-use outbound_events::archive::compaction::{Bound, Policy, Report};
+use outbound_events::archive::compaction::{Bound, CompactionReport, Policy};
 use serde_json::Value;
 
 pub(super) const SETTINGS: &[(&str, &str)] =
     &[("ingest_tokens", TOKEN), ("read_tokens", TOKEN), ("admin_tokens", TOKEN), ("tick_token", TOKEN)];
 
-/// Keeps 30 days, and packs all but so many events.
+/// A policy that keeps events for 30 days, and packs all but `loose_events` of them.
 pub(super) fn month(loose_events: usize) -> Policy {
     Policy { retention_days: Some(30), ..Policy::packs(loose_events) }
 }
@@ -20,19 +20,18 @@ pub(super) fn days(days: i64) -> TimeDelta {
     TimeDelta::days(days)
 }
 
-/// A store, and a clock that can be set.
-pub(super) struct Recipient {
+/// A store and an adjustable clock.
+pub(super) struct ClockedRecipient {
     pub(super) store: Memory,
     pub(super) clock: Cell<DateTime<Utc>>,
 }
 
-impl Recipient {
+impl ClockedRecipient {
     pub(super) fn new() -> Self {
         Self { store: Memory::default(), clock: Cell::new(now()) }
     }
 
-    /// Sets the clock.
-    pub(super) fn at(&self, time: DateTime<Utc>) -> &Self {
+    pub(super) fn set_clock(&self, time: DateTime<Utc>) -> &Self {
         self.clock.set(time);
         self
     }
@@ -46,7 +45,7 @@ impl Recipient {
         reply
     }
 
-    /// Takes an event of a session; its id.
+    /// Sends an event of a session, and returns its id.
     pub(super) fn take(&self, own: DateTime<Utc>, lsid: &str) -> String {
         let form = format!("event=support_conference_begin&version=1&timestamp={}&lsid={lsid}", own.timestamp());
         let reply = self.send(&form);
@@ -71,11 +70,11 @@ impl Recipient {
         serde_json::from_str(&reply.body).unwrap()
     }
 
-    pub(super) fn pass(&self, policy: &Policy) -> Report {
-        pollster::block_on(pass(&at(&self.store, self.clock.get()), policy, &Bound::WIDE)).unwrap()
+    pub(super) fn compact(&self, policy: &Policy) -> CompactionReport {
+        pollster::block_on(compact(&at(&self.store, self.clock.get()), policy, &Bound::WIDE)).unwrap()
     }
 
-    /// The ids of all events that are shown.
+    /// The ids of all events in the list.
     pub(super) fn ids(&self) -> BTreeSet<String> {
         let events = self.json("/api/events?limit=500");
         events.as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()

@@ -1,9 +1,9 @@
-//! What readers see of times, and reports of wrong clocks.
+//! Times in answers, and reports of wrong clocks.
 
 use std::collections::BTreeSet;
 
-use super::recipient::{Recipient, SETTINGS, days, month};
-use crate::support::{TOKEN, at, now, pass_if_due, post};
+use super::recipient::{ClockedRecipient, SETTINGS, days, month};
+use crate::support::{TOKEN, at, compact_if_due, now, post};
 use chrono::{DateTime, TimeDelta};
 use outbound_events::archive::compaction::{Bound, Policy};
 use outbound_events::archive::pack::Pack;
@@ -14,57 +14,57 @@ use outbound_events::parse::parse;
 use outbound_events::session::{Summary, Timeline};
 use serde_json::{Value, json};
 
-/// Row 19, of the API: the last event of a site is the one that was taken last, not the one from the future.
+/// The last event of a site in the API is the one recorded last, not one from the future.
 #[test]
-fn the_last_event_of_a_site_is_the_one_that_was_taken_last() {
-    let recipient = Recipient::new();
+fn the_last_event_of_a_site_is_the_one_recorded_last() {
+    let recipient = ClockedRecipient::new();
     for n in 0..20 {
         recipient.take(now() + days(10 + n), &format!("s{n}"));
     }
-    let last = |recipient: &Recipient| recipient.json("/api/stats")["sites"][0]["last_event"].clone();
+    let last = |recipient: &ClockedRecipient| recipient.json("/api/stats")["sites"][0]["last_event"].clone();
     assert_eq!(last(&recipient), "2026-01-02T03:04:05.678Z");
-    recipient.at(now() + TimeDelta::hours(1)).take(now(), "right");
+    recipient.set_clock(now() + TimeDelta::hours(1)).take(now(), "right");
     assert_eq!(last(&recipient), "2026-01-02T04:04:05.678Z");
-    recipient.pass(&Policy::packs(0));
+    recipient.compact(&Policy::packs(0));
     assert_eq!(last(&recipient), "2026-01-02T04:04:05.678Z");
 }
 
-fn told(events: &[(u64, &str, &str, u64)]) -> Vec<Value> {
+fn participants(events: &[(u64, &str, &str, u64)]) -> Vec<Value> {
     let event = |(second, event, more, _): &(u64, &str, &str, u64)| -> OutboundEvent {
         let time = 1_700_000_000 + second;
         parse(format!("event=support_conference_{event}&version=1&timestamp={time}&lsid=one{more}").as_bytes()).unwrap()
     };
-    let events: Vec<_> = events.iter().map(|told| (event(told), told.3)).collect();
+    let events: Vec<_> = events.iter().map(|given| (event(given), given.3)).collect();
     let timeline =
         serde_json::to_value(Timeline::new(events.iter().map(|(event, delivered)| (event, *delivered)))).unwrap();
     timeline["participants"].as_array().unwrap().clone()
 }
 
-/// Row 20: a clock that stepped back within a session showed a participant twice, once gone and once joined.
+/// Regression: if a clock stepped back within a session, a participant was shown twice, once departed and once joined.
 #[test]
 fn a_participant_is_shown_once_whichever_clock_stepped_back() {
     const ANN: &str = "&type=customer&name=Ann";
     let time = |second: u64| Timestamp::from_seconds(1_700_000_000 + second).unwrap().rfc3339();
     for (what, events, expected) in [
-        // In the order in which a session's events are told, with when each was delivered.
+        // In the order of the session's events: second, name, variables, delivery.
         (
             "the appliance's",
             vec![(10, "member_departed", ANN, 200), (20, "member_added", ANN, 100)],
             vec![(Some(20), Some(10))],
         ),
         (
-            "this one's",
+            "the recipient's",
             vec![(20, "member_departed", ANN, 100), (20, "member_added", ANN, 200)],
             vec![(Some(20), Some(20))],
         ),
-        // Whoever left and came again is there again: the first joining is not known.
+        // A participant who departed and joined again is listed again: the first joining is not known.
         (
-            "none",
+            "no",
             vec![(10, "member_departed", ANN, 100), (20, "member_added", ANN, 200)],
             vec![(None, Some(10)), (Some(20), None)],
         ),
     ] {
-        let participants = told(&events);
+        let participants = participants(&events);
         let seen: Vec<_> = participants.iter().map(|one| (one["joined"].clone(), one["left"].clone())).collect();
         let text = |second: Option<u64>| second.map_or(Value::Null, |second| json!(time(second)));
         let expected: Vec<_> = expected.into_iter().map(|(joined, left)| (text(joined), text(left))).collect();
@@ -72,19 +72,19 @@ fn a_participant_is_shown_once_whichever_clock_stepped_back() {
     }
 }
 
-/// A clock that is visibly wrong is told of in the log, once an hour, and by `/health`, the API and ticks for a day.
+/// A wrong clock is reported in the log once an hour, and by `/health`, the API and `/tick` for a day.
 #[test]
-fn clocks_that_are_visibly_wrong_are_told_of_and_events_are_taken() {
-    let recipient = Recipient::new();
+fn wrong_clocks_are_reported_and_events_are_stored() {
+    let recipient = ClockedRecipient::new();
     let send = |minutes: i64, days_ahead: i64| {
-        recipient.at(now() + TimeDelta::minutes(minutes));
+        recipient.set_clock(now() + TimeDelta::minutes(minutes));
         let own = now() + days(days_ahead);
         recipient.send(&format!("event=x&version=1&timestamp={}&n={minutes}", own.timestamp())).log.unwrap_or_default()
     };
     assert_eq!(send(0, 0), "");
     assert!(recipient.json("/health").get("detail").is_none());
-    assert!(send(1, 10).contains("clock: site hq"), "the first is told");
-    assert_eq!(send(2, 10), "", "and not each");
+    assert!(send(1, 10).contains("clock: site hq"), "the first fault is logged");
+    assert_eq!(send(2, 10), "", "the second one is not");
     let health = recipient.json("/health");
     assert_eq!(health["ready"], true);
     let detail = health["detail"].as_str().unwrap();
@@ -95,30 +95,30 @@ fn clocks_that_are_visibly_wrong_are_told_of_and_events_are_taken() {
         (&json!("event-ahead"), &json!("hq"))
     );
     assert_eq!(recipient.json(&format!("/tick?tick_token={TOKEN}"))["clock_faults"][0]["site"], "hq");
-    assert!(send(65, 10).contains("clock"), "an hour later it is told again");
-    recipient.at(now() + days(3));
-    assert!(recipient.json("/health").get("detail").is_none(), "and forgotten when it is right");
+    assert!(send(65, 10).contains("clock"), "it is logged again after an hour");
+    recipient.set_clock(now() + days(3));
+    assert!(recipient.json("/health").get("detail").is_none(), "the report ends when the clock is right");
 }
 
-/// Records that are stamped later than the clock reads are found when they are packed, and retention that lags when it looks.
+/// Packing finds records with recording times after now, and retention finds that its effective now lags.
 #[test]
-fn passes_tell_of_clocks_that_went_back_and_of_retention_that_lags() {
-    let recipient = Recipient::new();
-    recipient.at(now() + TimeDelta::hours(1)).take(now(), "one");
-    recipient.at(now());
+fn compaction_reports_clocks_that_stepped_back_and_retention_that_lags() {
+    let recipient = ClockedRecipient::new();
+    recipient.set_clock(now() + TimeDelta::hours(1)).take(now(), "one");
+    recipient.set_clock(now());
     let faults = |faults: ClockFaults| faults.into_iter().map(|one| (one.fault, one.site)).collect::<Vec<_>>();
-    let seen = faults(recipient.pass(&Policy::packs(0)).clock_faults);
+    let seen = faults(recipient.compact(&Policy::packs(0)).clock_faults);
     assert_eq!(seen, [("recorded-ahead", Some("hq".to_owned()))]);
     let due =
-        |time| pollster::block_on(pass_if_due(&at(&recipient.store, time), &month(0), &Bound::default())).unwrap();
+        |time| pollster::block_on(compact_if_due(&at(&recipient.store, time), &month(0), &Bound::default())).unwrap();
     let behind = faults(due(now() + days(10)).clock_faults);
     assert!(behind.contains(&("retention-behind", None)), "{behind:?}");
 }
 
-/// What heads have of each session for those who count: written once, and read where an earlier version wrote none.
+/// Heads have fields for statistics, which are absent in packs of an earlier version.
 #[test]
-fn heads_tell_when_records_were_recorded_and_what_statistics_need() {
-    let recipient = Recipient::new();
+fn heads_have_recording_times_and_what_statistics_need() {
+    let recipient = ClockedRecipient::new();
     let own = now().timestamp();
     for (n, more) in [
         "support_conference_begin",
@@ -130,10 +130,10 @@ fn heads_tell_when_records_were_recorded_and_what_statistics_need() {
     .iter()
     .enumerate()
     {
-        recipient.at(now() + TimeDelta::seconds(n as i64));
+        recipient.set_clock(now() + TimeDelta::seconds(n as i64));
         recipient.send(&format!("event={more}&version=1&timestamp={}&lsid=one", own + n as i64));
     }
-    recipient.pass(&Policy::packs(0));
+    recipient.compact(&Policy::packs(0));
     let (key, value) = recipient
         .store
         .values
@@ -153,24 +153,26 @@ fn heads_tell_when_records_were_recorded_and_what_statistics_need() {
     let earlier = session.clone().of_earlier_version();
     let mut joined = session.clone();
     joined.join(earlier);
-    assert_eq!(joined.owner_changes, None, "what is not known of a part is not known of all");
+    assert_eq!(joined.owner_changes, None, "unknown for a part means unknown for the whole");
 }
 
-/// A clock may read any year; what it stamps can be read back.
+/// A clock can read any year: its records can be read back.
 #[test]
-fn what_is_stamped_by_any_clock_can_be_read() {
+fn records_stamped_by_any_clock_can_be_read() {
     for time in ["1960-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "+12026-01-01T00:00:00Z"] {
-        let recipient = Recipient::new();
-        recipient.at(DateTime::parse_from_rfc3339(time)
-            .map_or_else(|_| DateTime::from_timestamp(317_000_000_000, 0).unwrap(), |time| time.to_utc()));
+        let recipient = ClockedRecipient::new();
+        recipient.set_clock(
+            DateTime::parse_from_rfc3339(time)
+                .map_or_else(|_| DateTime::from_timestamp(317_000_000_000, 0).unwrap(), |time| time.to_utc()),
+        );
         let form = "event=support_conference_begin&version=1&timestamp=1767000000&lsid=one";
         let reply = post(&format!("/events/hq?outbound_event_token={TOKEN}"))
             .body(form)
             .at(recipient.clock.get())
             .answer_alone(&recipient.store, SETTINGS);
         assert_eq!(reply.result(), "stored", "{time}");
-        assert_eq!(recipient.at(now()).ids().len(), 1, "{time}");
-        recipient.pass(&Policy::packs(0));
+        assert_eq!(recipient.set_clock(now()).ids().len(), 1, "{time}");
+        recipient.compact(&Policy::packs(0));
         assert_eq!(recipient.ids().len(), 1, "{time}");
     }
 }

@@ -1,19 +1,21 @@
 //! Simulated years of retention.
 
-use super::recipient::{Recipient, days, month};
+use super::recipient::{ClockedRecipient, days, month};
 use crate::support::now;
 
-/// Years of a store, a pass or more a day, by clocks of all kinds: nothing goes before it was here for 30 days, and what was goes in time.
+/// Years of a store with one or more passes a day and clocks of all kinds. No event is deleted before 30 days, and each
+/// is deleted in time.
 #[test]
-fn in_simulated_years_nothing_goes_too_early_and_all_goes_in_time() {
-    /// What a day is like: by how many days the clock of a pass is wrong, and whether an event comes, and with which own time.
+fn in_simulated_years_events_are_deleted_neither_too_early_nor_too_late() {
     struct Year {
         name: &'static str,
-        /// How many days are simulated.
+        /// Number of simulated days.
         days: i64,
+        /// For each pass of a day, the number of days by which its clock is wrong.
         wrong_by: fn(i64) -> Vec<i64>,
+        /// The own time of the event of a day, as a day. `None` if there is no event on that day.
         own: fn(i64) -> Option<i64>,
-        /// After how many days the last of those that were taken in the first days must be gone; none: that is not promised.
+        /// The most days after which an event must be deleted. `None` if that is not promised.
         latest: Option<i64>,
     }
     let years = [
@@ -76,7 +78,7 @@ fn in_simulated_years_nothing_goes_too_early_and_all_goes_in_time() {
             latest: Some(33),
         },
         Year {
-            name: "one that begins again each week",
+            name: "an appliance whose clock begins again each week",
             days: 100,
             wrong_by: |_| vec![0; 2],
             own: |day| Some(-20_000 + day % 7),
@@ -97,7 +99,7 @@ fn in_simulated_years_nothing_goes_too_early_and_all_goes_in_time() {
             latest: Some(33),
         },
         Year {
-            name: "nobody looks for 100 days",
+            name: "no pass for 100 days",
             days: 200,
             wrong_by: |day| if (20..120).contains(&day) { vec![] } else { vec![0; 2] },
             own: |day| (day < 10).then_some(day),
@@ -105,21 +107,24 @@ fn in_simulated_years_nothing_goes_too_early_and_all_goes_in_time() {
         },
     ];
     for Year { name, days: length, wrong_by, own, latest } in years {
-        let recipient = Recipient::new();
+        let recipient = ClockedRecipient::new();
         let mut sent: Vec<(i64, String)> = Vec::new();
         for day in 0..length {
             let today = now() + days(day);
             let form = |own: i64| format!("event=x&version=1&timestamp={}&n={day}", (now() + days(own)).timestamp());
             if let Some(own) = own(day) {
-                // A recipient that is at 1970 stamps so too.
+                // A recipient whose clock is at 1970 also records events with it.
                 let wrong = wrong_by(day).first().copied().filter(|wrong| *wrong < -1_000).unwrap_or(0);
-                sent.push((day, recipient.at(today + days(wrong)).send(&form(own)).header("event-id").to_owned()));
+                sent.push((
+                    day,
+                    recipient.set_clock(today + days(wrong)).send(&form(own)).header("event-id").to_owned(),
+                ));
             }
             for wrong in wrong_by(day) {
-                recipient.at(today + days(wrong)).pass(&month(0));
+                recipient.set_clock(today + days(wrong)).compact(&month(0));
             }
             if day % 5 == 0 || day > length - 3 {
-                let here = recipient.at(today).ids();
+                let here = recipient.set_clock(today).ids();
                 for (taken, id) in &sent {
                     assert!(here.contains(id) || day - taken >= 30, "{name}: of day {taken}, gone on day {day}");
                     let late = latest.is_some_and(|latest| day - taken > latest);

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use crate::support::{Memory, Reply, TOKEN, Ways, by, call, post};
-use outbound_events::archive::compaction::{Bound, pass};
+use outbound_events::archive::compaction::{Bound, compact};
 use outbound_events::forward::backlogs::Backlogs;
 use outbound_events::settings::Settings;
 use serde_json::{Value, json};
@@ -90,7 +90,7 @@ impl ForwardingRecipient {
         let Settings { mut packing, destinations, .. } = Settings::read(variable).unwrap();
         packing.loose_events = loose_events;
         let mut pending = Backlogs::new(&destinations);
-        pollster::block_on(pass(&by(&self.store, || self.ways.now()), &packing, &mut pending, &Bound::default()))
+        pollster::block_on(compact(&by(&self.store, || self.ways.now()), &packing, &mut pending, &Bound::default()))
             .unwrap();
     }
 

@@ -1,6 +1,7 @@
-//! Any bytes in a pack's place: an error that is named, never a trap, never a loss of what else is there.
+//! Any bytes under a pack's key: a reported fault, never a trap, never a loss of other events.
 //!
-//! They are tried as they are, and as what a pack would inflate to: the first line is its head, the rest are its records.
+//! The bytes are tried as the value, and as the text that the pack inflates to: the first line is its head, the rest
+//! its records.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -11,20 +12,20 @@ use outbound_events::archive::compaction::{Bound, Policy};
 use outbound_events::identity::Id;
 use serde_json::{Value, json};
 
-use crate::support::{Memory, Reply, TOKEN, call, now, pass, post, seven};
+use crate::support::{Memory, Reply, TOKEN, call, compact, now, post, seven};
 
 const SETTINGS: &[(&str, &str)] = &[("ingest_tokens", TOKEN), ("read_tokens", TOKEN)];
 
-/// Another session than that of [`seven`], which is loose: this one is in a good pack.
+/// An event in a valid pack. The events of [`seven`] are loose.
 const PACKED: &str = "event=support_conference_begin&version=1&timestamp=1600000000&lsid=packed";
 
-/// Holds all that reads a store to it.
+/// Checks every read of a store with these bytes.
 pub fn hold(bytes: &[u8]) {
     hold_value(bytes.to_vec());
     hold_value(compressed(bytes));
 }
 
-/// What a pack would be that inflates to these bytes.
+/// A pack that inflates to these bytes.
 fn compressed(bytes: &[u8]) -> Vec<u8> {
     let end = bytes.iter().position(|&b| b == b'\n').map_or(bytes.len(), |at| at + 1);
     let records = gzip(&bytes[end..]);
@@ -55,7 +56,7 @@ fn hold_value(value: Vec<u8>) {
     };
     let mut ids = BTreeSet::from([take(PACKED)]);
     let policy = Policy { loose_events: 0, ..Policy::default() };
-    let pack = || pollster::block_on(pass(&crate::support::at(&store, now()), &policy, &Bound::default())).unwrap();
+    let pack = || pollster::block_on(compact(&crate::support::at(&store, now()), &policy, &Bound::default())).unwrap();
     pack();
     ids.extend(seven().map(|(_, body)| take(&body)));
     let key = format!("pack.hq.000000000000.253402300799.{}", Id::of_value(&value));
@@ -64,7 +65,7 @@ fn hold_value(value: Vec<u8>) {
     is_all_there(&store, &ids);
     assert_eq!(*store.values.borrow(), before, "a read changes nothing");
     let unreadable = pack().unreadable.iter().any(|one| one.key == key);
-    assert!(!unreadable || store.values.borrow().get(&key) == Some(&value), "what cannot be read is left where it is");
+    assert!(!unreadable || store.values.borrow().get(&key) == Some(&value), "an unreadable value is not changed");
     is_all_there(&store, &ids);
 }
 

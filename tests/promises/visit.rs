@@ -1,6 +1,7 @@
-//! A visit: settings, a few requests in a row on one store, and the promises for each request.
+//! A visit: settings, and a few requests in a row on one store, with the promises that hold for each request.
 //!
-//! A visit is text, so that people can read, change and keep one that broke a promise:
+//! It is written as text, so that a visit that broke a promise can be read, changed and kept, even if this code
+//! changes:
 //!
 //! ```text
 //! set ingest_tokens=a-token-of-24-characters
@@ -11,15 +12,15 @@
 //! request GET /health
 //! ```
 //!
-//! Each `body` is one chunk; `more` is a chunk that begins with a line end; `broken` ends the body with an error. Other
-//! lines, and requests after the sixteenth, are ignored.
+//! Each `body` is one chunk, and `more` is a chunk with a line end before it; `broken` breaks the body off. Any other
+//! line is ignored, and so is a request after the sixteenth.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::Uri;
 use outbound_events::archive::Listing;
 use outbound_events::archive::covers::Covers;
-use outbound_events::archive::pack::{Entry, Pack};
+use outbound_events::archive::pack::{Pack, RecordEntry};
 use outbound_events::identity::Id;
 use outbound_events::keys::{CLOCK_FAULTS, EventKey, PackKey, RETENTION_CLOCK, SetAsideKey};
 use outbound_events::record::{Record, SetAside};
@@ -27,29 +28,29 @@ use percent_encoding::percent_decode;
 
 use crate::support::{Call, Limited, Reply, TOKEN, call, now};
 
-/// Like [`TOKEN`], a token that no answer may hold.
+/// The other token that no answer must show, beside [`TOKEN`].
 const READ_TOKEN: &str = "a-read-token-of-many-characters";
 
-/// Holds the service to its promises. Gives each request's status and `Event-Result`.
+/// Checks the promises for each request, and returns its status and `OutboundEvent-Result`.
 pub fn hold(text: &[u8]) -> Vec<(u16, String)> {
-    let visit = Visit::read(text);
+    let visit = Visit::parse(text);
     let store = Limited::default();
-    let mut told = Vec::new();
+    let mut sent_texts = Vec::new();
     let mut answers = Vec::new();
     for request in &visit.requests {
-        told.push(request.told());
+        sent_texts.push(request.text_without_tokens());
         let before = values(&store);
-        // The work after the answer must not change what is checked of the answer.
+        // The work after the answer is left out: it would change the store after the answer.
         let reply = request.call().answer_alone(&store, &visit.settings);
         let exchange = Exchange { visit: &visit, request, before, reply, after: values(&store) };
         exchange.is_well_formed();
-        exchange.keeps_secrets(&told);
+        exchange.keeps_secrets(&sent_texts);
         exchange.changes_no_more_than_it_says();
-        exchange.lets_nobody_in_without_a_token();
+        exchange.requires_a_token();
         if exchange.is_accepted() {
             exchange.is_in_the_store();
             exchange.is_a_duplicate_when_repeated(&store);
-            exchange.loses_nothing_in_a_pass(&store);
+            exchange.loses_nothing_in_compaction(&store);
         }
         answers.push((exchange.reply.status, exchange.reply.result().to_owned()));
     }
@@ -71,7 +72,7 @@ struct Request<'t> {
 }
 
 impl<'t> Visit<'t> {
-    fn read(text: &'t [u8]) -> Self {
+    fn parse(text: &'t [u8]) -> Self {
         let mut visit = Self::default();
         for line in text.split(|&b| b == b'\n') {
             visit.add(line);
@@ -80,7 +81,7 @@ impl<'t> Visit<'t> {
         visit
     }
 
-    /// `None` if the line is ignored.
+    /// Adds a line. `None` if the line is ignored.
     fn add(&mut self, line: &'t [u8]) -> Option<()> {
         let end = line.iter().position(|&b| b == b' ').unwrap_or(line.len());
         let (word, rest) = (&line[..end], line.get(end + 1..).unwrap_or_default());
@@ -96,7 +97,7 @@ impl<'t> Visit<'t> {
         self.settings.iter().find(|(n, _)| *n == name).map_or("", |(_, value)| value)
     }
 
-    /// Whether a text contains a token of that setting.
+    /// Whether a text contains one of the tokens of a setting.
     fn has_token(&self, setting: &str, text: &str) -> bool {
         let tokens = self.setting(setting);
         !tokens.is_empty() && tokens.split(',').any(|token| text.contains(token))
@@ -129,7 +130,7 @@ impl<'t> Request<'t> {
         if self.broken { whole.broken_off() } else { whole }
     }
 
-    /// The body's chunks as a server passes them on: at most the announced length.
+    /// The body's chunks as a server passes them on: no more than was announced.
     fn body(&self) -> Vec<&[u8]> {
         let mut left = self.announced().unwrap_or(usize::MAX);
         let mut handed_on = Vec::new();
@@ -148,12 +149,12 @@ impl<'t> Request<'t> {
         str::from_utf8(length).ok()?.parse().ok()
     }
 
-    /// Whether it breaks off before the announced length.
+    /// Whether it breaks off before its announced end.
     fn breaks_off(&self) -> bool {
         self.broken && self.announced().is_none_or(|length| self.body().concat().len() < length)
     }
 
-    /// The path; empty if the URI is not valid.
+    /// The path. Empty if the URI is invalid.
     fn path(&self) -> String {
         self.uri.parse().map(|uri: Uri| uri.path().to_owned()).unwrap_or_default()
     }
@@ -163,16 +164,16 @@ impl<'t> Request<'t> {
         values.map(|(_, value)| String::from_utf8_lossy(value) + "\n").collect()
     }
 
-    /// Everything of the request that an answer may repeat, decoded: all but the places for tokens.
-    fn told(&self) -> String {
-        let mut told = self.uri.replace(&format!("outbound_event_token={TOKEN}"), "").into_bytes();
+    /// The decoded text of the request outside the places for tokens. An answer can repeat it.
+    fn text_without_tokens(&self) -> String {
+        let mut text = self.uri.replace(&format!("outbound_event_token={TOKEN}"), "").into_bytes();
         for (name, value) in &self.headers {
             if !name.eq_ignore_ascii_case("authorization") {
-                told.extend_from_slice(value);
+                text.extend_from_slice(value);
             }
         }
-        told.extend(self.chunks.concat());
-        String::from_utf8_lossy(&percent_decode(&told).collect::<Vec<_>>()).into_owned()
+        text.extend(self.chunks.concat());
+        String::from_utf8_lossy(&percent_decode(&text).collect::<Vec<_>>()).into_owned()
     }
 }
 
@@ -214,31 +215,31 @@ impl Exchange<'_> {
         }
     }
 
-    /// No answer contains a token, unless the request had it in another place.
-    fn keeps_secrets(&self, told: &[String]) {
+    /// No answer shows a token, unless a request had it outside the places for tokens.
+    fn keeps_secrets(&self, sent_texts: &[String]) {
         let reply = format!("{:?}", self.reply);
-        let repeats = |token: &&str| told.iter().any(|told| told.contains(token));
+        let repeats = |token: &&str| sent_texts.iter().any(|text| text.contains(token));
         for token in [TOKEN, READ_TOKEN].into_iter().filter(|token| !repeats(token)) {
             assert!(!reply.contains(token), "{reply}");
         }
     }
 
-    /// A read changes nothing. A refusal stores nothing unless it says so. Stored values never change, but for what
-    /// compaction stores about clocks.
+    /// A read changes nothing, a refusal stores nothing unless it says so, and no existing value changes, except what
+    /// compaction remembers about clocks.
     fn changes_no_more_than_it_says(&self) {
         let refused = self.reply.status >= 400 && self.reply.result().is_empty();
         if refused || ["GET", "HEAD"].contains(&self.request.method) {
             assert_eq!(self.before, self.after, "{:?}", self.reply);
         }
-        let of_a_pass =
+        let is_of_compaction =
             |key: &str| self.request.path() == "/api/pack" && [RETENTION_CLOCK, CLOCK_FAULTS].contains(&key);
         let changed = |(key, value): (&String, &Vec<u8>)| {
-            self.before.get(key).is_some_and(|before| before != value) && !of_a_pass(key)
+            self.before.get(key).is_some_and(|before| before != value) && !is_of_compaction(key)
         };
         assert!(!self.after.iter().any(changed), "{:?}", self.reply);
     }
 
-    fn lets_nobody_in_without_a_token(&self) {
+    fn requires_a_token(&self) {
         let authorization = self.request.authorization();
         let uri = percent_decode(self.request.uri.as_bytes()).decode_utf8_lossy().into_owned();
         let open = self.visit.setting("ingest_open") == "true" && self.visit.setting("ingest_tokens").is_empty();
@@ -252,15 +253,15 @@ impl Exchange<'_> {
             assert!(sends, "{:?}", self.reply);
         }
         if self.request.path().starts_with("/api/") && self.reply.status < 400 {
-            let may = if ["GET", "HEAD"].contains(&self.request.method) { reads } else { administers };
-            assert!(may, "{:?}", self.reply);
+            let is_allowed = if ["GET", "HEAD"].contains(&self.request.method) { reads } else { administers };
+            assert!(is_allowed, "{:?}", self.reply);
         }
         if !(open || sends || administers) {
             assert_eq!(self.before, self.after, "{:?}", self.reply);
         }
     }
 
-    /// A body that was answered 200 was complete and is stored as it was sent; the answer has no body.
+    /// A body answered with 200 was complete and is stored as it was sent. The answer has no body.
     fn is_in_the_store(&self) {
         assert!(!self.request.breaks_off() && self.reply.body.is_empty(), "{:?}", self.reply);
         let id: Id = self.reply.header("event-id").parse().unwrap();
@@ -291,26 +292,26 @@ impl Exchange<'_> {
         assert_eq!(values(store), self.after);
     }
 
-    /// After compaction every record has its key, is in a pack, or was removed.
-    fn loses_nothing_in_a_pass(&self, store: &Limited) {
+    /// After compaction, every record is loose or in a pack, unless it was removed.
+    fn loses_nothing_in_compaction(&self, store: &Limited) {
         let administer = [("admin_tokens", TOKEN), ("ingest_tokens", TOKEN)];
         let settings = [&administer, self.visit.settings.as_slice()].concat();
         call("POST", "/api/pack").header("authorization", format!("Bearer {TOKEN}")).answer(store, &settings);
-        let left = values(store);
-        let listing = Listing::new(left.keys().cloned().collect());
-        let covers = pollster::block_on(Covers::of(store, &listing, now(), &mut BTreeSet::new())).unwrap();
-        let packed: BTreeMap<_, _> = left.iter().flat_map(|(key, value)| records(key, value)).collect();
+        let after = values(store);
+        let listing = Listing::new(after.keys().cloned().collect());
+        let covers = pollster::block_on(Covers::load(store, &listing, now(), &mut BTreeSet::new())).unwrap();
+        let packed: BTreeMap<_, _> = after.iter().flat_map(|(key, value)| records(key, value)).collect();
         for (key, value) in self.after.iter().filter(|(key, _)| key.parse::<EventKey>().is_ok()) {
-            let kept = left.get(key).or_else(|| packed.get(key)) == Some(value);
-            let removed = || Entry::under(key, value.clone()).is_ok_and(|entry| covers.cover(&entry));
+            let kept = after.get(key).or_else(|| packed.get(key)) == Some(value);
+            let removed = || RecordEntry::under(key, value.clone()).is_ok_and(|entry| covers.cover(&entry));
             assert!(kept || removed(), "{key} is lost");
         }
     }
 }
 
-/// The records of a pack, by their keys.
+/// The records of a pack, each with its loose key.
 fn records(key: &str, value: &[u8]) -> Vec<(String, Vec<u8>)> {
     let Ok(key) = key.parse::<PackKey>() else { return Vec::new() };
-    let entries = Pack::open(&key, value).unwrap().all().unwrap();
+    let entries = Pack::open(&key, value).unwrap().all_records().unwrap();
     entries.into_iter().map(|entry| (entry.key.to_string(), entry.value)).collect()
 }

@@ -1,4 +1,4 @@
-//! Erasing sessions, removing by age, and bodies that were set aside.
+//! Erasing sessions, removal by age, and set-aside bodies.
 
 use super::harness::{READ, SETTINGS, api, filled, form, get, send};
 use crate::support::{Memory, SlowDisk, TOKEN, call, now, post, seven};
@@ -6,18 +6,18 @@ use outbound_events::store::Store as _;
 use serde_json::{Value, json};
 
 #[test]
-fn a_body_set_aside_is_listed_retried_and_removed() {
+fn a_set_aside_body_is_read_retried_and_removed() {
     let store = filled();
     let list = get(&store, "/api/set-aside");
     let body = &list["set_aside"][0];
     assert_eq!((list["set_aside"].as_array().unwrap().len(), &body["site"]), (1, &json!("hq")));
     assert_eq!(body["body"], "event=support_conference_begin&lsid=two");
     let id = body["id"].as_str().unwrap().to_owned();
-    // The body is still invalid.
+    // A retry does not change it.
     let reply = api(&store, "POST", &format!("/api/set-aside/{id}/retry"));
     assert_eq!((reply.status, reply.at_fault()), (409, vec!["version".to_owned(), "timestamp".to_owned()]));
     assert_eq!(get(&store, "/api/stats")["set_aside"], 1);
-    // This body is an event by the current rules: it was set aside when they were stricter.
+    // A body that is a valid event by today's rules: earlier rules were stricter.
     let key = format!("setaside.hq.{id}");
     let mut valid = store.json(&key);
     valid["body"] = json!(form("end", 9_000, "two"));
@@ -51,16 +51,16 @@ fn a_session_is_erased_with_what_names_it_and_nothing_else() {
     let longer = send(&store, "hq", &format!("lsid={lsid}0")).header("event-id").to_owned();
     let before = store.keys().len();
     let reply = api(&store, "DELETE", &format!("/api/sessions/hq/{lsid}"));
-    let result = |events, set_aside| {
+    let answer = |events, set_aside| {
         format!("{{\"events\":{events},\"set_aside\":{set_aside},\"perhaps\":[\"{longer}\"],\"remaining\":false}}")
     };
-    assert_eq!((reply.status, reply.body), (200, result(7, 2)));
-    // A tombstone replaced the session.
+    assert_eq!((reply.status, reply.body), (200, answer(7, 2)));
+    // A tombstone replaces it.
     assert_eq!(store.keys().len(), before - 9 + 1);
-    // Only the doubtful body remains, for a person to look at.
+    // Only the body that a person must look at remains.
     let again = api(&store, "DELETE", &format!("/api/sessions/hq/{lsid}"));
-    assert_eq!(again.body, result(0, 0));
-    // A short lsid counts only next to its name.
+    assert_eq!(again.body, answer(0, 0));
+    // A short lsid counts only as the value of its variable.
     let reply = api(&store, "DELETE", "/api/sessions/hq/two");
     assert_eq!(
         (reply.status, reply.body.as_str()),
@@ -69,7 +69,7 @@ fn a_session_is_erased_with_what_names_it_and_nothing_else() {
 }
 
 #[test]
-fn a_session_of_many_events_is_erased_at_once() {
+fn a_session_of_many_events_is_erased_with_one_call() {
     let store = Memory::default();
     for n in 0..1_200 {
         send(&store, "hq", &form("begin", n, "many"));
@@ -78,7 +78,7 @@ fn a_session_of_many_events_is_erased_at_once() {
     let erase = || api(&store, "DELETE", "/api/sessions/hq/many").body;
     assert_eq!(erase(), "{\"events\":1200,\"set_aside\":1,\"perhaps\":[],\"remaining\":false}");
     assert_eq!(api(&store, "DELETE", "/api/sessions/hq/many").status, 404);
-    // No pack and no key has its data.
+    // No pack and no key holds a record of it.
     let values = store.values.borrow();
     assert!(
         values.keys().all(|key| key.starts_with("erased.hq.many.") || key.starts_with("index.")),
@@ -88,7 +88,7 @@ fn a_session_of_many_events_is_erased_at_once() {
 }
 
 #[test]
-fn events_before_a_time_are_removed_for_good() {
+fn removal_by_age_removes_older_events_for_good() {
     let store = filled();
     for n in 0..1_500 {
         send(&store, "hq", &form("begin", n, &format!("s{n}")));
@@ -100,13 +100,13 @@ fn events_before_a_time_are_removed_for_good() {
     assert_eq!(remove("?before=1970-01-01T00:33:19.5Z").body, removed(1501, 0));
     assert_eq!(remove("?before=1970-01-01T00:33:20Z").body, removed(0, 0));
     assert_eq!(get(&store, "/api/stats")["events"], 3);
-    // An event that arrives later is not removed, however old it is.
+    // An event that arrives later is not covered, however old it is.
     let late = post(&format!("/events/hq?outbound_event_token={TOKEN}"))
         .body(form("begin", 1_999, "late"))
         .at(now() + chrono::TimeDelta::milliseconds(1));
     assert_eq!(late.answer(&store, SETTINGS).result(), "stored");
     assert_eq!(api(&store, "GET", "/api/sessions/hq/late").status, 200);
-    // An event recorded later than the clock reads is kept and counted.
+    // Events recorded later than the clock reads are skipped and counted.
     assert_eq!(remove("?before=2026-01-02T03:04:05Z").body, removed(3, 1));
     assert_eq!(remove("?before=2026-01-02T03:04:05Z").body, removed(0, 1));
     for at_fault in ["", "?before=2026-01-02T03:04:07Z", "?before=2999-01-01"] {
@@ -118,10 +118,11 @@ fn events_before_a_time_are_removed_for_good() {
     }
 }
 
-/// Bodies that named an erased session stayed: the search missed encoded text, and found an id of digits only as a
-/// variable of a form. Each case is a body, and whether it is removed (`true`), doubtful (`false`) or kept (`None`).
+/// Regression: bodies that named an erased session stayed, since encoded text was not decoded, and an id of digits was
+/// found only as a form variable. Each case is an lsid, a body, and whether it is removed (`true`) or left for a person
+/// to check.
 #[test]
-fn bodies_that_name_an_erased_session_are_removed_in_every_encoding() {
+fn set_aside_bodies_that_name_an_erased_session_are_removed_in_any_encoding() {
     const HEX: &str = "a1b2c3d4e5f60718293a4b5c6d7e8f90";
     const DIGITS: &str = "20231114221320";
     const UUID: &str = "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9";
@@ -150,7 +151,7 @@ fn bodies_that_name_an_erased_session_are_removed_in_every_encoding() {
         ("abcdef", "word=abcdefg".into(), None),
         ("a+b", "lsid=a%2Bb".into(), Some(true)),
     ];
-    for (lsid, body, goes) in cases {
+    for (lsid, body, is_removed) in cases {
         let store = Memory::default();
         let site = format!("/events/hq?outbound_event_token={TOKEN}");
         let kept = post(&site).body(&body).answer(&store, SETTINGS);
@@ -158,19 +159,19 @@ fn bodies_that_name_an_erased_session_are_removed_in_every_encoding() {
         let what = String::from_utf8_lossy(&body);
         let path = format!("/api/sessions/hq/{}", lsid.replace('+', "%2B"));
         let reply = api(&store, "DELETE", &path);
-        let expected = match goes {
+        let expected = match is_removed {
             None => (404, 1),
-            Some(goes) => (200, usize::from(!goes)),
+            Some(is_removed) => (200, usize::from(!is_removed)),
         };
         assert_eq!((reply.status, store.keys().len()), expected, "{lsid} in {what}: {}", reply.body);
-        let is_told = reply.body.contains(&format!("\"perhaps\":[\"{}\"]", kept.header("event-id")));
-        assert_eq!(is_told, goes == Some(false), "{lsid} in {what}: {}", reply.body);
+        let is_listed = reply.body.contains(&format!("\"perhaps\":[\"{}\"]", kept.header("event-id")));
+        assert_eq!(is_listed, is_removed == Some(false), "{lsid} in {what}: {}", reply.body);
     }
 }
 
-/// Removing a thousand events ended in a 503 on a disk with 12 ms per sync, without a word about the rest.
+/// Regression: on a disk with 12 ms a sync, a removal of a thousand events ended in a 503 instead of `remaining`.
 #[test]
-fn a_removal_on_a_slow_disk_ends_in_time_and_reports_the_rest() {
+fn a_removal_ends_in_time_on_a_slow_disk_and_reports_that_data_remains() {
     let store = Memory::default();
     for n in 0..1_000 {
         send(&store, "hq", &form("begin", n, "many"));

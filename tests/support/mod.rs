@@ -3,9 +3,11 @@
 //! | file | what it has |
 //! |---|---|
 //! | `request.rs` | a request and its answer |
-//! | `platform.rs` | a platform from a store, an HTTP client and clocks |
+//! | `platform.rs` | a platform made of a store, an HTTP client and clocks |
 //! | `memory.rs` | a store in memory |
-//! | `limited.rs`, `slow_disk.rs`, `failing.rs` | stores with the limits of all platforms, with slow writes, and with one call that fails |
+//! | `limited.rs` | a store with the limits of all platforms |
+//! | `slow_disk.rs` | a store with slow writes |
+//! | `failing.rs` | a store in which one call fails or hangs |
 //! | `destination.rs` | a destination without a socket |
 //! | `passes.rs` | compaction without destinations |
 //! | `forms.rs` | events as an appliance sends them |

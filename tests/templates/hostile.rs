@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use outbound_events::archive::pack::Entry;
+use outbound_events::archive::pack::RecordEntry;
 use serde_json::Value;
 
 use super::{HOSTILE, body, entry, form, joins};
@@ -37,7 +37,7 @@ fn texts() -> Vec<String> {
 
 const LSIDS: [&str; 7] = ["a", "*a*_b_~c~", "`a`<!channel>", "[a](https://e.example)", "1.", "-", "\"\\{{\"&lt;"];
 
-fn entries() -> Vec<Entry> {
+fn entries() -> Vec<RecordEntry> {
     let mut entries = Vec::new();
     for text in texts() {
         let key: String = text.chars().take(1024).collect();

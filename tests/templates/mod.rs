@@ -13,7 +13,7 @@ mod ready;
 mod trial;
 
 use chrono::Utc;
-use outbound_events::archive::pack::Entry;
+use outbound_events::archive::pack::RecordEntry;
 use outbound_events::forward::destination::{DeliveryMode, Destination};
 use outbound_events::forward::request::request;
 use outbound_events::identity::Site;
@@ -35,9 +35,9 @@ const HOSTILE: [&str; 9] = [
     "\\u0022",
 ];
 
-fn entry(form: &str) -> Entry {
+fn entry(form: &str) -> RecordEntry {
     let event = parse(form.as_bytes()).unwrap_or_else(|problems| panic!("{form}: {problems}"));
-    Entry::read(Record::new(event, Site::parse("hq").unwrap(), Utc::now()).1.to_json().unwrap()).unwrap()
+    RecordEntry::parse(Record::new(event, Site::parse("hq").unwrap(), Utc::now()).1.to_json().unwrap()).unwrap()
 }
 
 fn form(pairs: &[(&str, &str)]) -> String {
@@ -45,7 +45,7 @@ fn form(pairs: &[(&str, &str)]) -> String {
 }
 
 /// A customer of this name joins a session with this external key.
-fn joins(lsid: &str, name: &str, external_key: &str) -> Entry {
+fn joins(lsid: &str, name: &str, external_key: &str) -> RecordEntry {
     entry(&form(&[
         ("event", "support_conference_member_added"),
         ("version", "1"),
@@ -63,7 +63,11 @@ fn destination(template: Value, url: &str) -> Destination {
 }
 
 /// The request for an event in a session with these events.
-fn send_in_session(destination: &Destination, entry: &Entry, session: &[Entry]) -> Result<(String, Vec<u8>), String> {
+fn send_in_session(
+    destination: &Destination,
+    entry: &RecordEntry,
+    session: &[RecordEntry],
+) -> Result<(String, Vec<u8>), String> {
     let DeliveryMode::Push(push) = &destination.mode else { panic!("it pulls") };
     let events: Vec<_> = session.iter().map(|entry| (entry.event().unwrap(), entry.delivered)).collect();
     let timeline = Timeline::new(events.iter().map(|(event, delivered)| (event, *delivered)));
@@ -73,11 +77,11 @@ fn send_in_session(destination: &Destination, entry: &Entry, session: &[Entry]) 
 }
 
 /// The request for an event that is the only one of its session.
-fn send(destination: &Destination, entry: &Entry) -> Result<(String, Vec<u8>), String> {
+fn send(destination: &Destination, entry: &RecordEntry) -> Result<(String, Vec<u8>), String> {
     send_in_session(destination, entry, std::slice::from_ref(entry))
 }
 
-fn body(template: &str, entry: &Entry) -> Value {
+fn body(template: &str, entry: &RecordEntry) -> Value {
     let destination = destination(json!(template), "https://x.example/y");
     serde_json::from_slice(&send(&destination, entry).unwrap().1).unwrap()
 }

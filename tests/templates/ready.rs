@@ -1,13 +1,13 @@
 //! The format that each service requires, and the text that its users read.
 
-use outbound_events::archive::pack::Entry;
+use outbound_events::archive::pack::RecordEntry;
 use serde_json::{Value, json};
 
 use super::{HOSTILE, body, destination, entry, joins, send_in_session};
 use crate::support::seven;
 
 /// All events of the guide, an unrecognised one, and hostile ones.
-fn entries() -> Vec<Entry> {
+fn entries() -> Vec<RecordEntry> {
     let seven = seven().into_iter().map(|(_, form)| entry(&form));
     let unknown = entry("event=new_thing&timestamp=1767000000&version=2");
     seven.chain([unknown]).chain(HOSTILE.map(|hostile| joins("a", hostile, hostile))).collect()
@@ -128,7 +128,7 @@ fn servicenow_has_one_alert_per_session_and_the_end_clears_it() {
         of("support_conference_customer_exit_survey_completed", 1_767_000_200, ""),
     ];
     let servicenow = destination(json!("servicenow"), "https://x.example/y");
-    let alert = |entry: &Entry, known: &[Entry]| {
+    let alert = |entry: &RecordEntry, known: &[RecordEntry]| {
         let body: Value = serde_json::from_slice(&send_in_session(&servicenow, entry, known).unwrap().1).unwrap();
         let field = |name: &str| body["records"][0][name].as_str().unwrap().to_owned();
         (field("message_key"), field("severity"))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use chrono::Utc;
-use outbound_events::archive::pack::Entry;
+use outbound_events::archive::pack::RecordEntry;
 use outbound_events::forward::destination::{DeliveryMode, Destination, Push};
 use outbound_events::forward::request;
 use outbound_events::identity::Site;
@@ -41,7 +41,7 @@ impl TrialAnswer {
 }
 
 /// The events of one invented session of the site `trial`, which ends now.
-pub fn trial_events() -> Result<Vec<Entry>> {
+pub fn trial_events() -> Result<Vec<RecordEntry>> {
     let now = Utc::now();
     let seed = now.timestamp().unsigned_abs();
     let session = SupportSession::generate(seed, 0);
@@ -52,7 +52,7 @@ pub fn trial_events() -> Result<Vec<Entry>> {
         let event = parse(form.as_bytes()).map_err(|problems| anyhow::anyhow!("{problems}"))?;
         let (_, record) = Record::new(event, site.clone(), now);
         let value = record.to_json().map_err(|problems| anyhow::anyhow!("{problems}"))?;
-        Entry::read(value).map_err(|reason| anyhow::anyhow!(reason))
+        RecordEntry::parse(value).map_err(|reason| anyhow::anyhow!(reason))
     };
     session.steps.iter().map(entry).collect()
 }
@@ -63,7 +63,7 @@ pub fn trial_events() -> Result<Vec<Entry>> {
 /// addresses.
 pub async fn send(
     destination: &Destination,
-    entries: &[Entry],
+    entries: &[RecordEntry],
     authorities: &[CertificateDer<'static>],
 ) -> Result<Option<Vec<TrialAnswer>>> {
     let DeliveryMode::Push(push) = &destination.mode else { return Ok(None) };
@@ -100,7 +100,7 @@ async fn answer(
     origin: &Url,
     destination: &Destination,
     push: &Push,
-    entry: &Entry,
+    entry: &RecordEntry,
     timeline: &Timeline,
 ) -> Result<u16, String> {
     let request = request::request(push, &destination.secrets, entry, Some(timeline), Utc::now())?;

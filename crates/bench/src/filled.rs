@@ -6,8 +6,8 @@ use std::thread;
 
 use anyhow::{Context as _, Result, anyhow};
 use outbound_events::archive::Listing;
-use outbound_events::archive::compaction::{Bound, Policy, pass};
-use outbound_events::archive::pack::{self, Entries, Entry};
+use outbound_events::archive::compaction::{Bound, Policy, compact};
+use outbound_events::archive::pack::{self, RecordEntries, RecordEntry};
 use outbound_events::forward::backlogs::Backlogs;
 use outbound_events::identity::Site;
 use outbound_events_host::port::{NativePlatform, NativeStore};
@@ -46,25 +46,25 @@ pub async fn packed(path: &Path, events: u64, mut wrote: impl FnMut(u64)) -> Res
 /// The events that are packed together, about five packs.
 const PART: u64 = 35_000;
 
-fn part(first: u64, end: u64) -> Result<Vec<pack::Made>> {
+fn part(first: u64, end: u64) -> Result<Vec<pack::MadePack>> {
     let entry = |number| {
         let (key, value) = event::stored(number)?;
-        Ok((key.to_string(), Entry::read(value).map_err(|reason| anyhow!(reason))?))
+        Ok((key.to_string(), RecordEntry::parse(value).map_err(|reason| anyhow!(reason))?))
     };
-    let entries = (first..end).map(entry).collect::<Result<Entries>>()?;
-    pack::make(&Site::default(), &entries, None).context("a pack cannot be built")
+    let entries = (first..end).map(entry).collect::<Result<RecordEntries>>()?;
+    pack::make_packs(&Site::default(), &entries, None).context("a pack cannot be built")
 }
 
 /// Runs compaction until nothing remains.
 pub async fn pack_all(store: &NativeStore) -> Result<()> {
     let platform = NativePlatform::new(store.clone());
-    while pass(&platform, &Policy::default(), &mut Backlogs::new(&[]), &Bound::WIDE).await?.remaining {}
+    while compact(&platform, &Policy::default(), &mut Backlogs::new(&[]), &Bound::WIDE).await?.remaining {}
     Ok(())
 }
 
 /// The number of keys of a store.
 pub async fn count_keys(path: &Path) -> Result<usize> {
-    Ok(Listing::of(&NativeStore(KeyValueStore::sqlite(path)?)).await?.keys)
+    Ok(Listing::load(&NativeStore(KeyValueStore::sqlite(path)?)).await?.keys)
 }
 
 /// Creates a store of `events` loose events in a file. Calls `wrote` for each thousand.

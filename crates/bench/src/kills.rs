@@ -139,7 +139,7 @@ fn stored_keys(store: &Database) -> Result<BTreeSet<String>> {
         let (key, value, store): (String, _, _) = row?;
         ensure!(store == "default", "{key} is in the store {store}");
         if let Ok(pack) = key.parse::<PackKey>() {
-            let entries = Pack::open(&pack, &value).and_then(|pack| pack.all()).with_context(|| key.clone())?;
+            let entries = Pack::open(&pack, &value).and_then(|pack| pack.all_records()).with_context(|| key.clone())?;
             keys.extend(entries.into_iter().map(|entry| entry.key.to_string()));
         } else if !key.starts_with("index.") && key != LEASE {
             let record: Record =

@@ -1,33 +1,34 @@
-//! Finds what is older than `retention_days`. `drop.rs` deletes loose records, set-aside bodies and packs that have aged as a whole. Of
-//! other packs `rewrite.rs` makes one without what has aged, and `replace.rs` deletes the old one.
+//! Finds records older than `retention_days`. `drop.rs` deletes loose records, set-aside bodies, and packs in which
+//! every record has aged. `rewrite.rs` writes other packs again without aged records, and `replace.rs` deletes the old
+//! ones.
 
 use super::drop::TOGETHER;
 use super::pass::{Pass, time};
 use crate::archive::listing::Listing;
-use crate::archive::pack::Entry;
+use crate::archive::pack::RecordEntry;
 use crate::archive::retention::{Aged, Aging, Retention, first_seen};
 use crate::keys::PackKey;
 use crate::platform::Platform;
 use crate::store::{Store, StoreError};
 
 impl<P: Platform> Pass<'_, P> {
-    /// Deletes what has aged, in the order of keys; where the time is up it is gone on with by the next pass.
+    /// Deletes aged records in the order of keys. If the time is up, the next pass continues.
     pub(super) async fn drop_aged(&mut self) -> Result<(), StoreError> {
         let Some(mut retention) = self.retention.clone().filter(Retention::is_due) else { return Ok(()) };
         let Some(aging) = retention.aging else { return Ok(()) };
-        // There may be no room for two lists of all keys. What is not yet packed has been, by now, as far as it can be.
+        // A component can lack the memory for two lists of all keys, and this pass has finished packing.
         self.listing.loose = Vec::new();
-        let listing = Listing::of(self.store()).await?;
+        let listing = Listing::load(self.store()).await?;
         let (mut gone, mut last) = (Vec::new(), None);
         for key in retention.unseen(self.suspects(&listing, aging)) {
-            // One is looked at whatever the time: else a store that is slow to list would never get anywhere.
+            // At least one key is handled, even without time left: else a store with slow lists would never advance.
             if last.is_some() && self.is_over() {
                 self.drop_loose(&gone).await?;
                 retention.pause(self.store(), last).await;
                 return Ok(());
             }
             if let Ok(pack) = key.parse() {
-                self.drop_aged_of(aging, &pack).await?;
+                self.drop_aged_packed(aging, &pack).await?;
             } else if key.starts_with("event.") {
                 gone.extend(self.has_aged(aging, &key).await?.then(|| key.clone()));
             } else {
@@ -43,7 +44,7 @@ impl<P: Platform> Pass<'_, P> {
         Ok(())
     }
 
-    /// The keys of whatever may have aged, as far as keys and what is known of packs tell.
+    /// The keys of everything that can have aged, according to keys and known recording times.
     fn suspects(&self, listing: &Listing, aging: Aging) -> Vec<String> {
         let loose = listing.loose.iter().filter(|key| time(key).is_some_and(|own| aging.suspects(own)));
         let mut suspects: Vec<_> = loose.cloned().collect();
@@ -58,11 +59,11 @@ impl<P: Platform> Pass<'_, P> {
     }
 
     async fn has_aged(&mut self, aging: Aging, key: &str) -> Result<bool, StoreError> {
-        let entry = self.store().get(key).await?.and_then(|value| Entry::under(key, value).ok());
+        let entry = self.store().get(key).await?.and_then(|value| RecordEntry::under(key, value).ok());
         Ok(entry.is_some_and(|entry| aging.has_aged_entry(&entry)))
     }
 
-    async fn drop_aged_of(&mut self, aging: Aging, pack: &PackKey) -> Result<(), StoreError> {
+    async fn drop_aged_packed(&mut self, aging: Aging, pack: &PackKey) -> Result<(), StoreError> {
         let Some(head) = self.head(pack).await? else { return Ok(()) };
         match aging.of_pack(pack, head.recorded) {
             Aged::All => self.drop_pack(pack, head.events as usize).await,

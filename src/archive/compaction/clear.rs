@@ -1,8 +1,8 @@
-//! Finds what tombstones and cutoffs cover. `drop.rs` deletes it where it is loose; where it is in a pack, `rewrite.rs` makes the pack
-//! again without it, and `replace.rs` deletes the old one.
+//! Finds the records that tombstones and cutoffs cover. `drop.rs` deletes the loose ones. `rewrite.rs` writes packs
+//! again without covered records, and `replace.rs` deletes the old packs.
 
 use super::drop::TOGETHER;
-use super::markers::{CUTOFF, TOMBSTONE};
+use super::markers::{CUTOFF_AGE, TOMBSTONE_AGE};
 use super::pass::Pass;
 use super::policy::{Bound, Policy};
 use crate::archive::covers::is_void;
@@ -14,17 +14,17 @@ use crate::keys::ErasedKey;
 use crate::platform::Platform;
 use crate::store::StoreError;
 
-/// What only clears packs nothing and keeps everything else.
+/// A policy for passes that only clear: it packs nothing and has no retention.
 pub(super) static KEEP_ALL: Policy = Policy::packs(usize::MAX);
 
-/// Deletes what the tombstones of a session cover. Whether there was anything, and whether there is more.
+/// Deletes the records that the tombstones of a session cover. Returns whether any were found, and whether more remain.
 pub(in crate::archive) async fn clear_session<P: Platform>(
     platform: &P,
     site: &Site,
     lsid: &Lsid,
     bound: &Bound,
 ) -> Result<(bool, bool), StoreError> {
-    let listing = Listing::of(platform.store()).await?;
+    let listing = Listing::load(platform.store()).await?;
     let mut pass = Pass::new(platform, &KEEP_ALL, bound, listing, None).await?;
     pass.learn_packs().await?;
     let loose = pass.drop_removed_loose().await?;
@@ -33,23 +33,23 @@ pub(in crate::archive) async fn clear_session<P: Platform>(
 }
 
 impl<P: Platform> Pass<'_, P> {
-    /// Deletes what tombstones and cutoffs cover, and those that have been known for long enough.
+    /// Deletes the records that tombstones and cutoffs cover, and markers that passes have known for long enough.
     pub(super) async fn clear_removed(&mut self) -> Result<(), StoreError> {
         let found = self.drop_removed_loose().await?;
         self.clear_cutoffs(found).await?;
         self.clear_erased(found).await
     }
 
-    /// Deletes what was removed by age; also what an earlier version wrote when its clock was ahead. `found` is whether loose records were
-    /// deleted: then it is not looked at as if nothing was left.
+    /// Deletes the packed records that cutoffs cover, and void cutoffs of an earlier version. `found` says whether
+    /// covered loose records were found: then the cutoffs stay.
     pub(super) async fn clear_cutoffs(&mut self, mut found: bool) -> Result<(), StoreError> {
         let now = self.platform.now();
         let mut markers = Vec::new();
-        for horizon in self.listing.horizons.clone() {
-            if is_void(horizon.0, now) {
-                self.drop_marker(&horizon.to_string()).await?;
+        for old in self.listing.old_cutoffs.clone() {
+            if is_void(old.0, now) {
+                self.drop_marker(&old.to_string()).await?;
             } else {
-                markers.push((horizon.0, horizon.to_string()));
+                markers.push((old.0, old.to_string()));
             }
         }
         markers.extend(self.listing.cutoffs.iter().map(|cutoff| (cutoff.before, cutoff.to_string())));
@@ -63,12 +63,12 @@ impl<P: Platform> Pass<'_, P> {
         }
         let is_unreadable = self.listing.packs.iter().any(|pack| pack.first < before && !self.packs.contains_key(pack));
         for (_, marker) in markers {
-            self.age(&marker, CUTOFF, found || is_unreadable).await?;
+            self.age_marker(&marker, CUTOFF_AGE, found || is_unreadable).await?;
         }
         Ok(())
     }
 
-    /// Deletes what tombstones cover of packs.
+    /// Deletes the packed records that tombstones cover.
     async fn clear_erased(&mut self, found: bool) -> Result<(), StoreError> {
         for tombstone in self.listing.erased.clone() {
             if self.is_over() {
@@ -76,18 +76,18 @@ impl<P: Platform> Pass<'_, P> {
             }
             let ErasedKey { site, lsid, .. } = &tombstone;
             let found = found | self.drop_session(site, lsid).await?;
-            // A pack that cannot be read may hold what it covers.
+            // An unreadable pack can hold covered records.
             let is_unreadable =
                 self.listing.packs.iter().any(|pack| pack.site == *site && !self.packs.contains_key(pack));
-            self.age(&tombstone.to_string(), TOMBSTONE, found || is_unreadable).await?;
+            self.age_marker(&tombstone.to_string(), TOMBSTONE_AGE, found || is_unreadable).await?;
         }
         Ok(())
     }
 
-    /// Deletes what the tombstones of a session cover of packs. Whether there was anything.
+    /// Deletes the packed records that the tombstones of a session cover. Returns whether any were found.
     async fn drop_session(&mut self, site: &Site, lsid: &Lsid) -> Result<bool, StoreError> {
         let mut found = false;
-        for pack in self.packs_of(site, index::hash(site, lsid)) {
+        for pack in self.packs_of(site, index::session_hash(site, lsid)) {
             if self.is_over() {
                 found = true;
                 break;
@@ -97,11 +97,12 @@ impl<P: Platform> Pass<'_, P> {
         Ok(found)
     }
 
-    /// Deletes the loose records that were removed. Whether there was anything.
+    /// Deletes the loose records that were removed. Returns whether any were found.
     pub(super) async fn drop_removed_loose(&mut self) -> Result<bool, StoreError> {
         let (mut rest, mut found) = (std::mem::take(&mut self.listing.loose), false);
         while !rest.is_empty() {
-            // Deleted as soon as they were looked at: later, another pass may have, and one may have been recorded again.
+            // Delete right after the check. Later, another pass can have deleted a record, and a repeat can be under
+            // its key.
             let mut lot = rest.split_off(rest.len().saturating_sub(TOGETHER));
             let removed = self.covers.removed(self.store(), &lot).await?;
             if removed.is_empty() {

@@ -1,4 +1,4 @@
-//! Removal by age: writes the cutoff, then has deleted what it covers.
+//! Removal by age: writes a cutoff, then deletes what it covers.
 
 use std::time::Duration;
 
@@ -7,33 +7,33 @@ use super::pass::{Pass, time};
 use super::policy::Bound;
 use crate::archive::covers::{Marker, last_microsecond};
 use crate::archive::listing::Listing;
-use crate::archive::pack::Entry;
+use crate::archive::pack::RecordEntry;
 use crate::archive::retention::first_seen;
 use crate::event::Timestamp;
 use crate::keys::CutoffKey;
 use crate::platform::Platform;
 use crate::store::{Store, StoreError};
 
-/// What was removed by age.
+/// The result of a removal by age.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cut {
-    /// How many events are deleted by this call.
+pub struct CutoffOutcome {
+    /// Number of events that this call deleted.
     pub events: usize,
-    /// How many bodies that were set aside are.
+    /// Number of set-aside bodies that this call deleted.
     pub set_aside: usize,
-    /// How many events are left, since their time of recording is later than the clock.
+    /// Number of events that stay, since their recording time is later than the clock.
     pub skipped: usize,
-    /// Whether there is more to delete.
+    /// Whether more data must be deleted: repeat the call.
     pub remaining: bool,
 }
 
-/// Removes what is found with an earlier time than `before`.
-pub(in crate::archive) async fn cut<P: Platform>(
+/// Removes the events and bodies found with a time before `before`.
+pub(in crate::archive) async fn apply_cutoff<P: Platform>(
     platform: &P,
     before: Timestamp,
     bound: &Bound,
-) -> Result<Cut, StoreError> {
-    let listing = Listing::of(platform.store()).await?;
+) -> Result<CutoffOutcome, StoreError> {
+    let listing = Listing::load(platform.store()).await?;
     let mut pass = Pass::new(platform, &KEEP_ALL, bound, listing, None).await?;
     pass.learn_packs().await?;
     let skipped = pass.write_cutoff(before).await?;
@@ -41,12 +41,17 @@ pub(in crate::archive) async fn cut<P: Platform>(
     pass.clear_cutoffs(found).await?;
     pass.drop_set_aside_before(before).await?;
     let report = pass.report;
-    Ok(Cut { events: report.dropped, set_aside: report.dropped_set_aside, skipped, remaining: report.remaining })
+    Ok(CutoffOutcome {
+        events: report.dropped,
+        set_aside: report.dropped_set_aside,
+        skipped,
+        remaining: report.remaining,
+    })
 }
 
 impl<P: Platform> Pass<'_, P> {
-    /// Writes the cutoff that covers what is found with an earlier time, and gives how many events it does not cover, since they were
-    /// recorded later than the clock reads. None is written where nothing is found.
+    /// Writes the cutoff that covers the events found before a time, unless there are none. Returns the number of
+    /// events that it does not cover, since they were recorded later than the clock reads.
     async fn write_cutoff(&mut self, before: Timestamp) -> Result<usize, StoreError> {
         let now = u64::try_from(self.platform.now().timestamp_micros()).unwrap_or(0);
         let began = self.platform.monotonic();
@@ -57,7 +62,7 @@ impl<P: Platform> Pass<'_, P> {
             if self.is_half_over(began) {
                 break;
             }
-            let entry = self.store().get(&key).await?.and_then(|value| Entry::under(&key, value).ok());
+            let entry = self.store().get(&key).await?.and_then(|value| RecordEntry::under(&key, value).ok());
             entry.iter().for_each(|entry| found.add(entry.delivered));
         }
         let packs = self.packs.iter().filter(|(pack, _)| pack.first < before);
@@ -82,15 +87,15 @@ impl<P: Platform> Pass<'_, P> {
         Ok(found.skipped)
     }
 
-    /// Whether half of the time is up since looking began: it must leave some for deleting, or a call again would come no further. Then
-    /// the next call looks for the rest.
+    /// Whether the search has used half of the pass's time. The other half is for deleting, or a repeated call would
+    /// not advance. The next call continues the search.
     fn is_half_over(&mut self, began: Duration) -> bool {
         let over = self.platform.elapsed(began) >= self.bound.time / 2;
         self.report.remaining |= over;
         over
     }
 
-    /// Deletes the bodies that were first seen before a time.
+    /// Deletes the set-aside bodies first seen before a time.
     async fn drop_set_aside_before(&mut self, before: Timestamp) -> Result<(), StoreError> {
         for key in self.listing.set_aside.clone() {
             if self.is_over() {
@@ -110,10 +115,10 @@ impl<P: Platform> Pass<'_, P> {
     }
 }
 
-/// What is found with an earlier time than a cutoff's.
+/// The recording times of events found before a cutoff's time. Times are Unix microseconds.
 struct FoundBefore {
     now: u64,
-    /// The latest time of recording that is not later than now, in Unix microseconds like that.
+    /// The latest recording time that is not later than now.
     until: Option<u64>,
     skipped: usize,
 }

@@ -1,8 +1,8 @@
-//! Deletes what was removed or has aged, and what says so. Of the records that a reader still sees it deletes none but those that have
-//! aged.
+//! Deletes removed and aged records, and markers. Of records that a reader still sees, it deletes only aged ones.
 //!
-//! The rule is the callers': `clear.rs` and `cutoff.rs` have found that a tombstone or a cutoff covers the record, `aged.rs` that it is
-//! older than `retention_days`, `markers.rs` that nothing is left of what the tombstone or the cutoff covers.
+//! The callers check the rule. `clear.rs` and `cutoff.rs` have found that a tombstone or a cutoff covers the record.
+//! `aged.rs` has found that it is older than `retention_days`. `markers.rs` has found that a marker covers nothing any
+//! more.
 
 use super::pass::Pass;
 use crate::archive::delete::delete;
@@ -10,11 +10,11 @@ use crate::keys::PackKey;
 use crate::platform::Platform;
 use crate::store::{Store, StoreError};
 
-/// How many loose records are deleted together.
+/// The most loose records that are checked and deleted together.
 pub(super) const TOGETHER: usize = 256;
 
 impl<P: Platform> Pass<'_, P> {
-    /// Deletes a pack of which everything has aged.
+    /// Deletes a pack in which every record has aged.
     pub(super) async fn drop_pack(&mut self, pack: &PackKey, events: usize) -> Result<(), StoreError> {
         self.store().delete(&pack.to_string()).await?;
         self.report.dropped += events;
@@ -22,7 +22,7 @@ impl<P: Platform> Pass<'_, P> {
         Ok(())
     }
 
-    /// Deletes loose records; the first lot whatever the time, or a slow store would never get anywhere.
+    /// Deletes loose records. The first batch is deleted even without time left, or a slow store would never advance.
     pub(super) async fn drop_loose(&mut self, keys: &[String]) -> Result<(), StoreError> {
         let store = self.store();
         let mut begins = true;
@@ -30,14 +30,14 @@ impl<P: Platform> Pass<'_, P> {
         Ok(())
     }
 
-    /// Deletes a body that was set aside.
+    /// Deletes a set-aside body.
     pub(super) async fn drop_set_aside(&mut self, key: &str) -> Result<(), StoreError> {
         self.store().delete(key).await?;
         self.report.dropped_set_aside += 1;
         Ok(())
     }
 
-    /// Deletes a tombstone, a cutoff or a horizon.
+    /// Deletes a tombstone or a cutoff.
     pub(super) async fn drop_marker(&self, key: &str) -> Result<(), StoreError> {
         self.store().delete(key).await
     }

@@ -1,13 +1,13 @@
-//! Packs loose records, the oldest first, and deletes repeats of what a pack holds already.
+//! Packs loose records, the oldest first, and deletes repeats of packed records.
 
 use std::collections::BTreeSet;
 
 use super::pass::{MAX_OVERLAPS, Pass, by_key, time};
 use super::pending::PendingDeliveries;
 use super::policy::{FEW, MANY_LOOSE};
-use super::report::Report;
+use super::report::CompactionReport;
 use crate::archive::listing::Listing;
-use crate::archive::pack::{Entries, Entry};
+use crate::archive::pack::{RecordEntries, RecordEntry};
 use crate::archive::whole_seconds::of_whole_seconds;
 use crate::clock_faults::{self, ClockFault, ClockFaultKind};
 use crate::deadline::{Deadline, is_ahead, millis};
@@ -17,15 +17,15 @@ use crate::keys::{KeyParts, PackKey};
 use crate::platform::Platform;
 use crate::store::{Store, StoreError};
 
-/// Of loose events, keeps those that are the oldest but for the first few, up to the end: before anything is deleted, all keys are listed
-/// again, and there may be no room for two lists of them.
+/// Keeps the keys at positions `first` to `end` in the order of their times, and drops the others. Before a pass
+/// deletes anything, it lists all keys again, and a component can lack the memory for two complete lists.
 fn keep_oldest(keys: &mut Vec<String>, first: usize, end: usize) {
     let by_time = |one: &String, other: &String| KeyParts::split(one).cmp(&KeyParts::split(other));
     if end < keys.len() {
         let (_, next, _) = keys.select_nth_unstable_by(end, by_time);
         let second = time(next);
         keys.truncate(end);
-        // As `of_whole_seconds` divides: these are not in the order of their times.
+        // The same rule as `of_whole_seconds`, for keys that are not sorted.
         let shared = keys.iter().filter(|key| time(key) == second).count();
         if shared <= end.saturating_sub(first) / 2 {
             keys.retain(|key| time(key) != second);
@@ -48,7 +48,8 @@ fn is_pending(pending: &impl PendingDeliveries, key: &str) -> bool {
 }
 
 impl<P: Platform> Pass<'_, P> {
-    /// Packs the oldest loose events, as many as are not to stay loose. Where none of the oldest can be packed, it is the next ones' turn.
+    /// Packs the oldest loose events, all but those that stay loose. If none of the oldest can be packed, it tries the
+    /// next ones.
     pub(super) async fn pack_loose(&mut self, pending: &mut impl PendingDeliveries) -> Result<(), StoreError> {
         let (stay, batch) = (self.policy.stay_loose(&self.listing), self.policy.batch(&self.listing));
         let mut first = 0;
@@ -64,7 +65,7 @@ impl<P: Platform> Pass<'_, P> {
             }
             let end = excess.min(first.saturating_add(self.bound.loose));
             keep_oldest(&mut oldest, first, end);
-            let done = |report: &Report| (report.packed, report.written, report.dropped);
+            let done = |report: &CompactionReport| (report.packed, report.written, report.dropped);
             let before = done(&self.report);
             self.pack_sites(oldest, batch).await?;
             if end == excess || done(&self.report) != before || self.is_over() {
@@ -72,13 +73,13 @@ impl<P: Platform> Pass<'_, P> {
                 return Ok(());
             }
             first = end;
-            self.listing.loose = Listing::of(self.store()).await?.loose;
+            self.listing.loose = Listing::load(self.store()).await?.loose;
         }
     }
 
-    /// Packs loose events, a site at a time; the sites with most first.
+    /// Packs loose events site by site, the site with most events first.
     async fn pack_sites(&mut self, mut keys: Vec<String>, batch: usize) -> Result<(), StoreError> {
-        // So a site's are together, in the order of their times.
+        // Sorting groups the keys of a site, in the order of their times.
         keys.sort_unstable();
         let mut sites: Vec<_> = keys.chunk_by(|one, other| site(one) == site(other)).collect();
         sites.sort_by_key(|keys| std::cmp::Reverse(keys.len()));
@@ -100,8 +101,8 @@ impl<P: Platform> Pass<'_, P> {
         Ok(())
     }
 
-    /// The keys that may be packed: those that are not pending. Where pending ones would fill the store, the destination with the
-    /// greatest backlog is paused, and then the next.
+    /// The keys of events that are not pending, which can be packed. If pending events would fill the store, it pauses
+    /// the destination with the greatest backlog, and then the next.
     async fn not_pending(
         &mut self,
         batch: usize,
@@ -125,17 +126,18 @@ impl<P: Platform> Pass<'_, P> {
     }
 
     async fn pack_some(&mut self, site: &Site, keys: &[String]) -> Result<(), StoreError> {
-        let mut entries = Entries::new();
+        let mut entries = RecordEntries::new();
         for key in keys {
-            // Gone: another pass has packed it.
+            // Without a value, another pass has packed it.
             let Some(value) = self.store().get(key).await? else { continue };
-            match Entry::under(key, value) {
+            match RecordEntry::under(key, value) {
                 Ok(entry) if self.covers.cover(&entry) => {}
                 Ok(entry) => _ = entries.insert(key.clone(), entry),
                 Err(reason) => self.note(key, reason),
             }
         }
-        let is_ahead = |entry: &Entry| i64::try_from(entry.recorded).is_ok_and(|at| is_ahead(at, self.platform.now()));
+        let is_ahead =
+            |entry: &RecordEntry| i64::try_from(entry.recorded).is_ok_and(|at| is_ahead(at, self.platform.now()));
         if entries.values().any(is_ahead) {
             clock_faults::add_fault(
                 &mut self.report.clock_faults,
@@ -147,9 +149,9 @@ impl<P: Platform> Pass<'_, P> {
         Ok(())
     }
 
-    /// Takes out what a pack holds already, and deletes it where it is loose: a repeat of an event that was packed, or one whose
-    /// grace has passed.
-    async fn drop_repeats(&mut self, site: &Site, entries: &mut Entries) -> Result<(), StoreError> {
+    /// Takes out the records that a pack holds already, and deletes the loose ones: repeats of packed events, and
+    /// records whose grace has ended.
+    async fn drop_repeats(&mut self, site: &Site, entries: &mut RecordEntries) -> Result<(), StoreError> {
         let packs = self.packs.keys().filter(|pack| pack.site == *site);
         let overlaps =
             |pack: &&PackKey| entries.values().any(|entry| (pack.first..=pack.last).contains(&entry.key.timestamp));
@@ -165,8 +167,9 @@ impl<P: Platform> Pass<'_, P> {
             let grace = made.map(|at| Deadline { at, wait: millis(self.policy.grace) });
             let waits = grace.is_some_and(|grace| grace.holds(self.platform.now()));
             let packed = by_key(packed);
-            let is_packed =
-                |key: &String, entry: &Entry| packed.get(key).is_some_and(|packed| packed.recorded <= entry.recorded);
+            let is_packed = |key: &String, entry: &RecordEntry| {
+                packed.get(key).is_some_and(|packed| packed.recorded <= entry.recorded)
+            };
             let repeats: Vec<_> =
                 entries.iter().filter(|(key, entry)| is_packed(key, entry)).map(|(key, _)| key.clone()).collect();
             entries.retain(|key, _| !repeats.contains(key));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::pass::{MAX_OVERLAPS, Pass};
 use super::tiers::{MERGED_AT_ONCE, tier};
 use crate::archive::events;
-use crate::archive::pack::Entries;
+use crate::archive::pack::RecordEntries;
 use crate::gather::gather;
 use crate::identity::Site;
 use crate::keys::PackKey;
@@ -13,8 +13,8 @@ use crate::platform::Platform;
 use crate::store::StoreError;
 
 impl<P: Platform> Pass<'_, P> {
-    /// Merges packs of a site that are of one tier, the oldest first; and those that hold the same events, which two passes that
-    /// ran at once have made.
+    /// Merges packs of one site and tier, the oldest first. Also merges packs that hold the same events, which two
+    /// concurrent passes have made.
     pub(super) async fn merge(&mut self) -> Result<(), StoreError> {
         let mut tried = BTreeSet::new();
         while let Some(group) = self.mergeable(&tried).await? {
@@ -22,7 +22,7 @@ impl<P: Platform> Pass<'_, P> {
                 break;
             }
             tried.extend(group.iter().cloned());
-            let (mut entries, mut old, mut gone_of_all) = (Entries::new(), Vec::new(), 0);
+            let (mut entries, mut old, mut gone_of_all) = (RecordEntries::new(), Vec::new(), 0);
             for pack in &group {
                 if let Some((of_pack, gone)) = self.entries(pack).await? {
                     of_pack.into_iter().for_each(|entry| events::keep_first(&mut entries, entry));
@@ -39,9 +39,9 @@ impl<P: Platform> Pass<'_, P> {
         Ok(())
     }
 
-    /// Packs that are to be one, if there are any beside those that were tried.
+    /// The next packs to merge, without those that were tried.
     async fn mergeable(&mut self, tried: &BTreeSet<PackKey>) -> Result<Option<Vec<PackKey>>, StoreError> {
-        // There are few: a list of them takes less of the component than a map.
+        // The groups are few: a list needs less code in the component than a map.
         let mut tiers: Vec<(&Site, usize, Vec<&PackKey>)> = Vec::new();
         let pressed = self.policy.is_pressed(&self.listing);
         for (pack, known) in self.packs.iter().filter(|(pack, _)| !tried.contains(pack)) {
@@ -60,7 +60,7 @@ impl<P: Platform> Pass<'_, P> {
         self.twins(tried).await
     }
 
-    /// A pack that is new, and another that holds one of its events.
+    /// A new pack, and another that holds one of its events.
     async fn twins(&mut self, tried: &BTreeSet<PackKey>) -> Result<Option<Vec<PackKey>>, StoreError> {
         let fresh: Vec<_> = self.fresh.keys().filter(|pack| !tried.contains(pack)).cloned().collect();
         for one in fresh {

@@ -1,34 +1,36 @@
-//! Compaction. A pass packs what is loose, merges small packs, deletes what was removed or has aged, and makes indexes.
+//! Compaction packs loose records, merges small packs, deletes removed and aged records, and makes indexes. One bounded
+//! run of it is a *pass*.
 //!
-//! Any number of passes may run at once, and each may die anywhere. `replace.rs` keeps that harmless: it writes packs, reads them back,
-//! and only then deletes what they hold. Everything else decides what to hand to it.
+//! Any number of passes can run at once, and each can die anywhere. `replace.rs` keeps that harmless: it writes packs,
+//! reads them back, and only then deletes what they hold. Every other file decides what to give it.
 //!
-//! A pass is bounded, and says whether anything remains. It runs after an answer and on `/tick` ([`pass_if_due`]), when a store is
-//! found full ([`make_room`]), and when it is asked for ([`pass`]).
+//! A pass is bounded, and reports whether work remains. It runs after an answer and on `/tick` ([`compact_if_due`]),
+//! when a write finds the store full ([`make_room`]), and on request ([`compact`]).
 //!
-//! | file | what lives there |
+//! | file | contents |
 //! |---|---|
-//! | `run.rs` | [`pass`], [`pass_if_due`], and the order of a pass |
-//! | `policy.rs`, `report.rs` | what decides what a pass does ([`Policy`]) and how far it goes ([`Bound`]); what it did ([`Report`]) |
-//! | `lease.rs` | the lease of a pass, and how long passes rest after one |
+//! | `run.rs` | [`compact`], [`compact_if_due`], and the steps of a pass |
+//! | `policy.rs` | [`Policy`]: what a pass does; [`Bound`]: how far it goes |
+//! | `report.rs` | [`CompactionReport`]: what a pass did |
+//! | `lease.rs` | the lease of a pass, and how long compaction rests after it |
 //! | `pending.rs` | [`PendingDeliveries`]: what compaction asks forwarding |
-//! | `pass.rs` | what a pass knows of the store: packs, heads, indexes; how it reads a pack |
-//! | `loose.rs` | which loose records are packed, and which are repeats of packed ones |
-//! | `merge.rs`, `tiers.rs` | which packs are merged |
-//! | `replace.rs` | packs are written and read back, then what they replace is deleted |
-//! | `rewrite.rs` | a pack is written again without what was removed or has aged |
-//! | `clear.rs` | what tombstones and cutoffs cover is found, and handed to `drop.rs` and `rewrite.rs` |
-//! | `cutoff.rs` | a cutoff is written, and what it covers is found and handed on likewise ([`Cut`]) |
+//! | `pass.rs` | what a pass knows of the store (packs, heads, indexes), and how it reads a pack |
+//! | `loose.rs` | chooses the loose records to pack, and finds repeats of packed records |
+//! | `merge.rs`, `tiers.rs` | choose the packs to merge |
+//! | `replace.rs` | writes packs, reads them back, then deletes what they replace |
+//! | `rewrite.rs` | writes a pack again without removed and aged records |
+//! | `clear.rs` | finds what tombstones and cutoffs cover, for `drop.rs` and `rewrite.rs` |
+//! | `cutoff.rs` | writes a cutoff, and finds what it covers ([`CutoffOutcome`]) |
 //! | `markers.rs` | how long tombstones and cutoffs stay |
-//! | `aged.rs` | what is older than `retention_days` (`../retention.rs` tells) is found, and handed on likewise |
-//! | `drop.rs` | loose records, bodies and whole packs that were removed or have aged are deleted |
-//! | `indexes.rs` | indexes are made and merged |
-//! | `room.rs` | [`make_room`] in a store that is full |
+//! | `aged.rs` | finds what is older than `retention_days`, by the rules of `../retention.rs` |
+//! | `drop.rs` | deletes loose records, bodies and whole packs that were removed or have aged |
+//! | `indexes.rs` | makes and merges indexes |
+//! | `room.rs` | [`make_room`] in a full store |
 //!
-//! What may delete data:
+//! Two files can delete data:
 //!
-//! - `replace.rs`: loose records and packs whose records stand in other packs by then, but for what was removed or has aged;
-//! - `drop.rs`: what was removed or has aged.
+//! - `replace.rs`: loose records and packs whose records are in other packs by then, except removed and aged records;
+//! - `drop.rs`: removed and aged records.
 //!
 //! `indexes.rs`, `room.rs` and `lease.rs` delete only indexes and the lease, which can be made again.
 
@@ -52,10 +54,10 @@ mod run;
 mod tiers;
 
 pub(super) use clear::clear_session;
-pub use cutoff::Cut;
-pub(super) use cutoff::cut;
+pub use cutoff::CutoffOutcome;
+pub(super) use cutoff::apply_cutoff;
 pub use pending::PendingDeliveries;
 pub use policy::{Bound, Policy};
-pub use report::Report;
+pub use report::CompactionReport;
 pub use room::{Room, make_room};
-pub use run::{Due, pass, pass_if_due};
+pub use run::{DueOutcome, compact, compact_if_due};

@@ -1,14 +1,14 @@
-//! A pass under way: what it knows of the store, and how it reads packs.
+//! A running pass: what it knows of the store, and how it reads packs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::policy::{Bound, Policy};
-use super::report::Report;
+use super::report::CompactionReport;
 use crate::archive::covers::Covers;
-use crate::archive::index::{self, Tells, Told};
+use crate::archive::index::{IndexEntries, IndexEntry, SessionIndex};
 use crate::archive::listing::Listing;
-use crate::archive::pack::{self, Entries, Entry, Head, Pack};
+use crate::archive::pack::{self, Head, Pack, RecordEntries, RecordEntry};
 use crate::archive::retention::Retention;
 use crate::archive::unreadable::Unreadable;
 use crate::clock_faults::{ClockFault, ClockFaultKind};
@@ -19,34 +19,34 @@ use crate::keys::{Finds, IndexKey, KeyParts, PackKey};
 use crate::platform::Platform;
 use crate::store::{Store, StoreError};
 
-/// How many heads one pass reads to see whether what is loose was packed before.
+/// The most overlapping packs whose heads are read to find events that are stored twice.
 pub(super) const MAX_OVERLAPS: usize = 16;
 
-/// A pass under way.
+/// A running pass.
 pub(super) struct Pass<'p, P> {
     pub(super) platform: &'p P,
     pub(super) policy: &'p Policy,
     pub(super) bound: &'p Bound,
-    /// By the monotonic clock.
+    /// Start time by the monotonic clock.
     pub(super) began: Duration,
     pub(super) listing: Listing,
     pub(super) covers: Covers,
     pub(super) retention: Option<Retention>,
-    /// The packs that can be read.
-    pub(super) packs: BTreeMap<PackKey, Known>,
-    /// What to tell of packs that no index speaks of yet.
-    pub(super) fresh: Tells,
-    /// Short ids of those packs.
+    /// The readable packs.
+    pub(super) packs: BTreeMap<PackKey, PackInfo>,
+    /// The index entries of packs that no index covers yet.
+    pub(super) fresh: IndexEntries,
+    /// The short ids of the events in those packs.
     pub(super) fresh_ids: BTreeMap<PackKey, BTreeSet<u64>>,
-    pub(super) session_indexes: Vec<(IndexKey, index::Sessions)>,
-    pub(super) report: Report,
+    pub(super) session_indexes: Vec<(IndexKey, SessionIndex)>,
+    pub(super) report: CompactionReport,
 }
 
-/// What a pass knows of a pack that can be read.
+/// What a pass knows of a readable pack.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Known {
+pub(super) struct PackInfo {
     pub(super) bytes: usize,
-    /// When its records were recorded, in Unix milliseconds, as far as that is known.
+    /// First and last recording time of its records, in Unix milliseconds. `None` if not known.
     pub(super) recorded: Option<(u64, u64)>,
 }
 
@@ -58,11 +58,11 @@ impl<'p, P: Platform> Pass<'p, P> {
         listing: Listing,
         retention: Option<Retention>,
     ) -> Result<Self, StoreError> {
-        let mut report = Report { loose: listing.loose.len(), ..Report::default() };
+        let mut report = CompactionReport { loose: listing.loose.len(), ..CompactionReport::default() };
         if retention.as_ref().is_some_and(|retention| retention.is_behind) {
             report.clock_faults.push(ClockFault::of_recipient(ClockFaultKind::RetentionBehind));
         }
-        let covers = Covers::of(platform.store(), &listing, platform.now(), &mut report.unreadable).await?;
+        let covers = Covers::load(platform.store(), &listing, platform.now(), &mut report.unreadable).await?;
         Ok(Self {
             platform,
             policy,
@@ -72,7 +72,7 @@ impl<'p, P: Platform> Pass<'p, P> {
             covers,
             retention,
             packs: BTreeMap::new(),
-            fresh: Tells::new(),
+            fresh: IndexEntries::new(),
             fresh_ids: BTreeMap::new(),
             session_indexes: Vec::new(),
             report,
@@ -83,7 +83,7 @@ impl<'p, P: Platform> Pass<'p, P> {
         self.platform.store()
     }
 
-    /// Whether its time is up. Then something may remain.
+    /// Whether the time is up. If so, the report says that work remains.
     pub(super) fn is_over(&mut self) -> bool {
         let over = self.platform.elapsed(self.began) >= self.bound.time;
         self.report.remaining |= over;
@@ -94,23 +94,23 @@ impl<'p, P: Platform> Pass<'p, P> {
         Unreadable::note(&mut self.report.unreadable, key, reason);
     }
 
-    /// Learns of every pack how many bytes it has, and when its records were recorded: from indexes, or from itself.
+    /// Learns size and recording times of every pack, from an index or from its head.
     pub(super) async fn learn_packs(&mut self) -> Result<(), StoreError> {
         self.learn_some_packs(usize::MAX).await
     }
 
-    /// The same, but of packs that no index tells of only so many, the latest.
+    /// The same, but reads at most `heads` heads of packs that no index covers, the latest packs first.
     pub(super) async fn learn_some_packs(&mut self, mut heads: usize) -> Result<(), StoreError> {
         for key in self.listing.indexes.clone() {
             if key.finds == Finds::Sessions
-                && let Some(index) = self.store().get(&key.to_string()).await?.and_then(index::Sessions::read)
+                && let Some(index) = self.store().get(&key.to_string()).await?.and_then(SessionIndex::parse)
             {
                 self.session_indexes.push((key, index));
             }
         }
         let indexed = self.session_indexes.iter().flat_map(|(_, index)| &index.packs);
         let known =
-            indexed.map(|pack| (pack.key.clone(), Known { bytes: pack.bytes as usize, recorded: pack.recorded }));
+            indexed.map(|pack| (pack.key.clone(), PackInfo { bytes: pack.bytes as usize, recorded: pack.recorded }));
         let known: BTreeMap<_, _> = gather(known);
         for key in self.listing.packs.clone() {
             match known.get(&key) {
@@ -125,12 +125,12 @@ impl<'p, P: Platform> Pass<'p, P> {
         Ok(())
     }
 
-    /// The head of a pack, which is known from then on. `None` if it is gone, or cannot be read.
+    /// Reads the head of a pack and adds the pack to those known. `None` if it is gone or unreadable.
     pub(super) async fn head(&mut self, key: &PackKey) -> Result<Option<Head>, StoreError> {
         let Some(value) = self.store().get(&key.to_string()).await? else { return Ok(None) };
         match Pack::open(key, &value).map(|pack| pack.head) {
             Ok(head) => {
-                let known = Known { bytes: value.len(), recorded: head.recorded };
+                let known = PackInfo { bytes: value.len(), recorded: head.recorded };
                 if self.packs.insert(key.clone(), known).is_none() {
                     self.learn(key, &head, value.len());
                 }
@@ -145,8 +145,8 @@ impl<'p, P: Platform> Pass<'p, P> {
     }
 
     pub(super) fn learn(&mut self, key: &PackKey, head: &Head, bytes: usize) {
-        self.packs.insert(key.clone(), Known { bytes, recorded: head.recorded });
-        self.fresh.insert(key.clone(), Told::of(&key.site, head, bytes));
+        self.packs.insert(key.clone(), PackInfo { bytes, recorded: head.recorded });
+        self.fresh.insert(key.clone(), IndexEntry::from_head(&key.site, head, bytes));
         self.fresh_ids.insert(key.clone(), gather(head.ids()));
     }
 
@@ -156,20 +156,20 @@ impl<'p, P: Platform> Pass<'p, P> {
         self.fresh_ids.remove(key);
     }
 
-    /// All records of a pack but for those that were removed or have aged, and how many those are; `None` if it is gone or not all of it
-    /// can be read. One whose bytes were changed is not read for good.
-    pub(super) async fn entries(&mut self, key: &PackKey) -> Result<Option<(Vec<Entry>, usize)>, StoreError> {
+    /// The records of a pack without removed and aged ones, and the number of those. `None` if the pack is gone or any
+    /// part of it is unreadable. A pack with changed bytes counts as unreadable.
+    pub(super) async fn entries(&mut self, key: &PackKey) -> Result<Option<(Vec<RecordEntry>, usize)>, StoreError> {
         let Some(value) = self.store().get(&key.to_string()).await? else { return Ok(None) };
-        let read = if pack::is_named_by_its_hash(key, &value) {
-            Pack::open(key, &value).and_then(|pack| pack.all())
+        let entries = if pack::is_named_by_its_hash(key, &value) {
+            Pack::open(key, &value).and_then(|pack| pack.all_records())
         } else {
             Err(pack::PackFault::Hash)
         };
-        match read {
+        match entries {
             Ok(mut entries) => {
                 let all = entries.len();
                 let aging = self.retention.as_ref().and_then(|retention| retention.aging);
-                let has_aged = |entry: &Entry| aging.is_some_and(|aging| aging.has_aged_entry(entry));
+                let has_aged = |entry: &RecordEntry| aging.is_some_and(|aging| aging.has_aged_entry(entry));
                 entries.retain(|entry| !self.covers.cover(entry) && !has_aged(entry));
                 let gone = all - entries.len();
                 Ok(Some((entries, gone)))
@@ -182,20 +182,20 @@ impl<'p, P: Platform> Pass<'p, P> {
         }
     }
 
-    /// The packs of a session, as indexes and what was learned in this pass tell.
+    /// The packs of a session, according to indexes and the packs read in this pass.
     pub(super) fn packs_of(&self, site: &Site, hash: u64) -> Vec<PackKey> {
         let indexed = self.session_indexes.iter().flat_map(|(_, index)| index.find(hash).cloned());
-        let fresh = self.fresh.iter().filter(|(_, told)| told.has_session(hash)).map(|(key, _)| key.clone());
+        let fresh = self.fresh.iter().filter(|(_, entry)| entry.has_session(hash)).map(|(key, _)| key.clone());
         let found: BTreeSet<_> = gather(indexed.chain(fresh));
         found.into_iter().filter(|pack| pack.site == *site && self.packs.contains_key(pack)).collect()
     }
 }
 
-pub(super) fn by_key(entries: Vec<Entry>) -> Entries {
+pub(super) fn by_key(entries: Vec<RecordEntry>) -> RecordEntries {
     gather(entries.into_iter().map(|entry| (entry.key.to_string(), entry)))
 }
 
-/// The own time of a loose record.
+/// The own time of a loose record, from its key.
 pub(super) fn time(key: &str) -> Option<Timestamp> {
     KeyParts::split(key)?.time()
 }

@@ -1,20 +1,20 @@
-//! Decides what a pass does and how far it goes.
+//! What a pass does, and how far it goes.
 
 use std::time::Duration;
 
 use crate::archive::listing::Listing;
 use crate::archive::pack::MAX_PACK_EVENTS;
 
-/// What decides what a pass does.
+/// The settings that decide what a pass does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// How many events stay loose.
+    /// The number of events that stay loose.
     pub loose_events: usize,
-    /// How many keys the store takes, where it is known to take few.
+    /// The most keys that the store takes. `None` if it has no limit.
     pub key_budget: Option<usize>,
-    /// For how many days events are kept. `None`: for ever.
+    /// The number of days for which events are kept. `None`: for ever.
     pub retention_days: Option<u32>,
-    /// How long a record stays loose after it was packed: for stores whose lists and reads are late.
+    /// How long a record stays loose after it was packed, for stores with late lists and reads.
     pub grace: Duration,
 }
 
@@ -25,27 +25,28 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// Lets so many events stay loose, and keeps everything.
+    /// A policy that lets `loose_events` events stay loose, and keeps everything.
     pub const fn packs(loose_events: usize) -> Self {
         Self { loose_events, key_budget: None, retention_days: None, grace: Duration::ZERO }
     }
 
-    /// How many keys are left free where there are few: what arrives while a pass is on its way, and its own new keys.
+    /// The number of keys kept free under a key budget: for events that arrive during a pass, and for the pass's own
+    /// keys.
     pub(super) const SPARE_KEYS: usize = 96;
 
-    /// How many events stay loose in a store of that many keys.
+    /// The number of events that stay loose in a store with these keys.
     pub(super) fn stay_loose(&self, listing: &Listing) -> usize {
         let others = listing.keys.saturating_sub(listing.loose.len());
         let room = self.key_budget.map(|budget| budget.saturating_sub(others + Self::SPARE_KEYS));
         room.map_or(self.loose_events, |room| room.min(self.loose_events))
     }
 
-    /// How many more there must be before they are packed: a pack of a few is hardly better than the few.
+    /// The least number of excess loose events for packing: a pack of a few saves little.
     pub(super) fn batch(&self, listing: &Listing) -> usize {
         if self.is_pressed(listing) { 2 } else { (self.loose_events / 2).max(1) }
     }
 
-    /// Whether keys are about to run out.
+    /// Whether the key budget is nearly used up.
     pub(super) fn is_pressed(&self, listing: &Listing) -> bool {
         self.key_budget.is_some_and(|budget| listing.keys + Self::SPARE_KEYS >= budget)
     }
@@ -60,28 +61,29 @@ impl Policy {
 /// How far a pass goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bound {
-    /// How many loose events one of its packs is made of, at most.
+    /// The most loose events that become one pack.
     pub events: usize,
-    /// How many loose events it packs at most. So many keys it keeps while it lists all of them again, for which a component has room.
+    /// The most loose events that it packs. It holds their keys while it lists all keys again, and a component's memory
+    /// is limited.
     pub loose: usize,
-    /// After which it begins nothing new.
+    /// The time after which it begins no new step.
     pub time: Duration,
 }
 
 impl Default for Bound {
-    /// What fits every platform beside a request: well under ten seconds.
+    /// A bound that fits beside a request on every platform: well under ten seconds.
     fn default() -> Self {
         Self { events: 2_048, loose: 32_768, time: Duration::from_secs(3) }
     }
 }
 
 impl Bound {
-    /// For who has the time and the memory: a pack is made of as many as it holds.
+    /// A bound for callers with time and memory: each pack is filled.
     pub const WIDE: Self = Self { events: MAX_PACK_EVENTS, loose: usize::MAX, time: Duration::from_secs(3) };
 }
 
-/// How many loose events are on the way to more than can be listed in a component's memory.
+/// The number of loose events from which on packing has priority: a component cannot list many more in its memory.
 pub(super) const MANY_LOOSE: usize = 200_000;
 
-/// How many loose events are too few to make room by packing them.
+/// The number of loose events below which packing makes no room.
 pub(super) const FEW: usize = 16;

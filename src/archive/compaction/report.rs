@@ -1,4 +1,4 @@
-//! What a pass did.
+//! The report of a pass.
 
 use std::collections::BTreeSet;
 
@@ -7,25 +7,25 @@ use serde::Serialize;
 use crate::archive::unreadable::Unreadable;
 use crate::clock_faults::ClockFaults;
 
-/// What a pass did.
+/// The report of a pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Report {
-    /// Loose events that are in packs now.
+pub struct CompactionReport {
+    /// Number of loose events that are in packs now.
     pub packed: usize,
-    /// Packs that were merged into others.
+    /// Number of packs that were merged into others.
     pub merged: usize,
-    /// Packs that were written.
+    /// Number of packs that were written.
     pub written: usize,
-    /// Events that were removed before, or have aged, and of which nothing is left now.
+    /// Number of removed or aged events that were deleted.
     pub dropped: usize,
-    /// Bodies that were set aside, have aged, and are deleted now.
+    /// Number of aged set-aside bodies that were deleted.
     pub dropped_set_aside: usize,
-    /// Whether there is more to do.
+    /// Whether work remains.
     pub remaining: bool,
-    /// How many loose events were there when it began.
+    /// Number of loose events when the pass began.
     pub loose: usize,
-    /// What it could not read, and left where it is: the first [`Unreadable::MOST`].
+    /// Values that it could not read, and did not touch: the first [`Unreadable::MOST`].
     pub unreadable: BTreeSet<Unreadable>,
-    /// Clocks that it saw to be wrong.
+    /// Clocks that it found to be wrong.
     pub clock_faults: ClockFaults,
 }

@@ -1,4 +1,4 @@
-//! Writes a pack again without what was removed or has aged. `replace.rs` then deletes the old one.
+//! Writes a pack again without removed and aged records. `replace.rs` then deletes the old one.
 
 use super::pass::{Pass, by_key};
 use crate::keys::PackKey;
@@ -6,16 +6,16 @@ use crate::platform::Platform;
 use crate::store::StoreError;
 
 impl<P: Platform> Pass<'_, P> {
-    /// Deletes what is covered of a pack: writes it again without that. Whether there was anything.
+    /// Deletes the records of a pack that a marker covers, by writing the pack again. Returns whether there were any.
     pub(super) async fn drop_covered(&mut self, pack: &PackKey) -> Result<bool, StoreError> {
         let Some(head) = self.head(pack).await? else { return Ok(false) };
-        if !self.covers.suspect(pack, &head) {
+        if !self.covers.suspects(pack, &head) {
             return Ok(false);
         }
         self.rewrite(pack).await
     }
 
-    /// Writes a pack again without what was removed or has aged. Whether there was anything.
+    /// Writes a pack again without removed and aged records. Returns whether there were any.
     pub(super) async fn rewrite(&mut self, pack: &PackKey) -> Result<bool, StoreError> {
         let Some((entries, gone)) = self.entries(pack).await? else { return Ok(false) };
         if gone == 0 {

@@ -1,9 +1,9 @@
-//! Makes room in a store that is full.
+//! Makes room in a full store.
 
 use std::time::Duration;
 
 use super::lease::{LONGEST_MEASURED, delete_lease, set_lease};
-use super::pass::{Known, Pass};
+use super::pass::{PackInfo, Pass};
 use super::pending::PendingDeliveries;
 use super::policy::{Bound, FEW, Policy};
 use crate::archive::listing::Listing;
@@ -13,28 +13,28 @@ use crate::keys::{Finds, IndexKey};
 use crate::platform::Platform;
 use crate::store::{Store, StoreError};
 
-/// How many loose events are packed at most to make room.
+/// The most loose events that are packed to make room.
 const ROOM_EVENTS: usize = 1_024;
 
-/// How many heads are read at most to find packs to merge, where room is made.
+/// The most heads that are read to find packs to merge while making room.
 const ROOM_HEADS: usize = 32;
 
-/// How many indexes of events, and then of sessions, lend their room at most.
+/// The most indexes of events, and then of sessions, that are taken out to lend their room.
 const LENDING: [(Finds, usize); 2] = [(Finds::Events, 4), (Finds::Sessions, 1)];
 
-/// Room that was made, and the indexes that lent theirs.
-#[must_use = "what was lent is to be put back"]
+/// Room in the store, and the indexes that were taken out for it.
+#[must_use = "indexes that were taken out must be put back"]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Room {
     lent: Vec<(String, Vec<u8>)>,
-    /// How long making it took.
+    /// How long it took to make room.
     took: Duration,
 }
 
 impl Room {
-    /// Puts the indexes back, after the value for which the room was made: they must not take its room. An index for which there is none is
-    /// made again by a later pass. A lease stands there too then, but only if the value `is_stored`: else it would take room
-    /// that the value needs.
+    /// Puts the indexes back. Call it after writing the value for which room was made, so that they do not take its
+    /// room. If an index does not fit, a later pass makes it again. If the value `is_stored`, it also sets a lease;
+    /// otherwise the lease would take room that the value needs.
     pub async fn put_back<P: Platform>(self, platform: &P, is_stored: bool) {
         for (key, value) in self.lent.iter().rev() {
             if platform.store().set(key, value).await.is_err() {
@@ -42,12 +42,12 @@ impl Room {
             }
         }
         if is_stored {
-            // So that the next time there is a key to lend, whatever else there is by then.
+            // The lease is a key that can be lent the next time, whatever else the store has by then.
             let _ = set_lease(platform.store(), Deadline::new(platform.now(), self.took)).await;
         }
     }
 
-    /// Takes an index out of the store, with its value.
+    /// Takes an index out of the store, and remembers its value.
     async fn lend(&mut self, store: &impl Store, key: String) -> Result<(), StoreError> {
         if let Some(value) = store.get(&key).await? {
             store.delete(&key).await?;
@@ -57,13 +57,14 @@ impl Room {
     }
 }
 
-/// Makes room in a store that refused a write because it is full: packs half of what may stay loose. `None` if no record was packed. An error
-/// that is of no known kind counts as full where the store takes few keys (`policy.key_budget`) and they are about to run out.
+/// Makes room in a store that refused a write because it is full: packs half of the events that can stay loose. `None`
+/// if it packed no record. An error of unknown kind counts as full if the store has a key budget and it is nearly used
+/// up.
 ///
-/// It runs while an event waits for its answer, so it is bounded: by the time, and by [`ROOM_EVENTS`] and [`ROOM_HEADS`]. A pack takes a
-/// key and some bytes before it frees any. They are lent by the lease, then by indexes of events, and if that is not enough by one of
-/// sessions: to make that again every pack must be read. What was lent is put back, here if no room was made, or else by
-/// [`Room::put_back`].
+/// It runs while an event waits for its answer. So it is bounded by time, [`ROOM_EVENTS`] and [`ROOM_HEADS`]. A new
+/// pack needs a key and bytes before it frees any. To get them, the pass deletes the lease, then takes out indexes of
+/// events. If that is not enough, it takes out one of sessions, which is last, since making it again reads every pack.
+/// The indexes are put back: here if no room was made, or else by [`Room::put_back`].
 pub async fn make_room<P: Platform>(
     platform: &P,
     policy: &Policy,
@@ -76,7 +77,7 @@ pub async fn make_room<P: Platform>(
         return Ok(None);
     }
     let (store, began) = (platform.store(), platform.monotonic());
-    let listing = Listing::of(store).await?;
+    let listing = Listing::load(store).await?;
     if listing.loose.len() < FEW || !(is_full || policy.is_pressed(&listing)) {
         return Ok(None);
     }
@@ -85,7 +86,7 @@ pub async fn make_room<P: Platform>(
     let bound = Bound { events: bound.events.min(ROOM_EVENTS), loose: bound.loose.min(ROOM_EVENTS), ..*bound };
     let lenders = lenders(&listing.indexes);
     delete_lease(store).await?;
-    // Its time begins here, after the list.
+    // The pass's time begins here, after the list.
     let mut pass = Pass::new(platform, &pressed, &bound, listing, None).await?;
     let mut room = Room { lent: Vec::new(), took: Duration::ZERO };
     let outcome = pass.pack_on_loan(pending, lenders, &mut room).await;
@@ -93,20 +94,20 @@ pub async fn make_room<P: Platform>(
         room.put_back(platform, false).await;
         return outcome.map(|()| None);
     }
-    // There is room now, whatever becomes of what is done for the next time.
+    // There is room now. A failed merge only means less room for the next time.
     let _ = pass.merge_for_room().await;
     room.took = platform.elapsed(began).min(LONGEST_MEASURED);
     Ok(Some(room))
 }
 
-/// The indexes that lend their room, one after the other.
+/// The indexes to take out, one after the other.
 fn lenders(indexes: &[IndexKey]) -> Vec<String> {
     let of_kind = |(finds, most)| indexes.iter().filter(move |key| key.finds == finds).take(most);
     LENDING.into_iter().flat_map(of_kind).map(IndexKey::to_string).collect()
 }
 
 impl<P: Platform> Pass<'_, P> {
-    /// Packs loose records. As long as there is no room for a pack, one index more lends its own.
+    /// Packs loose records. As long as there is no room for a pack, takes out one more index.
     async fn pack_on_loan(
         &mut self,
         pending: &mut impl PendingDeliveries,
@@ -120,22 +121,22 @@ impl<P: Platform> Pass<'_, P> {
             }
             room.lend(self.store(), lender).await?;
             let listed = self.platform.monotonic();
-            self.listing = Listing::of(self.store()).await?;
-            // Lists do not count: where they take long, no time would be left for packing, now and each time.
+            self.listing = Listing::load(self.store()).await?;
+            // The time of a list does not count: if lists are slow, no time would ever remain for packing.
             self.began += self.platform.elapsed(listed);
             outcome = self.pack_for_room(pending).await;
         }
         outcome
     }
 
-    /// Packs loose records. Of packs it needs their names: those that may hold a repeat are read.
+    /// Packs loose records. Knows packs only by their keys, and reads those that can hold a repeat.
     async fn pack_for_room(&mut self, pending: &mut impl PendingDeliveries) -> Result<(), StoreError> {
-        let unknown = Known { bytes: usize::MAX, recorded: None };
+        let unknown = PackInfo { bytes: usize::MAX, recorded: None };
         self.packs = gather(self.listing.packs.iter().map(|pack| (pack.clone(), unknown)));
         self.pack_loose(pending).await
     }
 
-    /// Merges small packs, where they are known without reading many of them: else packs alone would fill the store at last.
+    /// Merges small packs, reading few heads. Without it, packs alone would fill the store in the end.
     async fn merge_for_room(&mut self) -> Result<(), StoreError> {
         self.packs.retain(|pack, _| self.fresh.contains_key(pack));
         self.learn_some_packs(ROOM_HEADS).await?;

@@ -1,4 +1,4 @@
-//! How a pass begins, and in which order it does what it does.
+//! Starts a pass, and runs its steps in order.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use super::markers;
 use super::pass::Pass;
 use super::pending::PendingDeliveries;
 use super::policy::{Bound, Policy};
-use super::report::Report;
+use super::report::CompactionReport;
 use crate::archive::listing::Listing;
 use crate::archive::retention::Retention;
 use crate::clock_faults::{self, ClockFault, ClockFaultKind, ClockFaults};
@@ -16,37 +16,37 @@ use crate::keys::Finds;
 use crate::platform::Platform;
 use crate::store::StoreError;
 
-/// Runs a pass.
-pub async fn pass<P: Platform>(
+/// Runs a pass, whether or not one is due.
+pub async fn compact<P: Platform>(
     platform: &P,
     policy: &Policy,
     pending: &mut impl PendingDeliveries,
     bound: &Bound,
-) -> Result<Report, StoreError> {
-    let listing = Listing::of(platform.store()).await?;
+) -> Result<CompactionReport, StoreError> {
+    let listing = Listing::load(platform.store()).await?;
     let retention = retention(platform, policy, &listing).await?;
     Pass::new(platform, policy, bound, listing, retention).await?.run(pending).await
 }
 
-/// What became of a pass that may have been due.
+/// The result of [`compact_if_due`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Due {
-    /// What it did, if it was.
-    pub report: Option<Report>,
-    /// Clocks that were seen to be wrong, also where it was not.
+pub struct DueOutcome {
+    /// The report of the pass. `None` if none was due.
+    pub report: Option<CompactionReport>,
+    /// Clocks that were found to be wrong, even if no pass was due.
     pub clock_faults: ClockFaults,
 }
 
-/// Runs a pass if one is due and none is known to be under way or to have been a moment ago. Costs one read in that case, and
-/// otherwise a list, the lease's two writes, and with retention some reads and sometimes a write more.
-pub async fn pass_if_due<P: Platform>(
+/// Runs a pass if one is due, unless the lease says that one is running or has just ended. Then it costs one read.
+/// Otherwise it costs a list, two writes of the lease, and with retention some reads and sometimes another write.
+pub async fn compact_if_due<P: Platform>(
     platform: &P,
     policy: &Policy,
     pending: &mut impl PendingDeliveries,
     bound: &Bound,
-) -> Result<Due, StoreError> {
+) -> Result<DueOutcome, StoreError> {
     let (store, began, now) = (platform.store(), platform.monotonic(), platform.now());
-    let mut due = Due::default();
+    let mut due = DueOutcome::default();
     if let Some(lease) = lease(store).await? {
         if lease.holds(now) {
             return Ok(due);
@@ -55,10 +55,10 @@ pub async fn pass_if_due<P: Platform>(
             clock_faults::add_fault(&mut due.clock_faults, ClockFault::of_recipient(ClockFaultKind::DeadlineAhead));
         }
     }
-    // Longer than a pass takes; the next one waits no longer than that for one that died. A store without room for a lease needs
-    // its pass the more.
+    // The lease is longer than a pass takes, and no longer: the next pass waits for it if this one dies. Without room
+    // for a lease, the store needs the pass all the more.
     let leased = set_lease(store, Deadline::new(now, Duration::from_secs(10) + bound.time)).await.is_ok();
-    let report = pass_on_lease(platform, policy, pending, bound, &mut due.clock_faults).await;
+    let report = compact_on_lease(platform, policy, pending, bound, &mut due.clock_faults).await;
     let rest = rest(policy, &report, platform.elapsed(began).min(LONGEST_MEASURED));
     if rest >= Duration::from_millis(1) {
         set_lease(store, Deadline::new(platform.now(), rest)).await?;
@@ -69,14 +69,14 @@ pub async fn pass_if_due<P: Platform>(
     Ok(due)
 }
 
-async fn pass_on_lease<P: Platform>(
+async fn compact_on_lease<P: Platform>(
     platform: &P,
     policy: &Policy,
     pending: &mut impl PendingDeliveries,
     bound: &Bound,
     clock_faults: &mut ClockFaults,
-) -> Result<Option<Report>, StoreError> {
-    let listing = Listing::of(platform.store()).await?;
+) -> Result<Option<CompactionReport>, StoreError> {
+    let listing = Listing::load(platform.store()).await?;
     let retention = retention(platform, policy, &listing).await?;
     if retention.as_ref().is_some_and(|retention| retention.is_behind) {
         clock_faults::add_fault(clock_faults, ClockFault::of_recipient(ClockFaultKind::RetentionBehind));
@@ -92,30 +92,30 @@ async fn pass_on_lease<P: Platform>(
     Ok(Some(report))
 }
 
-/// Retention as this pass sees it, if events are not kept for ever.
+/// Loads retention. `None` if events are kept for ever.
 async fn retention<P: Platform>(
     platform: &P,
     policy: &Policy,
     listing: &Listing,
 ) -> Result<Option<Retention>, StoreError> {
     match policy.retention_days {
-        Some(days) => Retention::of(platform.store(), days, listing, platform.now()).await.map(Some),
+        Some(days) => Retention::load(platform.store(), days, listing, platform.now()).await.map(Some),
         None => Ok(None),
     }
 }
 
 impl<P: Platform> Pass<'_, P> {
-    pub(super) async fn run(mut self, pending: &mut impl PendingDeliveries) -> Result<Report, StoreError> {
+    pub(super) async fn run(mut self, pending: &mut impl PendingDeliveries) -> Result<CompactionReport, StoreError> {
         self.learn_packs().await?;
         self.clear_removed().await?;
         self.pack_loose(pending).await?;
         self.merge().await?;
         self.drop_aged().await?;
         for finds in [Finds::Sessions, Finds::Events] {
-            self.index(finds).await?;
+            self.update_indexes(finds).await?;
         }
         if !self.listing.forwards.is_empty() {
-            pending.tidy(self.store(), &Listing::of(self.store()).await?, self.platform.now()).await?;
+            pending.tidy(self.store(), &Listing::load(self.store()).await?, self.platform.now()).await?;
         }
         Ok(self.report)
     }

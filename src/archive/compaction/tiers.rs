@@ -1,13 +1,13 @@
-//! Tiers of values by their bytes: packs and indexes are merged within one.
+//! Tiers of values by size: packs and indexes are merged within a tier.
 
-/// From how many bytes on a value is of the next tier. Eight of one tier are merged, so that an event is written again about as
-/// often as there are tiers.
+/// The sizes in bytes at which the next tier begins. Eight values of a tier are merged, so an event is rewritten about
+/// as often as there are tiers.
 pub(super) const TIERS: [usize; 2] = [60_000, 350_000];
 
-/// How many of one tier there may be before they are merged.
+/// The number of values of a tier that are merged at once.
 pub(super) const MERGED_AT_ONCE: usize = 8;
 
-/// The tier of a value; `None` if it is as good as full.
+/// The tier of a value. `None` if it is nearly full.
 pub(super) fn tier(bytes: usize) -> Option<usize> {
     TIERS.iter().position(|most| bytes < *most)
 }

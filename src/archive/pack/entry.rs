@@ -1,51 +1,51 @@
-//! A record on its way into a pack or out of one.
+//! A record with its key and its recording time, loose or packed.
 
 use crate::event::OutboundEvent;
 use crate::keys::EventKey;
 use crate::record::{Outline, Record};
 use crate::session::Summary;
 
-/// A record on its way into a pack or out of one.
+/// A record with its key and its recording time, loose or packed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// The key that it is stored under while it is loose.
+pub struct RecordEntry {
+    /// The key of the loose record.
     pub key: EventKey,
-    /// When it was recorded, in Unix milliseconds.
+    /// Recording time in Unix milliseconds.
     pub recorded: u64,
-    /// The same in microseconds, to tell which of two was delivered first.
+    /// Recording time in Unix microseconds, which orders records that arrived one after the other.
     pub delivered: u64,
-    /// The value that is stored there: JSON without a line's end.
+    /// The stored value: JSON on one line, without a line end.
     pub value: Vec<u8>,
 }
 
-impl Entry {
-    /// Reads a record. An error if it is none, says that it is under no key, or does not fit a line.
-    pub fn read(value: Vec<u8>) -> Result<Self, String> {
+impl RecordEntry {
+    /// Parses a record. An error if the value is not a record, does not yield a key, or has several lines.
+    pub fn parse(value: Vec<u8>) -> Result<Self, String> {
         let outline = Outline::from_json(&value)?;
         let (key, delivered) = (outline.key()?, outline.delivered()?);
         if value.contains(&b'\n') {
-            return Err("it is more than one line".to_owned());
+            return Err("it has more than one line".to_owned());
         }
         Ok(Self { key, recorded: delivered / 1000, delivered, value })
     }
 
-    /// Reads the record that is under a key. An error if it is none, or another's.
+    /// Parses the record stored under a key. An error if the value is not a record, or is the record of another key.
     pub fn under(key: &str, value: Vec<u8>) -> Result<Self, String> {
-        let entry = Self::read(value)?;
+        let entry = Self::parse(value)?;
         if entry.key.to_string() == key {
             Ok(entry)
         } else {
-            Err(format!("it is the record of another key, {}", entry.key))
+            Err(format!("it is the record of another key: {}", entry.key))
         }
     }
 
-    /// Its event, checked by today's rules.
+    /// Its event, validated by today's rules.
     pub fn event(&self) -> Result<OutboundEvent, String> {
         Record::from_json(&self.value).map(|(_, event)| event)
     }
 
-    /// What it tells of its session. `Ok(None)` if it belongs to none.
+    /// The summary of its session from this event alone. `Ok(None)` if it belongs to no session.
     pub fn summary(&self) -> Result<Option<Summary>, String> {
-        Ok(Summary::of(&self.event()?, self.delivered, self.key.id))
+        Ok(Summary::from_event(&self.event()?, self.delivered, self.key.id))
     }
 }

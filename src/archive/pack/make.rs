@@ -6,43 +6,43 @@ use std::io::{self, Write as _};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::entry::Entry;
-use super::head::{FORMAT, Head, summarised};
+use super::entry::RecordEntry;
+use super::head::{FORMAT, Head, summarise};
 use crate::archive::whole_seconds::of_whole_seconds;
 use crate::identity::{Id, Site};
 use crate::keys::PackKey;
 use crate::session::Summary;
 
-/// The most bytes of a pack's value: below the 400 KB of DynamoDB and Cosmos DB, as a record's.
+/// The most bytes of a pack's value, as of a record's: below the 400 KB of DynamoDB and Cosmos DB.
 pub const MAX_PACK_BYTES: usize = 400_000;
 
-/// The most bytes of the records that one pack is made of, before they are compressed.
+/// The most bytes of a pack's records before compression.
 const MAX_MADE_BYTES: usize = 8 << 20;
 
 /// The most events of a pack.
 pub const MAX_PACK_EVENTS: usize = 10_000;
 
-/// A pack that was made and is to be written.
+/// A pack that is not written yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Made {
+pub struct MadePack {
     /// Its key.
     pub key: PackKey,
     /// Its value.
     pub value: Vec<u8>,
     /// Its head.
     pub head: Head,
-    /// The records that are in it, by how they are written.
+    /// The loose keys of its records.
     pub keys: Vec<String>,
 }
 
-/// The records of one site, each under the key as it is written.
-pub type Entries = BTreeMap<String, Entry>;
+/// The records of one site by their loose keys.
+pub type RecordEntries = BTreeMap<String, RecordEntry>;
 
-/// Makes packs of the records of one site, as few as can be. What no pack can hold, because it is too large or no event by
-/// today's rules, is left out: it stays where it is. `made` is in Unix seconds, where it is to be told.
-pub fn make(site: &Site, entries: &Entries, made: Option<u64>) -> io::Result<Vec<Made>> {
+/// Makes packs of the records of one site, as few as possible. Leaves out a record that is too large for a pack, or
+/// that today's rules reject: it stays loose. `made` is the time for [`Head::made`], in Unix seconds.
+pub fn make_packs(site: &Site, entries: &RecordEntries, made: Option<u64>) -> io::Result<Vec<MadePack>> {
     let summaries = entries.iter().filter_map(|(key, entry)| Some((key, entry, entry.summary().ok()?)));
-    let all: Vec<Item> = summaries.map(|(key, entry, summary)| Item { key, entry, summary }).collect();
+    let all: Vec<PackItem> = summaries.map(|(key, entry, summary)| PackItem { key, entry, summary }).collect();
     let (mut packs, mut rest) = (Vec::new(), all.as_slice());
     while !rest.is_empty() {
         let taken = match first_pack(site, rest, made)? {
@@ -57,14 +57,15 @@ pub fn make(site: &Site, entries: &Entries, made: Option<u64>) -> io::Result<Vec
     Ok(packs)
 }
 
-struct Item<'e> {
+struct PackItem<'e> {
     key: &'e str,
-    entry: &'e Entry,
+    entry: &'e RecordEntry,
     summary: Option<Summary>,
 }
 
-/// A pack of as many of the first as it can hold, and how many that is. `None` if it cannot hold the first.
-fn first_pack(site: &Site, items: &[Item], made: Option<u64>) -> io::Result<(Option<Made>, usize)> {
+/// Makes a pack of as many of the first items as it can hold. Returns it, and how many items it took or skipped. `None`
+/// if it cannot hold the first item.
+fn first_pack(site: &Site, items: &[PackItem], made: Option<u64>) -> io::Result<(Option<MadePack>, usize)> {
     let mut most = items.len().min(MAX_PACK_EVENTS);
     let mut is_cut = false;
     loop {
@@ -82,14 +83,15 @@ fn first_pack(site: &Site, items: &[Item], made: Option<u64>) -> io::Result<(Opt
         if taken <= 1 {
             return Ok((None, 1));
         }
-        // What was thought to fit does not: its names are long, or do not compress.
+        // The estimate was too low: names are long, or do not compress.
         most = taken - taken.div_ceil(8);
     }
 }
 
-/// The second member of as many as are likely to fit beside their head, and how many that is.
-fn compress_first(items: &[Item]) -> io::Result<(Vec<u8>, usize)> {
-    // What a compressor still holds back when it is asked how much it has written.
+/// Compresses the second member, of as many items as are likely to fit beside their head. Returns it and the number of
+/// items.
+fn compress_first(items: &[PackItem]) -> io::Result<(Vec<u8>, usize)> {
+    // The most bytes that the compressor has taken and not yet written.
     const HELD_BACK: usize = 40_000;
     let mut member = GzEncoder::new(Vec::new(), Compression::default());
     let (mut taken, mut bytes, mut head) = (0, 0, 0);
@@ -107,16 +109,16 @@ fn compress_first(items: &[Item]) -> io::Result<(Vec<u8>, usize)> {
     Ok((member.finish()?, taken))
 }
 
-/// About what an event adds to a head, compressed: its id, and a share of its session.
-fn head_bytes(item: &Item) -> usize {
+/// Estimates the compressed bytes that an event adds to a head: its id, and a share of its session.
+fn head_bytes(item: &PackItem) -> usize {
     let names = item.summary.iter().flat_map(|summary| summary.customers().into_iter().chain(summary.external_keys()));
     20 + names.map(|name| name.len() / 16).sum::<usize>()
 }
 
-fn pack(site: &Site, items: &[Item], records: Vec<u8>, made: Option<u64>) -> io::Result<Option<Made>> {
+fn pack(site: &Site, items: &[PackItem], records: Vec<u8>, made: Option<u64>) -> io::Result<Option<MadePack>> {
     let times = || items.iter().map(|item| item.entry.key.timestamp);
     let (Some(first), Some(last)) = (times().min(), times().max()) else { return Ok(None) };
-    let (sessions, others) = summarised(items.iter().map(|item| (item.entry.key.id, item.summary.clone())));
+    let (sessions, others) = summarise(items.iter().map(|item| (item.entry.key.id, item.summary.clone())));
     let recorded = || items.iter().map(|item| item.entry.recorded);
     let head = Head {
         format: FORMAT,
@@ -134,5 +136,5 @@ fn pack(site: &Site, items: &[Item], records: Vec<u8>, made: Option<u64>) -> io:
     let value = [member.finish()?, records].concat();
     let key = PackKey { site: site.clone(), first, last, id: Id::of_value(&value) };
     let keys = items.iter().map(|item| item.key.to_owned()).collect();
-    Ok(Some(Made { key, value, head, keys }))
+    Ok(Some(MadePack { key, value, head, keys }))
 }

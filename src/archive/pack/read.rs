@@ -5,69 +5,71 @@ use std::io::{self, BufRead, BufReader, Read};
 use flate2::bufread::GzDecoder;
 use serde::Deserialize;
 
-use super::entry::Entry;
+use super::entry::RecordEntry;
 use super::head::{FORMAT, Head};
 use crate::event::Timestamp;
 use crate::identity::Id;
 use crate::keys::{EventKey, PackKey};
 
-/// The most bytes that a member may inflate to: none that is made here comes near. A few bytes could become gigabytes.
+/// The most bytes that a member can inflate to, since a few bytes could become gigabytes. Packs made here stay far
+/// below.
 const MAX_INFLATED_BYTES: u64 = 32 << 20;
 
-/// What is wrong with a value that stands in a pack's place.
+/// The fault of a value under a pack's key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PackFault {
-    /// It does not begin as gzip does, or its checksum is wrong.
-    #[error("it is not sound gzip: {0}")]
+    /// It is not gzip, or its checksum is wrong.
+    #[error("it is not valid gzip: {0}")]
     Gzip(String),
-    /// Its end is missing, or something follows it.
-    #[error("it is cut: its records have {found} bytes and should have {expected}")]
-    Cut {
-        /// How many bytes there are.
+    /// The records are shorter or longer than the head says.
+    #[error("it is truncated or too long: its records have {found} bytes instead of {expected}")]
+    Length {
+        /// Number of bytes in the value.
         found: u64,
-        /// How many its head speaks of.
+        /// Number of bytes according to the head.
         expected: u64,
     },
-    /// Its head is not one.
+    /// The head is not valid JSON or lacks a field.
     #[error("its head cannot be read: {0}")]
     Head(String),
     /// A later version made it.
-    #[error("it is of format {0}, which this version does not know; a later version made it")]
+    #[error("it has format {0}, which this version does not know: upgrade, since a later version wrote it")]
     Format(u32),
     /// It is not the pack of this key.
-    #[error("it is another's: {0}")]
+    #[error("it does not belong to this key: {0}")]
     Other(&'static str),
-    /// One of its records is not what it should be.
-    #[error("record {number} of it: {reason}")]
+    /// One of its records is not valid.
+    #[error("its record {number}: {reason}")]
     Record {
-        /// Which one, the first being 1.
+        /// Position of the record, from 1.
         number: u64,
-        /// What is wrong with it.
+        /// The fault of the record.
         reason: String,
     },
-    /// Its name is not the hash of what is in it.
-    #[error("it is not what its name says: its bytes were changed")]
+    /// Its name is not the hash of its content.
+    #[error("its bytes were changed: its key does not match the hash of its content")]
     Hash,
 }
 
-/// A pack whose head has been read, and whose records can be.
+/// A pack whose head was read. Its records are read on demand.
 #[derive(Debug)]
 pub struct Pack<'v> {
     key: &'v PackKey,
-    /// Its head.
+    /// The head.
     pub head: Head,
     records: &'v [u8],
 }
 
 impl<'v> Pack<'v> {
-    /// Reads the head of what is under `key`. The records are not looked at, but for how many bytes they are.
+    /// Reads and checks the head of the value under `key`. Of the records it checks only the length.
     pub fn open(key: &'v PackKey, value: &'v [u8]) -> Result<Self, PackFault> {
         let mut member = GzDecoder::new(value);
         let mut line = Vec::new();
         member.by_ref().take(MAX_INFLATED_BYTES).read_to_end(&mut line).map_err(gzip)?;
         let records = member.into_inner();
-        // A later format's head may have other members than this one's.
-        let Format { format } = serde_json::from_slice(&line).map_err(|error| PackFault::Head(error.to_string()))?;
+        // The head of a later format can have other fields.
+        let HeadFormat { format } =
+            serde_json::from_slice(&line).map_err(|error| PackFault::Head(error.to_string()))?;
         if format != FORMAT {
             return Err(PackFault::Format(format));
         }
@@ -77,35 +79,35 @@ impl<'v> Pack<'v> {
         }
         let times = |time: Timestamp| key.first <= time && time <= key.last;
         if !head.sessions.iter().all(|session| times(session.first) && times(session.last)) {
-            return Err(PackFault::Other("its head has times that its key has not"));
+            return Err(PackFault::Other("its head has times outside those of its key"));
         }
         let found = records.len() as u64;
         if head.records_bytes == found {
             Ok(Self { key, head, records })
         } else {
-            Err(PackFault::Cut { found, expected: head.records_bytes })
+            Err(PackFault::Length { found, expected: head.records_bytes })
         }
     }
 
-    /// Its records, in the order of their keys, each read when it is asked for. After an error there are no more.
+    /// Its records in the order of their keys, read one by one. The iterator ends after an error.
     pub fn records(&self) -> Records<'v> {
         let lines = BufReader::new(GzDecoder::new(self.records).take(MAX_INFLATED_BYTES));
         Records { key: self.key, lines, left: self.head.events, last: String::new(), number: 0, ended: false }
     }
 
-    /// All its records, or what is wrong with one.
-    pub fn all(&self) -> Result<Vec<Entry>, PackFault> {
+    /// All its records, or the first fault.
+    pub fn all_records(&self) -> Result<Vec<RecordEntry>, PackFault> {
         self.records().collect()
     }
 }
 
-/// Whether a value is what its key says: named by its hash.
+/// Whether the hash of a value is the id in its key.
 pub fn is_named_by_its_hash(key: &PackKey, value: &[u8]) -> bool {
     Id::of_value(value) == key.id
 }
 
 #[derive(Deserialize)]
-struct Format {
+struct HeadFormat {
     format: u32,
 }
 
@@ -125,23 +127,23 @@ pub struct Records<'v> {
 }
 
 impl Records<'_> {
-    fn read(&mut self) -> Result<Option<Entry>, PackFault> {
+    fn read_next(&mut self) -> Result<Option<RecordEntry>, PackFault> {
         let mut line = Vec::new();
         self.lines.read_until(b'\n', &mut line).map_err(gzip)?;
         self.number += 1;
         match (line.pop(), self.left) {
             (None, 0) => return Ok(None),
             (Some(b'\n'), 1..) => self.left -= 1,
-            _ => return Err(self.fault("its head has another number of records".to_owned())),
+            _ => return Err(self.fault("the head says another number of records".to_owned())),
         }
-        let entry = Entry::read(line).map_err(|reason| self.fault(reason))?;
+        let entry = RecordEntry::parse(line).map_err(|reason| self.fault(reason))?;
         let EventKey { site, timestamp, .. } = &entry.key;
         if *site != self.key.site || *timestamp < self.key.first || *timestamp > self.key.last {
-            return Err(self.fault("its key is not of this pack".to_owned()));
+            return Err(self.fault("its key does not belong to this pack".to_owned()));
         }
         let key = entry.key.to_string();
         if self.last >= key {
-            return Err(self.fault("it is not after the one before it".to_owned()));
+            return Err(self.fault("it is out of order".to_owned()));
         }
         self.last = key;
         Ok(Some(entry))
@@ -153,14 +155,14 @@ impl Records<'_> {
 }
 
 impl Iterator for Records<'_> {
-    type Item = Result<Entry, PackFault>;
+    type Item = Result<RecordEntry, PackFault>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.ended {
             return None;
         }
-        let read = self.read();
-        self.ended = !matches!(read, Ok(Some(_)));
-        read.transpose()
+        let entry = self.read_next();
+        self.ended = !matches!(entry, Ok(Some(_)));
+        entry.transpose()
     }
 }

@@ -30,7 +30,7 @@ const MAX_ACKNOWLEDGED: usize = 1_000;
 impl<P: Platform> Service<'_, P> {
     pub(super) async fn destinations(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
         Query::parse(head, &[])?;
-        let listing = Listing::of(self.platform.store()).await?;
+        let listing = Listing::load(self.platform.store()).await?;
         let mut destinations = Vec::new();
         for destination in &self.settings()?.destinations {
             destinations.push(status::load(self.platform.store(), destination, &listing).await?);
@@ -41,7 +41,7 @@ impl<P: Platform> Service<'_, P> {
     pub(super) async fn refused(&self, head: &Parts, name: &DestinationName) -> Result<Response<Vec<u8>>, Refusal> {
         Query::parse(head, &[])?;
         self.destination(name)?;
-        let listing = Listing::of(self.platform.store()).await?;
+        let listing = Listing::load(self.platform.store()).await?;
         let refused = refused::list(self.platform.store(), name, &listing).await?;
         Ok(json(&RefusedList { most: MAX_REFUSED, refused }))
     }
@@ -91,7 +91,7 @@ impl<P: Platform> Service<'_, P> {
     }
 
     async fn retry_refused(&self, name: &DestinationName, which: impl Fn(&Id) -> bool) -> Result<(), Refusal> {
-        let listing = Listing::of(self.platform.store()).await?;
+        let listing = Listing::load(self.platform.store()).await?;
         let is_wanted = |what: &Forwards| match what {
             Forwards::Refused(id) | Forwards::Unreadable(id) => which(id),
             _ => false,
@@ -112,7 +112,7 @@ impl<P: Platform> Service<'_, P> {
         let destination = self.puller(head, name)?;
         let limit = Query::parse(head, &["limit"])?.limit(100, 500)?;
         let (store, now) = (self.platform.store(), self.platform.now());
-        let listing = Listing::of(store).await?;
+        let listing = Listing::load(store).await?;
         let mut queue = Pending::load(store, destination, &listing).await?.queue(&listing);
         let (mut batch, mut bytes, mut unwanted) = (Vec::new(), 0, Receipt::new(name.clone()));
         while batch.len() < limit {
@@ -156,7 +156,7 @@ impl<P: Platform> Service<'_, P> {
         }
         let ids: Result<Vec<Id>, _> = ids.iter().map(|id| id.parse()).collect();
         let ids = ids.map_err(|reason: &str| fault(&format!("an id {reason}")))?;
-        let listing = Listing::of(self.platform.store()).await?;
+        let listing = Listing::load(self.platform.store()).await?;
         let pending = Pending::load(self.platform.store(), destination, &listing).await?;
         let mut receipt = Receipt::new(name.clone());
         for id in ids {

@@ -9,9 +9,9 @@ use serde::Serialize;
 use super::query::Query;
 use super::responses::{MAX_PAGE_BYTES, json, response};
 use crate::archive::compaction::Bound;
-use crate::archive::events::{self, Cursor, Page, Wanted};
-use crate::archive::pack::Entry;
-use crate::archive::removal::{self, Cut};
+use crate::archive::events::{self, EventsCursor, EventsPage, EventsQuery};
+use crate::archive::pack::RecordEntry;
+use crate::archive::removal::{self, CutoffOutcome};
 use crate::archive::{self, View};
 use crate::event::{EventName, Lsid};
 use crate::forward::refused;
@@ -29,15 +29,15 @@ impl<P: Platform> Service<'_, P> {
             event: query.get("event", EventName::parse)?,
             from: query.time("from")?,
             to: query.time("to")?,
-            after: query.get("cursor", Cursor::parse)?,
+            after: query.get("cursor", EventsCursor::parse)?,
             limit: query.limit(100, 500)?,
             max_bytes: MAX_PAGE_BYTES,
         };
         let lsid = query.get("lsid", Lsid::parse)?;
-        let (page, unreadable) = archive::read(self.platform, async |view: &mut View<'_, P::Store>| {
+        let (page, unreadable) = archive::read_view(self.platform, async |view: &mut View<'_, P::Store>| {
             let page = match &lsid {
-                Some(lsid) => events::list_of_session(view, &wanted, lsid).await?,
-                None => events::list(view, &wanted).await?,
+                Some(lsid) => events::list_events_of_session(view, &wanted, lsid).await?,
+                None => events::list_events(view, &wanted).await?,
             };
             Ok((page, view.unreadable.len()))
         })
@@ -48,7 +48,7 @@ impl<P: Platform> Service<'_, P> {
     pub(super) async fn event(&self, head: &Parts, id: Id) -> Result<Response<Vec<u8>>, Refusal> {
         Query::parse(head, &[])?;
         let (entry, unreadable) = archive::read(self.platform, async |view: &mut View<'_, P::Store>| {
-            let entry = events::one(view, id).await?;
+            let entry = events::find_event(view, id).await?;
             Ok((entry, view.unreadable.first().cloned()))
         })
         .await?;
@@ -68,7 +68,7 @@ impl<P: Platform> Service<'_, P> {
         if before.seconds() > now {
             return Err(fault("is in the future; choose a time in the past"));
         }
-        let Cut { events, set_aside, skipped, remaining } =
+        let CutoffOutcome { events, set_aside, skipped, remaining } =
             removal::remove_before(self.platform, before, &Bound::default()).await?;
         refused::forget_removed(self.platform, |key| key.timestamp < before).await?;
         Ok(json(&RemovedEvents { events, set_aside, skipped, remaining }))
@@ -105,7 +105,7 @@ fn page_response(head: &Parts, page: Page, unreadable: usize, query: &Query) -> 
 }
 
 /// A CloudEvents batch.
-pub(super) fn batch(events: Vec<Entry>) -> Response<Vec<u8>> {
+pub(super) fn batch(events: Vec<RecordEntry>) -> Response<Vec<u8>> {
     let mut batch = vec![b'['];
     for (index, entry) in events.into_iter().enumerate() {
         batch.extend((index > 0).then_some(b','));

@@ -16,7 +16,7 @@ impl<P: Platform> Service<'_, P> {
         Query::parse(head, &[])?;
         let settings = self.settings()?;
         let mut pending = Backlogs::new(&settings.destinations);
-        let report = compaction::pass(self.platform, &settings.packing, &mut pending, &Bound::default()).await?;
+        let report = compaction::compact(self.platform, &settings.packing, &mut pending, &Bound::default()).await?;
         log.extend(pending.take_log());
         self.forget_removed(&report).await;
         // The answer already lists them; no log line is needed.

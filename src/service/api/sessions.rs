@@ -10,8 +10,8 @@ use super::query::Query;
 use super::responses::{MAX_PAGE_BYTES, json};
 use super::set_aside::Cleared;
 use crate::archive::compaction::Bound;
-use crate::archive::removal::Erased;
-use crate::archive::sessions::{self, Cursor, Wanted};
+use crate::archive::removal::EraseOutcome;
+use crate::archive::sessions::{self, SessionsCursor, SessionsQuery};
 use crate::archive::{self, Unreadable, View, events, extent, removal};
 use crate::event::{Conference, Lsid, Timestamp};
 use crate::folding::fold;
@@ -21,7 +21,7 @@ use crate::platform::Platform;
 use crate::record::Record;
 use crate::service::answer::Service;
 use crate::service::problem::Refusal;
-use crate::session::{self, State, Summary, Timeline};
+use crate::session::{self, SessionState, Summary, Timeline};
 
 /// The largest number of a session's events in one answer.
 const MAX_SESSION_EVENTS: usize = 5_000;
@@ -32,12 +32,12 @@ impl<P: Platform> Service<'_, P> {
         let query = Query::parse(head, &known)?;
         let wanted = Wanted {
             site: query.site()?,
-            state: query.get("state", State::parse)?,
+            state: query.get("state", SessionState::parse)?,
             from: query.time("from")?,
             to: query.time("to")?,
-            speaks_of: query.text("q")?.map(|text| fold(&text)),
+            text: query.text("q")?.map(|text| fold(&text)),
             external_key: query.text("external_key")?,
-            after: query.get("cursor", Cursor::parse)?,
+            after: query.get("cursor", SessionsCursor::parse)?,
             limit: query.limit(50, 200)?,
         };
         let list = archive::read(self.platform, async |view: &mut View<'_, P::Store>| {
@@ -61,15 +61,15 @@ impl<P: Platform> Service<'_, P> {
             event: None,
             from: None,
             to: None,
-            after: query.get("cursor", events::Cursor::parse)?,
+            after: query.get("cursor", events::EventsCursor::parse)?,
             limit: MAX_SESSION_EVENTS,
             max_bytes: MAX_PAGE_BYTES,
         };
         let session = (site.clone(), lsid.clone());
-        let (page, extent, unreadable) = archive::read(self.platform, async |view: &mut View<'_, P::Store>| {
-            let page = events::list_of_session(view, &wanted, lsid).await?;
+        let (page, extent, unreadable) = archive::read_view(self.platform, async |view: &mut View<'_, P::Store>| {
+            let page = events::list_events_of_session(view, &wanted, lsid).await?;
             let is_all = page.next.is_none() && wanted.after.is_none();
-            let extent = if is_all { None } else { Some(extent::extent(view, &session).await?) };
+            let extent = if is_all { None } else { Some(extent::session_extent(view, &session).await?) };
             Ok((page, extent, view.unreadable.clone()))
         })
         .await?;
@@ -77,7 +77,7 @@ impl<P: Platform> Service<'_, P> {
         for entry in page.events {
             // Records that are not valid events are already named in `unreadable`.
             if let Ok((record, event)) = Record::from_json(&entry.value) {
-                read.push((session::order(&entry.key, entry.delivered), record, event));
+                read.push((session::event_order(&entry.key, entry.delivered), record, event));
             }
         }
         let is_unreadable = || unreadable.iter().any(|one| archive::is_of_session(&one.key, site, lsid));
@@ -115,7 +115,7 @@ impl<P: Platform> Service<'_, P> {
         if erased.is_none() && set_aside == 0 && perhaps.is_empty() && !remaining {
             return Err(Refusal::Absent("session"));
         }
-        let erased = erased.unwrap_or(Erased { events: 0, remaining: false });
+        let erased = erased.unwrap_or(EraseOutcome { events: 0, remaining: false });
         let remaining = remaining || erased.remaining;
         Ok(json(&RemovedSession { events: erased.events, set_aside, perhaps, remaining }))
     }
@@ -132,7 +132,7 @@ struct SessionList {
 struct SessionRow {
     site: String,
     lsid: String,
-    state: State,
+    state: SessionState,
     first_event: String,
     last_event: String,
     events: usize,

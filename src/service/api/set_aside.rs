@@ -29,7 +29,7 @@ impl<P: Platform> Service<'_, P> {
         let (site, limit) = (query.site()?, query.limit(20, 100)?);
         let cursor = query.get("cursor", SetAsideCursor::parse)?;
         let (mut places, mut unreadable) = (BTreeSet::new(), BTreeSet::new());
-        for key in Listing::of(self.platform.store()).await?.set_aside {
+        for key in Listing::load(self.platform.store()).await?.set_aside {
             if site.as_ref().is_some_and(|site| *site != key.site) {
                 continue;
             }
@@ -86,7 +86,7 @@ impl<P: Platform> Service<'_, P> {
     }
 
     async fn set_aside_key(&self, id: Id) -> Result<SetAsideKey, Refusal> {
-        let all = Listing::of(self.platform.store()).await?.set_aside;
+        let all = Listing::load(self.platform.store()).await?.set_aside;
         all.into_iter().find(|key| key.id == id).ok_or(Refusal::Absent("body"))
     }
 
@@ -95,7 +95,7 @@ impl<P: Platform> Service<'_, P> {
     pub(super) async fn remove_what_names(&self, site: &Site, lsid: &Lsid) -> Result<Cleared, Refusal> {
         let mut cleared = Cleared::default();
         let began = self.platform.monotonic();
-        for key in Listing::of(self.platform.store()).await?.set_aside.into_iter().filter(|key| key.site == *site) {
+        for key in Listing::load(self.platform.store()).await?.set_aside.into_iter().filter(|key| key.site == *site) {
             let stored = key.to_string();
             let Some(value) = self.platform.store().get(&stored).await? else { continue };
             let set_aside = serde_json::from_slice::<SetAside>(&value).ok();

@@ -25,8 +25,8 @@ impl<P: Platform> Service<'_, P> {
         let settings = self.settings()?;
         let unwell = self.unwell(settings).await?;
         let clock_faults = clock_faults::current(self.platform.store(), self.platform.now()).await?;
-        let stats = archive::read(self.platform, async |view: &mut View<'_, P::Store>| {
-            let stats = stats::stats(view).await?;
+        let stats = archive::read_view(self.platform, async |view: &mut View<'_, P::Store>| {
+            let stats = stats::count_stored(view).await?;
             let mut sites = Vec::new();
             for (site, events) in stats.sites {
                 let taken = stats::last_taken(view, &site, self.platform.now()).await?;

@@ -127,7 +127,7 @@ fn destinations(store: &NativeStore, setting: Option<&Path>) -> Result<Vec<Desti
             anyhow::anyhow!("{}: {}", file.display(), faults.join("; "))
         });
     }
-    let forwards = runtime()?.block_on(Listing::of(store))?.forwards;
+    let forwards = runtime()?.block_on(Listing::load(store))?.forwards;
     let paused =
         |name: &DestinationName| forwards.iter().any(|key| key.destination == *name && key.what == Forwards::Paused);
     let names: BTreeSet<_> = forwards.iter().map(|key| key.destination.clone()).filter(|name| !paused(name)).collect();
@@ -144,7 +144,7 @@ fn pack(path: &Path, loose_events: usize, setting: Option<&Path>) -> Result<()> 
     let progress = CommandProgress::new(&format!("packing {}", path.display()), "events");
     let (mut packed, mut merged, mut dropped, mut to_do) = (0, 0, 0, None);
     let unreadable = loop {
-        let report = runtime()?.block_on(compaction::pass(&platform, &policy, &mut pending, &BOUND))?;
+        let report = runtime()?.block_on(compaction::compact(&platform, &policy, &mut pending, &BOUND))?;
         packed += report.packed;
         merged += report.merged;
         dropped += report.dropped;
@@ -155,7 +155,7 @@ fn pack(path: &Path, loose_events: usize, setting: Option<&Path>) -> Result<()> 
         }
     };
     drop(progress);
-    let listing = runtime()?.block_on(Listing::of(platform.store()))?;
+    let listing = runtime()?.block_on(Listing::load(platform.store()))?;
     println!("packed {packed} events, merged {merged} packs, deleted {dropped} removed events");
     println!("{} keys: {} packs, {} loose events", listing.keys, listing.packs.len(), listing.loose.len());
     if listing.loose.len() > loose_events && !names.is_empty() {
@@ -211,7 +211,8 @@ fn check(path: &Path) -> Result<ExitCode> {
     let snapshot = Snapshot::open(path)?;
     snapshot.check_pages()?;
     let progress = CommandProgress::new(&format!("checking {}", path.display()), "keys");
-    let checked = runtime()?.block_on(check::check(&snapshot, |done, all| progress.show(done as u64, all as u64)))?;
+    let checked =
+        runtime()?.block_on(check::check_store(&snapshot, |done, all| progress.show(done as u64, all as u64)))?;
     drop(progress);
     for fault in &checked.faults {
         println!("{}: {}", fault.key, fault.reason);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use outbound_events::archive::pack::{Entry, Pack};
+use outbound_events::archive::pack::{Pack, RecordEntry};
 use outbound_events::keys::{KeyParts, PackKey};
 use parking_lot::Mutex;
 
@@ -128,7 +128,7 @@ fn recorded_before(store: &KeyValueStore, first: &str, end: &str) -> Result<Vec<
     let (mut times, mut before) = (Vec::new(), end.to_owned());
     for _ in 0..LATEST {
         let Some(key) = store.last_key(first, &before)? else { break };
-        let entry = store.get(&key)?.and_then(|value| Entry::under(&key, value).ok());
+        let entry = store.get(&key)?.and_then(|value| RecordEntry::under(&key, value).ok());
         times.extend(entry.map(|entry| entry.recorded));
         before = key;
     }
