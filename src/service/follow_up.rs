@@ -3,7 +3,7 @@
 use futures_util::future::join;
 
 use super::answer::{FollowUp, Service};
-use crate::archive::compaction::{self, Bound, Due, Policy, Report};
+use crate::archive::compaction::{self, Bound, CompactionReport, DueOutcome, Policy};
 use crate::clock_faults::{self, ClockFaults};
 use crate::forward::backlogs::Backlogs;
 use crate::forward::destination::Destination;
@@ -42,7 +42,11 @@ impl<P: Platform> Service<'_, P> {
     }
 
     /// Compacts if it is due. Returns what it did, and log lines about errors.
-    pub(super) async fn compact_if_due(&self, policy: &Policy, destinations: &[Destination]) -> (Due, Vec<String>) {
+    pub(super) async fn compact_if_due(
+        &self,
+        policy: &Policy,
+        destinations: &[Destination],
+    ) -> (DueOutcome, Vec<String>) {
         let mut pending = Backlogs::new(destinations);
         let due = compaction::compact_if_due(self.platform, policy, &mut pending, &Bound::default()).await;
         let paused = pending.take_log();
@@ -59,14 +63,14 @@ impl<P: Platform> Service<'_, P> {
             }
             Err(error) => {
                 let broke_off = format!("compaction was interrupted: {error}");
-                (Due::default(), paused.into_iter().chain([broke_off]).collect())
+                (DueOutcome::default(), paused.into_iter().chain([broke_off]).collect())
             }
         }
     }
 
     /// Takes deleted events off the lists of refused events. Errors are ignored: they leave a stale line in a list
     /// for people, and the next compaction that deletes something tries again.
-    pub(super) async fn forget_removed(&self, report: &Report) {
+    pub(super) async fn forget_removed(&self, report: &CompactionReport) {
         if report.dropped > 0 {
             let _ = refused::forget_removed(self.platform, |_| true).await;
         }

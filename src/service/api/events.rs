@@ -24,7 +24,7 @@ use crate::service::problem::Refusal;
 impl<P: Platform> Service<'_, P> {
     pub(super) async fn events(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
         let query = Query::parse(head, &["site", "lsid", "event", "from", "to", "limit", "cursor"])?;
-        let wanted = Wanted {
+        let wanted = EventsQuery {
             site: query.site()?,
             event: query.get("event", EventName::parse)?,
             from: query.time("from")?,
@@ -47,7 +47,7 @@ impl<P: Platform> Service<'_, P> {
 
     pub(super) async fn event(&self, head: &Parts, id: Id) -> Result<Response<Vec<u8>>, Refusal> {
         Query::parse(head, &[])?;
-        let (entry, unreadable) = archive::read(self.platform, async |view: &mut View<'_, P::Store>| {
+        let (entry, unreadable) = archive::read_view(self.platform, async |view: &mut View<'_, P::Store>| {
             let entry = events::find_event(view, id).await?;
             Ok((entry, view.unreadable.first().cloned()))
         })
@@ -86,7 +86,7 @@ struct RemovedEvents {
 
 /// A CloudEvents batch, or one event per line if the client asks for that. The link to the next page and the number
 /// of unreadable values are headers: neither format has a place for them.
-fn page_response(head: &Parts, page: Page, unreadable: usize, query: &Query) -> Response<Vec<u8>> {
+fn page_response(head: &Parts, page: EventsPage, unreadable: usize, query: &Query) -> Response<Vec<u8>> {
     let mut response = if wants_lines(head) {
         let lines: Vec<u8> = page.events.into_iter().flat_map(|entry| [entry.value, b"\n".to_vec()].concat()).collect();
         response(StatusCode::OK, "application/x-ndjson", lines)

@@ -30,7 +30,7 @@ impl<P: Platform> Service<'_, P> {
     pub(super) async fn sessions(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
         let known = ["site", "state", "from", "to", "q", "external_key", "limit", "cursor"];
         let query = Query::parse(head, &known)?;
-        let wanted = Wanted {
+        let wanted = SessionsQuery {
             site: query.site()?,
             state: query.get("state", SessionState::parse)?,
             from: query.time("from")?,
@@ -40,8 +40,8 @@ impl<P: Platform> Service<'_, P> {
             after: query.get("cursor", SessionsCursor::parse)?,
             limit: query.limit(50, 200)?,
         };
-        let list = archive::read(self.platform, async |view: &mut View<'_, P::Store>| {
-            let page = sessions::list(view, &wanted).await?;
+        let list = archive::read_view(self.platform, async |view: &mut View<'_, P::Store>| {
+            let page = sessions::list_sessions(view, &wanted).await?;
             let sessions = page.sessions.iter().map(|(site, summary)| SessionRow::new(site, summary)).collect();
             Ok(SessionList {
                 sessions,
@@ -56,7 +56,7 @@ impl<P: Platform> Service<'_, P> {
     /// state and the times are those of the whole session; the rest of the timeline is that of the page.
     pub(super) async fn session(&self, head: &Parts, site: &Site, lsid: &Lsid) -> Result<Response<Vec<u8>>, Refusal> {
         let query = Query::parse(head, &["cursor"])?;
-        let wanted = events::Wanted {
+        let wanted = events::EventsQuery {
             site: Some(site.clone()),
             event: None,
             from: None,
