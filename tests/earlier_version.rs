@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use outbound_events::archive::check::check_store;
 use outbound_events::archive::compaction::{Bound, Policy};
 use outbound_events::event::Timestamp;
-use outbound_events::keys::HorizonKey;
+use outbound_events::keys::OldCutoffKey;
 use serde_json::Value;
 
 use crate::support::{Memory, Reply, TOKEN, Ways, at, call, compact};
@@ -95,7 +95,7 @@ fn a_store_of_the_version_before_is_packed_cleared_and_checked() {
     assert_eq!(ids(&store, now), expected(&stored));
     let keys = store.keys();
     let is_marker = |key: &&String| {
-        ["erased.", "cutoff."].iter().any(|kind| key.starts_with(kind)) || key.parse::<HorizonKey>().is_ok()
+        ["erased.", "cutoff."].iter().any(|kind| key.starts_with(kind)) || key.parse::<OldCutoffKey>().is_ok()
     };
     assert_eq!(keys.iter().find(is_marker), None, "every marker is deleted with what it covered");
     assert_eq!(pollster::block_on(check_store(&store, |_, _| ())).unwrap().faults, BTreeSet::new());
@@ -138,7 +138,7 @@ fn pending(stored: &Value) -> usize {
 fn an_old_cutoff_in_the_future_is_void_and_deleted() {
     let (store, stored) = stored();
     let now = then(&stored);
-    let old_cutoff = HorizonKey(Timestamp::from_seconds(1_890_000_000).unwrap()).to_string();
+    let old_cutoff = OldCutoffKey(Timestamp::from_seconds(1_890_000_000).unwrap()).to_string();
     store.values.borrow_mut().insert(old_cutoff.clone(), b"{}".to_vec());
     assert_eq!(ids(&store, now), expected(&stored));
     pollster::block_on(compact(&at(&store, now), &Policy::packs(512), &Bound::default())).unwrap();

@@ -79,7 +79,7 @@ fn store_and_requests() -> (StoreContents, Vec<TriedRequest>) {
 }
 
 /// Tries each request with the fault at each of its calls. `hold` checks the answer, if there is one, and the store.
-fn try_each_call(fault: Fault, hold: impl Fn(&str, Option<Reply>, &Failing, usize)) {
+fn try_each_call(fault: StoreFault, hold: impl Fn(&str, Option<Reply>, &FailingStore, usize)) {
     let (before, requests) = store_and_requests();
     for request in requests {
         let faultless = FailingStore::new(before.clone(), fault, usize::MAX);
@@ -107,7 +107,7 @@ fn try_each_call(fault: Fault, hold: impl Fn(&str, Option<Reply>, &Failing, usiz
 
 #[test]
 fn a_failed_call_is_answered_with_503_and_a_repeat_succeeds() {
-    for fault in [Fault::Refused, Fault::AnswerLost] {
+    for fault in [StoreFault::Refused, StoreFault::AnswerLost] {
         try_each_call(fault, |what, reply, store, at| {
             let reply = reply.unwrap();
             assert_eq!((reply.status, reply.header("retry-after")), (503, "5"), "{what}: {reply:?}");
@@ -126,7 +126,7 @@ fn a_failed_call_is_answered_with_503_and_a_repeat_succeeds() {
 
 #[test]
 fn a_request_aborted_while_the_store_hangs_leaves_nothing_half_done() {
-    for fault in [Fault::Hangs, Fault::HangsWhenDone] {
+    for fault in [StoreFault::Hangs, StoreFault::HangsWhenDone] {
         try_each_call(fault, |what, reply, store, at| {
             assert!(reply.is_none(), "{what}: {reply:?}");
             let calls = store.inner.calls.borrow();

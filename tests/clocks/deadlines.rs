@@ -70,7 +70,7 @@ fn a_post_reads_the_clock_once_and_calls_the_store_twice() {
     assert_eq!(answer.response.status(), 200);
     assert_eq!((platform.asked.get(), platform.store.calls.take()), ((1, 0), vec!["exists", "set"]));
     // The work after the answer, without destinations and wrong clocks.
-    let after = After { pass: false, ..answer.after };
-    assert!(pollster::block_on(service.go_on(after)).is_empty());
+    let follow_up = FollowUp { compaction: false, ..answer.follow_up };
+    assert!(pollster::block_on(service.follow_up(follow_up)).is_empty());
     assert_eq!((platform.asked.get().1, platform.store.calls.take()), (0, Vec::new()));
 }

@@ -37,7 +37,7 @@ pub use failing::{FailingStore, StoreFault};
 pub use forms::{BEGIN, seven};
 pub use limited::Limited;
 pub use memory::Memory;
-pub use passes::{pass, pass_if_due};
+pub use passes::{compact, compact_if_due};
 pub use platform::{TestPlatform, at, by, now};
 pub use request::{Call, Reply, call, post};
 pub use slow_disk::SlowDisk;
