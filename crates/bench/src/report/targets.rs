@@ -241,7 +241,7 @@ impl BenchFigures {
                 1_000.0,
                 Some(self.forwarding.backlog.1),
             ),
-            Target::at_least(
+            PerformanceTarget::at_least(
                 "the same where each answer has a body of 1 KB",
                 1_000.0,
                 Some(self.forwarding.backlog_with_bodies),
