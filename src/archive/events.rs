@@ -23,7 +23,7 @@ pub type EventPosition = (Timestamp, String);
 pub struct EventsCursor(EventPosition);
 
 impl EventsCursor {
-    /// Parses the text that [`EventsCursor::to_string`] writes.
+    /// Parses the text that its `Display` writes.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         const RULE: &str = "is not the cursor of a page of events";
         if let Ok(time) = keys::read_timestamp(text) {

@@ -50,7 +50,7 @@ impl SessionsCursor {
         Self { first, session: Some(session) }
     }
 
-    /// Parses the text that [`SessionsCursor::to_string`] writes.
+    /// Parses the text that its `Display` writes.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         const RULE: &str = "is not the cursor of a page of sessions";
         let mut parts = text.splitn(3, '.');

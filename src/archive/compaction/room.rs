@@ -61,7 +61,7 @@ impl Room {
 /// if it packed no record. An error of unknown kind counts as full if the store has a key budget and it is nearly used
 /// up.
 ///
-/// It runs while an event waits for its answer. So it is bounded by time, [`ROOM_EVENTS`] and [`ROOM_HEADS`]. A new
+/// It runs while an event waits for its answer. So it is bounded by time, `ROOM_EVENTS` and `ROOM_HEADS`. A new
 /// pack needs a key and bytes before it frees any. To get them, the pass deletes the lease, then takes out indexes of
 /// events. If that is not enough, it takes out one of sessions, which is last, since making it again reads every pack.
 /// The indexes are put back: here if no room was made, or else by [`Room::put_back`].
