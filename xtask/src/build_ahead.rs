@@ -5,7 +5,7 @@ use std::thread::{JoinHandle, spawn};
 use std::time::Instant;
 
 use crate::command::{Command, print_time};
-use crate::fuzz;
+use crate::fuzz::compile_targets;
 
 /// A thread that compiles. Cargo's lock of the build folder makes the tests of a package wait until they are compiled.
 pub struct BuildAhead(JoinHandle<()>);
@@ -22,7 +22,7 @@ impl BuildAhead {
                 print_time(&format!("compiling the tests of {package} ahead"), started);
             }
             let started = Instant::now();
-            fuzz::build_ahead();
+            compile_targets();
             print_time("compiling the fuzz targets ahead", started);
         }))
     }

@@ -55,7 +55,7 @@ pub fn fuzz(targets: &[FuzzTarget], time: Duration) -> Result<()> {
 }
 
 /// Compiles all targets in the background of other work. Errors are reported by [`fuzz`].
-pub fn build_ahead() {
+pub fn compile_targets() {
     if !has_compiler() {
         return;
     }

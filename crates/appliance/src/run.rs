@@ -24,7 +24,7 @@ use crate::retry::{AttemptFailure, DeliveryOutcome, RetryRules, deliver};
 use crate::send::describe;
 use crate::session::SupportSession;
 use crate::story::Story;
-use crate::tls::{self, AuthorityError};
+use crate::tls::{self, CaCertificateError};
 
 /// How often due steps, alerts and the table are processed.
 const TICK: Duration = Duration::from_millis(200);
@@ -44,7 +44,7 @@ pub enum RunError {
     #[error("{0}")]
     Recipient(String, #[source] HttpError),
     #[error(transparent)]
-    Tls(#[from] AuthorityError),
+    Tls(#[from] CaCertificateError),
     #[error(transparent)]
     Relay(#[from] RelayError),
     #[error(transparent)]

@@ -13,7 +13,7 @@ use rustls_platform_verifier::{BuilderVerifierExt as _, Verifier};
 
 /// Why certificate authorities cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum AuthorityError {
+pub enum CaCertificateError {
     /// The file cannot be read.
     #[error("the CA certificate {} cannot be read", path.display())]
     Unreadable {
@@ -42,28 +42,28 @@ pub enum AuthorityError {
 }
 
 /// Loads the certificates of a PEM file, at least one.
-pub fn load_authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, AuthorityError> {
-    let pem = std::fs::read(path).map_err(|source| AuthorityError::Unreadable { path: path.to_owned(), source })?;
+pub fn load_authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, CaCertificateError> {
+    let pem = std::fs::read(path).map_err(|source| CaCertificateError::Unreadable { path: path.to_owned(), source })?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     let certificates = certificates.unwrap_or_default();
     if certificates.is_empty() {
-        return Err(AuthorityError::NoCertificate(path.to_owned()));
+        return Err(CaCertificateError::NoCertificate(path.to_owned()));
     }
     for certificate in &certificates {
         RootCertStore::empty()
             .add(certificate.clone())
-            .map_err(|source| AuthorityError::Invalid { path: path.to_owned(), source })?;
+            .map_err(|source| CaCertificateError::Invalid { path: path.to_owned(), source })?;
     }
     Ok(certificates)
 }
 
 /// An error if there are authorities and the URL does not use TLS.
-pub fn check_scheme(url: &Url, authorities: &[CertificateDer<'static>]) -> Result<(), AuthorityError> {
-    if authorities.is_empty() || url.scheme() == "https" { Ok(()) } else { Err(AuthorityError::NoTls) }
+pub fn check_scheme(url: &Url, authorities: &[CertificateDer<'static>]) -> Result<(), CaCertificateError> {
+    if authorities.is_empty() || url.scheme() == "https" { Ok(()) } else { Err(CaCertificateError::NoTls) }
 }
 
 /// For connections to `url`: trusts `authorities` alone, or this machine's if there are none.
-pub fn client_config(url: &Url, authorities: &[CertificateDer<'static>]) -> Result<ClientConfig, AuthorityError> {
+pub fn client_config(url: &Url, authorities: &[CertificateDer<'static>]) -> Result<ClientConfig, CaCertificateError> {
     let provider: Arc<CryptoProvider> = rustls::crypto::ring::default_provider().into();
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     // A machine without authorities can still send over plain HTTP.
@@ -81,7 +81,7 @@ pub fn client_config(url: &Url, authorities: &[CertificateDer<'static>]) -> Resu
 pub fn client_config_with_extra(
     url: &Url,
     authorities: &[CertificateDer<'static>],
-) -> Result<ClientConfig, AuthorityError> {
+) -> Result<ClientConfig, CaCertificateError> {
     if authorities.is_empty() || url.scheme() != "https" {
         return client_config(url, &[]);
     }

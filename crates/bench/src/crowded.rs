@@ -35,8 +35,8 @@ pub struct CrowdedFigures {
 pub async fn measure(keys: u64, turns: Turns, bar: &ProgressBar, wrote: impl FnMut(u64)) -> Result<CrowdedFigures> {
     let state = folder()?;
     filled::fill(&store_path(state.path()), keys, wrote)?;
-    let host = Contender::start_in(state, ContenderKind::Loose, format!("nobody reads {keys} loose events"))?;
-    let with = format!("{READERS} read them");
+    let host = Contender::start_in(state, ContenderKind::Loose, format!("{keys} loose events, without readers"))?;
+    let with = format!("with {READERS} readers");
     load::slice(&host, Workload::KeptAlive(1), turns.time / 2).await?;
     let mut series = [Series::new(host.name()), Series::new(&with)];
     let (mut read, mut turned_away) = (0, 0);

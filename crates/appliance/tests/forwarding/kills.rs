@@ -73,7 +73,7 @@ fn nothing_is_missing_after_fifty_kills_under_load() {
         }
     }
     desk.receiver.behave(Misbehaviour::default());
-    // Counting pending events loads the host, so ask seldom.
+    // Counting pending events loads the host, so ask only twice a second.
     wait_until("nothing is pending", || {
         std::thread::sleep(Duration::from_millis(500));
         status_of(&recipient, "desk")["pending"] == 0
