@@ -116,53 +116,71 @@ fn parse_module(file: &str, source: &str) -> Result<Module, Fault> {
         if line > MOST_LINES {
             return Err(wrong(&format!("a module has at most {MOST_LINES} lines: split it by its ideas")));
         }
-        let code = text.trim();
-        if in_comment || code.starts_with("/*") && !code.contains("*/") {
-            in_comment = !code.ends_with("*/");
-            if code.contains("*/") && in_comment {
-                return Err(wrong("code must not follow the end of a comment of several lines"));
-            }
-            continue;
+        let is_code = !is_comment(text, &mut in_comment).map_err(wrong)?;
+        if is_code {
+            check_line(text).map_err(wrong)?;
+            module.add(line, text).map_err(wrong)?;
         }
-        if text.starts_with("/*") && !code.ends_with("*/") {
-            return Err(wrong("code must not follow a comment"));
-        }
-        if code.is_empty() || code.starts_with("//") || code.starts_with("/*") && code.ends_with("*/") {
-            continue;
-        }
-        if code.matches('`').count() % 2 == 1 {
-            return Err(wrong("a template literal must end on the line where it begins"));
-        }
-        if code.to_ascii_lowercase().contains("</script") {
-            return Err(wrong("the text </script would end the script"));
-        }
-        if text.starts_with("import ") {
-            let (from, names) = parse_import(code)
-                .ok_or_else(|| wrong("an import must be one line like this: import { a, b } from \"./module.js\";"))?;
-            module.imports.push((line, from, names));
-            continue;
-        }
-        if code.starts_with("import ") || code.starts_with("export ") && code.len() < text.trim_end().len() {
-            return Err(wrong("imports and exports must not be indented"));
-        }
-        let code = match code.strip_prefix("export ") {
-            Some(declaration) => {
-                let name = declared(declaration)
-                    .ok_or_else(|| wrong("export must stand before a declaration with one name"))?;
-                module.exports.insert(name.to_owned());
-                declaration
-            }
-            None => code,
-        };
-        if !text.starts_with(char::is_whitespace) && declares(code) {
-            let name = declared(code).ok_or_else(|| wrong("a declaration must have one name"))?;
-            module.names.push((line, name.to_owned()));
-        }
-        let code = without_comments(code).ok_or_else(|| wrong("a comment within a line must end there"))?;
-        module.code.push_str(&code);
-        module.code.push('\n');
     }
     Ok(module)
+}
+
+/// Whether a line is a comment, a part of one, or empty. An error if code follows the comment.
+fn is_comment(text: &str, in_comment: &mut bool) -> Result<bool, &'static str> {
+    let code = text.trim();
+    if *in_comment || code.starts_with("/*") && !code.contains("*/") {
+        *in_comment = !code.ends_with("*/");
+        if *in_comment && code.contains("*/") {
+            return Err("code must not follow the end of a comment of several lines");
+        }
+        return Ok(true);
+    }
+    if text.starts_with("/*") && !code.ends_with("*/") {
+        return Err("code must not follow a comment");
+    }
+    Ok(code.is_empty() || code.starts_with("//") || code.starts_with("/*") && code.ends_with("*/"))
+}
+
+fn check_line(text: &str) -> Result<(), &'static str> {
+    let is_indented = text.starts_with(char::is_whitespace);
+    let code = text.trim();
+    if code.matches('`').count() % 2 == 1 {
+        return Err("a template literal must end on the line where it begins");
+    }
+    if code.to_ascii_lowercase().contains("</script") {
+        return Err("the text </script would end the script");
+    }
+    if is_indented && (code.starts_with("import ") || code.starts_with("export ")) {
+        return Err("imports and exports must not be indented");
+    }
+    Ok(())
+}
+
+impl Module {
+    /// Adds a line of code.
+    fn add(&mut self, line: usize, text: &str) -> Result<(), &'static str> {
+        if text.starts_with("import ") {
+            let (from, names) = parse_import(text.trim_end())
+                .ok_or("an import must be one line like this: import { a, b } from \"./module.js\";")?;
+            self.imports.push((line, from, names));
+            return Ok(());
+        }
+        let code = match text.strip_prefix("export ") {
+            Some(declaration) => {
+                let name = declared(declaration).ok_or("export must stand before a declaration with one name")?;
+                self.exports.insert(name.to_owned());
+                declaration
+            }
+            None => text,
+        };
+        if declares(code) {
+            let name = declared(code).ok_or("a declaration must have one name")?;
+            self.names.push((line, name.to_owned()));
+        }
+        self.code.push_str(&without_comments(code.trim()).ok_or("a comment within a line must end there")?);
+        self.code.push('\n');
+        Ok(())
+    }
 }
 
 /// A line without its casts, or `None` if a comment goes on in the next line.
