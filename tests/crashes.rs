@@ -1,4 +1,4 @@
-//! The promises of the fuzz targets, tested without a fuzzer: with every seed, and with every input that ever broke one.
+//! The promises of the fuzz targets, tested without a fuzzer: with every seed, and every input that once broke one.
 //!
 //! `cargo xtask fuzz` writes its findings to `fuzz/crashes/`, where they stay.
 

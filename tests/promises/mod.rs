@@ -1,5 +1,5 @@
-//! Promises for every input. `tests/crashes.rs` and the fuzz targets in `fuzz/` call the same functions, which panic where
-//! a promise is broken.
+//! Promises for every input. `tests/crashes.rs` and the fuzz targets in `fuzz/` call the same functions, which panic
+//! where a promise is broken.
 #![allow(
     dead_code,
     clippy::unwrap_used,

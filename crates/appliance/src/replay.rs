@@ -18,8 +18,9 @@ pub enum LineError {
     Value(String),
 }
 
-/// The body of the POST for one line: `{"event":"support_conference_begin","lsid":…}`, every value text, a whole number, or
-/// an array of these; or a record as the recipient stores and exports it. What is wrong with the event itself is for the recipient to say.
+/// The body of the POST for one line: `{"event":"support_conference_begin","lsid":…}`, every value text, a whole number,
+/// or an array of these; or a record as the recipient stores and exports it. The recipient says what is wrong with the
+/// event itself.
 pub fn form(line: &str) -> Result<String, LineError> {
     let object: serde_json::Map<String, Value> =
         serde_json::from_str(line).map_err(|error| LineError::NoObject(error.to_string()))?;
