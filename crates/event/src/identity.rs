@@ -67,7 +67,7 @@ pub struct Id([u8; 16]);
 
 impl Id {
     /// The id of an event: over `v1`, the site, then the name and value of each of the event's variables, sorted by the
-    /// bytes of the name and then of the value, without repeats. Before each part stands its length in bytes, as 32 bits,
+    /// bytes of the name and then of the value, without repeats. Each part follows its length in bytes, as 32 bits,
     /// big-endian.
     ///
     /// `form` is what [`crate::record::EventData::form`] gives: one spelling of `lsid`, no empty `external_key`, no

@@ -139,7 +139,7 @@ impl<'j> Outline<'j> {
 /// A record's `source` is this and the site.
 const SOURCE: &str = "/beyondtrust/";
 
-/// The variables of an event as a record holds them. Parsed from a store it is unchecked: [`EventData::event`] checks it.
+/// The variables of an event as a record holds them. Parsed from a store they are unchecked until [`EventData::event`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventData {
     /// The event's name.
@@ -337,8 +337,8 @@ fn milliseconds(time: DateTime<Utc>) -> String {
     stamp(time).to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// The nearest time that can be parsed again. A clock can read any time; RFC 3339 has the years 0 to 9999, a record 1970
-/// and later.
+/// The nearest time that can be parsed again. A clock can read any time; RFC 3339 has the years 0 to 9999, and a record
+/// those from 1970 on.
 fn stamp(now: DateTime<Utc>) -> DateTime<Utc> {
     const LAST: i64 = 253_402_300_799;
     match now.timestamp() {

@@ -75,8 +75,8 @@ impl Query {
     }
 }
 
-/// A time in RFC 3339, or a day, which begins at midnight in UTC. Events have whole seconds, so a fraction counts as the
-/// next second: `before` and `to` then include every earlier event, and `from` none.
+/// A time in RFC 3339, or a day, which begins at midnight in UTC. Events have whole seconds, so a fraction counts as
+/// the next second: `before` and `to` then include every earlier event, and `from` none.
 fn time(text: &str) -> Result<Timestamp, &'static str> {
     let parse = |text: &str| DateTime::parse_from_rfc3339(text).ok();
     let moment = if text.len() == 10 { parse(&format!("{text}T00:00:00Z")) } else { parse(&with_plus_restored(text)) };

@@ -62,8 +62,8 @@ impl FromStr for EventKey {
     }
 }
 
-/// An event's key, split without copying, for going through many keys. Its lsid and event are unchecked; an [`EventKey`]
-/// is checked.
+/// An event's key, split without copying, for going through many keys. Its lsid and event are unchecked, unlike those of
+/// an [`EventKey`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyParts<'k> {
     /// When the event originated: 12 digits of Unix seconds, which sort as the times do.
@@ -118,7 +118,7 @@ impl<'k> KeyParts<'k> {
     }
 }
 
-/// The text before a key's next dot, and the text after it. Parts are short: `split_once` is made for long texts and slower.
+/// The text before a key's next dot, and the text after it. `split_once` is made for long texts and slower.
 fn part(key: &str) -> Option<(&str, &str)> {
     let dot = key.bytes().position(|b| b == b'.')?;
     Some((key.get(..dot)?, key.get(dot + 1..)?))

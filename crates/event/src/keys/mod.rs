@@ -9,7 +9,7 @@
 //! | `setaside.<site>.<id>` | a [`crate::record::SetAside`] |
 //! | `pack.<site>.<first time>.<last time>.<id>` | a pack (`archive/pack/`): many records, named by their hash |
 //! | `erased.<site>.<lsid>.<milliseconds, 15 digits>` | a tombstone: lists the removed records of a session |
-//! | `cutoff.<timestamp>.<microseconds, 18 digits>` | events before the first time, recorded until the second, are removed |
+//! | `cutoff.<timestamp>.<microseconds, 18 digits>` | hides events before the first time recorded until the second |
 //! | [`OldCutoffKey`] | a cutoff of an earlier version, with one time for both |
 //! | `index.sessions.<id>`, `index.events.<id>` | an index (`archive/index.rs`), made of packs alone |
 //! | `lease.pass` | compaction's lease |

@@ -15,8 +15,8 @@ pub struct ErasedKey {
     pub site: Site,
     /// The session.
     pub lsid: Lsid,
-    /// The latest `recordedtime` among them that was not later than the clock, in Unix milliseconds. Tombstones of earlier
-    /// versions list nothing: there it is when the session was erased, and covers what was recorded until then.
+    /// The latest `recordedtime` among them that was not later than the clock, in Unix milliseconds. Tombstones of
+    /// earlier versions list nothing: there it is when the session was erased, and covers what was recorded until then.
     pub until: u64,
 }
 

@@ -19,8 +19,8 @@ pub fn is_advisory(key: &str) -> bool {
     matches!(key, LEASE | RETENTION_CLOCK | CLOCK_FAULTS)
 }
 
-/// Whether removal or compaction writes a key: tombstones and cutoffs, packs and indexes, advisory keys, and the pause of
-/// a destination whose backlog must be packed. Their values are small, or replace larger ones.
+/// Whether removal or compaction writes a key: tombstones and cutoffs, packs and indexes, advisory keys, and the pause
+/// of a destination whose backlog must be packed. Their values are small, or replace larger ones.
 pub fn is_of_compaction(key: &str) -> bool {
     let is_marker = || key.parse::<ErasedKey>().is_ok() || key.parse::<CutoffKey>().is_ok();
     let is_pause = || key.parse::<ForwardKey>().is_ok_and(|key| key.what == Forwards::Paused);
