@@ -26,7 +26,7 @@ pub fn unpacked(rows: impl IntoIterator<Item = (String, Vec<u8>)>) -> Vec<(Strin
     for (key, value) in rows {
         match key.parse::<PackKey>() {
             Ok(pack) => {
-                let entries = Pack::open(&pack, &value).unwrap().all().unwrap();
+                let entries = Pack::open(&pack, &value).unwrap().all_records().unwrap();
                 stored.extend(entries.into_iter().map(|entry| (entry.key.to_string(), entry.value)));
             }
             // Derived from packs, or state of forwarding.
