@@ -1,7 +1,8 @@
 //! The port to a key-value store, with only the operations that every platform has.
 //!
 //! Not every platform has atomics, transactions, prefixes or expiry, so the service uses none. Keys derive from
-//! identity, values are written once, and no value is read, changed and written back.
+//! identity, values are written once, and no value is read, changed and written back, except advisory state (leases,
+//! states of destinations) whose loss only repeats work.
 
 /// A key-value store. The adapters (`spin.rs`, `wasi.rs`), our host (for its own commands) and tests implement it.
 ///
@@ -29,7 +30,7 @@ pub trait Store {
 /// The error of a store. Each variant has the store's own message, for the log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// There is no room for the value. The only error that compaction can resolve.
+    /// There is no room for the value: compaction can make some.
     #[error("the store is full: {0}")]
     Full(String),
     /// The store does not answer, or not in time. A write may have been done.

@@ -58,7 +58,7 @@ impl Listing {
             "pack" => key.parse().map(|key| self.packs.push(key)).is_ok(),
             "erased" => key.parse().map(|key| self.erased.push(key)).is_ok(),
             "cutoff" => key.parse().map(|key| self.cutoffs.push(key)).is_ok(),
-            "horizon" => key.parse().map(|key| self.old_cutoffs.push(key)).is_ok(),
+            keys::OLD_CUTOFF_KIND => key.parse().map(|key| self.old_cutoffs.push(key)).is_ok(),
             "index" => key.parse().map(|key| self.indexes.push(key)).is_ok(),
             "setaside" => key.parse().map(|key| self.set_aside.push(key)).is_ok(),
             _ => key.parse().map(|key| self.forwards.push(key)).is_ok(),

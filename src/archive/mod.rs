@@ -10,7 +10,7 @@
 //! |---|---|
 //! | `listing.rs` | [`Listing`]: all keys of a store, sorted by kind |
 //! | `whole_seconds.rs` | divides records between packs at the border of a second |
-//! | `view.rs` | [`View`], the union; [`read_view`], which retries with a new view while compaction moves records |
+//! | `view.rs` | [`View`], the union; [`read_view`], which retries with a new view while compaction moves records; [`list_visible`], for forwarding |
 //! | `unreadable.rs` | [`Unreadable`]: a value that does not match its key |
 //! | `events.rs`, `sessions.rs`, `stats.rs` | what readers ask of a view: pages of events, lists of sessions, counts |
 //! | `extent.rs` | begin, end and number of events of one session |
@@ -72,4 +72,4 @@ mod whole_seconds;
 
 pub use listing::Listing;
 pub use unreadable::{Unreadable, is_of_session};
-pub use view::{ReadError, View, read_view};
+pub use view::{ReadError, View, list_visible, read_view};

@@ -65,12 +65,27 @@ pub async fn read_view<P: Platform, T>(
     }
 }
 
+/// Lists a store without the loose records that were removed: compaction may not have deleted them yet.
+pub async fn list_visible(store: &impl Store, now: DateTime<Utc>) -> Result<Listing, StoreError> {
+    visible_listing(store, now, &mut BTreeSet::new()).await.map(|(listing, _)| listing)
+}
+
+async fn visible_listing(
+    store: &impl Store,
+    now: DateTime<Utc>,
+    unreadable: &mut BTreeSet<Unreadable>,
+) -> Result<(Listing, Covers), StoreError> {
+    let mut listing = Listing::load(store).await?;
+    let covers = Covers::load(store, &listing, now, unreadable).await?;
+    let removed = covers.removed(store, &listing.loose).await?;
+    listing.loose.retain(|key| !removed.contains(key));
+    Ok((listing, covers))
+}
+
 impl<'s, S: Store> View<'s, S> {
     async fn open(store: &'s S, now: DateTime<Utc>, last_try: bool) -> Result<Self, ReadError> {
-        let (mut listing, mut unreadable) = (Listing::load(store).await?, BTreeSet::new());
-        let covers = Covers::load(store, &listing, now, &mut unreadable).await?;
-        let removed = covers.removed(store, &listing.loose).await?;
-        listing.loose.retain(|key| !removed.contains(key));
+        let mut unreadable = BTreeSet::new();
+        let (listing, covers) = visible_listing(store, now, &mut unreadable).await?;
         Ok(Self { store, listing, covers, unreadable, last_try })
     }
 

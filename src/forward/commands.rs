@@ -8,7 +8,7 @@ use super::destination::Destination;
 use super::pending::{Pending, QueueStep};
 use super::refused::Refused;
 use super::state::{DestinationState, key, rfc3339};
-use crate::archive::Listing;
+use crate::archive;
 use crate::event::Timestamp;
 use crate::identity::{DestinationName, Id};
 use crate::keys::Forwards;
@@ -92,7 +92,7 @@ pub async fn skip(
     now: DateTime<Utc>,
 ) -> Result<Option<(Id, String)>, StoreError> {
     let name = &destination.name;
-    let listing = Listing::load(store).await?;
+    let listing = archive::list_visible(store, now).await?;
     let mut queue = Pending::load(store, destination, &listing).await?.queue(&listing);
     let first = loop {
         match queue.next(store, destination).await? {

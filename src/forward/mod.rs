@@ -6,7 +6,7 @@
 //! | the events that are *pending* for a destination, in order | [`pending`] |
 //! | *receipts*: the events that it has accepted | [`receipts`] |
 //! | the backlogs of all destinations, for compaction | [`backlogs`] |
-//! | a *delivery run*: next item, deliver, record | [`run`] |
+//! | a *delivery run*: next item, deliver, record; the pause after three days of failures | [`run`] |
 //! | its lease; its budget | `lease.rs`, `budget.rs` |
 //! | one event -> its outcome | `deliver.rs` |
 //! | an event -> a signed request: CloudEvents, form or template | [`request`], [`template`] |
@@ -19,12 +19,13 @@
 //! | pause, resume, replay, retry, skip | [`commands`] |
 //! | the status of a destination, for the API and the page | [`status`] |
 //!
-//! An event is pending for a destination until a receipt names it. Only loose events can be pending: compaction packs
+//! An event is pending for a destination until a receipt or the list of refused events names it. Only loose events can be pending: compaction packs
 //! only events that are pending for no destination ([`crate::archive::compaction`]). So a crash repeats a delivery
 //! and loses none, and no cursor can miss an event that arrives late. Invariants, whatever runs at the same time and
 //! wherever it dies (`tests/archive_model/`, `tests/forwarding_model/`):
 //!
-//! 1. A receipt names only events that were answered 2xx or that the filter excludes. It is written after that.
+//! 1. A receipt names only events that were answered 2xx, that a destination which pulls has acknowledged, or that the
+//!    filter excludes. It is written after that.
 //! 2. No event is packed while it is pending for a destination, unless the destination is paused. An event that the
 //!    destination missed that way stays in the store, and a *replay* sends it.
 //! 3. An event is not sent before an earlier pending event, except by the probe. A refused, skipped or unreadable

@@ -19,8 +19,8 @@ use super::pending::{Pending, Queue, QueueStep};
 use super::receipts::{self, Receipt};
 use super::refused::{self, MAX_REFUSED, Refused};
 use super::state::{DestinationState, FailureStreak, key};
-use crate::archive::Listing;
 use crate::archive::pack::RecordEntry;
+use crate::archive::{self, Listing};
 use crate::deadline::Deadline;
 use crate::http_client::HttpClient as _;
 use crate::identity::Id;
@@ -158,7 +158,8 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
 
     async fn queue(&self) -> Result<(Listing, Queue), StoreError> {
         let store = self.platform.store();
-        let listing = Listing::load(store).await?;
+        // An erased event is not sent, also if its bytes are still there.
+        let listing = archive::list_visible(store, self.platform.now()).await?;
         let queue = Pending::load(store, self.destination, &listing).await?.queue(&listing);
         Ok((listing, queue))
     }

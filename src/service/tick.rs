@@ -9,7 +9,7 @@ use super::answer::{Answer, Service};
 use super::auth;
 use super::json::json_response;
 use super::problem::Refusal;
-use crate::archive::Listing;
+use crate::archive;
 use crate::archive::compaction::CompactionReport;
 use crate::clock_faults::{self, ClockFaults};
 use crate::forward::state::DestinationState;
@@ -33,7 +33,7 @@ impl<P: Platform> Service<'_, P> {
         }
         let mut destinations = Vec::new();
         if !settings.destinations.is_empty() {
-            let listing = Listing::load(self.platform.store()).await?;
+            let listing = archive::list_visible(self.platform.store(), self.platform.now()).await?;
             for destination in &settings.destinations {
                 destinations.push(status::load(self.platform.store(), destination, &listing).await?);
             }

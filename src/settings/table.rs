@@ -91,12 +91,12 @@ table! {
 
     /// The days for which events and bodies that were set aside are kept. The age counts from when an event was
     /// received, or from its own time if that is later. Compaction deletes older ones after midnight UTC; until then
-    /// they are visible. Without this setting, nothing is deleted by age. [Retention](../guide/remove-and-retain.md#retention) has
-    /// the details.
+    /// they are visible. Without this setting, nothing is deleted by age.
+    /// [Retention](../guide/remove-and-retain.md#retention) has the details.
     RETENTION_DAYS: NumberOrNone = "retention_days", NumberOrNone(1..=36_500);
 
-    /// The systems to which events are forwarded. [Destinations](../destinations/README.md) describes the fields. Set it by
-    /// `--destinations FILE`, or write the array on one line: see above.
+    /// The systems to which events are forwarded. [Destinations](../destinations/README.md) describes the fields. Set
+    /// it by `--destinations FILE`, or write the array on one line: see above.
     DESTINATIONS: DestinationList = "destinations", DestinationList;
 
     /// Tokens for `/tick`, as `?tick_token=TOKEN` in the URL or as `Authorization: Bearer TOKEN`. Our host calls

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::recipient::{ForwardingRecipient, event};
-use crate::support::Says;
+use super::recipient::{ForwardingRecipient, OTHER_SECRET, SECRET, event};
+use crate::support::{Says, call};
 use serde_json::{Value, json};
 
 /// Row 2: an unreadable loose record prevented replays for ever.
@@ -192,4 +192,25 @@ fn an_administrators_commands_are_logged() {
         let reply = recipient.api("POST", &format!("/api/destinations/desk/{command}"));
         assert!(reply.log.as_deref().is_some_and(|log| log.contains("desk") && log.contains(word)), "{reply:?}");
     }
+}
+
+/// Runs and pulls looked at loose keys alone: an event that was erased went out if the erasing died before it deleted the record.
+#[test]
+fn an_erased_event_is_not_forwarded_while_its_bytes_remain() {
+    let recipient = ForwardingRecipient::new(json!([
+        { "name": "desk", "url": "https://desk.example/in", "secret": SECRET },
+        { "name": "puller", "format": "pull", "secret": OTHER_SECRET },
+    ]));
+    let [erased, kept] = [0, 1].map(|number| recipient.take_and_die(&event(number)));
+    let key = recipient.store.keys().into_iter().find(|key| key.ends_with(&erased)).unwrap();
+    let value = recipient.store.values.borrow()[&key].clone();
+    assert_eq!(recipient.api("DELETE", "/api/sessions/hq/session0").status, 200);
+    recipient.store.values.borrow_mut().insert(key, value);
+
+    let pending = call("GET", "/api/destinations/puller/pending");
+    let reply = recipient.answer(pending.header("authorization", format!("Bearer {OTHER_SECRET}")));
+    let pulled: Value = serde_json::from_str(&reply.body).unwrap();
+    assert_eq!((pulled.as_array().unwrap().len(), &pulled[0]["id"]), (1, &json!(kept)), "{pulled}");
+    recipient.post_tick();
+    assert_eq!(recipient.ways.take_ids(), [kept]);
 }

@@ -35,8 +35,9 @@ impl ForwardingRecipient {
     }
 
     pub(super) fn settings(&self) -> Vec<(String, String)> {
-        let fixed = [("ingest_open", "true"), ("read_tokens", TOKEN), ("admin_tokens", TOKEN), ("tick_token", TOKEN)];
-        let all = fixed.into_iter().chain(self.more.iter().copied());
+        let settings =
+            [("ingest_open", "true"), ("read_tokens", TOKEN), ("admin_tokens", TOKEN), ("tick_token", TOKEN)];
+        let all = settings.into_iter().chain(self.more.iter().copied());
         let destinations = ("destinations".to_owned(), self.destinations.borrow().clone());
         all.map(|(name, value)| (name.to_owned(), value.to_owned())).chain([destinations]).collect()
     }

@@ -12,7 +12,7 @@
 //! | `run.rs` | [`compact`], [`compact_if_due`], and the steps of a pass |
 //! | `policy.rs` | [`Policy`]: what a pass does; [`Bound`]: how far it goes |
 //! | `report.rs` | [`CompactionReport`]: what a pass did |
-//! | `lease.rs` | the lease of a pass, and how long compaction rests after it |
+//! | `lease.rs` | the lease of a pass, set once for its whole time, and how long compaction rests after it |
 //! | `pending.rs` | [`PendingDeliveries`]: what compaction asks forwarding |
 //! | `pass.rs` | what a pass knows of the store (packs, heads, indexes), and how it reads a pack |
 //! | `loose.rs` | chooses the loose records to pack, and finds repeats of packed records |

@@ -8,7 +8,7 @@ use super::events;
 use super::query::Query;
 use super::resource::Action;
 use super::responses::{MAX_PAGE_BYTES, json, response};
-use crate::archive::Listing;
+use crate::archive::{self, Listing};
 use crate::forward::commands::{self, Paused};
 use crate::forward::destination::{DeliveryMode, Destination};
 use crate::forward::pending::{Pending, QueueStep};
@@ -30,7 +30,7 @@ const MAX_ACKNOWLEDGED: usize = 1_000;
 impl<P: Platform> Service<'_, P> {
     pub(super) async fn destinations(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
         Query::parse(head, &[])?;
-        let listing = Listing::load(self.platform.store()).await?;
+        let listing = archive::list_visible(self.platform.store(), self.platform.now()).await?;
         let mut destinations = Vec::new();
         for destination in &self.settings()?.destinations {
             destinations.push(status::load(self.platform.store(), destination, &listing).await?);
@@ -112,7 +112,7 @@ impl<P: Platform> Service<'_, P> {
         let destination = self.puller(head, name)?;
         let limit = Query::parse(head, &["limit"])?.limit(100, 500)?;
         let (store, now) = (self.platform.store(), self.platform.now());
-        let listing = Listing::load(store).await?;
+        let listing = archive::list_visible(store, now).await?;
         let mut queue = Pending::load(store, destination, &listing).await?.queue(&listing);
         let (mut batch, mut bytes, mut unwanted) = (Vec::new(), 0, Receipt::new(name.clone()));
         while batch.len() < limit {

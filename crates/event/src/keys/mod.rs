@@ -45,7 +45,7 @@ pub use event_key::{EventKey, KeyParts, SessionKeys};
 pub use forward_key::{ForwardKey, Forwards};
 pub use index_key::{Finds, IndexKey};
 pub use pack_key::PackKey;
-pub use removal_keys::{CutoffKey, ErasedKey, OldCutoffKey};
+pub use removal_keys::{CutoffKey, ErasedKey, OLD_CUTOFF_KIND, OldCutoffKey};
 pub use set_aside_key::SetAsideKey;
 pub use single_keys::{CLOCK_FAULTS, LEASE, RETENTION_CLOCK, is_advisory, is_of_compaction};
 pub use spelling::{NotAKey, lsid, read_lsid, read_timestamp, timestamp};

@@ -33,7 +33,8 @@ pub struct CutoffKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OldCutoffKey(pub Timestamp);
 
-const OLD_CUTOFF_PREFIX: &str = "horizon.";
+/// The first part of the key of an [`OldCutoffKey`].
+pub const OLD_CUTOFF_KIND: &str = "horizon";
 
 impl fmt::Display for ErasedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -73,7 +74,7 @@ impl FromStr for CutoffKey {
 
 impl fmt::Display for OldCutoffKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{OLD_CUTOFF_PREFIX}{}", timestamp(self.0))
+        write!(f, "{OLD_CUTOFF_KIND}.{}", timestamp(self.0))
     }
 }
 
@@ -81,6 +82,7 @@ impl FromStr for OldCutoffKey {
     type Err = NotAKey;
 
     fn from_str(key: &str) -> Result<Self, NotAKey> {
-        read_timestamp(key.strip_prefix(OLD_CUTOFF_PREFIX).ok_or(NotAKey)?).map(Self)
+        let time = key.strip_prefix(OLD_CUTOFF_KIND).and_then(|rest| rest.strip_prefix('.')).ok_or(NotAKey)?;
+        read_timestamp(time).map(Self)
     }
 }

@@ -6,7 +6,7 @@
 //! | `connections` | the limits on connections: the policy, and a slot for each connection |
 //! | `slots` | the connections in the slots, and which one is closed when there are more |
 //! | `address` | what counts as one address, and whether it is limited |
-//! | `unauthenticated` | the limit on requests per second without a valid token |
+//! | `unauthenticated` | the limits on clients without a valid token: requests per second, and memory for their bodies (taken in `body`) |
 //! | `failure` | the answers that the host gives instead of the guest |
 //! | [`client_address`] | the address of the client, also behind a proxy |
 //! | `body` | reads the body of a request up to a limit, before an instance is taken |
