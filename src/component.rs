@@ -19,7 +19,7 @@ use wasi::random::random::get_random_u64;
 use crate::outgoing::WasiHttpClient;
 use crate::platform::Platform;
 use crate::service::{self, BrokenOff, Service};
-use crate::settings::Variables;
+use crate::settings::SettingVariables;
 #[cfg(not(feature = "wasi"))]
 use crate::spin::{HostStore, variable};
 #[cfg(feature = "wasi")]
@@ -27,7 +27,7 @@ use crate::wasi::{HostStore, variable};
 
 #[http_component]
 async fn handle(request: IncomingRequest, out: ResponseOutparam) {
-    let variables = Variables::new(&variable);
+    let variables = SettingVariables::new(&variable);
     let platform = HostPlatform { store: HostStore::new(&variables) };
     let service = Service { platform: &platform, variables: &variables };
     let mut chunk = chunks(&request);

@@ -7,12 +7,12 @@ macro_rules! host_store {
         /// The host's store that the setting `bucket` names. It is opened on first use, so a refused request costs no
         /// store.
         pub struct HostStore<'a> {
-            variables: &'a crate::settings::Variables<'a>,
+            variables: &'a crate::settings::SettingVariables<'a>,
             open: std::cell::OnceCell<$bucket>,
         }
 
         impl<'a> HostStore<'a> {
-            pub fn new(variables: &'a crate::settings::Variables<'a>) -> Self {
+            pub fn new(variables: &'a crate::settings::SettingVariables<'a>) -> Self {
                 Self { variables, open: std::cell::OnceCell::new() }
             }
 

@@ -20,7 +20,7 @@ fn file(name: &str) -> PathBuf {
 
 /// All settings, with this one configured.
 fn with(name: &str, text: &str) -> Result<Settings, settings::SettingsError> {
-    Settings::read(|asked| Ok((asked == name).then(|| text.to_owned())))
+    Settings::from_variables(|asked| Ok((asked == name).then(|| text.to_owned())))
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn every_setting_of_the_table_is_read_and_no_other() {
         asked.borrow_mut().insert(name.to_owned());
         Ok(None)
     };
-    Settings::read(nothing).unwrap();
+    Settings::from_variables(nothing).unwrap();
     let table: BTreeSet<_> = NAMES.iter().map(|name| (*name).to_owned()).collect();
     assert_eq!(asked.take(), table);
     assert_eq!(table.len(), NAMES.len(), "no name is used twice");
@@ -39,8 +39,8 @@ fn every_setting_of_the_table_is_read_and_no_other() {
 
 #[test]
 fn an_explicit_default_equals_an_unset_setting() {
-    let nothing = Settings::read(|_| Ok(None)).unwrap();
-    assert_eq!(Settings::read(|_| Ok(Some(String::new()))).unwrap(), nothing);
+    let nothing = Settings::from_variables(|_| Ok(None)).unwrap();
+    assert_eq!(Settings::from_variables(|_| Ok(Some(String::new()))).unwrap(), nothing);
     for SettingRow { name, default, .. } in settings::rows() {
         assert_eq!(with(name, &default).unwrap(), nothing, "{name}={default}");
     }
@@ -76,7 +76,8 @@ fn an_invalid_value_is_refused_by_name_and_not_repeated() {
             assert!(!secret || !error.to_string().contains("a-secret"), "{error}");
         }
     }
-    let unreadable = Settings::read(|name| if name == "bucket" { Err("locked".to_owned()) } else { Ok(None) });
+    let unreadable =
+        Settings::from_variables(|name| if name == "bucket" { Err("locked".to_owned()) } else { Ok(None) });
     assert_eq!(unreadable.unwrap_err().to_string(), "the setting bucket cannot be read: locked");
 }
 

@@ -6,14 +6,14 @@ use super::problem::Refusal;
 use crate::clock_faults::ClockFault;
 use crate::identity::Id;
 use crate::platform::Platform;
-use crate::settings::{Settings, Variables};
+use crate::settings::{SettingVariables, Settings};
 
 /// The service for one request: the platform and the settings.
 pub struct Service<'a, P> {
     /// The store, the HTTP client and the clocks.
     pub platform: &'a P,
     /// The settings, read on demand.
-    pub variables: &'a Variables<'a>,
+    pub variables: &'a SettingVariables<'a>,
 }
 
 /// A body that was cut off: the connection broke, or the sender gave up.

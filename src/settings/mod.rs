@@ -6,9 +6,9 @@
 //! | the table: each setting's name, kind, default and documentation | `table.rs` |
 //! | the kinds: which texts are allowed, and the value that they parse to | `kinds.rs` |
 //! | values with a type of their own | `values.rs` |
-//! | reading: all settings at once ([`Settings`]), or each one on demand ([`Variables`]) | this file |
+//! | reading: all settings at once ([`Settings`]), or each one on demand ([`SettingVariables`]) | this file |
 //!
-//! To add a setting, add a row to `table.rs`, a method to [`Variables`] and a field to [`Settings`].
+//! To add a setting, add a row to `table.rs`, a method to [`SettingVariables`] and a field to [`Settings`].
 //! `tests/settings.rs` fails until `spin.toml` and `docs/operate/settings.md` agree with the table; run with
 //! `UPDATE_DOCS=1`, it rewrites them. The host needs no change.
 
@@ -57,8 +57,8 @@ pub struct Settings {
 
 impl Settings {
     /// Reads all settings. See [`Variable`].
-    pub fn read(variable: impl Fn(&str) -> Result<Option<String>, String>) -> Result<Self, SettingsError> {
-        Variables::new(&variable).read_all()
+    pub fn from_variables(variable: impl Fn(&str) -> Result<Option<String>, String>) -> Result<Self, SettingsError> {
+        SettingVariables::new(&variable).read_all()
     }
 }
 
@@ -78,13 +78,13 @@ pub type Variable<'a> = dyn Fn(&str) -> Result<Option<String>, String> + 'a;
 
 /// The settings, each read when it is needed. In a component each read is a call to the host, and an event needs few
 /// settings. An invalid setting fails only the requests that need it.
-pub struct Variables<'a> {
+pub struct SettingVariables<'a> {
     variable: &'a Variable<'a>,
     bucket: OnceCell<Result<Bucket, SettingsError>>,
     all: OnceCell<Result<Settings, SettingsError>>,
 }
 
-impl<'a> Variables<'a> {
+impl<'a> SettingVariables<'a> {
     /// Reads through `variable`.
     pub fn new(variable: &'a Variable<'a>) -> Self {
         Self { variable, bucket: OnceCell::new(), all: OnceCell::new() }

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use super::harness::{WITH_TOKEN, assert_accepted, assert_refused};
 use crate::support::{BEGIN, Call, GUARDED, Memory, OPEN, TOKEN, call, now, post};
 use outbound_events::service::{FollowUp, Service};
-use outbound_events::settings::{Settings, Variables};
+use outbound_events::settings::{SettingVariables, Settings};
 
 #[test]
 fn without_configuration_no_event_is_accepted() {
@@ -91,7 +91,7 @@ fn an_event_reads_the_settings_that_it_needs_and_no_others() {
         read.borrow_mut().push(name.to_owned());
         Ok((name == "ingest_tokens").then(|| TOKEN.to_owned()))
     };
-    let (store, variables) = (Memory::default(), Variables::new(&variable));
+    let (store, variables) = (Memory::default(), SettingVariables::new(&variable));
     let platform = crate::support::at(&store, now());
     let service = Service { platform: &platform, variables: &variables };
     let head = http::Request::post(WITH_TOKEN).body(()).unwrap().into_parts().0;
@@ -107,7 +107,7 @@ fn an_event_reads_the_settings_that_it_needs_and_no_others() {
 fn the_bucket_always_has_a_name() {
     for (configured, name) in [(None, "default"), (Some(""), "default"), (Some("events-2"), "events-2")] {
         let variable = |name: &str| Ok(configured.filter(|_| name == "bucket").map(str::to_owned));
-        assert_eq!(Settings::read(variable).unwrap().bucket.as_str(), name, "{configured:?}");
+        assert_eq!(Settings::from_variables(variable).unwrap().bucket.as_str(), name, "{configured:?}");
     }
 }
 

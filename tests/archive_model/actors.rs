@@ -15,7 +15,7 @@ use outbound_events::event::{Lsid, Timestamp};
 use outbound_events::forward::backlogs::Backlogs;
 use outbound_events::forward::run::DeliveryRuns;
 use outbound_events::service::Service;
-use outbound_events::settings::Variables;
+use outbound_events::settings::SettingVariables;
 
 /// Makes delivery runs, one after the other.
 pub(super) fn forwarder<'w>(store: ActorView<'w>, times: usize) -> ArchiveActor<'w> {
@@ -54,7 +54,7 @@ pub(super) fn sender<'w>(
             let mut body = Some(form(random.u64(events.clone())).into_bytes());
             let head = http::Request::post("/events/hq").body(()).unwrap().into_parts().0;
             let variable = |name: &str| Ok((name == "ingest_open").then(|| "true".to_owned()));
-            let variables = Variables::new(&variable);
+            let variables = SettingVariables::new(&variable);
             let service = Service { platform: &store, variables: &variables };
             let before = busy.get();
             let answer = service.handle(Ok(head), async || Ok(body.take())).await;

@@ -9,7 +9,7 @@ use outbound_events::deadline::{Deadline, Waited};
 use outbound_events::http_client::NoHttpClient;
 use outbound_events::platform::Platform;
 use outbound_events::service::{FollowUp, Service};
-use outbound_events::settings::Variables;
+use outbound_events::settings::SettingVariables;
 
 #[test]
 fn a_deadline_holds_from_its_writing_for_its_wait() {
@@ -62,7 +62,7 @@ impl Platform for Counting {
 fn a_post_reads_the_clock_once_and_calls_the_store_twice() {
     let platform = Counting { store: Memory::default(), asked: Cell::default() };
     let variable = |name: &str| Ok((name == "ingest_open").then(|| "true".to_owned()));
-    let variables = Variables::new(&variable);
+    let variables = SettingVariables::new(&variable);
     let service = Service { platform: &platform, variables: &variables };
     let head = http::Request::post("/events/hq").body(()).unwrap().into_parts().0;
     let mut body = Some(crate::support::BEGIN.as_bytes().to_vec());

@@ -88,7 +88,7 @@ impl ForwardingRecipient {
         let settings = self.settings();
         let variable =
             |name: &str| Ok(settings.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()));
-        let Settings { mut packing, destinations, .. } = Settings::read(variable).unwrap();
+        let Settings { mut packing, destinations, .. } = Settings::from_variables(variable).unwrap();
         packing.loose_events = loose_events;
         let mut pending = Backlogs::new(&destinations);
         pollster::block_on(compact(&by(&self.store, || self.ways.now()), &packing, &mut pending, &Bound::default()))

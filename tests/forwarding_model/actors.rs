@@ -9,7 +9,7 @@ use fastrand::Rng;
 use futures_util::future::join;
 use outbound_events::forward::run::DeliveryRuns;
 use outbound_events::service::Service;
-use outbound_events::settings::Variables;
+use outbound_events::settings::SettingVariables;
 use serde_json::Value;
 
 /// The number of the administrator's machine.
@@ -78,7 +78,7 @@ pub(super) async fn asks(world: &ForwardingWorld, method: &str, path: &str) -> (
             _ => None,
         })
     };
-    let variables = Variables::new(&variable);
+    let variables = SettingVariables::new(&variable);
     let service = Service { platform: &platform, variables: &variables };
     let response = service.handle(Ok(head), async || Ok(None)).await.response;
     (response.status().as_u16(), serde_json::from_slice(response.body()).unwrap_or_default())

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use chrono::{DateTime, Utc};
 use outbound_events::platform::Platform;
 use outbound_events::service::{BrokenOff, HEADERS, Service};
-use outbound_events::settings::Variables;
+use outbound_events::settings::SettingVariables;
 use outbound_events::store::Store;
 
 use super::destination::Ways;
@@ -97,7 +97,7 @@ impl Call {
 
     async fn answered(self, platform: &impl Platform, settings: &[(&str, &str)]) -> Reply {
         let variable = |name: &str| Ok(settings.iter().find(|(n, _)| *n == name).map(|(_, value)| value.to_string()));
-        let variables = Variables::new(&variable);
+        let variables = SettingVariables::new(&variable);
         let service = Service { platform, variables: &variables };
         let asked = Cell::new(0);
         let mut chunks = self.chunks.into_iter();

@@ -21,7 +21,7 @@ const PACKAGES: &str = "target/node";
 
 /// How the checks ended.
 #[derive(Debug, Default)]
-pub struct Checked {
+pub struct PageChecks {
     pub passed: u64,
     pub failed: u64,
     /// Why a check was skipped.
@@ -29,8 +29,8 @@ pub struct Checked {
 }
 
 /// Runs every check that this machine has the programs for.
-pub fn check() -> Result<Checked> {
-    let mut checked = Checked::default();
+pub fn check() -> Result<PageChecks> {
+    let mut checked = PageChecks::default();
     if !node_is_here() {
         checked.skipped.push(format!("node {OLDEST_NODE} or newer is not on PATH"));
         return Ok(checked);
@@ -59,7 +59,7 @@ pub fn check() -> Result<Checked> {
     Ok(checked)
 }
 
-impl Checked {
+impl PageChecks {
     fn count(&mut self, result: Result<()>) {
         match result {
             Ok(()) => self.passed += 1,

@@ -61,8 +61,8 @@ pub fn test(arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Runs the model of the archive with so many schedules on each kind of store, of which each is a seed, and the same again next time. Then has
-/// all of the host's memory swapped out so many times.
+/// Runs `schedules` schedules of the archive's model on each kind of store. Each schedule is a seed, so a second run repeats them. Then
+/// swaps all of the host's memory out `swap_rounds` times.
 pub fn soak(schedules: u64, swap_rounds: u64) -> Result<()> {
     let model = ["test", "--release", "--package", "outbound-events", "--test", "library", "archive_model"];
     let command = Command::cargo(model).env("MODEL_SCHEDULES", schedules.to_string());
@@ -91,7 +91,7 @@ fn test_package(package: &str, arguments: &[String], count: &mut Count, running:
 
 impl Count {
     /// Whether all checks passed.
-    fn add_page(&mut self, checked: page::Checked) -> bool {
+    fn add_page(&mut self, checked: page::PageChecks) -> bool {
         self.passed += checked.passed;
         self.failed += checked.failed;
         for reason in checked.skipped {

@@ -38,7 +38,7 @@ impl AttemptFailure {
 
 /// The end of an item's attempts.
 #[derive(Debug, PartialEq, Eq)]
-pub enum DeliveryOutcome<T> {
+pub enum AttemptOutcome<T> {
     /// An attempt succeeded.
     Accepted(T),
     /// All attempts failed. The failure is the last one.
@@ -54,17 +54,17 @@ pub async fn deliver<T, A: Future<Output = Result<T, AttemptFailure>>, E>(
     failing_for: Option<Duration>,
     mut attempt: impl FnMut() -> A,
     mut failed: impl FnMut(&AttemptFailure) -> Result<(), E>,
-) -> Result<DeliveryOutcome<T>, E> {
+) -> Result<AttemptOutcome<T>, E> {
     let mut waited = failing_for.map(|before| (before, Instant::now()));
     loop {
         let failure = match attempt().await {
-            Ok(accepted) => return Ok(DeliveryOutcome::Accepted(accepted)),
+            Ok(accepted) => return Ok(AttemptOutcome::Accepted(accepted)),
             Err(failure) => failure,
         };
         failed(&failure)?;
         let (before, since) = *waited.get_or_insert((Duration::ZERO, Instant::now()));
         if before.saturating_add(since.elapsed()) >= rules.duration {
-            return Ok(DeliveryOutcome::Dropped(failure));
+            return Ok(AttemptOutcome::Dropped(failure));
         }
         tokio::time::sleep(rules.interval).await;
     }
@@ -77,13 +77,13 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::{AttemptFailure, DeliveryOutcome, RetryRules, deliver};
+    use super::{AttemptFailure, AttemptOutcome, RetryRules, deliver};
 
     const RULES: RetryRules = RetryRules { interval: Duration::from_secs(10), duration: Duration::from_secs(60) };
 
     /// The outcome for an item whose first attempts fail, and the seconds at which attempts were made. The clock moves
     /// only by waiting.
-    async fn attempts(rules: RetryRules, failing_for: Option<u64>, failures: usize) -> (DeliveryOutcome<()>, Vec<u64>) {
+    async fn attempts(rules: RetryRules, failing_for: Option<u64>, failures: usize) -> (AttemptOutcome<()>, Vec<u64>) {
         let started = Instant::now();
         let mut at = Vec::new();
         let mut reported = 0;
@@ -107,16 +107,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn attempts_wait_the_interval_and_end_after_the_duration() {
-        let dropped = || DeliveryOutcome::Dropped(AttemptFailure::new("HTTP 500"));
+        let dropped = || AttemptOutcome::Dropped(AttemptFailure::new("HTTP 500"));
         let no_patience = RetryRules { duration: Duration::ZERO, ..RULES };
         for (rules, failing_for, failures, outcome, at) in [
-            (RULES, None, 0, DeliveryOutcome::Accepted(()), vec![0]),
-            (RULES, None, 2, DeliveryOutcome::Accepted(()), vec![0, 10, 20]),
-            (RULES, None, 6, DeliveryOutcome::Accepted(()), vec![0, 10, 20, 30, 40, 50, 60]),
+            (RULES, None, 0, AttemptOutcome::Accepted(()), vec![0]),
+            (RULES, None, 2, AttemptOutcome::Accepted(()), vec![0, 10, 20]),
+            (RULES, None, 6, AttemptOutcome::Accepted(()), vec![0, 10, 20, 30, 40, 50, 60]),
             (RULES, None, 7, dropped(), vec![0, 10, 20, 30, 40, 50, 60]),
             (RULES, Some(45), 99, dropped(), vec![0, 10, 20]),
             (RULES, Some(99), 99, dropped(), vec![0]),
-            (RULES, Some(99), 0, DeliveryOutcome::Accepted(()), vec![0]),
+            (RULES, Some(99), 0, AttemptOutcome::Accepted(()), vec![0]),
             (no_patience, None, 1, dropped(), vec![0]),
         ] {
             assert_eq!(

@@ -20,7 +20,7 @@ use crate::config::{Config, EmailRecipientSettings, HttpRecipientSettings, Sessi
 use crate::email::{Email, EmailError, RefusedAddress, Relay, RelayError, refused_text};
 use crate::http::{self, HttpError};
 use crate::queue::{ComingStep, Lane, Millis, QueueError, QueuedItem, Queues, StartedSession};
-use crate::retry::{AttemptFailure, DeliveryOutcome, RetryRules, deliver};
+use crate::retry::{AttemptFailure, AttemptOutcome, RetryRules, deliver};
 use crate::send::describe;
 use crate::session::SupportSession;
 use crate::story::Story;
@@ -149,11 +149,11 @@ impl Appliance {
                 self.queues.failed(lane, &item, now())
             };
             match deliver(rules, failing_for, || outlet.attempt(&item.bytes), failed).await? {
-                DeliveryOutcome::Accepted(refused) => {
+                AttemptOutcome::Accepted(refused) => {
                     self.queues.accepted(lane, &item)?;
                     self.report_accepted(lane, &refused);
                 }
-                DeliveryOutcome::Dropped(failure) => self.drop_item(lane, &item, &failure)?,
+                AttemptOutcome::Dropped(failure) => self.drop_item(lane, &item, &failure)?,
             }
         }
     }

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::http::{Accepted, HttpRecipient};
-use crate::retry::{AttemptFailure, DeliveryOutcome, RetryRules, deliver};
+use crate::retry::{AttemptFailure, AttemptOutcome, RetryRules, deliver};
 
 /// The results so far, counted by all senders together.
 #[derive(Default)]
@@ -161,8 +161,8 @@ impl EventSender {
         };
         let Ok(outcome) = deliver(self.rules, None, attempt, |failure| tally.failed(number, failure)).await;
         match outcome {
-            DeliveryOutcome::Accepted(accepted) => tally.accepted(number, accepted),
-            DeliveryOutcome::Dropped(failure) => {
+            AttemptOutcome::Accepted(accepted) => tally.accepted(number, accepted),
+            AttemptOutcome::Dropped(failure) => {
                 tally.dropped.fetch_add(1, Ordering::Relaxed);
                 eprintln!("dropped {}: {failure}", describe(&form));
             }

@@ -13,7 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use outbound_events::service::{BrokenOff, FollowUp, Service};
-use outbound_events::settings::Variables;
+use outbound_events::settings::SettingVariables;
 use outbound_events_host::port::{NativePlatform, NativeStore};
 use outbound_events_host::store::KeyValueStore;
 use tokio::net::{TcpListener, TcpStream};
@@ -93,7 +93,7 @@ pub async fn handle(
     head: Parts,
     mut body: Result<Option<Vec<u8>>, BrokenOff>,
 ) -> (Response<Vec<u8>>, FollowUp) {
-    let variables = Variables::new(&variable);
+    let variables = SettingVariables::new(&variable);
     let platform = NativePlatform::new(store.clone());
     let service = Service { platform: &platform, variables: &variables };
     let answer = service.handle(Ok(head), async || std::mem::replace(&mut body, Ok(None))).await;
@@ -105,7 +105,7 @@ fn go_on(store: &NativeStore, after: FollowUp) {
     let store = store.clone();
     if !after.is_nothing() {
         tokio::task::spawn_local(async move {
-            let variables = Variables::new(&variable);
+            let variables = SettingVariables::new(&variable);
             let platform = NativePlatform::new(store);
             let service = Service { platform: &platform, variables: &variables };
             for line in service.follow_up(after).await {

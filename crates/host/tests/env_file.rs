@@ -16,7 +16,7 @@ use std::process::{Command, ExitCode};
 use libtest_mimic::Arguments;
 use outbound_events::settings::Settings;
 use outbound_events_host::env_file::parse;
-use readers::{Variables, docker, docker_rule, podman, systemd_finds, systemd_rule};
+use readers::{EnvironmentVariables, docker, docker_rule, podman, systemd_finds, systemd_rule};
 use support::{Recipient, TOKEN, numbered};
 use trials::{Promise, promises, skippable};
 
@@ -65,14 +65,14 @@ SPIN_VARIABLE_READ_TOKENS=\n\
 SPIN_VARIABLE_DESTINATIONS=[{\"name\": \"desk\", \"url\": \"https://desk.invalid/in?a=%41&b=$HOME\", \
 \"headers\": {\"X-Note\": \"it's 100 % Zoë; #${x} no comment, 'quoted' `x` !\"}}]";
 
-fn host(file: &str) -> Variables {
+fn host(file: &str) -> EnvironmentVariables {
     let variables = parse(file.as_bytes()).unwrap();
     variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-fn settings(variables: &Variables) -> Settings {
+fn settings(variables: &EnvironmentVariables) -> Settings {
     let name = |name: &str| format!("SPIN_VARIABLE_{}", name.to_ascii_uppercase());
-    Settings::read(|asked| Ok(variables.get(&name(asked)).cloned())).unwrap()
+    Settings::from_variables(|asked| Ok(variables.get(&name(asked)).cloned())).unwrap()
 }
 
 fn the_example_is_a_file_of_settings() {
@@ -100,7 +100,8 @@ fn the_rules_of_all_readers_agree_on_accepted_files() {
     for _ in 0..200_000 {
         let file: String = (0..next(12)).map(|_| pieces[next(pieces.len())]).collect();
         let Ok(variables) = parse(file.as_bytes()) else { continue };
-        let variables: Variables = variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let variables: EnvironmentVariables =
+            variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         assert_eq!(systemd_rule(&file), variables, "systemd: {file:?}");
         assert_eq!(docker_rule(&file), variables, "docker: {file:?}");
         taken += usize::from(!variables.is_empty());
@@ -139,7 +140,7 @@ fn podman_reads_the_same_values() {
     assert_same_values(podman);
 }
 
-fn assert_same_values(read: fn(&Path) -> Variables) {
+fn assert_same_values(read: fn(&Path) -> EnvironmentVariables) {
     let folder = tempfile::tempdir().unwrap();
     for (number, text) in [example(), ODD.to_owned()].into_iter().enumerate() {
         let read = read(&written(folder.path(), number, &text));

@@ -6,6 +6,7 @@
 //! | the syntax of one module -> names, imports and paths | `syntax.rs` |
 //! | an import or a path -> the file that defines the item | `resolve.rs` |
 //! | import cycles of files and folders | `cycle.rs` |
+//! | type names with several definitions | `names.rs` |
 //! | the crates and source files below a folder, long files, misplaced packages | `folder.rs` |
 //!
 //! What counts as an import of another file:
@@ -22,6 +23,7 @@
 mod cycle;
 mod folder;
 mod module;
+mod names;
 mod resolve;
 mod syntax;
 #[cfg(test)]
@@ -34,6 +36,7 @@ use anyhow::{Result, bail};
 use cycle::Cycle;
 use folder::Folder;
 use module::Crate;
+use names::TypeNames;
 
 /// The most lines of a file.
 const MOST_LINES: usize = 400;
@@ -44,7 +47,10 @@ pub fn structure(root: &Path, folders: bool) -> Result<()> {
     eprintln!("==> checking the layout of the source");
     let (report, problems) = check(root, folders)?;
     if problems == 0 {
-        eprintln!("    no import cycles, no file of more than {MOST_LINES} lines, no package inside another's source");
+        eprintln!(
+            "    no import cycles, no file of more than {MOST_LINES} lines, no package inside another's source, \
+             no type name with two definitions"
+        );
         return Ok(());
     }
     eprint!("{report}");
@@ -55,8 +61,10 @@ pub fn structure(root: &Path, folders: bool) -> Result<()> {
 fn check(root: &Path, folders: bool) -> Result<(String, usize)> {
     let folder = Folder::scan(root)?;
     let mut cycles: Vec<(Cycle, &str)> = Vec::new();
+    let mut names = TypeNames::default();
     for crate_root in folder.crate_roots()? {
         let parsed = Crate::parse(&crate_root)?;
+        names.add(&parsed, root);
         let of_files = parsed.cycles().into_iter().map(|cycle| (cycle, "files"));
         let of_folders =
             folders.then(|| parsed.cycles_of_folders()).into_iter().flatten().map(|cycle| (cycle, "folders"));
@@ -89,7 +97,15 @@ fn check(root: &Path, folders: bool) -> Result<(String, usize)> {
     if !nested.is_empty() {
         report.push_str("Move each of these packages out of the other's `src`, for example to `crates/`.\n");
     }
-    Ok((report, cycles.len() + long.len() + nested.len()))
+    let repeated: Vec<_> = names.repeated().collect();
+    for (name, files) in &repeated {
+        let files: Vec<_> = files.iter().map(|file| shown(file, root)).collect();
+        report.push_str(&format!("{name}: defined in {}\n", files.join(" and ")));
+    }
+    if !repeated.is_empty() {
+        report.push_str("Give each of these types a name that a search finds once.\n");
+    }
+    Ok((report, cycles.len() + long.len() + nested.len() + repeated.len()))
 }
 
 /// A path as messages show it.

@@ -172,14 +172,14 @@ fn violations_are_reported_with_what_to_do() {
         ("src/page.css", &long),
         ("src/short.js", "//"),
         ("src/inner/Cargo.toml", &inner),
-        ("src/inner/src/main.rs", "fn main() {}"),
+        ("src/inner/src/main.rs", "struct A;\nfn main() {}"),
         ("tests/common/mod.rs", "pub fn common() {}"),
         ("tests/test.rs", "mod common;\nuse common::common;"),
         ("target/generated.rs", &long),
     ];
     let folder = write(files);
     let (report, problems) = check(&folder.path().canonicalize().unwrap(), false).unwrap();
-    assert_eq!(problems, 3, "{report}");
+    assert_eq!(problems, 4, "{report}");
     let expected = [
         "src/a.rs:1 imports crate::B from src/lib.rs",
         "src/lib.rs:2 imports a::A from src/a.rs",
@@ -188,6 +188,8 @@ fn violations_are_reported_with_what_to_do() {
         "Split each file ",
         "src/inner: a package inside the source of ",
         "Move each of these packages ",
+        "A: defined in src/a.rs and src/inner/src/main.rs",
+        "Give each of these types ",
     ];
     for part in expected {
         assert!(report.contains(part), "{part}\n{report}");

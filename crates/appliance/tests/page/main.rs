@@ -104,7 +104,7 @@ async fn a_body_set_aside_is_shown_and_retried() {
     browser.find("a[href='#/set-aside']").await.click().await.unwrap();
     browser.says("timestamp is missing").await;
     browser.find("section button").await.click().await.unwrap();
-    browser.says("the body is still no valid event").await;
+    browser.says("the body is still not a valid event").await;
     // The rules of a later version can accept a body that earlier rules did not.
     let store = rusqlite::Connection::open(recipient.store_path()).unwrap();
     let valid = "UPDATE spin_key_value \

@@ -112,7 +112,7 @@ async fn serve_until_stopped(arguments: ServeCommand) -> Result<()> {
     let hangups = signals::hangups()?;
     let variables =
         variables::load(arguments.env_file.as_deref(), arguments.destinations.as_deref(), &arguments.variables)?;
-    let settings = Settings::read(|name| Ok(variables.get(name).cloned()))?;
+    let settings = Settings::from_variables(|name| Ok(variables.get(name).cloned()))?;
     // The component reads its settings for each request, so it cannot afford these checks.
     let faults = trial::faults(&settings.destinations);
     let faults: Vec<_> = faults.iter().map(|fault| format!("{} {}", fault.place, fault.reason)).collect();

@@ -111,7 +111,7 @@ impl Guest {
 
     /// The settings, if the variables are those of this component.
     pub(crate) fn settings(&self) -> Option<Settings> {
-        Settings::read(|name| Ok(self.variables.get(name).cloned())).ok()
+        Settings::from_variables(|name| Ok(self.variables.get(name).cloned())).ok()
     }
 
     pub(crate) fn instances(&self) -> Instances {

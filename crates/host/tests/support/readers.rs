@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 /// Names and values.
-pub type Variables = BTreeMap<String, String>;
+pub type EnvironmentVariables = BTreeMap<String, String>;
 
 /// Whether systemd reads a value from a file. No command prints the values of `EnvironmentFile=`. But systemd reads
 /// `/etc/os-release` with the same parser, another file can replace it, and a condition compares one of its values.
@@ -23,7 +23,7 @@ pub fn systemd_finds(file: &Path, name: &str, value: &str) -> bool {
 }
 
 /// The request of docker's client to a daemon. A server that answers two requests replaces the daemon.
-pub fn docker(file: &Path) -> Variables {
+pub fn docker(file: &Path) -> EnvironmentVariables {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let daemon = format!("tcp://{}", listener.local_addr().unwrap());
     let mut create = Command::new("docker");
@@ -58,7 +58,7 @@ fn container(stream: TcpStream) -> Option<Value> {
 }
 
 /// The environment of a container that podman makes and does not start, with a temporary store.
-pub fn podman(file: &Path) -> Variables {
+pub fn podman(file: &Path) -> EnvironmentVariables {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let store = format!("[storage]\ndriver = \"vfs\"\nrunroot = {:?}\ngraphroot = {:?}\n", path("run"), path("store"));
@@ -85,7 +85,7 @@ pub fn podman(file: &Path) -> Variables {
 }
 
 /// `NAME=VALUE` of a container; podman leaves out the `=` if the value is empty.
-fn environment(variables: &Value) -> Variables {
+fn environment(variables: &Value) -> EnvironmentVariables {
     let variables = variables.as_array().unwrap().iter().map(|variable| variable.as_str().unwrap());
     variables.map(|variable| variable.split_once('=').unwrap_or((variable, ""))).map(owned).collect()
 }
@@ -96,7 +96,7 @@ fn owned((name, value): (&str, &str)) -> (String, String) {
 
 /// The rule of docker (`opts/file.go` of its client) and podman (`pkg/env/env.go`): leading blanks are removed, `#`
 /// begins a comment, and the value is everything after the first `=`.
-pub fn docker_rule(file: &str) -> Variables {
+pub fn docker_rule(file: &str) -> EnvironmentVariables {
     // Not `str::lines`, which keeps a carriage return at the end of the last line.
     let lines = file.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line).trim_start_matches([' ', '\t']));
     let lines = lines.filter(|line| !line.starts_with('#'));
@@ -105,8 +105,8 @@ pub fn docker_rule(file: &str) -> Variables {
 
 /// The rule of systemd before version 254: `parse_env_file_internal` in `src/basic/env-file.c`. There, a backslash
 /// continues a comment on the next line, which is the only difference to later versions.
-pub fn systemd_rule(file: &str) -> Variables {
-    let mut variables = Variables::new();
+pub fn systemd_rule(file: &str) -> EnvironmentVariables {
+    let mut variables = EnvironmentVariables::new();
     let mut rest = file.chars().peekable();
     while let Some(first) = rest.find(|c| !c.is_ascii_whitespace()) {
         if matches!(first, '#' | ';') {
