@@ -186,7 +186,7 @@ fn destinations_can_come_from_a_separate_file() {
     let quoted_twice = template.replace("{{ title }}", "\\\"{{ title }}\\\"");
     let faults = [
         ("[{\"name\": \"a\"}]".to_owned(), "the setting destinations [0].url"),
-        ("[".to_owned(), "is no JSON"),
+        ("[".to_owned(), "is not valid JSON"),
         // Found with made-up events before anything is sent.
         (
             format!("[{{ \"name\": \"a\", {destination}: {quoted_twice} }}]"),

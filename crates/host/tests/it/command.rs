@@ -150,7 +150,7 @@ fn a_second_host_on_a_store_is_refused_unless_shared() {
     let store = first.store_path().display().to_string();
     let second = ["serve", "--listen", "127.0.0.1:0", "--component", &component, "--store", &store];
     let says = fails(&second);
-    assert!(says.contains(&format!("another host serves from it, process {}", first.child.id())), "{says}");
+    assert!(says.contains(&format!("another host uses it, process {}", first.child.id())), "{says}");
     let shared = Recipient::start_host(&[], |_| {
         let mut command = host();
         command.args(second).args(["--shared", "--variable", OPEN]);
