@@ -139,9 +139,11 @@ async fn refreshing_destinations_keeps_lists_open_and_the_focus() {
     for focused in ["details[data-name=other] li button", "[aria-label='Pause other']", "[data-name=other] summary"] {
         browser.run(&format!("document.querySelector(\"{focused}\").focus()")).await;
         for _ in 0..2 {
-            let before = browser.find("section dl").await.text().await.unwrap();
+            // In one step: a refresh replaces the element.
+            let numbers = "return document.querySelector('section dl').innerText";
+            let before = browser.run(numbers).await;
             browser.run(REFRESH).await;
-            let changed = async || browser.find("section dl").await.text().await.unwrap() != before;
+            let changed = async || browser.run(numbers).await != before;
             until("the numbers are new", changed).await;
         }
         let script = format!("return document.activeElement === document.querySelector(\"{focused}\")");
