@@ -28,7 +28,7 @@ enum Command {
     Send(SendArguments),
     /// Runs an appliance with the settings of a file until it is stopped. Its queues are on disk.
     Run {
-        /// The settings: see the README for one that works.
+        /// The settings: crates/appliance/appliance.toml documents them.
         #[arg(long)]
         config: PathBuf,
     },

@@ -32,7 +32,7 @@ async fn not_ready(response: Response<WasiBody>, error: &HostStoreError) -> Resp
     let detail = match error {
         HostStoreError::Full => "the store's disk is full; events are refused until there is room",
         HostStoreError::Moved(_) => {
-            "the store's files were moved, deleted or replaced; put them back, or restart the recipient"
+            "the store's files were moved, deleted or replaced; put them back, then restart the recipient"
         }
         HostStoreError::Damaged(_) => "the store's file is damaged; keep it and see the recipient's log",
         _ => "the store accepts no writes; see the recipient's log",
