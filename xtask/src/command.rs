@@ -29,7 +29,15 @@ impl Command {
 
     /// The user's own cargo.
     pub fn cargo<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Self {
-        Self::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())).args(arguments)
+        let mut cargo = Self::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        // Cargo tells xtask about the package xtask. Build scripts, such as ring's, would run again whenever the next
+        // cargo does not inherit that.
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(|name| name.starts_with("CARGO_MANIFEST_") || name.starts_with("CARGO_PKG_")) {
+                cargo.0.env_remove(name);
+            }
+        }
+        cargo.args(arguments)
     }
 
     /// The project's host, run in the user's folder, since its arguments can contain relative paths. Built like the
