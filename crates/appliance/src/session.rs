@@ -261,6 +261,8 @@ impl Script {
             conference: None,
             member: None,
             variables: self.custom.clone(),
+            fetched: None,
+            report: None,
         };
         with(&mut data);
         self.session.steps.push(SessionStep { after: self.now, event, data });

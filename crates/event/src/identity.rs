@@ -8,6 +8,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::event::Lsid;
+use crate::report::{ReportLinks, SessionReport};
 
 /// The appliance that sent an event: `[A-Za-z0-9-]{1,32}`, the last part of `/events/{site}`.
 ///
@@ -92,6 +93,17 @@ impl Id {
     fn of_variables<'v>(site: &Site, sorted: impl Iterator<Item = (&'v str, &'v str)>) -> Self {
         let variables = sorted.flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
         Self::of_parts([b"v1", site.as_str().as_bytes()].into_iter().chain(variables))
+    }
+
+    /// The id of a session's report: over `v1`, the site, the lsid, `report`, the external key and the report as JSON
+    /// without its links, each with its length before it. The appliance makes new links for each answer, and a report
+    /// that is otherwise the same must have the same id.
+    pub fn of_report(site: &Site, lsid: &Lsid, external_key: Option<&str>, report: &SessionReport) -> Self {
+        let wanted = SessionReport { links: ReportLinks::default(), ..report.clone() };
+        // A report consists of texts and numbers, which JSON can always hold.
+        let json = serde_json::to_vec(&wanted).unwrap_or_default();
+        let texts = [site.as_str(), lsid.as_str(), "report", external_key.unwrap_or_default()].map(str::as_bytes);
+        Self::of_parts([b"v1".as_slice()].into_iter().chain(texts).chain([json.as_slice()]))
     }
 
     /// The id of a body that did not validate: over `v1`, the site and the body, each with its length before it.

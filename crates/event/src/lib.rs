@@ -6,6 +6,8 @@
 //! | event -> the CloudEvents record that is stored, and its id | [`record`], [`identity`] |
 //! | the key that it is stored under | [`keys`] |
 //!
+//! [`report`] is what the appliance's own report of a session adds to its records.
+//!
 //! A crate of its own, since it is compiled for speed in a component that is otherwise compiled for size. Others use it
 //! as part of `outbound-events`.
 #![forbid(unsafe_code)]
@@ -15,3 +17,4 @@ pub mod identity;
 pub mod keys;
 pub mod parse;
 pub mod record;
+pub mod report;

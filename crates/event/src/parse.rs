@@ -193,6 +193,8 @@ impl<'f> Form<'f> {
             EventName::MemberDeparted => EventKind::MemberDeparted(self.member()?),
             EventName::CustomerExitSurveyCompleted => EventKind::CustomerExitSurveyCompleted,
             EventName::RepExitSurveyCompleted => EventKind::RepExitSurveyCompleted,
+            // No form has this name: `EventName::parse` never gives it.
+            EventName::Report => return None,
             EventName::Unrecognised(name) => EventKind::Unrecognised(name),
         })
     }

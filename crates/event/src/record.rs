@@ -1,5 +1,7 @@
 //! Event -> the record that is stored: a CloudEvents 1.0 JSON event (structured mode), and its id.
 //!
+//! The appliance's report of a session is a record like those of its events ([`Record::of_report`]).
+//!
 //! A record is written once and never changed. A body that did not validate is kept as a [`SetAside`].
 
 use std::borrow::Cow;
@@ -9,10 +11,11 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Conference, EventKind, EventName, Lsid, Member, OutboundEvent, Timestamp, Variables};
+use crate::event::{Conference, EventKind, EventName, Lsid, Member, OutboundEvent, Timestamp, Variables, Version};
 use crate::identity::{Id, Site};
 use crate::keys::{EventKey, SetAsideKey};
 use crate::parse::{self, Problem, Problems};
+use crate::report::{FetchedReport, SessionReport, optional_rfc3339};
 
 /// The most bytes that a stored value may have: below the 400 KB of DynamoDB and Cosmos DB.
 pub const MAX_RECORD_BYTES: usize = 400_000;
@@ -74,6 +77,36 @@ impl Record {
         Ok((key, record.to_json()?))
     }
 
+    /// The key and the bytes to store of a session's report. `recorded` is the recording time of the session's newest
+    /// record, in Unix microseconds, so that what removes the session removes its report. If the record would exceed
+    /// [`MAX_RECORD_BYTES`], the longest lists of the report are cut.
+    pub fn of_report(
+        site: &Site,
+        lsid: &Lsid,
+        external_key: Option<String>,
+        mut fetched: FetchedReport,
+        recorded: DateTime<Utc>,
+    ) -> Result<(EventKey, Vec<u8>), Problems> {
+        let id = Id::of_report(site, lsid, external_key.as_deref(), &fetched.report);
+        loop {
+            let event = OutboundEvent {
+                version: Version::parse(REPORT_VERSION).map_err(Problem::of_body)?,
+                timestamp: fetched.report.end,
+                lsid: Some(lsid.clone()),
+                external_key: external_key.clone(),
+                kind: EventKind::Report(Box::new(fetched.clone())),
+                variables: Variables::new(),
+            };
+            let (key, mut record) = Self::new(event, site.clone(), recorded);
+            record.id = id.text();
+            match record.to_json() {
+                Ok(value) => return Ok((EventKey { id, ..key }, value)),
+                Err(_) if fetched.report.cut_longest_list() => {}
+                Err(too_large) => return Err(too_large),
+            }
+        }
+    }
+
     /// The bytes to store.
     pub fn to_json(&self) -> Result<Vec<u8>, Problems> {
         to_json(self)
@@ -126,7 +159,7 @@ impl<'j> Outline<'j> {
         let site = self.source.strip_prefix(SOURCE).and_then(Site::parse).ok_or("its source names no site")?;
         let timestamp = Timestamp::from_seconds(self.data.timestamp).ok_or("its timestamp is after the year 9999")?;
         let lsid = self.data.lsid.as_deref().map(Lsid::parse).transpose()?;
-        Ok(EventKey { site, timestamp, lsid, event: EventName::parse(&self.data.event)?, id: self.id.parse()? })
+        Ok(EventKey { site, timestamp, lsid, event: EventName::of_record(&self.data.event)?, id: self.id.parse()? })
     }
 
     /// When it was recorded, in Unix microseconds. An appliance delivers its events one by one, so this is their order.
@@ -135,6 +168,9 @@ impl<'j> Outline<'j> {
         u64::try_from(time.timestamp_micros()).map_err(|_| "its recordedtime is before 1970")
     }
 }
+
+/// The version of the reports' format.
+const REPORT_VERSION: &str = "1";
 
 /// A record's `source` is this and the site.
 const SOURCE: &str = "/beyondtrust/";
@@ -163,6 +199,12 @@ pub struct EventData {
     /// Every other variable.
     #[serde(default, skip_serializing_if = "Variables::is_empty")]
     pub variables: Variables,
+    /// When the report was fetched: RFC 3339 in UTC, in seconds. Only in the record of a report.
+    #[serde(default, with = "optional_rfc3339", skip_serializing_if = "Option::is_none")]
+    pub fetched: Option<Timestamp>,
+    /// The appliance's report of the session. Only in the record of a report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<Box<SessionReport>>,
 }
 
 impl EventData {
@@ -206,7 +248,29 @@ impl EventData {
 
     /// The event, checked by today's rules.
     pub fn event(&self) -> Result<OutboundEvent, Problems> {
+        if self.event == EventName::REPORT {
+            return self.report_event().map_err(Problems::from);
+        }
         parse::check(self.form().into_iter().map(|(name, value)| (name.to_owned(), value.into_owned())))
+    }
+}
+
+impl EventData {
+    fn report_event(&self) -> Result<OutboundEvent, Problem> {
+        let of = |variable: &'static str| move |reason: &'static str| Problem::of_variable(variable, reason);
+        let lsid = self.lsid.as_deref().ok_or("is missing").and_then(Lsid::parse).map_err(of("lsid"))?;
+        let timestamp =
+            Timestamp::from_seconds(self.timestamp).ok_or("is after the year 9999").map_err(of("timestamp"))?;
+        let fetched = self.fetched.ok_or("is missing").map_err(of("fetched"))?;
+        let report = self.report.clone().ok_or("is missing").map_err(of("report"))?;
+        Ok(OutboundEvent {
+            version: Version::parse(&self.version).map_err(of("version"))?,
+            timestamp,
+            lsid: Some(lsid),
+            external_key: self.external_key.clone(),
+            kind: EventKind::Report(Box::new(FetchedReport { fetched, report: *report })),
+            variables: Variables::new(),
+        })
     }
 }
 
@@ -217,11 +281,16 @@ fn optional<'d>(name: &'static str, value: &'d Option<String>) -> Option<(&'stat
 impl From<OutboundEvent> for EventData {
     fn from(event: OutboundEvent) -> Self {
         let name = event.kind.name();
-        let (conference, member) = match event.kind {
-            EventKind::OwnerChanged(conference) => (Some(conference), None),
-            EventKind::MemberAdded(member) | EventKind::MemberDeparted(member) => (None, Some(member)),
-            _ => (None, None),
-        };
+        let (mut conference, mut member, mut fetched, mut report) = (None, None, None, None);
+        match event.kind {
+            EventKind::OwnerChanged(owner) => conference = Some(owner),
+            EventKind::MemberAdded(who) | EventKind::MemberDeparted(who) => member = Some(who),
+            EventKind::Report(of_session) => {
+                fetched = Some(of_session.fetched);
+                report = Some(Box::new(of_session.report));
+            }
+            _ => {}
+        }
         Self {
             event: name.as_str().to_owned(),
             version: event.version.into(),
@@ -231,6 +300,8 @@ impl From<OutboundEvent> for EventData {
             conference,
             member,
             variables: event.variables,
+            fetched,
+            report,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The typed model of an outbound event: seven kinds and their variables (guide, "HTTP recipients").
 //!
 //! Knows nothing of HTTP, forms or storage. The small types check their rule when they are made. Only [`crate::parse`]
-//! makes a whole [`OutboundEvent`].
+//! makes a whole [`OutboundEvent`], and for a report [`crate::record`].
 //!
 //! | file | what lives there |
 //! |---|---|
@@ -16,6 +16,7 @@ mod people;
 mod plain;
 mod variables;
 
+use crate::report::FetchedReport;
 pub use name::{EventName, UnrecognisedName};
 pub use people::{Conference, Member, MemberRole, OtherRole};
 pub use plain::{Lsid, Timestamp, Version};
@@ -67,7 +68,7 @@ impl OutboundEvent {
     }
 }
 
-/// What happened: one of the guide's seven events, or another.
+/// What happened: one of the guide's seven events, or another; or the report of what happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventKind {
     /// A support session has started.
@@ -84,6 +85,8 @@ pub enum EventKind {
     CustomerExitSurveyCompleted,
     /// The primary representative has submitted the survey.
     RepExitSurveyCompleted,
+    /// The appliance's report of the ended session.
+    Report(Box<FetchedReport>),
     /// An event outside the guide: kept with all its variables.
     Unrecognised(UnrecognisedName),
 }
@@ -99,6 +102,7 @@ impl EventKind {
             Self::MemberDeparted(_) => EventName::MemberDeparted,
             Self::CustomerExitSurveyCompleted => EventName::CustomerExitSurveyCompleted,
             Self::RepExitSurveyCompleted => EventName::RepExitSurveyCompleted,
+            Self::Report(_) => EventName::Report,
             Self::Unrecognised(name) => EventName::Unrecognised(name.clone()),
         }
     }

@@ -1,6 +1,6 @@
 //! The names of events.
 
-/// The value of the variable `event`: `[a-z0-9_]{1,64}`.
+/// The value of the variable `event`: `[a-z0-9_]{1,64}`, or [`EventName::REPORT`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EventName {
     /// `support_conference_begin`
@@ -17,6 +17,8 @@ pub enum EventName {
     CustomerExitSurveyCompleted,
     /// `support_conference_rep_exit_survey_completed`
     RepExitSurveyCompleted,
+    /// The appliance's report of an ended session, which is fetched. No form has this name.
+    Report,
     /// Any other name of 1 to 64 characters of a-z, 0-9 and _.
     Unrecognised(UnrecognisedName),
 }
@@ -32,6 +34,19 @@ impl EventName {
         Self::CustomerExitSurveyCompleted,
         Self::RepExitSurveyCompleted,
     ];
+
+    /// The name of a report in its record. The full stop keeps it apart from every name that a form can have.
+    pub const REPORT: &str = "session.report";
+
+    /// Parses the name in a record: that of an event or of a report.
+    pub fn of_record(text: &str) -> Result<Self, &'static str> {
+        if text == Self::REPORT { Ok(Self::Report) } else { Self::parse(text) }
+    }
+
+    /// Parses the name in a setting or in a query: that of an event, or `report`.
+    pub fn of_setting(text: &str) -> Result<Self, &'static str> {
+        if text == "report" { Ok(Self::Report) } else { Self::parse(text) }
+    }
 
     /// Parses the value of `event`. A name outside the guide is [`EventName::Unrecognised`], not an error.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
@@ -55,11 +70,12 @@ impl EventName {
             Self::MemberDeparted => "Someone Leaves a Support Session",
             Self::CustomerExitSurveyCompleted => "Customer Exit Survey is Completed",
             Self::RepExitSurveyCompleted => "Representative Survey is Completed",
+            Self::Report => "Session Report",
             Self::Unrecognised(name) => name.as_str(),
         }
     }
 
-    /// The name as the form has it.
+    /// The name as the form or the record has it.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Begin => "support_conference_begin",
@@ -69,6 +85,7 @@ impl EventName {
             Self::MemberDeparted => "support_conference_member_departed",
             Self::CustomerExitSurveyCompleted => "support_conference_customer_exit_survey_completed",
             Self::RepExitSurveyCompleted => "support_conference_rep_exit_survey_completed",
+            Self::Report => Self::REPORT,
             Self::Unrecognised(name) => name.as_str(),
         }
     }

@@ -54,7 +54,7 @@ impl FromStr for EventKey {
             event: parts.event().ok_or(NotAKey)?,
             id: parts.id.parse().map_err(|_| NotAKey)?,
         };
-        // The guide's seven always have an lsid.
+        // The guide's seven and reports always have an lsid.
         if read.lsid.is_none() && !matches!(read.event, EventName::Unrecognised(_)) {
             return Err(NotAKey);
         }

@@ -65,13 +65,16 @@ pub(super) fn decode_lsid(text: &str) -> Result<Option<Lsid>, NotAKey> {
     Lsid::parse(&lsid).map(Some).map_err(|_| NotAKey)
 }
 
-/// The guide's seven have short names. Any other event is spelled as this prefix and its name.
+/// The guide's seven and reports have short names. Any other event is spelled as this prefix and its name.
 pub(super) const UNRECOGNISED: &str = "x-";
 
 pub(super) fn read_event(text: &str) -> Result<EventName, NotAKey> {
     match text.strip_prefix(UNRECOGNISED) {
         Some(name) => EventName::parse(name).map_err(|_| NotAKey),
-        None => EventName::GUIDE.into_iter().find(|known| short(known) == Some(text)).ok_or(NotAKey),
+        None => {
+            let mut known = EventName::GUIDE.into_iter().chain([EventName::Report]);
+            known.find(|known| short(known) == Some(text)).ok_or(NotAKey)
+        }
     }
 }
 
@@ -84,6 +87,7 @@ pub(super) fn short(event: &EventName) -> Option<&'static str> {
         EventName::MemberDeparted => "departed",
         EventName::CustomerExitSurveyCompleted => "customer-survey",
         EventName::RepExitSurveyCompleted => "rep-survey",
+        EventName::Report => "report",
         EventName::Unrecognised(_) => return None,
     })
 }
