@@ -44,7 +44,7 @@
 // it. For all other targets it is forbidden, which no module can override.
 #![cfg_attr(not(target_family = "wasm"), forbid(unsafe_code))]
 
-pub use outbound_event::{event, identity, keys, parse, record};
+pub use outbound_event::{event, identity, keys, parse, record, report};
 
 pub mod archive;
 mod base64_array;
