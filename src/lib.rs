@@ -44,21 +44,26 @@
 // it. For all other targets it is forbidden, which no module can override.
 #![cfg_attr(not(target_family = "wasm"), forbid(unsafe_code))]
 
-pub use outbound_event::{event, identity, keys, parse, record};
+pub use outbound_event::{event, identity, keys, parse, record, report};
 
+pub mod appliance_api;
 pub mod archive;
 mod base64_array;
 pub mod clock_faults;
 pub mod deadline;
+mod excerpt;
 pub mod folding;
 pub mod forward;
 mod gather;
 pub mod http_client;
+mod json_setting;
 pub mod platform;
+mod retry_after;
 pub mod service;
 pub mod session;
 pub mod settings;
 pub mod store;
+pub mod url;
 
 #[cfg(target_family = "wasm")]
 mod component;
