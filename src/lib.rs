@@ -46,19 +46,24 @@
 
 pub use outbound_event::{event, identity, keys, parse, record, report};
 
+pub mod appliance_api;
 pub mod archive;
 mod base64_array;
 pub mod clock_faults;
 pub mod deadline;
+mod excerpt;
 pub mod folding;
 pub mod forward;
 mod gather;
 pub mod http_client;
+mod json_setting;
 pub mod platform;
+mod retry_after;
 pub mod service;
 pub mod session;
 pub mod settings;
 pub mod store;
+pub mod url;
 
 #[cfg(target_family = "wasm")]
 mod component;

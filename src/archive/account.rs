@@ -22,6 +22,9 @@ pub struct Account {
     pub through: Timestamp,
     /// Reports of sessions that ended before this were fetched again a day after their end.
     pub revised: Timestamp,
+    /// Whether a check has begun at the time of the setting. Before the first answer, the appliance's time is not known.
+    #[serde(default)]
+    pub begun: bool,
     /// The number of failed checks since the last one that succeeded.
     #[serde(default)]
     pub failures: u32,
@@ -70,11 +73,12 @@ impl Account {
     /// The most sessions in [`Account::unreadable`].
     pub const MOST_UNREADABLE: usize = 50;
 
-    /// The state before the first check: it begins at `since`.
-    pub fn beginning(since: Timestamp) -> Self {
+    /// The state before the first answer.
+    pub fn unknown() -> Self {
         Self {
-            through: since,
-            revised: since,
+            through: Timestamp::default(),
+            revised: Timestamp::default(),
+            begun: false,
             failures: 0,
             next: None,
             running: None,
@@ -111,7 +115,7 @@ impl Account {
     /// announces nothing.
     pub fn missed_before(&self) -> Option<Timestamp> {
         let seconds = self.through.seconds().saturating_sub(LATE_SECONDS);
-        if self.announces { Timestamp::from_seconds(seconds) } else { None }
+        if self.announces && self.begun { Timestamp::from_seconds(seconds) } else { None }
     }
 
     /// Whether a marker must stay: reconciliation can still list a session that it covers. `last` is the latest time
@@ -124,6 +128,11 @@ impl Account {
     /// The appliance's time at a time of the recipient's clock, in Unix seconds.
     pub fn appliance_seconds(&self, unix_millis: i64) -> i64 {
         unix_millis.saturating_add(self.ahead) / 1_000
+    }
+
+    /// Through which time the site is complete. `None` before the first check.
+    pub fn complete_through(&self) -> Option<Timestamp> {
+        self.begun.then_some(self.through)
     }
 
     /// Whether the recipient waits before the next check.

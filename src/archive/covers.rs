@@ -218,11 +218,6 @@ impl Covers {
         self.cutoffs.iter().any(|cutoff| key.first < cutoff.before && first <= cutoff.until)
     }
 
-    /// Whether records of a session were erased, and passes still know of it.
-    pub fn is_erased(&self, site: &Site, lsid: &Lsid) -> bool {
-        self.erased.contains_key(&(site.clone(), lsid.clone()))
-    }
-
     /// Whether an administrator has removed what ended at a time, in a request made after it ended. `made` translates
     /// when a cutoff was set, in Unix milliseconds, to the clock of that time.
     pub fn cuts(&self, end: Timestamp, made: impl Fn(i64) -> i64) -> bool {

@@ -3,12 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::covers::Covers;
 use super::index;
+use super::listing::Listing;
 use super::view::{ReadError, View};
 use crate::event::{EventName, Lsid, Timestamp};
 use crate::gather::gather;
 use crate::identity::{Id, Site};
-use crate::keys::{KeyParts, PackKey, SessionKeys, lsid as spell};
+use crate::keys::{CutoffKey, ErasedKey, KeyParts, PackKey, SessionKeys, lsid as spell};
 use crate::store::Store;
 
 /// The sessions of a site that have a report, as keys spell their lsids; and whether the site announces ends.
@@ -72,16 +74,54 @@ impl StoredSession {
     }
 }
 
-/// What is here of these sessions, in their order. Reads their loose records, and the heads of their packs.
+/// What is here of some sessions, and what was removed.
+#[derive(Clone, Debug)]
+pub struct StoredSessions {
+    /// The sessions, in the order in which they were asked for.
+    pub sessions: Vec<StoredSession>,
+    /// What was removed.
+    pub covers: Covers,
+    /// The markers that say so.
+    pub markers: Markers,
+}
+
+/// The tombstones of a site, and all cutoffs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Markers {
+    erased: BTreeSet<ErasedKey>,
+    cutoffs: BTreeSet<CutoffKey>,
+}
+
+impl Markers {
+    /// Those of a listing.
+    pub fn of_listing(listing: &Listing, site: &Site) -> Self {
+        let erased = listing.erased.iter().filter(|erased| erased.site == *site).cloned();
+        Self { erased: gather(erased), cutoffs: gather(listing.cutoffs.iter().copied()) }
+    }
+
+    /// Whether a session that ended at a time was removed, or can have been, since `earlier`.
+    pub fn have_removed(&self, earlier: &Self, lsid: &Lsid, end: Timestamp) -> bool {
+        let mut erased = self.erased.iter().filter(|erased| erased.lsid == *lsid);
+        let mut cut = self.cutoffs.iter().filter(|cutoff| end < cutoff.before);
+        erased.any(|erased| !earlier.erased.contains(erased)) || cut.any(|cutoff| !earlier.cutoffs.contains(cutoff))
+    }
+
+    /// Whether records of a session were erased.
+    pub fn have_erased(&self, lsid: &Lsid) -> bool {
+        self.erased.iter().any(|erased| erased.lsid == *lsid)
+    }
+}
+
+/// What is here of these sessions. Reads their loose records, and the heads of their packs.
 pub async fn stored_sessions<S: Store>(
     view: &mut View<'_, S>,
     site: &Site,
     lsids: &[Lsid],
-) -> Result<Vec<StoredSession>, ReadError> {
+) -> Result<StoredSessions, ReadError> {
     let packs = packs_of_sessions(view, site, lsids).await?;
     let mut sessions = vec![StoredSession::default(); lsids.len()];
     for (session, lsid) in sessions.iter_mut().zip(lsids) {
-        session.is_erased = view.covers.is_erased(site, lsid);
+        session.is_erased = view.listing.erased.iter().any(|erased| erased.site == *site && erased.lsid == *lsid);
         let keys = SessionKeys::new(site, lsid);
         let loose: Vec<_> = view.listing.loose.iter().filter(|key| keys.matches(key)).cloned().collect();
         for key in loose {
@@ -99,7 +139,8 @@ pub async fn stored_sessions<S: Store>(
             session.ids.extend(&summary.ids);
         }
     }
-    Ok(sessions)
+    let markers = Markers::of_listing(&view.listing, site);
+    Ok(StoredSessions { sessions, covers: view.covers.clone(), markers })
 }
 
 /// The packs that can hold records of these sessions, each with the positions of its sessions.

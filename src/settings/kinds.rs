@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::values::{Bucket, Tokens};
+use crate::appliance_api::Appliance;
 use crate::forward::destination::Destination;
 
 /// One row of the table of settings, without its documentation.
@@ -166,14 +167,38 @@ impl SettingKind for DestinationList {
     const SECRET: bool = true;
 
     fn parse(&self, text: &str) -> Result<Vec<Destination>, String> {
-        Destination::read_all(text).map_err(|faults| {
-            let faults: Vec<_> = faults.iter().map(|fault| format!("{} {}", fault.place, fault.reason)).collect();
-            faults.join("; ").trim_start().to_owned()
-        })
+        Destination::read_all(text)
+            .map_err(|faults| join_faults(faults.iter().map(|fault| (&*fault.place, &*fault.reason))))
     }
 
     #[cfg(not(target_family = "wasm"))]
     fn allowed(&self) -> String {
         "a JSON array of destinations".to_owned()
     }
+}
+
+/// Appliances as JSON: see [`crate::appliance_api`].
+pub(super) struct ApplianceList;
+
+impl SettingKind for ApplianceList {
+    type Value = Vec<Appliance>;
+
+    #[cfg(not(target_family = "wasm"))]
+    const SECRET: bool = true;
+
+    fn parse(&self, text: &str) -> Result<Vec<Appliance>, String> {
+        Appliance::read_all(text)
+            .map_err(|faults| join_faults(faults.iter().map(|fault| (&*fault.place, &*fault.reason))))
+    }
+
+    #[cfg(not(target_family = "wasm"))]
+    fn allowed(&self) -> String {
+        "a JSON array of appliances".to_owned()
+    }
+}
+
+/// The faults of a setting with places, as one text.
+fn join_faults<'f>(faults: impl Iterator<Item = (&'f str, &'f str)>) -> String {
+    let faults: Vec<_> = faults.map(|(place, reason)| format!("{place} {reason}")).collect();
+    faults.join("; ").trim_start().to_owned()
 }

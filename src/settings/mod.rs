@@ -25,6 +25,7 @@ pub use self::table::{SettingRow, rows};
 pub use self::values::{Bucket, DeliveryRunStart, Ingest, InvalidEvents, Tokens};
 
 use self::kinds::{Setting, SettingKind};
+use crate::appliance_api::Appliance;
 use crate::archive::compaction::Policy;
 use crate::forward::destination::Destination;
 
@@ -45,6 +46,8 @@ pub struct Settings {
     pub packing: Policy,
     /// From `destinations`.
     pub destinations: Vec<Destination>,
+    /// From `appliances`.
+    pub appliances: Vec<Appliance>,
     /// From `tick_token`. `None`: `/tick` is closed.
     pub tick_tokens: Option<Tokens>,
     /// From `max_requests_per_hour`. `None`: no limit.
@@ -107,6 +110,7 @@ impl<'a> SettingVariables<'a> {
             admin_tokens: self.parse(&table::ADMIN_TOKENS)?,
             packing: self.packing()?,
             destinations,
+            appliances: self.appliances()?,
             tick_tokens: self.parse(&table::TICK_TOKEN)?,
             max_requests_per_hour: self.parse(&table::MAX_REQUESTS_PER_HOUR)?,
             delivery_runs: self.delivery_runs()?,
@@ -141,6 +145,11 @@ impl<'a> SettingVariables<'a> {
     /// [`Settings::destinations`].
     pub fn destinations(&self) -> Result<Vec<Destination>, SettingsError> {
         self.parse(&table::DESTINATIONS)
+    }
+
+    /// [`Settings::appliances`].
+    pub fn appliances(&self) -> Result<Vec<Appliance>, SettingsError> {
+        self.parse(&table::APPLIANCES)
     }
 
     /// [`Settings::packing`].

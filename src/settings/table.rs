@@ -6,7 +6,7 @@
 
 #[cfg(not(target_family = "wasm"))]
 use super::kinds::SettingKind;
-use super::kinds::{BucketName, DestinationList, Number, NumberOrNone, Setting, TokenList, Words};
+use super::kinds::{ApplianceList, BucketName, DestinationList, Number, NumberOrNone, Setting, TokenList, Words};
 use super::values::{DeliveryRunStart, InvalidEvents};
 
 /// A body of this size that is set aside in base64 still fits a record.
@@ -98,6 +98,24 @@ table! {
     /// The systems to which events are forwarded. [Destinations](../destinations/README.md) describes the fields. Set
     /// it by `--destinations FILE`, or write the array on one line: see above.
     DESTINATIONS: DestinationList = "destinations", DestinationList;
+
+    /// The appliances whose APIs are asked for reports of sessions, and for sessions that were never announced. A JSON
+    /// array; each object has these fields:
+    ///
+    /// - `site`: the site of its events, and of no other appliance.
+    /// - `url`: `https://HOST` or `https://HOST:PORT`, without a path; `http` only to a loopback address. No two
+    ///   appliances can have one URL: the reports of an appliance cover all its public sites.
+    /// - `client_id`, `client_secret`: an API account of its own, with the permission "Allow Access to Support Session
+    ///   Reports and Recordings" (/login > Management > API Configuration).
+    /// - `include`: what reports have only on request, a list of `notes`, `chat` and `system_information`. Default:
+    ///   none.
+    /// - `check_minutes`: the minutes between two checks, from 1 to 1440. Default: 5.
+    /// - `since`: the time from which sessions count, such as `2026-01-31T12:00:00Z`. Default: a day before the first
+    ///   check.
+    /// - `private`: `true` if its name leads to an address that is not public. Default: `false`.
+    ///
+    /// Write the array on one line: see above. On Spin, also list each URL in `allowed_outbound_hosts`.
+    APPLIANCES: ApplianceList = "appliances", ApplianceList;
 
     /// Tokens for `/tick`, as `?tick_token=TOKEN` in the URL or as `Authorization: Bearer TOKEN`. Our host calls
     /// `/tick` by itself, with a token that it makes at each start.

@@ -8,24 +8,22 @@
 //! |---|---|
 //! | the types: a destination, its format, its filter | `mod.rs` |
 //! | parsing the setting, and its faults | `read.rs` |
-//! | the URL of requests, and the target of a redirect | `url.rs` |
 //! | secrets and headers, whose values are never shown | `hidden.rs` |
 //! | the texts that must be hidden in a destination's answers | `secret_texts.rs` |
 
 mod hidden;
 mod read;
-pub(in crate::forward) mod secret_texts;
-mod url;
+mod secret_texts;
 
 use super::template::RequestTemplate;
 use crate::event::{EventName, Timestamp};
 use crate::identity::{DestinationName, Site};
 use crate::keys::KeyParts;
 use crate::record::Record;
+use crate::url::Url;
 
 pub use hidden::{Headers, Secrets};
 pub use read::DestinationFault;
-pub use url::Url;
 
 /// A system to which events are forwarded.
 #[derive(Clone, Debug, PartialEq, Eq)]

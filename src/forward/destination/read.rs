@@ -6,11 +6,12 @@ use http::{HeaderName, HeaderValue, Method, header};
 use serde_json::{Map, Value};
 
 use super::hidden::{Headers, Secrets};
-use super::url::Url;
 use super::{DeliveryMode, Destination, DestinationFormat, EventFilter, ExternalKeyFilter, Filter, Push};
-use crate::event::{EventName, Timestamp};
+use crate::event::EventName;
 use crate::forward::template::{self, RequestTemplate};
 use crate::identity::{DestinationName, Site};
+use crate::json_setting::{parse_array, parse_time};
+use crate::url::{self, Url};
 
 impl Destination {
     /// Parses the setting. The error has all faults.
@@ -18,19 +19,8 @@ impl Destination {
         if text.trim().is_empty() {
             return Ok(Vec::new());
         }
-        let value: Value = serde_json::from_str(text).map_err(|error| {
-            // Only line and column: the text there may be a secret.
-            vec![DestinationFault {
-                place: String::new(),
-                reason: format!("is not valid JSON: {}", without_text(&error)),
-            }]
-        })?;
-        let Value::Array(all) = value else {
-            return Err(vec![DestinationFault {
-                place: String::new(),
-                reason: "is not an array of destinations".to_owned(),
-            }]);
-        };
+        let all = parse_array(text, "destinations")
+            .map_err(|reason| vec![DestinationFault { place: String::new(), reason }])?;
         let mut faults = Vec::new();
         let mut read: Vec<Self> = Vec::new();
         for (number, value) in all.iter().enumerate() {
@@ -57,10 +47,6 @@ impl Destination {
 
 /// The largest number of destinations: each has a request under way, and keys of its own.
 const MOST: usize = 32;
-
-fn without_text(error: &serde_json::Error) -> String {
-    format!("line {}, column {}", error.line(), error.column())
-}
 
 /// A fault of the setting, and its place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -161,7 +147,7 @@ impl Fields<'_> {
         if !self.object.contains_key("url") {
             self.fault("url", "is missing");
         }
-        self.parse_field("url", |text| Url::parse(text, templated))
+        self.parse_field("url", |text| Url::parse(text, |path| check_path(path, templated)))
     }
 
     fn headers(&mut self) -> Headers {
@@ -295,10 +281,12 @@ fn parse_external_key(text: &str) -> Result<ExternalKeyFilter, &'static str> {
     })
 }
 
-fn parse_time(text: &str) -> Result<Timestamp, &'static str> {
-    const RULE: &str = "is not a time such as 2026-01-31T12:00:00Z";
-    let time = chrono::DateTime::parse_from_rfc3339(text).map_err(|_| RULE)?;
-    u64::try_from(time.timestamp()).ok().and_then(Timestamp::from_seconds).ok_or(RULE)
+fn check_path(path: &str, templated: bool) -> Result<(), &'static str> {
+    if templated && path.contains("{{") {
+        template::check_path(path).map_err(|_| "has a placeholder that is not valid")
+    } else {
+        url::check_path(path)
+    }
 }
 
 /// Headers that the request sets by itself.

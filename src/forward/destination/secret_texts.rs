@@ -7,9 +7,7 @@ use percent_encoding::percent_decode_str;
 
 use super::Push;
 use super::hidden::Secrets;
-
-/// A shorter text is not hidden: it would be cut out of ordinary words.
-pub(in crate::forward) const SHORTEST_SECRET: usize = 5;
+use crate::excerpt::SHORTEST_SECRET;
 
 /// A part of a path or of a header that is at least this long is more likely a token than a word.
 const SHORTEST_TOKEN: usize = 16;

@@ -6,12 +6,8 @@
 //! |---|---|
 //! | `mod.rs` | the meaning of each answer, and the waits between attempts |
 //! | `advice.rs` | advice where the destination is set up wrongly |
-//! | `excerpt.rs` | the beginning of a body as one line of text, without secrets |
-//! | `retry_after.rs` | reading `Retry-After` |
 
 mod advice;
-mod excerpt;
-mod retry_after;
 
 use std::time::Duration;
 
@@ -19,7 +15,9 @@ use chrono::{DateTime, Utc};
 use http::{Response, StatusCode};
 
 use super::destination::{Push, Secrets};
+use crate::excerpt;
 use crate::http_client::{BodyLimit, HttpClient, NotSent, read_at_most};
+use crate::retry_after;
 
 /// The answer of a destination, or why there is none.
 pub type DestinationAnswer<C> = Result<Response<<C as HttpClient>::Body>, NotSent>;
@@ -89,12 +87,13 @@ impl DeliveryOutcome {
             Ok(response) => response.into_parts(),
             Err(NotSent(reason)) => {
                 // The platform's message may contain the URL.
-                let reason = excerpt::without_secrets(reason.as_bytes(), push, secrets).unwrap_or_default();
+                let reason =
+                    excerpt::without_secrets(reason.as_bytes(), &push.secret_texts(secrets)).unwrap_or_default();
                 return Self::Failed(DeliveryFailure { reason, retry_after: None, is_answer: false });
             }
         };
         let words = if may_be_shown(head.status) {
-            excerpt::without_secrets(&read_at_most(client, body, BODY).await, push, secrets)
+            excerpt::without_secrets(&read_at_most(client, body, BODY).await, &push.secret_texts(secrets))
         } else {
             None
         };

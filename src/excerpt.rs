@@ -1,23 +1,24 @@
 //! The beginning of an answer's body as one line of text: for the log, the API and the page.
 //!
-//! It is shown unparsed, be it JSON or HTML. A destination may repeat what it was sent, so secrets are removed first.
+//! It is shown unparsed, be it JSON or HTML. A server may repeat what it was sent, so secrets are removed first.
 
-use crate::forward::destination::secret_texts::SHORTEST_SECRET;
-use crate::forward::destination::{Push, Secrets};
+/// A shorter text is not hidden: it would be cut out of ordinary words.
+pub(crate) const SHORTEST_SECRET: usize = 5;
 
 const MOST: usize = 200;
 
 /// Replaces a secret.
 const HIDDEN: &str = "…";
 
-/// The first 200 characters of a text, without secrets. `None` if nothing remains.
-pub fn without_secrets(body: &[u8], push: &Push, secrets: &Secrets) -> Option<String> {
+/// The first 200 characters of a text, without these secrets, of which the longest comes first. `None` if nothing
+/// remains.
+pub(crate) fn without_secrets(body: &[u8], secrets: &[String]) -> Option<String> {
     let mut text = one_line(&String::from_utf8_lossy(body));
     if text.is_empty() {
         return None;
     }
-    for secret in push.secret_texts(secrets) {
-        hide(&mut text, &one_line(&secret));
+    for secret in secrets {
+        hide(&mut text, &one_line(secret));
     }
     Some(text.chars().take(MOST).collect())
 }

@@ -1,27 +1,25 @@
-//! The URL of a destination.
+//! The URL of a system that requests are sent to: a destination or an appliance.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::uri::PathAndQuery;
 
-use crate::forward::template;
-
 /// The URL of requests. Its path and query are never shown: for some receivers they are all that a sender needs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Url {
     origin: String,
-    /// Path and query. With the format `template` they can have placeholders.
-    pub(in crate::forward) path: String,
+    /// Path and query. Those of a destination with the format `template` can have placeholders.
+    pub(crate) path: String,
 }
 
 /// The longest URL. RFC 9110, 4.1 requires no more of a server.
 const LONGEST: usize = 8_000;
 
 impl Url {
-    /// Parses `https://host[:port]/path?query`, or `http://` with a loopback address. `templated`: path and query can
-    /// have placeholders.
-    pub fn parse(text: &str, templated: bool) -> Result<Self, &'static str> {
+    /// Parses `https://host[:port]/path?query`, or `http://` with a loopback address. `check_path` decides whether path
+    /// and query are valid: [`check_path`], or a rule that allows placeholders.
+    pub fn parse(text: &str, check_path: impl FnOnce(&str) -> Result<(), &'static str>) -> Result<Self, &'static str> {
         const RULE: &str = "is not an https URL or an http URL of a loopback address";
         if text.len() > LONGEST {
             return Err("is longer than 8,000 bytes");
@@ -29,7 +27,7 @@ impl Url {
         let (scheme, rest) = text.split_once("://").ok_or(RULE)?;
         let (authority, path) = split_authority(rest);
         if authority.contains('@') {
-            return Err("has a user or a password; use headers instead");
+            return Err("has a user or a password; give credentials in their own fields");
         }
         let scheme = scheme.to_ascii_lowercase();
         let host = checked_host(authority)?;
@@ -40,11 +38,7 @@ impl Url {
             return Err("has a fragment, which is never sent");
         }
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-        if templated && path.contains("{{") {
-            template::check_path(&path).map_err(|_| "has a placeholder that is not valid")?;
-        } else {
-            path.parse::<PathAndQuery>().map_err(|_| "has a path or a query that is not valid")?;
-        }
+        check_path(&path)?;
         Ok(Self { origin: format!("{scheme}://{}", authority.to_ascii_lowercase()), path })
     }
 
@@ -53,8 +47,13 @@ impl Url {
         &self.origin
     }
 
+    /// Whether both have one origin, with or without the scheme's default port.
+    pub fn has_origin_of(&self, other: &Self) -> bool {
+        without_default_port(&self.origin) == without_default_port(&other.origin)
+    }
+
     /// The origin of the target of a reference such as a `Location` (RFC 3986, 4.2), if it is an HTTP URL.
-    pub(in crate::forward) fn origin_of_reference(&self, reference: &str) -> Option<String> {
+    pub(crate) fn origin_of_reference(&self, reference: &str) -> Option<String> {
         let own_scheme = self.origin.split_once("://")?.0;
         let (scheme, authority) = match (reference.strip_prefix("//"), reference.split_once("://")) {
             (Some(rest), _) => (own_scheme.to_owned(), rest),
@@ -67,15 +66,13 @@ impl Url {
         };
         let (authority, _) = split_authority(authority);
         let authority = authority.rsplit('@').next()?.to_ascii_lowercase();
-        let default_port = match scheme.as_str() {
-            "https" => ":443",
-            "http" => ":80",
-            _ => return None,
-        };
+        if !["https", "http"].contains(&scheme.as_str()) {
+            return None;
+        }
         let is_host = checked_host(&authority).is_ok_and(|host| !host.is_empty());
         let named = format!("{scheme}://{authority}");
-        let same = |origin: &str| origin.strip_suffix(default_port).unwrap_or(origin).to_owned();
-        is_host.then(|| if same(&named) == same(&self.origin) { self.origin.clone() } else { named })
+        let is_own = without_default_port(&named) == without_default_port(&self.origin);
+        is_host.then(|| if is_own { self.origin.clone() } else { named })
     }
 
     /// How many bytes of a request's path and query match this URL: `usize::MAX` for all, or the text before a
@@ -92,6 +89,16 @@ impl fmt::Debug for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/…", self.origin)
     }
+}
+
+/// The rule for a path and a query without placeholders.
+pub(crate) fn check_path(path: &str) -> Result<(), &'static str> {
+    path.parse::<PathAndQuery>().map(drop).map_err(|_| "has a path or a query that is not valid")
+}
+
+fn without_default_port(origin: &str) -> &str {
+    let port = if origin.starts_with("https:") { ":443" } else { ":80" };
+    origin.strip_suffix(port).unwrap_or(origin)
 }
 
 fn is_scheme(text: &str) -> bool {

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use http::{HeaderMap, header};
 
 /// The longest valid wait of these headers.
-pub fn longest(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+pub(crate) fn longest(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let texts = headers.get_all(header::RETRY_AFTER).iter().filter_map(|value| value.to_str().ok());
     texts.filter_map(|text| parse_wait(text.trim(), now)).max()
 }
