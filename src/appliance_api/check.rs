@@ -48,11 +48,12 @@ const AT_ONCE: usize = 20;
 /// The longest wait after failures.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(HOUR);
 
-/// After this time a check begins no new request. The next one continues.
-const LONGEST_CHECK: Duration = Duration::from_secs(20);
+/// After this time a check begins no new request. The next one continues. Platforms end a request after 30 s, and the
+/// last request can take half of that.
+const LONGEST_CHECK: Duration = Duration::from_secs(10);
 
-/// How long a check keeps others away if it dies: longer than its last request can take.
-const RUNNING: Duration = Duration::from_secs(120);
+/// How long a check keeps others away if it dies.
+const RUNNING: Duration = Duration::from_secs(45);
 
 /// The result of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

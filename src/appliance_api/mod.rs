@@ -17,6 +17,15 @@
 //! Nothing of an appliance is trusted: an answer can be of any size and form, and may never end. What is not wanted is
 //! not kept. Secrets and tokens are never shown, and a token is never stored.
 
+/// The paths of the APIs. A host that allows a component's requests needs no others.
+pub const PATHS: [&str; 2] = [TOKEN_PATH, REPORTING_PATH];
+
+/// The path of tokens ("Authenticate to the Remote Support API").
+pub(crate) const TOKEN_PATH: &str = "/oauth2/token";
+
+/// The path of reports ("Reporting API").
+pub(crate) const REPORTING_PATH: &str = "/api/reporting";
+
 /// The most bytes of an answer.
 pub const MAX_ANSWER_BYTES: usize = 16 << 20;
 
