@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use crate::event::Timestamp;
+use crate::event::{EventName, Timestamp};
 use crate::identity::{Id, Site};
 use crate::keys::{self, KeyParts, PackKey};
 use crate::store::Store;
@@ -65,10 +65,12 @@ pub async fn last_taken<S: Store>(
     Ok(times.into_iter().filter(|time| *time <= millis).max())
 }
 
-/// The loose record of a site with the latest time, in Unix seconds, that is not after `end`.
+/// The loose event of a site with the latest time, in Unix seconds, that is not after `end`. A report is no event: it
+/// was fetched.
 fn latest_until(loose: &[String], site: &Site, end: u64) -> Option<(u64, String)> {
     let mut latest: Option<(u64, &str)> = None;
-    for parts in loose.iter().filter_map(|key| KeyParts::split(key)).filter(|parts| parts.site == site.as_str()) {
+    let of_site = |parts: &KeyParts<'_>| parts.site == site.as_str() && !parts.is_named(&EventName::Report);
+    for parts in loose.iter().filter_map(|key| KeyParts::split(key)).filter(of_site) {
         let time = parts.time().map_or(0, Timestamp::seconds);
         if time <= end && latest.is_none_or(|(other, _)| other < time) {
             latest = Some((time, parts.key));

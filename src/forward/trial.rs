@@ -7,15 +7,18 @@
 use chrono::{DateTime, Utc};
 
 use super::destination::{
-    DeliveryMode, Destination, DestinationFault, DestinationFormat, ExternalKeyFilter, Filter, Push,
+    DeliveryMode, Destination, DestinationFault, DestinationFormat, EventFilter, ExternalKeyFilter, Filter, Push,
 };
 use super::request;
 use super::template::{self, RenderError, RequestTemplate, TemplateContext};
 use crate::archive::pack::RecordEntry;
-use crate::event::EventName;
+use crate::event::{EventName, Lsid, Timestamp};
 use crate::identity::Site;
 use crate::keys::KeyParts;
 use crate::record::Record;
+use crate::report::{
+    FetchedReport, ReportCustomer, ReportFile, ReportLinks, ReportRepresentative, ReportText, SessionReport,
+};
 use crate::session::{Timeline, name_rank};
 
 /// The faults of all templates, in the order of the setting. Of each template and each URL, the first event for which
@@ -133,8 +136,9 @@ const UNRECOGNISED: &str = "support_conference_example";
 
 /// The invented events that pass a filter, parsed like real ones.
 fn invent(filter: &Filter) -> Vec<Invented> {
-    let wanted = filter.events.iter().flatten().filter(|name| matches!(name, EventName::Unrecognised(_))).cloned();
-    let mut names: Vec<_> = EventName::GUIDE.into_iter().chain(wanted).chain(EventName::parse(UNRECOGNISED)).collect();
+    let named = if let EventFilter::Named(names) = &filter.events { names.as_slice() } else { &[] };
+    let others = named.iter().filter(|name| matches!(name, EventName::Unrecognised(_) | EventName::Report)).cloned();
+    let mut names: Vec<_> = EventName::GUIDE.into_iter().chain(others).chain(EventName::parse(UNRECOGNISED)).collect();
     names.sort_by_key(name_rank);
     let site = filter.sites.as_ref().and_then(|sites| sites.first()).cloned().unwrap_or_default();
     let begin = filter.from.map_or(BEGIN, |from| from.seconds().max(BEGIN));
@@ -142,8 +146,11 @@ fn invent(filter: &Filter) -> Vec<Invented> {
     for variety in &VARIETIES {
         let mut session = Vec::new();
         for (name, time) in names.iter().zip(begin..) {
-            let form = variety.form(name, time, filter);
-            let Some(entry) = record(&form, &site) else { continue };
+            let entry = match name {
+                EventName::Report => variety.report(time, filter, &site),
+                _ => record(&variety.form(name, time, filter), &site),
+            };
+            let Some(entry) = entry else { continue };
             session.extend(entry.event().map(|event| (event, entry.delivered)));
             if wants(filter, &entry) {
                 let what = format!("{}{}", name.as_str(), variety.with);
@@ -156,12 +163,56 @@ fn invent(filter: &Filter) -> Vec<Invented> {
 }
 
 impl Variety {
+    fn external_key(&self, filter: &Filter) -> Option<String> {
+        let prefix = if let ExternalKeyFilter::Prefix(prefix) = &filter.external_key { prefix } else { "" };
+        self.external_key.map(|key| [prefix, key].concat())
+    }
+
+    /// A report in which every text is the name of this variety.
+    fn report(&self, end: u64, filter: &Filter, site: &Site) -> Option<RecordEntry> {
+        let (end, lsid) = (Timestamp::from_seconds(end)?, Lsid::parse(self.lsid?).ok()?);
+        let (text, some) = (self.name.to_owned(), Some(self.name.to_owned()));
+        let customer = ReportCustomer {
+            name: some.clone(),
+            hostname: some.clone(),
+            os: some.clone(),
+            company: some.clone(),
+            issue: some.clone(),
+            details: some.clone(),
+            ..ReportCustomer::default()
+        };
+        let representative = ReportRepresentative {
+            name: some.clone(),
+            username: some.clone(),
+            seconds_involved: Some(280),
+            ..ReportRepresentative::default()
+        };
+        let said = ReportText { time: Some(end), by: some.clone(), text: text.clone() };
+        let recording = Some("https://support.example.com/recording".to_owned());
+        let report = SessionReport {
+            start: Timestamp::from_seconds(BEGIN),
+            duration_seconds: Some(333),
+            primary_customer: some.clone(),
+            primary_representative: some.clone(),
+            files_transferred: Some(1),
+            customers: vec![customer],
+            representatives: vec![representative],
+            links: ReportLinks { recording, ..ReportLinks::default() },
+            files: vec![ReportFile { time: Some(end), action: text, by: some.clone(), name: some, bytes: Some(1) }],
+            notes: vec![said.clone()],
+            chat: vec![said],
+            ..SessionReport::ended(end)
+        };
+        let fetched = FetchedReport { fetched: end, report };
+        let (_, value) = Record::of_report(site, &lsid, self.external_key(filter), fetched, NOW).ok()?;
+        RecordEntry::parse(value).ok()
+    }
+
     fn form(&self, event: &EventName, time: u64, filter: &Filter) -> String {
         let time = time.to_string();
         let mut pairs = vec![("event", event.as_str()), ("version", "1"), ("timestamp", &time)];
         pairs.extend(self.lsid.map(|lsid| ("lsid", lsid)));
-        let prefix = if let ExternalKeyFilter::Prefix(prefix) = &filter.external_key { prefix } else { "" };
-        let external_key = self.external_key.map(|key| [prefix, key].concat());
+        let external_key = self.external_key(filter);
         pairs.extend(external_key.as_deref().map(|key| ("external_key", key)));
         match event {
             EventName::OwnerChanged => pairs.extend([("conference_id", "team:5"), ("conference_name", self.name)]),

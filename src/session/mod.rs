@@ -18,5 +18,5 @@ mod timeline;
 pub use order::event_order;
 pub(crate) use order::name_rank;
 pub use state::SessionState;
-pub use summary::Summary;
+pub use summary::{ReportSummary, Summary};
 pub use timeline::{OtherEvent, Owner, Participant, SessionExternalKey, Survey, Timeline};

@@ -15,6 +15,7 @@ pub(crate) fn name_rank(event: &EventName) -> u8 {
         EventName::End => 5,
         EventName::CustomerExitSurveyCompleted => 6,
         EventName::RepExitSurveyCompleted => 7,
+        EventName::Report => 8,
     }
 }
 

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-/// The state of a session, according to its events.
+/// The state of a session, according to its events. A session of which the appliance has a report has ended, whatever
+/// events are missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SessionState {

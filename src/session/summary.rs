@@ -10,6 +10,7 @@ use crate::event::{Conference, EventKind, Lsid, MemberRole, OutboundEvent, Times
 use crate::folding::fold;
 use crate::gather::gather;
 use crate::identity::Id;
+use crate::report::SessionReport;
 
 /// A session as a list shows it. It can be made from a part of the session's events. Summaries of several parts join to
 /// the summary of the whole, in any order, even if the parts overlap.
@@ -51,14 +52,45 @@ pub struct Summary {
     /// The completed surveys: the sum of [`Summary::CUSTOMER_SURVEY`] and [`Summary::REPRESENTATIVE_SURVEY`].
     #[serde(default, skip_serializing_if = "is_zero")]
     pub surveys: u64,
-    /// Whether the appliance's report of the session is among its records.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub has_report: bool,
+    /// What the appliance's report says of it, if it is among its records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported: Option<ReportSummary>,
     /// First and last recording time of its events, in Unix milliseconds.
     pub recorded: (u64, u64),
     /// [`Id::short`] of each of its events.
     #[serde(with = "base64_array")]
     pub ids: BTreeSet<u64>,
+}
+
+/// What a summary keeps of the appliance's report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportSummary {
+    /// When the session began, if the report says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<Timestamp>,
+    /// When it ended.
+    pub end: Timestamp,
+    /// Names of computers and companies, for searches.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    texts: BTreeSet<String>,
+}
+
+impl ReportSummary {
+    /// The most people of each kind that it keeps: a report can have hundreds.
+    const MOST: usize = 16;
+
+    fn new(report: &SessionReport) -> Self {
+        let customers = report.customers.iter().take(Self::MOST);
+        let texts = customers.flat_map(|customer| [&customer.hostname, &customer.company]).flatten();
+        Self { start: report.start, end: report.end, texts: gather(texts.cloned()) }
+    }
+
+    /// Joins that of another report: the appliance can have corrected the first.
+    fn join(&mut self, other: Self) {
+        self.start = [self.start, other.start].into_iter().flatten().min();
+        self.end = self.end.max(other.end);
+        self.texts.extend(other.texts);
+    }
 }
 
 /// The last owner, with what is needed to compare it with other owners.
@@ -74,10 +106,6 @@ struct LastOwner {
 
 fn is_zero(number: &u64) -> bool {
     *number == 0
-}
-
-fn is_false(flag: &bool) -> bool {
-    !flag
 }
 
 impl LastOwner {
@@ -113,7 +141,7 @@ impl Summary {
             representative_joined: None,
             owner_changes: Some(BTreeSet::new()),
             surveys: 0,
-            has_report: false,
+            reported: None,
             recorded: (recorded, recorded),
             ids: gather([id.short()]),
         };
@@ -137,6 +165,7 @@ impl Summary {
             }
             EventKind::CustomerExitSurveyCompleted => summary.surveys = Self::CUSTOMER_SURVEY,
             EventKind::RepExitSurveyCompleted => summary.surveys = Self::REPRESENTATIVE_SURVEY,
+            EventKind::Report(fetched) => summary.add_report(&fetched.report),
             EventKind::Unrecognised(_) => {}
         }
         Some(summary)
@@ -169,25 +198,55 @@ impl Summary {
             changes
         });
         self.surveys |= other.surveys;
-        self.has_report |= other.has_report;
+        self.reported = match (self.reported.take(), other.reported) {
+            (Some(mut reported), Some(other)) => {
+                reported.join(other);
+                Some(reported)
+            }
+            (one, other) => one.or(other),
+        };
         self.recorded = (self.recorded.0.min(other.recorded.0), self.recorded.1.max(other.recorded.1));
         self.ids.extend(other.ids);
     }
 
     /// The summary as an earlier version would have written it, without newer fields.
     pub fn of_earlier_version(self) -> Self {
-        Self { representative_joined: None, owner_changes: None, surveys: 0, has_report: false, ..self }
+        Self { representative_joined: None, owner_changes: None, surveys: 0, reported: None, ..self }
+    }
+
+    fn add_report(&mut self, report: &SessionReport) {
+        let customers = report.customers.iter().filter_map(|customer| customer.name.clone());
+        self.customers.extend(customers.take(ReportSummary::MOST).map(|name| (name, report.end)));
+        let representatives = report.representatives.iter().filter_map(|person| person.name.clone());
+        self.representatives.extend(representatives.take(ReportSummary::MOST).map(|name| (name, report.end)));
+        self.reported = Some(ReportSummary::new(report));
     }
 
     /// The session's state.
     pub fn state(&self) -> SessionState {
-        SessionState::from_begin_and_end(self.begun.is_some(), self.ended.is_some())
+        let is_reported = self.reported.is_some();
+        SessionState::from_begin_and_end(self.begun.is_some() || is_reported, self.ended.is_some() || is_reported)
+    }
+
+    /// When it began, according to its `begin` event or else to its report.
+    pub fn start(&self) -> Option<Timestamp> {
+        self.begun.or_else(|| self.reported.as_ref()?.start)
+    }
+
+    /// When it ended, according to its `end` event or else to its report.
+    pub fn end(&self) -> Option<Timestamp> {
+        self.ended.or_else(|| Some(self.reported.as_ref()?.end))
     }
 
     /// Seconds from begin to end, if both are known.
     pub fn duration_seconds(&self) -> Option<u64> {
-        let (begun, ended) = self.begun.zip(self.ended)?;
-        Some(ended.seconds().saturating_sub(begun.seconds()))
+        let (start, end) = self.start().zip(self.end())?;
+        Some(end.seconds().saturating_sub(start.seconds()))
+    }
+
+    /// Whether the appliance has a report of it and never announced its end: the `end` event was lost, or is late.
+    pub fn is_unannounced(&self) -> bool {
+        self.reported.is_some() && self.ended.is_none()
     }
 
     /// The last owner.
@@ -210,12 +269,13 @@ impl Summary {
         self.external_keys.contains_key(key)
     }
 
-    /// Whether the lsid, an external key or a participant's name contains a text. `folded` is the text after [`fold`].
+    /// Whether the lsid, an external key, a participant's name, or a computer or company in the report contains a text. `folded` is the text after [`fold`].
     pub fn contains_text(&self, folded: &str) -> bool {
         let names = [&self.customers, &self.representatives, &self.others, &self.external_keys]
             .into_iter()
             .flat_map(BTreeMap::keys);
-        let mut texts = names.map(String::as_str).chain([self.lsid.as_str()]);
+        let reported = self.reported.iter().flat_map(|reported| &reported.texts);
+        let mut texts = names.chain(reported).map(String::as_str).chain([self.lsid.as_str()]);
         texts.any(|text| fold(text).contains(folded))
     }
 }

@@ -4,18 +4,21 @@ use serde::Serialize;
 
 use super::state::SessionState;
 use crate::event::{Conference, EventKind, Member, MemberRole, OutboundEvent, Timestamp};
+use crate::report::FetchedReport;
 
 /// The timeline of one session. Times are RFC 3339 in UTC.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Timeline {
     /// The session's state.
     pub state: SessionState,
-    /// Time of the first `begin` event.
+    /// Time of the first `begin` event, or else the begin in the report.
     pub start: Option<String>,
-    /// Time of the last `end` event.
+    /// Time of the last `end` event, or else the end in the report.
     pub end: Option<String>,
     /// Seconds from begin to end, if both are known.
     pub duration_seconds: Option<u64>,
+    /// Whether the session's end was announced, or there is no report that says that it ended.
+    pub announced: bool,
     /// The owners, one after the other. The last is the current one.
     pub owners: Vec<Owner>,
     /// The participants, in the order in which they joined. A participant who joins again is listed again.
@@ -82,16 +85,23 @@ impl Timeline {
     /// with its delivery in Unix microseconds.
     pub fn new<'a>(events: impl IntoIterator<Item = (&'a OutboundEvent, u64)>) -> Self {
         let (mut timeline, mut unmatched) = (Self::empty(), Vec::new());
-        let (mut start, mut end) = (None, None);
+        let (mut start, mut end, mut last_report) = (None, None, None::<&FetchedReport>);
         for (event, delivered) in events {
             match event.kind() {
                 EventKind::Begin => start = start.or(Some(event.timestamp())),
                 EventKind::End => end = Some(event.timestamp()),
+                EventKind::Report(report) if last_report.is_none_or(|last| last.fetched <= report.fetched) => {
+                    last_report = Some(report);
+                }
                 _ => {}
             }
             timeline.add(event, delivered, &mut unmatched);
         }
-        timeline.state = SessionState::from_begin_and_end(start.is_some(), end.is_some());
+        let is_reported = last_report.is_some();
+        timeline.state = SessionState::from_begin_and_end(start.is_some() || is_reported, end.is_some() || is_reported);
+        timeline.announced = end.is_some() || !is_reported;
+        let start = start.or_else(|| last_report?.report.start);
+        let end = end.or_else(|| Some(last_report?.report.end));
         timeline.start = start.map(Timestamp::rfc3339);
         timeline.end = end.map(Timestamp::rfc3339);
         timeline.duration_seconds = start.zip(end).map(|(start, end)| end.seconds().saturating_sub(start.seconds()));
@@ -104,6 +114,7 @@ impl Timeline {
             start: None,
             end: None,
             duration_seconds: None,
+            announced: true,
             owners: Vec::new(),
             participants: Vec::new(),
             external_keys: Vec::new(),
@@ -119,7 +130,7 @@ impl Timeline {
             self.external_keys.push(SessionExternalKey { external_key: key.to_owned(), since: time.clone() });
         }
         match event.kind() {
-            EventKind::Begin | EventKind::End => {}
+            EventKind::Begin | EventKind::End | EventKind::Report(_) => {}
             EventKind::OwnerChanged(conference) => {
                 self.owners.push(Owner { conference: conference.clone(), since: time });
             }

@@ -85,14 +85,25 @@ impl DestinationFormat {
 /// The events that a destination gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
-    /// The names of events. `None`: all.
-    pub events: Option<Vec<EventName>>,
+    /// The names of events.
+    pub events: EventFilter,
     /// The sites. `None`: all.
     pub sites: Option<Vec<Site>>,
     /// The earliest time. `None`: all times.
     pub from: Option<Timestamp>,
     /// The external key.
     pub external_key: ExternalKeyFilter,
+}
+
+/// A condition on the name of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventFilter {
+    /// Every event, and no report: a destination that was not set up for reports cannot use them.
+    AllEvents,
+    /// Every event and every report. No setting says this: it stands for a setting that is not known.
+    AllRecords,
+    /// Events of these names, and reports if they are among them.
+    Named(Vec<EventName>),
 }
 
 /// A condition on the external key of an event.
@@ -109,12 +120,18 @@ pub enum ExternalKeyFilter {
 }
 
 impl Filter {
-    /// Every event.
-    pub const ALL: Self = Self { events: None, sites: None, from: None, external_key: ExternalKeyFilter::Any };
+    /// Every record.
+    const ALL: Self =
+        Self { events: EventFilter::AllRecords, sites: None, from: None, external_key: ExternalKeyFilter::Any };
 
     /// Whether the filter accepts an event, as far as its key shows.
     pub fn wants(&self, key: &KeyParts<'_>) -> bool {
-        self.events.as_ref().is_none_or(|events| events.iter().any(|event| key.is_named(event)))
+        let is_wanted = match &self.events {
+            EventFilter::AllEvents => !key.is_named(&EventName::Report),
+            EventFilter::AllRecords => true,
+            EventFilter::Named(names) => names.iter().any(|name| key.is_named(name)),
+        };
+        is_wanted
             && self.sites.as_ref().is_none_or(|sites| sites.iter().any(|site| site.as_str() == key.site))
             && self.from.is_none_or(|from| key.time().is_some_and(|time| from <= time))
     }
@@ -140,7 +157,7 @@ impl Filter {
 }
 
 impl Destination {
-    /// A destination of which only the name is known, because the setting is not: every event is pending for it, and
+    /// A destination of which only the name is known, because the setting is not: every record is pending for it, and
     /// nothing is sent.
     pub fn unknown(name: DestinationName) -> Self {
         Self { name, mode: DeliveryMode::Pull, secrets: Secrets(Vec::new()), filter: Filter::ALL, private: false }

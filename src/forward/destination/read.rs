@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, Method, header};
 use serde_json::{Map, Value};
 
 use super::hidden::{Headers, Secrets};
-use super::{DeliveryMode, Destination, DestinationFormat, ExternalKeyFilter, Filter, Push};
+use super::{DeliveryMode, Destination, DestinationFormat, EventFilter, ExternalKeyFilter, Filter, Push};
 use crate::event::EventName;
 use crate::forward::template::{self, RequestTemplate};
 use crate::identity::{DestinationName, Site};
@@ -84,7 +84,7 @@ impl Fields<'_> {
         let secrets = self.secrets();
         let mode = self.mode(&secrets);
         let filter = Filter {
-            events: self.parse_list("events", EventName::parse),
+            events: self.events(mode.as_ref()),
             sites: self.parse_list("sites", |text| {
                 Site::parse(text).ok_or("is not 1 to 32 characters of A-Z, a-z, 0-9 and -")
             }),
@@ -100,6 +100,15 @@ impl Fields<'_> {
             }
         };
         Some(Destination { name: name?, mode: mode?, secrets, filter, private })
+    }
+
+    fn events(&mut self, mode: Option<&DeliveryMode>) -> EventFilter {
+        let Some(names) = self.parse_list("events", EventName::of_setting) else { return EventFilter::AllEvents };
+        let is_form = matches!(mode, Some(DeliveryMode::Push(Push { format: DestinationFormat::Form, .. })));
+        if is_form && names.contains(&EventName::Report) {
+            self.fault("events", "names report, which the format form cannot hold: an appliance sends no such form");
+        }
+        EventFilter::Named(names)
     }
 
     fn mode(&mut self, secrets: &Secrets) -> Option<DeliveryMode> {

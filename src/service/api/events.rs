@@ -26,7 +26,7 @@ impl<P: Platform> Service<'_, P> {
         let query = Query::parse(head, &["site", "lsid", "event", "from", "to", "limit", "cursor"])?;
         let wanted = EventsQuery {
             site: query.site()?,
-            event: query.get("event", EventName::parse)?,
+            event: query.get("event", EventName::of_setting)?,
             from: query.time("from")?,
             to: query.time("to")?,
             after: query.get("cursor", EventsCursor::parse)?,

@@ -89,7 +89,7 @@ impl<P: Platform> Service<'_, P> {
         let events: Vec<_> = read.into_iter().map(|(_, record, _)| record).collect();
         let events_total = extent.as_ref().map_or(events.len(), |extent| extent.events);
         if let Some(extent) = extent {
-            timeline.state = extent.state();
+            (timeline.state, timeline.announced) = (extent.state(), extent.is_announced);
             (timeline.start, timeline.end) =
                 (extent.begun.map(Timestamp::rfc3339), extent.ended.map(Timestamp::rfc3339));
             let span = extent.begun.zip(extent.ended);
@@ -139,6 +139,7 @@ struct SessionRow {
     start: Option<String>,
     end: Option<String>,
     duration_seconds: Option<u64>,
+    announced: bool,
     customers: Vec<String>,
     owner: Option<Conference>,
     external_keys: Vec<String>,
@@ -154,9 +155,10 @@ impl SessionRow {
             first_event: summary.first.rfc3339(),
             last_event: summary.last.rfc3339(),
             events: summary.ids.len(),
-            start: summary.begun.map(Timestamp::rfc3339),
-            end: summary.ended.map(Timestamp::rfc3339),
+            start: summary.start().map(Timestamp::rfc3339),
+            end: summary.end().map(Timestamp::rfc3339),
             duration_seconds: summary.duration_seconds(),
+            announced: !summary.is_unannounced(),
             customers: owned(summary.customers()),
             owner: summary.owner().cloned(),
             external_keys: owned(summary.external_keys()),
