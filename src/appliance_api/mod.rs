@@ -3,6 +3,9 @@
 //! | what | file |
 //! |---|---|
 //! | the setting `appliances` | `setting.rs` |
+//! | reconciliation: a check of one site | `check.rs` |
+//! | when a check is due; running those that are | `due.rs`, `run.rs` |
+//! | the state of each site's checks, for readers | `status.rs` |
 //! | a client of one appliance: its token, the list of ended sessions, their reports | `client.rs` |
 //! | one request and its answer: limits, and the meaning of each status | `exchange.rs` |
 //! | the errors, each with a stable name | `error.rs` |
@@ -18,20 +21,26 @@
 //! not kept. Secrets and tokens are never shown, and a token is never stored.
 
 mod bounded;
+mod check;
 mod client;
 mod document;
+mod due;
 mod error;
 mod exchange;
 mod fetched;
 mod listing;
 mod report;
+mod run;
 mod session;
 mod session_event;
 mod setting;
+pub mod status;
 mod xml;
 mod xml_text;
 
+pub use check::CheckOutcome;
 pub use client::ApplianceClient;
 pub use error::{Answer, ApiError, MAX_ANSWER_BYTES};
 pub use fetched::{FetchedSessions, ReportedSession, UnreadableSession};
+pub use run::Checks;
 pub use setting::{Appliance, ApplianceFault, ClientSecret, Include};

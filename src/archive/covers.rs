@@ -7,6 +7,9 @@
 //! of records. It covers those recorded up to the latest recording time that was found (`compaction/cutoff.rs`), and
 //! none while that time is later than the clock.
 //!
+//! A session's report can be in flight while the session is erased: nobody finds it. Its recording time is that of the
+//! session's newest record, and each tombstone covers reports recorded up to the time in its key.
+//!
 //! A tombstone of an earlier version lists no records, and covers those recorded up to the time in its key. A cutoff of
 //! an earlier version ([`Listing::old_cutoffs`]) covers what was recorded up to its own time. If that time is in the
 //! future, a wrong clock wrote the cutoff, and it covers nothing.
@@ -20,7 +23,7 @@ use super::listing::Listing;
 use super::pack::{Head, RecordEntry};
 use super::unreadable::Unreadable;
 use crate::deadline::{Waited, is_ahead};
-use crate::event::{Lsid, Timestamp};
+use crate::event::{EventName, Lsid, Timestamp};
 use crate::identity::{Id, Site};
 use crate::keys::{CutoffKey, ErasedKey, EventKey, KeyParts, PackKey, SessionKeys};
 use crate::session::Summary;
@@ -38,6 +41,9 @@ pub struct Marker {
     /// The records that a tombstone covers. `None` in a cutoff, and in a tombstone of an earlier version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub records: Option<Vec<(String, u64)>>,
+    /// The latest time of the records that a tombstone covers. `None` in a cutoff, and in earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<Timestamp>,
 }
 
 impl Marker {
@@ -45,14 +51,14 @@ impl Marker {
     pub const MOST: usize = 6_000;
 
     /// A tombstone that covers these records.
-    pub fn tombstone(records: &[FoundRecord], now: DateTime<Utc>) -> Self {
+    pub fn tombstone(records: &[FoundRecord], last: Option<Timestamp>, now: DateTime<Utc>) -> Self {
         let records = records.iter().map(|(id, recorded)| (id.text(), *recorded)).collect();
-        Self { age: Some(Waited::since(now)), records: Some(records) }
+        Self { age: Some(Waited::since(now)), records: Some(records), last }
     }
 
     /// The value of a new cutoff.
     pub fn cutoff(now: DateTime<Utc>) -> Self {
-        Self { age: Some(Waited::since(now)), records: None }
+        Self { age: Some(Waited::since(now)), records: None, last: None }
     }
 
     /// Parses a stored value.
@@ -81,11 +87,15 @@ struct ErasedRecords {
     /// From tombstones of an earlier version: they cover records up to this recording time, in Unix milliseconds.
     until: Option<u64>,
     records: Vec<FoundRecord>,
+    /// Reports recorded up to this time are covered, in Unix milliseconds.
+    reports_until: u64,
 }
 
 impl ErasedRecords {
-    fn covers(&self, id: Id, recorded: u64) -> bool {
-        self.until.is_some_and(|until| recorded <= until) || self.records.contains(&(id, recorded))
+    fn covers(&self, entry: &RecordEntry) -> bool {
+        let (id, recorded) = (entry.key.id, entry.recorded);
+        let is_report = entry.key.event == EventName::Report && recorded <= self.reports_until;
+        is_report || self.until.is_some_and(|until| recorded <= until) || self.records.contains(&(id, recorded))
     }
 }
 
@@ -121,6 +131,7 @@ impl Covers {
 
     fn add(&mut self, key: &ErasedKey, tombstone: Marker) {
         let erased = self.erased.entry((key.site.clone(), key.lsid.clone())).or_default();
+        erased.reports_until = erased.reports_until.max(key.until);
         match tombstone.records {
             Some(records) => {
                 let records = records.into_iter().filter_map(|(id, recorded)| Some((id.parse().ok()?, recorded)));
@@ -137,7 +148,7 @@ impl Covers {
     /// Whether a record was removed.
     pub fn cover(&self, entry: &RecordEntry) -> bool {
         let cut = |cutoff: &CutoffKey| entry.key.timestamp < cutoff.before && entry.delivered <= cutoff.until;
-        let erased = || self.erased(&entry.key).is_some_and(|erased| erased.covers(entry.key.id, entry.recorded));
+        let erased = || self.erased(&entry.key).is_some_and(|erased| erased.covers(entry));
         self.cutoffs.iter().any(cut) || erased()
     }
 
@@ -180,6 +191,9 @@ impl Covers {
             return Covered::All;
         }
         let listed = |erased: &ErasedRecords| {
+            if summary.reported.is_some() && first <= erased.reports_until {
+                return true;
+            }
             let is_here =
                 |(id, recorded): &FoundRecord| (first..=last).contains(recorded) && summary.ids.contains(&id.short());
             erased.records.iter().any(is_here)
@@ -202,6 +216,14 @@ impl Covers {
     pub(super) fn can_cut(&self, key: &PackKey, recorded: Option<u64>) -> bool {
         let first = first_microsecond(recorded.unwrap_or(0));
         self.cutoffs.iter().any(|cutoff| key.first < cutoff.before && first <= cutoff.until)
+    }
+
+    /// Whether an administrator has removed what ended at a time, in a request made after it ended. `made` translates
+    /// when a cutoff was set, in Unix milliseconds, to the clock of that time.
+    pub fn cuts(&self, end: Timestamp, made: impl Fn(i64) -> i64) -> bool {
+        let end_seconds = i64::try_from(end.seconds()).unwrap_or(i64::MAX);
+        let was_made_later = |until: u64| end_seconds <= made(i64::try_from(until / 1_000).unwrap_or(i64::MAX));
+        self.cutoffs.iter().any(|cutoff| end < cutoff.before && was_made_later(cutoff.until))
     }
 
     /// The sessions with erased records.

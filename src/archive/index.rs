@@ -45,6 +45,8 @@ pub struct IndexEntry {
     pub recorded: Option<(u64, u64)>,
     /// Number of its events that belong to no session. `None` if not known.
     pub others: Option<u64>,
+    /// Number of its sessions whose report it has, and not their `end` event.
+    pub unannounced: u64,
     /// The [`session_hash`] of each of its sessions.
     sessions: BTreeSet<u64>,
     /// The Bloom filter over its events.
@@ -59,6 +61,7 @@ impl IndexEntry {
             events: head.events,
             recorded: head.recorded,
             others: Some(head.others.len() as u64),
+            unannounced: head.sessions.iter().filter(|session| session.is_unannounced()).count() as u64,
             sessions: gather(head.sessions.iter().map(|session| session_hash(site, &session.lsid))),
             filter: filter(head.ids().collect()),
         }
@@ -72,7 +75,8 @@ impl IndexEntry {
                 let others = self.others.is_none() || self.others == other.others;
                 recorded
                     && others
-                    && (self.bytes, self.events, &self.sessions) == (other.bytes, other.events, &other.sessions)
+                    && (self.bytes, self.events, self.unannounced) == (other.bytes, other.events, other.unannounced)
+                    && self.sessions == other.sessions
             }
             Finds::Events => self.filter == other.filter,
         }
@@ -103,6 +107,9 @@ struct IndexHeaderPack {
     /// Absent as `recorded` is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     others: Option<u64>,
+    /// Absent for none, and in indexes of events.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    unannounced: u64,
     /// Bytes of the pack's filter.
     #[serde(default, skip_serializing_if = "is_zero")]
     filter: u64,
@@ -134,14 +141,17 @@ pub struct IndexedPack {
     pub recorded: Option<(u64, u64)>,
     /// As [`IndexEntry::others`].
     pub others: Option<u64>,
+    /// As [`IndexEntry::unannounced`].
+    pub unannounced: u64,
 }
 
 impl SessionIndex {
     /// Parses a value. `None` if it is not an index of sessions, or if a later version wrote it.
     pub fn parse(value: Vec<u8>) -> Option<Self> {
         let (header, table) = header(&value)?;
-        let packs = header.packs.into_iter().map(|IndexHeaderPack { key, bytes, events, recorded, others, .. }| {
-            Some(IndexedPack { key: key.parse().ok()?, bytes, events, recorded, others })
+        let packs = header.packs.into_iter().map(|pack| {
+            let IndexHeaderPack { key, bytes, events, recorded, others, unannounced, .. } = pack;
+            Some(IndexedPack { key: key.parse().ok()?, bytes, events, recorded, others, unannounced })
         });
         let index = Self { packs: packs.collect::<Option<_>>()?, table: value.len() - table.len(), value };
         let (entries, rest) = index.entries();
@@ -254,10 +264,11 @@ pub fn parse_entries(finds: Finds, value: Vec<u8>) -> Option<IndexEntries> {
             let mut entries: Vec<_> = index
                 .packs
                 .iter()
-                .map(|IndexedPack { key, bytes, events, recorded, others }| {
+                .map(|IndexedPack { key, bytes, events, recorded, others, unannounced }| {
                     let (sessions, filter) = (BTreeSet::new(), Vec::new());
                     let (bytes, events, recorded, others) = (*bytes, *events, *recorded, *others);
-                    (key.clone(), IndexEntry { bytes, events, recorded, others, sessions, filter })
+                    let unannounced = *unannounced;
+                    (key.clone(), IndexEntry { bytes, events, recorded, others, unannounced, sessions, filter })
                 })
                 .collect();
             for session in index.entries().0 {
@@ -271,7 +282,8 @@ pub fn parse_entries(finds: Finds, value: Vec<u8>) -> Option<IndexEntries> {
             let EventIndex { filters, value } = EventIndex::parse(value)?;
             let entries = filters.into_iter().map(|(key, events, range)| {
                 let filter = value.get(range).unwrap_or_default().to_vec();
-                (key, IndexEntry { bytes: 0, events, recorded: None, others: None, sessions: BTreeSet::new(), filter })
+                let (sessions, recorded, others) = (BTreeSet::new(), None, None);
+                (key, IndexEntry { bytes: 0, events, recorded, others, unannounced: 0, sessions, filter })
             });
             Some(gather(entries))
         }
@@ -311,6 +323,7 @@ fn encode_index(finds: Finds, part: &[(&PackKey, &IndexEntry)]) -> (IndexKey, Ve
         events: entry.events,
         recorded: if finds == Finds::Sessions { entry.recorded } else { None },
         others: if finds == Finds::Sessions { entry.others } else { None },
+        unannounced: if finds == Finds::Sessions { entry.unannounced } else { 0 },
         filter: if finds == Finds::Events { entry.filter.len() as u64 } else { 0 },
     };
     let header = IndexHeader { format: FORMAT, packs: part.iter().map(header_pack).collect() };

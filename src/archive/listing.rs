@@ -1,6 +1,8 @@
 //! All keys of a store, sorted by kind.
 
-use crate::keys::{self, CutoffKey, ErasedKey, ForwardKey, IndexKey, KeyParts, OldCutoffKey, PackKey, SetAsideKey};
+use crate::keys::{
+    self, AccountKey, CutoffKey, ErasedKey, ForwardKey, IndexKey, KeyParts, OldCutoffKey, PackKey, SetAsideKey,
+};
 use crate::store::{Store, StoreError};
 
 /// All keys of a store, sorted by kind.
@@ -20,6 +22,8 @@ pub struct Listing {
     pub indexes: Vec<IndexKey>,
     /// The set-aside bodies.
     pub set_aside: Vec<SetAsideKey>,
+    /// The keys of reconciliation.
+    pub accounts: Vec<AccountKey>,
     /// The keys of forwarding.
     pub forwards: Vec<ForwardKey>,
     /// Number of all keys.
@@ -60,6 +64,7 @@ impl Listing {
             "cutoff" => key.parse().map(|key| self.cutoffs.push(key)).is_ok(),
             keys::OLD_CUTOFF_KIND => key.parse().map(|key| self.old_cutoffs.push(key)).is_ok(),
             "index" => key.parse().map(|key| self.indexes.push(key)).is_ok(),
+            "account" => key.parse().map(|key| self.accounts.push(key)).is_ok(),
             "setaside" => key.parse().map(|key| self.set_aside.push(key)).is_ok(),
             _ => key.parse().map(|key| self.forwards.push(key)).is_ok(),
         }

@@ -11,6 +11,8 @@
 //! | `listing.rs` | [`Listing`]: all keys of a store, sorted by kind |
 //! | `whole_seconds.rs` | divides records between packs at the border of a second |
 //! | `view.rs` | [`View`], the union; [`read_view`], which retries with a new view while compaction moves records; [`list_visible`], for forwarding |
+//! | `account.rs` | [`account::Account`]: what reconciliation knows of a site |
+//! | `reported.rs`, `unannounced.rs` | which sessions have reports; which of these were never announced |
 //! | `unreadable.rs` | [`Unreadable`]: a value that does not match its key |
 //! | `events.rs`, `sessions.rs`, `stats.rs` | what readers ask of a view: pages of events, lists of sessions, counts |
 //! | `extent.rs` | begin, end and number of events of one session |
@@ -53,6 +55,7 @@
 //!
 //! Files here import each other by their own paths, never through this one.
 
+pub mod account;
 pub mod check;
 pub mod compaction;
 pub mod covers;
@@ -63,9 +66,11 @@ pub mod index;
 mod listing;
 pub mod pack;
 pub mod removal;
+pub mod reported;
 pub mod retention;
 pub mod sessions;
 pub mod stats;
+pub mod unannounced;
 mod unreadable;
 mod view;
 mod whole_seconds;

@@ -37,9 +37,9 @@ pub async fn erase<P: Platform>(
     bound: &Bound,
 ) -> Result<Option<EraseOutcome>, StoreError> {
     let find = async |view: &mut View<'_, P::Store>| found(view, site, lsid).await;
-    let (found, known) = read_view(platform, find).await?;
+    let Found { records: found, last, tombstones: known } = read_view(platform, find).await?;
     let now = platform.now();
-    for (key, marker) in tombstones(site, lsid, &found, &known, now) {
+    for (key, marker) in tombstones(site, lsid, &found, last, &known, now) {
         platform.store().set(&key.to_string(), &marker.to_json()).await?;
     }
     if found.is_empty() && known.is_empty() {
@@ -58,6 +58,7 @@ fn tombstones(
     site: &Site,
     lsid: &Lsid,
     found: &[FoundRecord],
+    last: Option<Timestamp>,
     known: &[ErasedKey],
     now: DateTime<Utc>,
 ) -> impl Iterator<Item = (ErasedKey, Marker)> {
@@ -67,29 +68,47 @@ fn tombstones(
     let taken: Vec<_> = known.iter().map(|key| key.until).collect();
     let free = (latest..).filter(move |until| !taken.contains(until));
     let key = move |until| ErasedKey { site: site.clone(), lsid: lsid.clone(), until };
-    found.chunks(Marker::MOST).zip(free).map(move |(records, until)| (key(until), Marker::tombstone(records, now)))
+    found
+        .chunks(Marker::MOST)
+        .zip(free)
+        .map(move |(records, until)| (key(until), Marker::tombstone(records, last, now)))
 }
 
-/// Every readable record of a session, repeats of an event included, and its tombstones.
-async fn found<S: Store>(
-    view: &mut View<'_, S>,
-    site: &Site,
-    lsid: &Lsid,
-) -> Result<(Vec<FoundRecord>, Vec<ErasedKey>), ReadError> {
+/// What is stored of a session.
+#[derive(Default)]
+struct Found {
+    /// Every readable record, repeats of an event included.
+    records: Vec<FoundRecord>,
+    /// The latest time of these records.
+    last: Option<Timestamp>,
+    /// Its tombstones.
+    tombstones: Vec<ErasedKey>,
+}
+
+impl Found {
+    fn add(&mut self, entry: &RecordEntry) {
+        self.records.push((entry.key.id, entry.recorded));
+        self.last = self.last.max(Some(entry.key.timestamp));
+    }
+}
+
+async fn found<S: Store>(view: &mut View<'_, S>, site: &Site, lsid: &Lsid) -> Result<Found, ReadError> {
     let session = SessionKeys::new(site, lsid);
     let loose: Vec<_> = view.listing.loose.iter().filter(|key| session.matches(key)).cloned().collect();
-    let mut found = Vec::new();
+    let mut found = Found::default();
     for key in loose {
         let entry = view.value(&key).await?.and_then(|value| RecordEntry::under(&key, value).ok());
-        found.extend(entry.map(|entry| (entry.key.id, entry.recorded)));
+        entry.iter().for_each(|entry| found.add(entry));
     }
     for pack in events::packs_of_session(view, site, lsid).await? {
-        for entry in view.entries(&pack, |entry| entry.key.lsid.as_ref() == Some(lsid)).await? {
-            found.push((entry.key.id, entry.recorded));
-        }
+        view.entries(&pack, |entry| entry.key.lsid.as_ref() == Some(lsid))
+            .await?
+            .iter()
+            .for_each(|entry| found.add(entry));
     }
     let known = view.listing.erased.iter().filter(|erased| erased.site == *site && erased.lsid == *lsid);
-    Ok((found, known.cloned().collect()))
+    found.tombstones = known.cloned().collect();
+    Ok(found)
 }
 
 /// Removes the events found with a timestamp before `before`, and set-aside bodies first seen before it.

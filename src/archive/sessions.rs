@@ -96,6 +96,9 @@ pub struct SessionsQuery {
     pub text: Option<String>,
     /// Only sessions that had this external key at some time.
     pub external_key: Option<String>,
+    /// Only sessions that were never announced as ended: their site is here, and their last record is before its time.
+    /// Or, with `false`, only other sessions.
+    pub unannounced: Option<(bool, Vec<(Site, Timestamp)>)>,
     /// Only sessions after the end of an earlier page.
     pub after: Option<SessionsCursor>,
     /// The most sessions of a page.
@@ -103,8 +106,13 @@ pub struct SessionsQuery {
 }
 
 impl SessionsQuery {
-    fn matches(&self, summary: &Summary) -> bool {
-        self.state.is_none_or(|state| state == summary.state())
+    fn matches(&self, site: &Site, summary: &Summary) -> bool {
+        let is_missed = |sites: &[(Site, Timestamp)]| {
+            let is_before = |(of, before): &(Site, Timestamp)| of == site && summary.last < *before;
+            summary.is_unannounced() && sites.iter().any(is_before)
+        };
+        self.unannounced.as_ref().is_none_or(|(wanted, sites)| *wanted == is_missed(sites))
+            && self.state.is_none_or(|state| state == summary.state())
             && self.external_key.as_ref().is_none_or(|key| summary.had_external_key(key))
             && self.text.as_ref().is_none_or(|text| summary.contains_text(text))
     }
@@ -137,7 +145,9 @@ pub async fn list_sessions<S: Store>(view: &mut View<'_, S>, query: &SessionsQue
                 if scan.is_at_bound() && done.is_some() {
                     break done;
                 }
-                if let Some(summary) = scan.complete(&position).await?.filter(|summary| query.matches(summary)) {
+                if let Some(summary) =
+                    scan.complete(&position).await?.filter(|summary| query.matches(&position.1.0, summary))
+                {
                     sessions.push((position.1.0.clone(), summary));
                 }
                 // A session that begins earlier than was known is listed later; an unreadable session is not listed.

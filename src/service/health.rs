@@ -6,18 +6,22 @@ use serde::Serialize;
 use super::answer::{Answer, Service};
 use super::json::json_response;
 use super::problem::Refusal;
+use crate::archive::account::Account;
 use crate::clock_faults::{self, ClockFaults};
 use crate::platform::Platform;
 use crate::settings::Ingest;
 
 impl<P: Platform> Service<'_, P> {
     /// 200 if the settings are valid and the store answers; otherwise the status that an event would get, and the
-    /// reason. A full store shows only when something is written. Clock faults are reported, and do not make the
-    /// service unready.
+    /// reason. A full store shows only when something is written. Clock faults and failing checks of appliances are
+    /// reported, and do not make the service unready.
     pub(super) async fn health(&self) -> Answer {
         let ingest = self.variables.settings().ok().map(|settings| settings.ingest.as_str());
         let (refusal, detail) = match self.readiness().await {
-            Ok(faults) => (None, wrong_clocks(faults)),
+            Ok((clocks, checks)) => {
+                let details: Vec<_> = wrong_clocks(clocks).into_iter().chain(checks).collect();
+                (None, (!details.is_empty()).then(|| details.join(". ")))
+            }
             Err(refusal) => {
                 let detail = refusal.to_string();
                 (Some(refusal), Some(detail))
@@ -30,12 +34,25 @@ impl<P: Platform> Service<'_, P> {
         Answer { log: refusal.and_then(|refusal| refusal.log()), ..Answer::new(response) }
     }
 
-    /// The current clock faults, or the reason why the next event cannot be accepted.
-    async fn readiness(&self) -> Result<ClockFaults, Refusal> {
+    /// The current clock faults and failing checks, or the reason why the next event cannot be accepted.
+    async fn readiness(&self) -> Result<(ClockFaults, Option<String>), Refusal> {
         if self.settings()?.ingest == Ingest::Shut {
             return Err(Refusal::Shut);
         }
-        Ok(clock_faults::current(self.platform.store(), self.platform.now()).await?)
+        let clocks = clock_faults::current(self.platform.store(), self.platform.now()).await?;
+        Ok((clocks, self.failing_checks().await?))
+    }
+
+    /// The faults of checks without their sites, for the same reason as those of clocks.
+    async fn failing_checks(&self) -> Result<Option<String>, Refusal> {
+        let mut states = Vec::new();
+        for appliance in &self.settings()?.appliances {
+            let account = Account::load(self.platform.store(), &appliance.site).await?;
+            let state = account.and_then(|account| account.fault).map(|fault| fault.state);
+            states.extend(state.filter(|state| !states.contains(state)));
+        }
+        Ok((!states.is_empty())
+            .then(|| format!("appliance: checks fail ({}); GET /api/appliances says why", states.join(", "))))
     }
 }
 

@@ -7,6 +7,7 @@ use super::answer::{Answer, BrokenOff, Service};
 use super::api::resource::ApiResource;
 use super::page;
 use super::problem::Refusal;
+use super::tick::TickWork;
 use crate::identity::Site;
 use crate::platform::Platform;
 
@@ -39,8 +40,8 @@ impl<P: Platform> Service<'_, P> {
             (Route::Ingest(_), _) => Err(Refusal::Method { allow: "POST" }),
             (Route::Front, _) => Err(Refusal::Method { allow: "GET, HEAD, POST" }),
             (Route::Api(resource), _) => self.api(resource, &head, chunk).await,
-            (Route::Tick, &Method::GET | &Method::POST) => self.tick(&head).await,
-            (Route::Tick, _) => Err(Refusal::Method { allow: "GET, POST" }),
+            (Route::Tick(work), &Method::GET | &Method::POST) => self.tick(&head, work).await,
+            (Route::Tick(_), _) => Err(Refusal::Method { allow: "GET, POST" }),
             (Route::Health, &Method::GET | &Method::HEAD) => Ok(self.health().await),
             (Route::Health | Route::OpenApi, _) => Err(Refusal::Method { allow: "GET, HEAD" }),
         }
@@ -55,7 +56,7 @@ enum Route {
     Api(ApiResource),
     OpenApi,
     Health,
-    Tick,
+    Tick(TickWork),
 }
 
 impl Route {
@@ -65,7 +66,9 @@ impl Route {
             "/events" | "/events/" => Ok(Self::Ingest(Site::default())),
             "/openapi.yaml" => Ok(Self::OpenApi),
             "/health" => Ok(Self::Health),
-            "/tick" => Ok(Self::Tick),
+            "/tick" => Ok(Self::Tick(TickWork::All)),
+            "/tick/deliveries" => Ok(Self::Tick(TickWork::Deliveries)),
+            "/tick/checks" => Ok(Self::Tick(TickWork::Checks)),
             _ => match (path.strip_prefix("/events/"), path.strip_prefix("/api/")) {
                 (Some(site), _) => {
                     // People end the URLs that they type with a slash.
@@ -86,7 +89,9 @@ impl Route {
             Self::Api(resource) => resource.name(),
             Self::OpenApi => "/openapi.yaml",
             Self::Health => "/health",
-            Self::Tick => "/tick",
+            Self::Tick(TickWork::All) => "/tick",
+            Self::Tick(TickWork::Deliveries) => "/tick/deliveries",
+            Self::Tick(TickWork::Checks) => "/tick/checks",
         }
     }
 }

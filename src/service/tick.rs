@@ -1,4 +1,5 @@
-//! `/tick`: does what is due, also while no events arrive. A scheduler calls it; our host does so by itself.
+//! `/tick`: does what is due, also while no events arrive. A scheduler calls it. Our host does so by itself, and calls
+//! `/tick/deliveries` and `/tick/checks` apart: an appliance that answers slowly must not delay deliveries.
 
 use futures_util::future::join;
 use http::request::Parts;
@@ -9,6 +10,8 @@ use super::answer::{Answer, Service};
 use super::auth;
 use super::json::json_response;
 use super::problem::Refusal;
+use crate::appliance_api::status::ApplianceStatus;
+use crate::appliance_api::{self, CheckOutcome, Checks};
 use crate::archive;
 use crate::archive::compaction::CompactionReport;
 use crate::clock_faults::{self, ClockFaults};
@@ -18,18 +21,71 @@ use crate::platform::Platform;
 use crate::settings::Settings;
 use crate::store::StoreError;
 
+/// The work of a tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TickWork {
+    /// All of it.
+    All,
+    /// Deliveries and compaction.
+    Deliveries,
+    /// Checks of appliances, and the delivery of the reports that they store.
+    Checks,
+}
+
 impl<P: Platform> Service<'_, P> {
-    /// Compacts if it is due, and runs deliveries to each destination. The answer to a GET says what is pending and
-    /// when it can be sent, so the scheduler knows when to call again; this takes a list of keys.
-    pub(super) async fn tick(&self, head: &Parts) -> Result<Answer, Refusal> {
+    /// Does what is due. The answer to a GET says what is left and when it is due, so the scheduler knows when to call
+    /// again; this takes a list of keys.
+    pub(super) async fn tick(&self, head: &Parts, work: TickWork) -> Result<Answer, Refusal> {
         let settings = self.settings()?;
         auth::scheduler(head, settings.tick_tokens.as_ref())?;
+        let is_for_answer = head.method != Method::POST;
+        let (deliveries, checks) = join(
+            async {
+                if work == TickWork::Checks {
+                    Ok(None)
+                } else {
+                    self.tick_deliveries(settings, is_for_answer).await.map(Some)
+                }
+            },
+            async {
+                if work == TickWork::Deliveries {
+                    Ok(None)
+                } else {
+                    self.tick_checks(settings, is_for_answer).await.map(Some)
+                }
+            },
+        )
+        .await;
+        let (deliveries, checks) = (deliveries?, checks?);
+        let mut lines = Vec::new();
+        let deliveries = deliveries.map(|(log, ticked)| {
+            lines.extend(log);
+            ticked
+        });
+        let checks = checks.map(|(log, ticked)| {
+            lines.extend(log);
+            ticked
+        });
+        let response = if is_for_answer {
+            let ticked = Ticked { deliveries: deliveries.flatten(), checks: checks.flatten() };
+            json_response(StatusCode::OK, "application/json", &ticked)
+        } else {
+            Response::new(Vec::new())
+        };
+        Ok(Answer::new(response).with_log(lines))
+    }
+
+    /// Compacts if it is due, and runs deliveries to each destination.
+    async fn tick_deliveries(
+        &self,
+        settings: &Settings,
+        is_for_answer: bool,
+    ) -> Result<(Vec<String>, Option<TickedDeliveries>), Refusal> {
         let (delivered, (due, packing)) =
             join(self.deliver(settings), self.compact_if_due(&settings.packing, &settings.destinations)).await;
-        let lines: Vec<_> = delivered.into_iter().chain(packing).collect();
-        let log = (!lines.is_empty()).then(|| lines.join("\n"));
-        if head.method == Method::POST {
-            return Ok(Answer { log, ..Answer::new(Response::new(Vec::new())) });
+        let lines = delivered.into_iter().chain(packing).collect();
+        if !is_for_answer {
+            return Ok((lines, None));
         }
         let mut destinations = Vec::new();
         if !settings.destinations.is_empty() {
@@ -41,8 +97,36 @@ impl<P: Platform> Service<'_, P> {
         let pending = destinations.iter().map(to_send).sum();
         let resting_seconds = self.resting_seconds(settings, &destinations).await?;
         let clock_faults = clock_faults::current(self.platform.store(), self.platform.now()).await?;
-        let ticked = Ticked { pending, resting_seconds, pass: due.report, destinations, clock_faults };
-        Ok(Answer { log, ..Answer::new(json_response(StatusCode::OK, "application/json", &ticked)) })
+        let ticked = TickedDeliveries { pending, resting_seconds, pass: due.report, destinations, clock_faults };
+        Ok((lines, Some(ticked)))
+    }
+
+    /// Runs the checks that are due, and delivers the reports that they stored.
+    async fn tick_checks(
+        &self,
+        settings: &Settings,
+        is_for_answer: bool,
+    ) -> Result<(Vec<String>, Option<TickedChecks>), Refusal> {
+        let checks = self.checks(settings);
+        let CheckOutcome { stored, log: mut lines } = checks.run_due().await?;
+        if stored > 0 {
+            lines.extend(self.deliver(settings).await);
+        }
+        if !is_for_answer {
+            return Ok((lines, None));
+        }
+        let check_seconds = checks.next().await?.map(|wait| wait.as_millis().div_ceil(1_000) as u64);
+        let appliances = appliance_api::status::load_all(self.platform, &settings.appliances).await?;
+        Ok((lines, Some(TickedChecks { check_seconds, appliances })))
+    }
+
+    /// The checks of the configured appliances.
+    pub(super) fn checks<'s>(&'s self, settings: &'s Settings) -> Checks<'s, P> {
+        Checks {
+            platform: self.platform,
+            appliances: &settings.appliances,
+            retention_days: settings.packing.retention_days,
+        }
     }
 
     /// The shortest wait among the destinations that have something to send, in seconds; 0 if one need not wait.
@@ -70,6 +154,21 @@ fn to_send(status: &DestinationStatus) -> usize {
 
 #[derive(Serialize)]
 struct Ticked {
+    #[serde(flatten)]
+    deliveries: Option<TickedDeliveries>,
+    #[serde(flatten)]
+    checks: Option<TickedChecks>,
+}
+
+#[derive(Serialize)]
+struct TickedChecks {
+    /// The seconds until the next check of an appliance is due, by what is known now. `null` without appliances.
+    check_seconds: Option<u64>,
+    appliances: Vec<ApplianceStatus>,
+}
+
+#[derive(Serialize)]
+struct TickedDeliveries {
     /// The number of events and replays to send, for all destinations together.
     pending: usize,
     /// The seconds until something can be sent: each destination with something to send waits.

@@ -8,9 +8,9 @@ use super::policy::{Bound, Policy};
 use crate::archive::covers::is_void;
 use crate::archive::index;
 use crate::archive::listing::Listing;
-use crate::event::Lsid;
+use crate::event::{Lsid, Timestamp};
 use crate::identity::Site;
-use crate::keys::ErasedKey;
+use crate::keys::{CutoffKey, ErasedKey};
 use crate::platform::Platform;
 use crate::store::StoreError;
 
@@ -49,11 +49,14 @@ impl<P: Platform> Pass<'_, P> {
             if is_void(old.0, now) {
                 self.drop_marker(&old.to_string()).await?;
             } else {
-                markers.push((old.0, old.to_string()));
+                markers.push((old.0, old.0, old.to_string()));
             }
         }
-        markers.extend(self.listing.cutoffs.iter().map(|cutoff| (cutoff.before, cutoff.to_string())));
-        let Some(before) = markers.iter().map(|(before, _)| *before).max() else { return Ok(()) };
+        // A cutoff can name a time in the future. It covers only what was there when it was set.
+        let last = |cutoff: &CutoffKey| Timestamp::from_seconds(cutoff.until / 1_000_000).unwrap_or(cutoff.before);
+        let cutoffs = self.listing.cutoffs.iter();
+        markers.extend(cutoffs.map(|cutoff| (cutoff.before, cutoff.before.min(last(cutoff)), cutoff.to_string())));
+        let Some(before) = markers.iter().map(|(before, ..)| *before).max() else { return Ok(()) };
         let packs: Vec<_> = self.packs.keys().filter(|pack| pack.first < before).cloned().collect();
         for pack in packs {
             if self.is_over() {
@@ -62,8 +65,8 @@ impl<P: Platform> Pass<'_, P> {
             found |= self.drop_covered(&pack).await?;
         }
         let is_unreadable = self.listing.packs.iter().any(|pack| pack.first < before && !self.packs.contains_key(pack));
-        for (_, marker) in markers {
-            self.age_marker(&marker, CUTOFF_AGE, found || is_unreadable).await?;
+        for (_, last, marker) in markers {
+            self.age_marker(&marker, CUTOFF_AGE, found || is_unreadable, (None, last)).await?;
         }
         Ok(())
     }
@@ -79,7 +82,9 @@ impl<P: Platform> Pass<'_, P> {
             // An unreadable pack can hold covered records.
             let is_unreadable =
                 self.listing.packs.iter().any(|pack| pack.site == *site && !self.packs.contains_key(pack));
-            self.age_marker(&tombstone.to_string(), TOMBSTONE_AGE, found || is_unreadable).await?;
+            let last = Timestamp::from_seconds(tombstone.until / 1_000).unwrap_or_default();
+            let key = tombstone.to_string();
+            self.age_marker(&key, TOMBSTONE_AGE, found || is_unreadable, (Some(site), last)).await?;
         }
         Ok(())
     }

@@ -3,16 +3,22 @@
 //! A marker is deleted when no covered record is found and passes have known it for long enough. That is longer than
 //! any pass that was running when it was written: such a pass can still write a pack with covered records. Passes add
 //! up this time, an hour or two each, so that one wrong clock cannot end it.
+//!
+//! Where reconciliation asks an appliance for its sessions ([`Account`]), a marker also stays until that has passed it
+//! by two days: a removed session that is listed again must not come back.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use super::pass::Pass;
+use crate::archive::account::Account;
 use crate::archive::covers::Marker;
 use crate::archive::listing::Listing;
 use crate::clock_faults::{self, ClockFault, ClockFaultKind};
 use crate::deadline::{Waited, is_ahead};
+use crate::event::Timestamp;
+use crate::identity::Site;
 use crate::platform::Platform;
 use crate::store::{Store, StoreError};
 
@@ -48,9 +54,15 @@ fn is_aging_due(age: Option<Waited>, now: DateTime<Utc>) -> bool {
 }
 
 impl<P: Platform> Pass<'_, P> {
-    /// Adds to the age of a marker. Deletes it when passes have known it `known_for` long and no covered record
-    /// `remains`.
-    pub(super) async fn age_marker(&mut self, key: &str, known_for: Duration, remains: bool) -> Result<(), StoreError> {
+    /// Adds to the age of a marker. Deletes it when passes have known it `known_for` long, no covered record `remains`
+    /// and reconciliation does not need it: see [`Pass::is_needed`] for `site` and `last`.
+    pub(super) async fn age_marker(
+        &mut self,
+        key: &str,
+        known_for: Duration,
+        remains: bool,
+        (site, last): (Option<&Site>, Timestamp),
+    ) -> Result<(), StoreError> {
         let now = self.platform.now();
         let Some(value) = self.store().get(key).await? else { return Ok(()) };
         // An unreadable marker was noted when `Covers` was loaded.
@@ -67,8 +79,19 @@ impl<P: Platform> Pass<'_, P> {
             if !age.has_reached(known_for) || remains || self.report.remaining {
                 return self.store().set(key, &marker.to_json()).await;
             }
+            if self.is_needed(site, marker.last.unwrap_or(last)).await? {
+                return self.store().set(key, &marker.to_json()).await;
+            }
             return self.drop_marker(key).await;
         }
         Ok(())
+    }
+
+    /// Whether reconciliation of a site, or of any site, can still list a session that a marker covers. `last` is the
+    /// latest time of what it covers.
+    async fn is_needed(&self, site: Option<&Site>, last: Timestamp) -> Result<bool, StoreError> {
+        let accounts = Account::load_all(self.store(), &self.listing).await?;
+        let mut of_site = accounts.iter().filter(|(of, _)| site.is_none_or(|site| site == of));
+        Ok(of_site.any(|(_, account)| account.needs_marker(last)))
     }
 }

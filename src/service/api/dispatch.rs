@@ -30,8 +30,8 @@ impl<P: Platform> Service<'_, P> {
             auth::admin(head, settings)?;
         }
         let removes = head.method == Method::DELETE;
-        let mut follow_up =
-            if matches!(resource, ApiResource::Act(..)) { FollowUp::deliver() } else { FollowUp::default() };
+        let delivers = matches!(resource, ApiResource::Act(..) | ApiResource::CheckAppliance(_));
+        let mut follow_up = if delivers { FollowUp::deliver() } else { FollowUp::default() };
         let mut log = Vec::new();
         let mut response = match resource {
             ApiResource::Sessions => self.sessions(head).await,
@@ -54,6 +54,8 @@ impl<P: Platform> Service<'_, P> {
             }),
             ApiResource::Pending(name) => self.pending(head, &name).await,
             ApiResource::Sent(name) => self.sent(head, &name, chunk).await,
+            ApiResource::Appliances => self.appliances(head).await,
+            ApiResource::CheckAppliance(site) => self.check_appliance(head, &site, &mut log).await,
             ApiResource::Stats => self.stats(head).await,
             ApiResource::Pack => self.pack(head, &mut log).await,
         }?;

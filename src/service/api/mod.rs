@@ -7,6 +7,7 @@
 //! | `/api/events`, `/api/events/{id}` | `events.rs` |
 //! | `/api/set-aside`, `/api/set-aside/{id}`, `/api/set-aside/{id}/retry` | `set_aside.rs` |
 //! | `/api/destinations`, `/api/destinations/{name}/…` | `destinations.rs` |
+//! | `/api/appliances`, `/api/appliances/{site}/check` | `appliances.rs` |
 //! | `/api/stats`, `/api/pack` | `stats.rs`, `pack.rs` |
 //!
 //! `resource.rs` parses paths, `dispatch.rs` checks the token and calls the handler, `query.rs` parses queries,
@@ -14,6 +15,7 @@
 //!
 //! All reads go through [`crate::archive`], the union of loose records and packs. The answers name unreadable values.
 
+mod appliances;
 mod destinations;
 mod dispatch;
 mod events;

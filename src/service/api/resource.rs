@@ -20,6 +20,8 @@ pub(in crate::service) enum ApiResource {
     Act(DestinationName, Action),
     Pending(DestinationName),
     Sent(DestinationName),
+    Appliances,
+    CheckAppliance(Site),
     Stats,
     Pack,
 }
@@ -57,6 +59,10 @@ impl ApiResource {
                     _ => Err(Refusal::Path),
                 }
             }
+            ["appliances"] => Ok(Self::Appliances),
+            ["appliances", site, "check"] => {
+                Site::parse(site).map(Self::CheckAppliance).ok_or(Refusal::Absent("appliance"))
+            }
             ["stats"] => Ok(Self::Stats),
             ["pack"] => Ok(Self::Pack),
             _ => Err(Refusal::Path),
@@ -83,6 +89,8 @@ impl ApiResource {
             Self::Act(_, Action::Skip) => "/api/destinations/{name}/skip",
             Self::Pending(_) => "/api/destinations/{name}/pending",
             Self::Sent(_) => "/api/destinations/{name}/sent",
+            Self::Appliances => "/api/appliances",
+            Self::CheckAppliance(_) => "/api/appliances/{site}/check",
             Self::Stats => "/api/stats",
             Self::Pack => "/api/pack",
         }
@@ -91,10 +99,10 @@ impl ApiResource {
     pub(super) fn allow(&self) -> &'static str {
         match self {
             Self::Sessions | Self::Event(_) | Self::SetAsides | Self::Stats => "GET, HEAD",
-            Self::Destinations | Self::Refused(_) | Self::Pending(_) => "GET, HEAD",
+            Self::Destinations | Self::Refused(_) | Self::Pending(_) | Self::Appliances => "GET, HEAD",
             Self::Session(..) | Self::Events => "GET, HEAD, DELETE",
             Self::SetAside(_) => "DELETE",
-            Self::Retry(_) | Self::Pack | Self::Act(..) | Self::Sent(_) => "POST",
+            Self::Retry(_) | Self::Pack | Self::Act(..) | Self::Sent(_) | Self::CheckAppliance(_) => "POST",
         }
     }
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::query::Query;
 use super::responses::{MAX_PAGE_BYTES, json};
 use super::set_aside::Cleared;
+use crate::archive::account::Account;
 use crate::archive::compaction::Bound;
 use crate::archive::removal::EraseOutcome;
 use crate::archive::sessions::{self, SessionsCursor, SessionsQuery};
@@ -28,19 +29,30 @@ const MAX_SESSION_EVENTS: usize = 5_000;
 
 impl<P: Platform> Service<'_, P> {
     pub(super) async fn sessions(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
-        let known = ["site", "state", "from", "to", "q", "external_key", "limit", "cursor"];
+        let known = ["site", "state", "announced", "from", "to", "q", "external_key", "limit", "cursor"];
         let query = Query::parse(head, &known)?;
-        let wanted = SessionsQuery {
+        let mut wanted = SessionsQuery {
             site: query.site()?,
             state: query.get("state", SessionState::parse)?,
             from: query.time("from")?,
             to: query.time("to")?,
             text: query.text("q")?.map(|text| fold(&text)),
             external_key: query.text("external_key")?,
+            unannounced: None,
             after: query.get("cursor", SessionsCursor::parse)?,
             limit: query.limit(50, 200)?,
         };
+        let announced = query.get("announced", |text| match text {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err("is not true or false"),
+        })?;
         let list = archive::read_view(self.platform, async |view: &mut View<'_, P::Store>| {
+            if let Some(announced) = announced {
+                let accounts = Account::load_all(self.platform.store(), &view.listing).await?;
+                let missed = accounts.into_iter().filter_map(|(site, account)| Some((site, account.missed_before()?)));
+                wanted.unannounced = Some((!announced, missed.collect()));
+            }
             let page = sessions::list_sessions(view, &wanted).await?;
             let sessions = page.sessions.iter().map(|(site, summary)| SessionRow::new(site, summary)).collect();
             Ok(SessionList {

@@ -9,10 +9,14 @@ use serde::Serialize;
 
 use super::query::Query;
 use super::responses::json;
-use crate::archive::{self, Unreadable, View, stats};
+use crate::archive::account::Account;
+use crate::archive::unannounced::count_unannounced;
+use crate::archive::{self, ReadError, Unreadable, View, stats};
 use crate::clock_faults::{self, ClockFaults};
+use crate::event::Timestamp;
 use crate::forward::destination::Destination;
 use crate::forward::status;
+use crate::identity::Site;
 use crate::platform::Platform;
 use crate::service::answer::Service;
 use crate::service::auth;
@@ -28,9 +32,17 @@ impl<P: Platform> Service<'_, P> {
         let stats = archive::read_view(self.platform, async |view: &mut View<'_, P::Store>| {
             let stats = stats::count_stored(view).await?;
             let mut sites = Vec::new();
-            for (site, events) in stats.sites {
-                let taken = stats::last_taken(view, &site, self.platform.now()).await?;
-                sites.push(SiteStats { site: site.as_str().to_owned(), events, last_event: taken.and_then(rfc3339) });
+            let accounts = Account::load_all(self.platform.store(), &view.listing).await?;
+            let mut counted = stats.sites;
+            for (site, _) in &accounts {
+                if counted.iter().all(|(other, _)| other != site) {
+                    counted.push((site.clone(), 0));
+                }
+            }
+            counted.sort_unstable();
+            for (site, events) in counted {
+                let account = accounts.iter().find(|(other, _)| *other == site).map(|(_, account)| account);
+                sites.push(self.site_stats(view, &site, events, account).await?);
             }
             let listing = &view.listing;
             Ok(StatsResponse {
@@ -50,6 +62,27 @@ impl<P: Platform> Service<'_, P> {
             })
         });
         Ok(json(&stats.await?))
+    }
+
+    async fn site_stats(
+        &self,
+        view: &mut View<'_, P::Store>,
+        site: &Site,
+        events: u64,
+        account: Option<&Account>,
+    ) -> Result<SiteStats, ReadError> {
+        let taken = stats::last_taken(view, site, self.platform.now()).await?;
+        let missed = match account.and_then(Account::missed_before) {
+            Some(before) => Some(count_unannounced(view, site, before).await?),
+            None => None,
+        };
+        Ok(SiteStats {
+            site: site.as_str().to_owned(),
+            events,
+            last_event: taken.and_then(rfc3339),
+            complete_through: account.and_then(Account::complete_through).map(Timestamp::rfc3339),
+            missed,
+        })
     }
 
     async fn unwell(&self, settings: &Settings) -> Result<Vec<Unwell>, Refusal> {
@@ -95,6 +128,10 @@ struct SiteStats {
     events: u64,
     /// When the last event was received; `null` if no readable record says so.
     last_event: Option<String>,
+    /// Every session that ended before this time is here; `null` if no appliance was asked.
+    complete_through: Option<String>,
+    /// The number of sessions that were never announced; `null` if the site announces none, or no appliance was asked.
+    missed: Option<usize>,
 }
 
 /// Formats a time in Unix milliseconds.

@@ -32,7 +32,7 @@ impl From<Version> for String {
 }
 
 /// Seconds since 1970 in UTC, up to the end of the year 9999, which RFC 3339 and twelve digits can both hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u64", into = "u64")]
 pub struct Timestamp(DateTime<Utc>);
 

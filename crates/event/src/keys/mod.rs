@@ -20,18 +20,21 @@
 //! | `unreadable.<destination>.<event's id>` | the loose record of the event is unreadable |
 //! | `again.<destination>.<event's id>` | a refused event that will be sent once more |
 //! | `replay.<destination>.<from>.<to>` | a range of events that will be sent again, and its progress |
+//! | `account.<site>` | what reconciliation knows of the site (`archive/account.rs`) |
 //! | `paused.<destination>` | the destination is paused: since when, and why |
 //! | `round.<destination>` | the state of the destination, and the lease of its delivery run |
 //!
 //! | file | what lives there |
 //! |---|---|
 //! | `event_key.rs` | [`KeyParts`], an event's key, split; [`EventKey`], the same checked; [`SessionKeys`] |
+//! | `account_key.rs` | the key of reconciliation |
 //! | `spelling.rs` | how keys spell a time, an lsid and an event's name |
 //! | `set_aside_key.rs`, `pack_key.rs`, `index_key.rs` | the keys of bodies that were set aside, of packs and of indexes |
 //! | `removal_keys.rs` | tombstones and cutoffs |
 //! | `forward_key.rs` | the keys of forwarding |
 //! | `single_keys.rs` | the single keys of the archive, and which keys compaction writes |
 
+mod account_key;
 mod event_key;
 mod forward_key;
 mod index_key;
@@ -41,6 +44,7 @@ mod set_aside_key;
 mod single_keys;
 mod spelling;
 
+pub use account_key::AccountKey;
 pub use event_key::{EventKey, KeyParts, SessionKeys};
 pub use forward_key::{ForwardKey, Forwards};
 pub use index_key::{Finds, IndexKey};
