@@ -21,6 +21,7 @@ use chrono::{DateTime, Utc};
 
 use super::client::ApplianceClient;
 use super::error::ApiError;
+use super::fetched::{FetchedSessions, ReportedSession};
 use super::setting::Appliance;
 use crate::archive::account::{Account, AccountFault};
 use crate::archive::reported::ReportedSessions;
