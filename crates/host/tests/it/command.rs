@@ -131,6 +131,24 @@ fn without_tokens_the_start_prints_what_to_set() {
 }
 
 #[test]
+fn open_ingest_is_warned_of_where_other_machines_can_reach_it() {
+    let cases = [("0.0.0.0:0", OPEN, true), ("127.0.0.1:0", OPEN, false), ("0.0.0.0:0", GUARDED, false)];
+    for (address, ingest, is_warned_of) in cases {
+        let component = component();
+        let recipient = Recipient::start_host(&[], |_| {
+            let mut command = host();
+            command.args(["serve", "--listen", address, "--store", "memory", "--variable", ingest, "--component"]);
+            command.arg(component);
+            command
+        });
+        let log = recipient.log();
+        let warned = log.lines().find(|line| line.contains("WARN") && line.contains("without a token"));
+        assert_eq!(warned.is_some(), is_warned_of, "{address}, {ingest}: {log}");
+        assert!(warned.is_none_or(|line| line.contains("set ingest_tokens")), "{log}");
+    }
+}
+
+#[test]
 fn a_name_can_be_listened_on() {
     let component = component();
     let recipient = Recipient::start_host(&[], |_| {
