@@ -1,4 +1,4 @@
-//! An emulated appliance: the sending end of outbound events, as the guide describes it.
+//! An emulated appliance: the sending end of outbound events, as BeyondTrust's guide describes it.
 //!
 //! | what | file |
 //! |---|---|

@@ -12,7 +12,8 @@ use commands::delivery::{DeliveryArguments, SendArguments};
 use commands::receive::ReceiveArguments;
 use commands::{check, delivery, receive, run};
 
-/// An emulated BeyondTrust appliance: generates support sessions and sends their events and emails as the guide says.
+/// An emulated BeyondTrust appliance: generates support sessions and sends their events and emails as BeyondTrust's
+/// outbound events guide says.
 ///
 /// Exit codes: 0 on success, 1 if an event was not accepted or a fault was found, 2 if the command could not run.
 #[derive(Parser)]
