@@ -3,7 +3,9 @@
 //! | what | file |
 //! |---|---|
 //! | a support session and its events, generated from a seed | [`session`], with the people in [`people`] |
+//! | a session in time: the times of its events, and when they are known | [`occurrence`] |
 //! | many sessions, their events ordered by time | [`agenda`] |
+//! | what is said, noted and collected in a session | [`content`] |
 //! | the guide's emails: macros, templates, and the faults of a template | [`macros`] |
 //! | the values of the macros for one session | [`story`] |
 //! | the retry rule of the queues: try, wait, try again, drop | [`retry`] |
@@ -22,10 +24,12 @@
 pub mod agenda;
 pub mod board;
 pub mod config;
+pub mod content;
 pub mod destinations;
 pub mod email;
 pub mod http;
 pub mod macros;
+pub mod occurrence;
 pub mod people;
 pub mod progress;
 pub mod queue;
