@@ -34,4 +34,14 @@ impl SessionOccurrence {
         let length = session.length().max(1) as f64;
         self.first_due + ((self.last_due - self.first_due) as f64 * after as f64 / length) as Millis
     }
+
+    /// How much of `session` is known at `now`: seconds since its start. `None` before the first step.
+    pub fn known_after(&self, session: &SupportSession, now: Millis) -> Option<u64> {
+        let passed = u64::try_from(now - self.first_due).ok()?;
+        let whole = (self.last_due - self.first_due).max(0).unsigned_abs();
+        if passed >= whole {
+            return Some(session.length());
+        }
+        Some((passed as f64 * session.length() as f64 / whole as f64) as u64)
+    }
 }

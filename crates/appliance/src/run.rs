@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::macros::{EmailEvent, render};
-use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
 use lettre::message::Mailbox;
 use outbound_events::event::EventName;
@@ -16,15 +15,15 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::board::{Board, RecipientRow, UNTRIED};
-use crate::config::{Config, EmailRecipientSettings, HttpRecipientSettings, SessionSettings, SmtpSettings};
-use crate::email::{Email, EmailError, RefusedAddress, Relay, RelayError, refused_text};
-use crate::http::{self, HttpError};
+use crate::config::{Config, EmailRecipientSettings, HttpRecipientSettings, SessionSettings};
+use crate::email::{Email, EmailError, RefusedAddress, refused_text};
+use crate::http;
+use crate::outlet::{Outlet, OutletError};
 use crate::queue::{ComingStep, Lane, Millis, QueueError, QueuedItem, Queues, StartedSession};
 use crate::retry::{AttemptFailure, AttemptOutcome, RetryRules, deliver};
 use crate::send::describe;
 use crate::session::SupportSession;
 use crate::story::Story;
-use crate::tls::{self, CaCertificateError};
 
 /// How often due steps, alerts and the table are processed.
 const TICK: Duration = Duration::from_millis(200);
@@ -41,36 +40,12 @@ const ALERT_RULES: RetryRules = RetryRules { interval: Duration::from_secs(60), 
 pub enum RunError {
     #[error(transparent)]
     Queue(#[from] QueueError),
-    #[error("{0}")]
-    Recipient(String, #[source] HttpError),
     #[error(transparent)]
-    Tls(#[from] CaCertificateError),
-    #[error(transparent)]
-    Relay(#[from] RelayError),
+    Outlet(#[from] OutletError),
     #[error(transparent)]
     Email(#[from] EmailError),
     #[error("a task of the appliance ended unexpectedly")]
     Ended(#[from] tokio::task::JoinError),
-}
-
-/// The connection that sends a queue's items.
-enum Outlet {
-    Http(http::HttpRecipient),
-    Smtp(Relay),
-}
-
-impl Outlet {
-    /// Makes one attempt. Returns the addresses that an SMTP server refused while it took the email for others.
-    async fn attempt(&self, item: &Bytes) -> Result<Vec<RefusedAddress>, AttemptFailure> {
-        match self {
-            Self::Http(recipient) => recipient.post(item.clone()).await.map(|_| Vec::new()),
-            Self::Smtp(relay) => {
-                let email: Email = serde_json::from_slice(item)
-                    .map_err(|error| AttemptFailure::new(format!("the queued item is not an email: {error}")))?;
-                relay.send(&email).await
-            }
-        }
-    }
 }
 
 /// A running appliance.
@@ -98,14 +73,14 @@ impl Appliance {
     pub async fn run(self: Arc<Self>) -> Result<(), RunError> {
         let mut tasks = JoinSet::new();
         for recipient in self.config.http.iter().filter(|recipient| recipient.enabled) {
-            let outlet = Outlet::Http(client(recipient)?);
+            let outlet = Outlet::http(recipient)?;
             tasks.spawn(Arc::clone(&self).serve(Lane::http(&recipient.name), recipient.rules, outlet));
         }
         if let Some(smtp) = &self.config.smtp {
             let email = self.config.email.iter().filter(|recipient| recipient.enabled);
             let lanes = email.map(|recipient| (Lane::email(&recipient.name), recipient.rules));
             for (lane, rules) in lanes.chain([(Lane::alerts(), ALERT_RULES)]) {
-                tasks.spawn(Arc::clone(&self).serve(lane, rules, Outlet::Smtp(relay(smtp)?)));
+                tasks.spawn(Arc::clone(&self).serve(lane, rules, Outlet::smtp(smtp)?));
             }
         }
         let appliance = Arc::clone(&self);
@@ -340,16 +315,6 @@ fn sends(recipient: &EmailRecipientSettings, event: &EventName) -> bool {
 
 fn json(email: &Email) -> Result<Vec<u8>, RunError> {
     Ok(serde_json::to_vec(email).map_err(EmailError::from)?)
-}
-
-fn client(recipient: &HttpRecipientSettings) -> Result<http::HttpRecipient, RunError> {
-    let tls = tls::client_config(&recipient.url, &recipient.authorities)?;
-    http::HttpRecipient::new(recipient.url.clone(), tls, recipient.timeout)
-        .map_err(|error| RunError::Recipient(recipient.name.clone(), error))
-}
-
-fn relay(smtp: &SmtpSettings) -> Result<Relay, RelayError> {
-    Relay::new(&smtp.host, smtp.port, smtp.encryption.clone(), smtp.credentials.clone(), smtp.timeout)
 }
 
 fn alert_email(
