@@ -16,26 +16,25 @@ const SALT: u64 = 0x6472_6f70_7065_6421;
 /// The most sessions that a summary lists.
 const MOST_LISTED: usize = 100;
 
-/// A share of the events to drop. The same seed drops the same events.
+/// A share of the events to drop: the same ones in every run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EventDrops {
-    seed: u64,
     /// From 0 to 1.
     share: f64,
 }
 
 impl EventDrops {
-    /// Drops `share` of the events, from 0 to 1, of the sessions of this seed.
-    pub fn new(seed: u64, share: f64) -> Self {
-        Self { seed, share: share.clamp(0.0, 1.0) }
+    /// Drops `share` of the events, from 0 to 1.
+    pub fn new(share: f64) -> Self {
+        Self { share: share.clamp(0.0, 1.0) }
     }
 
-    /// Whether the step with this index of session `number` is dropped.
-    pub fn drops(&self, number: u64, step: usize) -> bool {
+    /// Whether the step with this index of session `number` of a seed is dropped.
+    pub fn drops(&self, seed: u64, number: u64, step: usize) -> bool {
         if self.share == 0.0 {
             return false;
         }
-        let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ SALT);
+        let mut rng = ChaCha8Rng::seed_from_u64(seed ^ SALT);
         rng.set_stream(number);
         (0..=step).map(|_| rng.random::<f64>()).last().is_some_and(|drawn| drawn < self.share)
     }
@@ -90,8 +89,8 @@ mod tests {
     #[test]
     fn a_seed_drops_the_same_share_of_the_events_each_time() {
         let dropped = |seed: u64, share: f64| {
-            let drops = EventDrops::new(seed, share);
-            (0..1_000).flat_map(|number| (0..10).map(move |step| drops.drops(number, step))).collect::<Vec<_>>()
+            let drops = EventDrops::new(share);
+            (0..1_000).flat_map(|number| (0..10).map(move |step| drops.drops(seed, number, step))).collect::<Vec<_>>()
         };
         let count = |seed, share| dropped(seed, share).into_iter().filter(|dropped| *dropped).count();
         assert_eq!(dropped(7, 0.05), dropped(7, 0.05));

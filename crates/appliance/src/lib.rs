@@ -12,7 +12,7 @@
 //! | one attempt at an HTTP recipient | [`http`], with [`tls`] |
 //! | an email, and one attempt at the SMTP server | [`email`] |
 //! | `appliance send` and `appliance replay` | [`send`], [`replay`], with a progress bar in [`progress`] |
-//! | `appliance run`: the settings file, the queues on disk, the appliance | [`config`], [`queue`], [`run`], [`outlet`], with a table in [`board`] |
+//! | `appliance run`: the settings file, the queues on disk, the appliance | [`config`], [`queue`], [`run`], [`outlet`], [`alert`], with a table in [`board`] |
 //! | dropped events, and which sessions were never announced completely | [`drops`] |
 //! | `--api`: tokens and reports, as the vendor's own APIs give them | [`api`] |
 //! | `appliance receive`: the receiving end of forwarding | [`receive`] |
@@ -24,6 +24,7 @@
 #![forbid(unsafe_code)]
 
 pub mod agenda;
+pub mod alert;
 pub mod api;
 pub mod board;
 pub mod config;
