@@ -145,15 +145,22 @@ struct AnswerBody {
     sent: Option<Bytes>,
     announced: u64,
     breaks_off: bool,
+    /// Whether hyper had the opportunity to send what comes before the break.
+    is_flushed: bool,
 }
 
 impl AnswerBody {
     fn whole(body: Bytes) -> Self {
-        Self { announced: body.len() as u64, sent: Some(body), breaks_off: false }
+        Self { announced: body.len() as u64, sent: Some(body), breaks_off: false, is_flushed: false }
     }
 
     fn half(body: Bytes) -> Self {
-        Self { announced: body.len() as u64, sent: Some(body.slice(..body.len() / 2)), breaks_off: true }
+        Self {
+            announced: body.len() as u64,
+            sent: Some(body.slice(..body.len() / 2)),
+            breaks_off: true,
+            is_flushed: false,
+        }
     }
 }
 
@@ -161,9 +168,14 @@ impl Body for AnswerBody {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         match self.sent.take() {
             Some(sent) => Poll::Ready(Some(Ok(Frame::data(sent)))),
+            None if self.breaks_off && !self.is_flushed => {
+                self.is_flushed = true;
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
             None if self.breaks_off => Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into()))),
             None => Poll::Ready(None),
         }

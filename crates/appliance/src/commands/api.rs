@@ -10,6 +10,7 @@ use appliance::api::{
     ApiFaults, ApiOptions, ApplianceApi, MissingPermission, ReportNamespace, RunningApi, SessionRegister,
 };
 use appliance::drops::EventDrops;
+use clap::builder::Resettable;
 use clap::{Args, ValueEnum};
 
 /// The appliance's own APIs.
@@ -18,49 +19,44 @@ use clap::{Args, ValueEnum};
 pub struct ApiArguments {
     /// Serves the token and reporting APIs for the sessions on this address, over plain HTTP, until it is stopped. Port 0
     /// is any free port.
-    #[arg(long = "api", value_name = "ADDRESS")]
-    address: Option<SocketAddr>,
+    #[arg(long, value_name = "ADDRESS")]
+    api: Option<SocketAddr>,
     /// The client id of the API account.
-    #[arg(long = "api-client-id", value_name = "ID", requires = "address", default_value = ApiOptions::CLIENT_ID)]
-    client_id: String,
+    #[arg(long, value_name = "ID", requires = "api", default_value = ApiOptions::CLIENT_ID)]
+    api_client_id: String,
     /// The client secret of the API account. Default: one for trying, which is printed.
-    #[arg(
-        long = "api-client-secret",
-        value_name = "SECRET",
-        env = "APPLIANCE_API_CLIENT_SECRET",
-        hide_env_values = true
-    )]
-    client_secret: Option<String>,
+    #[arg(long, value_name = "SECRET", env = "APPLIANCE_API_CLIENT_SECRET", hide_env_values = true)]
+    api_client_secret: Option<String>,
     /// How long a token is valid.
-    #[arg(long = "api-token-seconds", value_name = "N", requires = "address", default_value_t = ApiOptions::TOKEN_LIFETIME.as_secs())]
-    token_seconds: u64,
+    #[arg(long, value_name = "N", requires = "api", default_value_t = ApiOptions::TOKEN_LIFETIME.as_secs())]
+    api_token_seconds: u64,
     /// The namespace of the answers: Remote Support, before its name changed, or Privileged Remote Access.
-    #[arg(long = "api-namespace", value_name = "NAME", requires = "address", default_value = "beyondtrust")]
-    namespace: NamespaceName,
+    #[arg(long, value_name = "NAME", requires = "api", default_value = "beyondtrust")]
+    api_namespace: NamespaceName,
     /// The account lacks its permission. Answers an error with status 200, or with `=forbidden` 403.
-    #[arg(long = "api-no-permission", value_name = "HOW", requires = "address", num_args = 0..=1, require_equals = true, default_missing_value = "error")]
-    no_permission: Option<PermissionAnswer>,
+    #[arg(long, value_name = "HOW", requires = "api", num_args = 0..=1, require_equals = true, default_missing_value = "error")]
+    api_no_permission: Option<PermissionAnswer>,
     /// For this time after its end a session is reported as running. Seconds, or a time such as 1m.
-    #[arg(long = "api-lag", value_name = "TIME", requires = "address", default_value = "10", value_parser = seconds)]
-    lag: Duration,
+    #[arg(long, value_name = "TIME", requires = "api", default_value = "10", value_parser = seconds)]
+    api_lag: Duration,
     /// The most requests a second; beyond it, 429. 0 is no limit.
-    #[arg(long = "api-rate", value_name = "N", requires = "address", default_value_t = ApiFaults::REQUESTS_PER_SECOND)]
-    rate: u32,
+    #[arg(long, value_name = "N", requires = "api", default_value_t = ApiFaults::REQUESTS_PER_SECOND)]
+    api_rate: u32,
     /// The wait before each answer.
-    #[arg(long = "api-delay", value_name = "TIME", requires = "address", default_value = "0", value_parser = seconds)]
-    delay: Duration,
+    #[arg(long, value_name = "TIME", requires = "api", default_value = "0", value_parser = seconds)]
+    api_delay: Duration,
     /// How many seconds the appliance's clock is fast; negative if it is slow. Applies to events, too.
-    #[arg(long = "api-clock-skew", value_name = "SECONDS", requires = "address", default_value_t = 0, allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(-4_000_000_000..=4_000_000_000))]
-    clock_skew: i64,
+    #[arg(long, value_name = "SECONDS", requires = "api", default_value_t = 0, allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(-4_000_000_000..=4_000_000_000))]
+    api_clock_skew: i64,
     /// Closes connections without an answer from and to these times after the start, such as 30s-2m.
-    #[arg(long = "api-down", value_name = "FROM-TO", requires = "address", value_parser = period_of_time)]
-    down: Option<Range<Duration>>,
+    #[arg(long, value_name = "FROM-TO", requires = "api", value_parser = period_of_time)]
+    api_down: Option<Range<Duration>>,
     /// The share of requests that fail, from 0 to 1: 503, no answer, half of the XML, or half of the body.
-    #[arg(long = "api-fail", value_name = "SHARE", requires = "address", default_value = "0", value_parser = share)]
-    fail: f64,
+    #[arg(long, value_name = "SHARE", requires = "api", default_value = "0", value_parser = share)]
+    api_fail: f64,
     /// Drops this share of the events, from 0 to 1, as an appliance does after the retry duration. The same seed drops
     /// the same events. Reports have their sessions all the same.
-    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = share, help_heading = "Options")]
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = share, help_heading = Resettable::Reset)]
     drop_events: f64,
 }
 
@@ -85,48 +81,48 @@ impl ApiArguments {
 
     /// How many seconds the appliance's clock is fast.
     pub fn clock_skew(&self) -> i64 {
-        self.clock_skew
+        self.api_clock_skew
     }
 
     /// Whether the APIs are served.
     pub fn is_served(&self) -> bool {
-        self.address.is_some()
+        self.api.is_some()
     }
 
     /// Serves the APIs if that is wanted, and prints how to use them. `seed` decides which requests fail.
     pub fn serve(&self, sessions: Arc<SessionRegister>, seed: u64) -> Result<Option<RunningApi>> {
-        let Some(address) = self.address else { return Ok(None) };
+        let Some(address) = self.api else { return Ok(None) };
         let options = ApiOptions {
-            client_id: self.client_id.clone(),
-            client_secret: self.client_secret.clone().unwrap_or_else(|| ApiOptions::CLIENT_SECRET.to_owned()),
-            token_lifetime: Duration::from_secs(self.token_seconds),
-            namespace: match self.namespace {
+            client_id: self.api_client_id.clone(),
+            client_secret: self.api_client_secret.clone().unwrap_or_else(|| ApiOptions::CLIENT_SECRET.to_owned()),
+            token_lifetime: Duration::from_secs(self.api_token_seconds),
+            namespace: match self.api_namespace {
                 NamespaceName::Beyondtrust => ReportNamespace::BeyondTrust,
                 NamespaceName::Bomgar => ReportNamespace::Bomgar,
                 NamespaceName::Pra => ReportNamespace::Pra,
             },
             seed,
             faults: ApiFaults {
-                lag: self.lag,
-                requests_per_second: self.rate,
-                delay: self.delay,
-                missing_permission: self.no_permission.map(|answer| match answer {
+                lag: self.api_lag,
+                requests_per_second: self.api_rate,
+                delay: self.api_delay,
+                missing_permission: self.api_no_permission.map(|answer| match answer {
                     PermissionAnswer::Error => MissingPermission::Error,
                     PermissionAnswer::Forbidden => MissingPermission::Forbidden,
                 }),
-                clock_skew: self.clock_skew,
-                downtime: self.down.clone(),
-                fail_share: self.fail,
+                clock_skew: self.api_clock_skew,
+                downtime: self.api_down.clone(),
+                fail_share: self.api_fail,
                 ..ApiFaults::default()
             },
         };
         let api =
             ApplianceApi::new(options, sessions).serve(address).with_context(|| "choose another --api".to_owned())?;
-        let secret = match self.client_secret {
+        let secret = match self.api_client_secret {
             Some(_) => "the client secret as given".to_owned(),
             None => format!("client secret {:?}", ApiOptions::CLIENT_SECRET),
         };
-        eprintln!("Serving the appliance's APIs on {}: client id {:?}, {secret}", api.url(), self.client_id);
+        eprintln!("Serving the appliance's APIs on {}: client id {:?}, {secret}", api.url(), self.api_client_id);
         Ok(Some(api))
     }
 }
