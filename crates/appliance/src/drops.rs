@@ -10,6 +10,9 @@ use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 
+/// The most sessions whose dropped events are remembered.
+const MOST_SESSIONS: usize = 200_000;
+
 /// So that drops do not use the random numbers of the sessions.
 const SALT: u64 = 0x6472_6f70_7065_6421;
 
@@ -40,7 +43,7 @@ impl EventDrops {
     }
 }
 
-/// The events that were dropped, by session.
+/// The events that were dropped, by session; of at most 200,000 sessions.
 #[derive(Default)]
 pub struct UnannouncedEvents(Mutex<BTreeMap<String, Vec<String>>>);
 
@@ -50,7 +53,10 @@ impl UnannouncedEvents {
         let Ok(event) = parse(form) else { return };
         if let Some(lsid) = event.lsid().map(Lsid::as_str) {
             let name = event.kind().name().as_str().to_owned();
-            self.0.lock().entry(lsid.to_owned()).or_default().push(name);
+            let mut sessions = self.0.lock();
+            if sessions.len() < MOST_SESSIONS || sessions.contains_key(lsid) {
+                sessions.entry(lsid.to_owned()).or_default().push(name);
+            }
         }
     }
 

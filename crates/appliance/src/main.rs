@@ -10,7 +10,7 @@ use appliance::config::EmailEventName;
 use clap::{Parser, Subcommand};
 use commands::delivery::{DeliveryArguments, SendArguments};
 use commands::receive::ReceiveArguments;
-use commands::run::RunArguments;
+use commands::run::ApplianceArguments;
 use commands::{check, delivery, receive, run};
 
 /// An emulated BeyondTrust appliance: generates support sessions and sends their events and emails as the guide says.
@@ -28,7 +28,7 @@ enum Command {
     /// Generates sessions from a seed and delivers all their events. The same seed generates the same bytes.
     Send(SendArguments),
     /// Runs an appliance with the settings of a file until it is stopped. Its queues are on disk.
-    Run(RunArguments),
+    Run(ApplianceArguments),
     /// Delivers events from a file.
     Replay {
         /// JSON lines. Each is an event's variables, or a record as the recipient stores it. `-` is standard input.

@@ -120,10 +120,10 @@ async fn serve_connection(api: ApplianceApi, stream: TcpStream) {
 }
 
 /// The answer for hyper to write. An error closes the connection.
-async fn answer(api: ApplianceApi, request: Request<Incoming>) -> io::Result<Response<AnswerBody>> {
+async fn answer(api: ApplianceApi, request: Request<Incoming>) -> io::Result<Response<BreakableBody>> {
     let (head, body) = request.into_parts();
     let Ok(body) = Limited::new(body, MOST_BODY_BYTES).collect().await else {
-        let mut refused = Response::new(AnswerBody::whole(Bytes::new()));
+        let mut refused = Response::new(BreakableBody::whole(Bytes::new()));
         *refused.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
         return Ok(refused);
     };
@@ -133,14 +133,14 @@ async fn answer(api: ApplianceApi, request: Request<Incoming>) -> io::Result<Res
         tokio::time::sleep(delay).await;
     }
     match api.answer(&Request::from_parts(head, body.to_bytes())) {
-        ApiAnswer::Whole(response) => Ok(response.map(AnswerBody::whole)),
-        ApiAnswer::Cut(response) => Ok(response.map(AnswerBody::half)),
+        ApiAnswer::Whole(response) => Ok(response.map(BreakableBody::whole)),
+        ApiAnswer::Cut(response) => Ok(response.map(BreakableBody::half)),
         ApiAnswer::Nothing => Err(io::ErrorKind::ConnectionAborted.into()),
     }
 }
 
 /// A body of a known length that can break off.
-struct AnswerBody {
+struct BreakableBody {
     /// What is sent.
     sent: Option<Bytes>,
     announced: u64,
@@ -149,7 +149,7 @@ struct AnswerBody {
     is_flushed: bool,
 }
 
-impl AnswerBody {
+impl BreakableBody {
     fn whole(body: Bytes) -> Self {
         Self { announced: body.len() as u64, sent: Some(body), breaks_off: false, is_flushed: false }
     }
@@ -164,7 +164,7 @@ impl AnswerBody {
     }
 }
 
-impl Body for AnswerBody {
+impl Body for BreakableBody {
     type Data = Bytes;
     type Error = io::Error;
 

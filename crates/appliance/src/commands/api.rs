@@ -116,8 +116,7 @@ impl ApiArguments {
                 ..ApiFaults::default()
             },
         };
-        let api =
-            ApplianceApi::new(options, sessions).serve(address).with_context(|| "choose another --api".to_owned())?;
+        let api = ApplianceApi::new(options, sessions).serve(address).context("choose another --api")?;
         let secret = match self.api_client_secret {
             Some(_) => "the client secret as given".to_owned(),
             None => format!("client secret {:?}", ApiOptions::CLIENT_SECRET),

@@ -11,7 +11,7 @@ use super::api::ApiArguments;
 use super::stop::stop_requested;
 
 #[derive(Args)]
-pub struct RunArguments {
+pub struct ApplianceArguments {
     /// The settings: crates/appliance/appliance.toml documents them.
     #[arg(long)]
     config: PathBuf,
@@ -19,7 +19,7 @@ pub struct RunArguments {
     api: ApiArguments,
 }
 
-pub async fn run_appliance(RunArguments { config, api }: RunArguments) -> Result<bool> {
+pub async fn run_appliance(ApplianceArguments { config, api }: ApplianceArguments) -> Result<bool> {
     let appliance = Arc::new(run::open(&config, RunChaos { drops: api.drops(), clock_skew: api.clock_skew() })?);
     let _served = api.serve(appliance.sessions(), appliance.seed())?;
     tokio::select! {
@@ -27,13 +27,13 @@ pub async fn run_appliance(RunArguments { config, api }: RunArguments) -> Result
         () = stop_requested() => {}
     }
     appliance.close_board();
+    if let Some(summary) = appliance.unannounced().summary() {
+        eprintln!("{summary}");
+    }
     let (queued, kept) = appliance.remaining()?;
     eprintln!("stopped; {queued} queued for the next start");
     if kept > 0 {
         eprintln!("{kept} more are kept for recipients that are disabled or removed");
-    }
-    if let Some(summary) = appliance.unannounced().summary() {
-        eprintln!("{summary}");
     }
     Ok(true)
 }

@@ -27,6 +27,7 @@ use parking_lot::{Mutex, MutexGuard};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
+use crate::occurrence::SessionOccurrence;
 use damage::{check_integrity, is_damage, rename_damaged};
 
 /// SQLite's application id of these files: "obea".
@@ -81,6 +82,14 @@ pub struct StartedSession {
     pub started: u64,
     /// The due time of each step.
     pub due: Vec<Millis>,
+}
+
+impl StartedSession {
+    /// The session in time. `seed` is the seed that it was generated from.
+    pub fn occurrence(&self, seed: u64) -> SessionOccurrence {
+        let [first_due, last_due] = [self.due.first(), self.due.last()].map(|due| due.copied().unwrap_or_default());
+        SessionOccurrence { seed, number: self.number, started: self.started, first_due, last_due }
+    }
 }
 
 /// A step of a started session that is not due yet.
@@ -200,7 +209,9 @@ impl Queues {
         let seed = seed.cast_signed();
         self.in_transaction(|transaction| {
             transaction.execute("INSERT OR REPLACE INTO session VALUES (?, ?)", params![seed, next])?;
-            started::insert(transaction, seed, sessions)?;
+            for session in sessions {
+                started::insert(transaction, &session.occurrence(seed.cast_unsigned()))?;
+            }
             let mut insert = transaction
                 .prepare_cached("INSERT INTO coming (due, seed, session, step, started) VALUES (?, ?, ?, ?, ?)")?;
             for session in sessions {
@@ -211,6 +222,11 @@ impl Queues {
             }
             Ok(())
         })
+    }
+
+    /// The sessions that have started, oldest first, also those of earlier runs; at most 200,000 of these.
+    pub fn started(&self) -> Result<Vec<SessionOccurrence>, QueueError> {
+        Ok(started::all(&self.connection())?)
     }
 
     /// The steps that are due at `now`, ordered by due time; at most 500.

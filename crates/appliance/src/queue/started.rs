@@ -4,9 +4,6 @@ use rusqlite::{Connection, Transaction, params};
 
 use crate::occurrence::SessionOccurrence;
 
-use super::error::QueueError;
-use super::{Queues, StartedSession};
-
 /// Files of earlier versions lack this table.
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS started (
@@ -24,40 +21,27 @@ pub(super) fn prepare(transaction: &Transaction) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Adds sessions.
-pub(super) fn insert(connection: &Connection, seed: i64, sessions: &[StartedSession]) -> rusqlite::Result<()> {
+/// Adds a session.
+pub(super) fn insert(connection: &Connection, session: &SessionOccurrence) -> rusqlite::Result<()> {
+    let SessionOccurrence { seed, number, started, first_due, last_due } = session;
     let mut insert = connection
         .prepare_cached("INSERT INTO started (seed, session, started, first_due, last_due) VALUES (?, ?, ?, ?, ?)")?;
-    for session in sessions {
-        let (number, started) = (session.number.cast_signed(), session.started.cast_signed());
-        insert.execute(params![seed, number, started, session.due.first(), session.due.last()])?;
-    }
-    Ok(())
+    let [seed, number, started] = [seed, number, started].map(|number| number.cast_signed());
+    insert.execute(params![seed, number, started, first_due, last_due]).map(|_| ())
 }
 
-impl Queues {
-    /// The sessions that have started, oldest first, also those of earlier runs.
-    pub fn started(&self) -> Result<Vec<SessionOccurrence>, QueueError> {
-        let connection = self.connection();
-        let mut select =
-            connection.prepare("SELECT seed, session, started, first_due, last_due FROM started ORDER BY id")?;
-        let rows = select.query_map([], |row| {
-            Ok(SessionOccurrence {
-                seed: row.get::<_, i64>(0)?.cast_unsigned(),
-                number: row.get::<_, i64>(1)?.cast_unsigned(),
-                started: row.get::<_, i64>(2)?.cast_unsigned(),
-                first_due: row.get(3)?,
-                last_due: row.get(4)?,
-            })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-}
-
-impl StartedSession {
-    /// The session in time. `seed` is the seed that it was generated from.
-    pub fn occurrence(&self, seed: u64) -> SessionOccurrence {
-        let [first_due, last_due] = [self.due.first(), self.due.last()].map(|due| due.copied().unwrap_or_default());
-        SessionOccurrence { seed, number: self.number, started: self.started, first_due, last_due }
-    }
+/// All of them, oldest first.
+pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<SessionOccurrence>> {
+    let mut select =
+        connection.prepare("SELECT seed, session, started, first_due, last_due FROM started ORDER BY id")?;
+    let rows = select.query_map([], |row| {
+        Ok(SessionOccurrence {
+            seed: row.get::<_, i64>(0)?.cast_unsigned(),
+            number: row.get::<_, i64>(1)?.cast_unsigned(),
+            started: row.get::<_, i64>(2)?.cast_unsigned(),
+            first_due: row.get(3)?,
+            last_due: row.get(4)?,
+        })
+    })?;
+    rows.collect()
 }

@@ -72,8 +72,8 @@ fn a_report_agrees_with_the_events_of_its_session() {
             _ => None,
         });
         let changes = report.find("session_details").unwrap().all("event").into_iter();
-        let changes = changes.filter(|event| event.attribute("event_type") == Some("Conference Owner Changed"));
-        assert_eq!(changes.last().map(|change| change.text_of("destination")), owner.as_deref());
+        let mut changes = changes.filter(|event| event.attribute("event_type") == Some("Conference Owner Changed"));
+        assert_eq!(changes.next_back().map(|change| change.text_of("destination")), owner.as_deref());
         // Custom fields.
         let attributes = report.find("custom_attributes").unwrap().all("custom_attribute").into_iter();
         let attributes: Vec<_> =
