@@ -203,8 +203,9 @@ pub async fn send(arguments: SendArguments) -> Result<bool> {
     }
     let all_accepted = deliveries.finish(senders, Some(total)).await?;
     if served.is_some() {
+        let stopped = stop_requested();
         eprintln!("All events are sent. The APIs are served until Ctrl-C");
-        stop_requested().await;
+        stopped.await;
     }
     Ok(all_accepted)
 }

@@ -20,11 +20,12 @@ pub struct ApplianceArguments {
 }
 
 pub async fn run_appliance(ApplianceArguments { config, api }: ApplianceArguments) -> Result<bool> {
+    let stopped = stop_requested();
     let appliance = Arc::new(run::open(&config, RunChaos { drops: api.drops(), clock_skew: api.clock_skew() })?);
     let _served = api.serve(appliance.sessions(), appliance.seed())?;
     tokio::select! {
         result = Arc::clone(&appliance).run() => result?,
-        () = stop_requested() => {}
+        () = stopped => {}
     }
     appliance.close_board();
     if let Some(summary) = appliance.unannounced().summary() {
