@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use outbound_events::appliance_api::{ApiError, FetchedSessions};
 
-use super::harness::{END, fetch, fetch_in_parts, sample, session, with_everything, xml_answer};
+use super::harness::{END, fetch, sample, session, with_everything, xml_answer};
+use crate::promises::report::fetch_in_parts;
 use crate::support::{Rest, ScriptedAnswer};
 
 fn read(xml: impl AsRef<[u8]>) -> Result<FetchedSessions, ApiError> {
