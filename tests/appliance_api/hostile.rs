@@ -62,7 +62,7 @@ fn an_answer_that_breaks_off_is_an_error_as_a_whole() {
     let xml = sample("", "");
     let end = xml.rfind('>').unwrap();
     for length in 0..end {
-        assert!(fault(&xml.as_bytes()[..length]).contains("breaks off"), "{}", &xml[..length.min(xml.len())].len());
+        assert!(fault(&xml.as_bytes()[..length]).contains("breaks off"), "{length}");
     }
     assert!(read(&xml.as_bytes()[..=end]).is_ok());
 }
