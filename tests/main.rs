@@ -7,6 +7,7 @@
 //! | `answers`, `reading` | every answer to every kind of request; `/api`, the page and permissions |
 //! | `archive`, `counts`, `search`, `timeline`, `long_session` | packs, statistics, searches, and the timelines of sessions |
 //! | `forwarding`, `forwarding_model` | deliveries: their order, and the effect of each answer; the same with overlapping and dying runs |
+//! | `appliance_api` | the appliance's own APIs: the setting, answers of every shape, hostile ones |
 //! | `archive_model` | compaction, forwarding and removal, interleaved and killed at every call of the store |
 //! | `clocks` | wrong clocks |
 //! | `page_modules` | the rules that join the modules of the page into one script |
@@ -17,6 +18,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod answers;
+mod appliance_api;
 mod archive;
 mod archive_model;
 mod clocks;

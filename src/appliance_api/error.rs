@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// The most bytes of an answer.
+pub const MAX_ANSWER_BYTES: usize = 16 << 20;
+
 /// Why an appliance gave no usable answer. The message completes a sentence that begins with the appliance, says what
 /// to change if that is known, and has no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,8 +30,8 @@ pub enum ApiError {
     /// It has too many requests. It asks for this wait, if it names one.
     #[error("it asks for fewer requests{}", wait_text(.0))]
     RateLimited(Option<Duration>),
-    /// The answer exceeds the limit: ask for less at once.
-    #[error("its answer is larger than {} MiB: ask for a shorter time or fewer sessions", super::MAX_ANSWER_BYTES >> 20)]
+    /// The answer exceeds the limit of bytes or time: ask for less at once.
+    #[error("its answer is larger than {} MiB, or takes longer than 15 s", MAX_ANSWER_BYTES >> 20)]
     TooLarge,
     /// It does not tell its time.
     #[error("its answers have no valid Date header: let the proxy before it pass the header on")]

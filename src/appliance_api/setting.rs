@@ -220,6 +220,6 @@ fn parse_client_id(text: &str) -> Result<String, &'static str> {
 }
 
 fn parse_client_secret(text: &str) -> Result<ClientSecret, &'static str> {
-    let is_secret = (1..=512).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
-    if is_secret { Ok(ClientSecret(text.to_owned())) } else { Err("is not 1 to 512 visible ASCII characters") }
+    let is_secret = (8..=512).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_secret { Ok(ClientSecret(text.to_owned())) } else { Err("is not 8 to 512 visible ASCII characters") }
 }

@@ -149,7 +149,7 @@ fn heads_have_recording_times_and_what_statistics_need() {
     let session = &head.sessions[0];
     assert_eq!(session.representative_joined.map(Timestamp::seconds), Some(own.unsigned_abs() + 2));
     assert_eq!(session.owner_changes.as_ref().map(BTreeSet::len), Some(2));
-    assert_eq!((session.surveys, session.has_report), (Summary::CUSTOMER_SURVEY, false));
+    assert_eq!((session.surveys, &session.reported), (Summary::CUSTOMER_SURVEY, &None));
     let earlier = session.clone().of_earlier_version();
     let mut joined = session.clone();
     joined.join(earlier);

@@ -20,6 +20,8 @@ pub enum Says {
     Answer(ScriptedAnswer),
     /// No connection.
     NoConnection,
+    /// No answer, for this reason.
+    NotSent(&'static str),
     /// Never answers.
     Hangs,
 }
@@ -72,6 +74,8 @@ pub enum Rest {
     Hangs,
     /// The same byte for ever.
     NeverEnds,
+    /// A blank each time that this time has passed, for ever.
+    Slow(Duration),
 }
 
 /// The body of an answer.
@@ -81,6 +85,8 @@ pub struct Given {
     rest: Rest,
     /// The number of bytes read of this body and all others.
     taken: Rc<Cell<usize>>,
+    /// The monotonic clock.
+    passed: Rc<Cell<Duration>>,
 }
 
 impl ResponseBody for Given {
@@ -90,6 +96,10 @@ impl ResponseBody for Given {
             Rest::Ends => None,
             Rest::Hangs => std::future::pending().await,
             Rest::NeverEnds => Some(b"x".to_vec()),
+            Rest::Slow(time) => {
+                self.passed.set(self.passed.get() + time);
+                Some(b" ".to_vec())
+            }
         };
         self.taken.set(self.taken.get() + chunk.as_ref().map_or(0, Vec::len));
         chunk
@@ -101,7 +111,7 @@ pub struct Ways {
     /// The wall clock.
     pub time: Cell<DateTime<Utc>>,
     /// The monotonic clock.
-    pub passed: Cell<Duration>,
+    pub passed: Rc<Cell<Duration>>,
     /// The next answers; then `always`.
     pub says: RefCell<VecDeque<Says>>,
     /// The answer when `says` is empty.
@@ -115,7 +125,7 @@ impl Default for Ways {
     fn default() -> Self {
         Self {
             time: Cell::new(super::platform::now()),
-            passed: Cell::default(),
+            passed: Rc::default(),
             says: RefCell::default(),
             always: RefCell::new(Says::Status(200)),
             got: RefCell::default(),
@@ -168,6 +178,7 @@ impl HttpClient for Ways {
             Says::Status(status) => ScriptedAnswer::new(status),
             Says::Later(status, when) => ScriptedAnswer::new(status).header("retry-after", when),
             Says::Answer(answer) => answer,
+            Says::NotSent(reason) => return Err(NotSent(reason.to_owned())),
             Says::NoConnection => return Err(NotSent("nobody is there".to_owned())),
             Says::Hangs => std::future::pending().await,
         };
@@ -175,7 +186,7 @@ impl HttpClient for Ways {
         for (name, value) in answer.headers {
             response = response.header(name, value);
         }
-        Ok(response.body(Given { taken: self.taken.clone(), ..answer.body }).unwrap())
+        Ok(response.body(Given { taken: self.taken.clone(), passed: self.passed.clone(), ..answer.body }).unwrap())
     }
 
     async fn wait(&self, time: Duration) {

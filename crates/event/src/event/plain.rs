@@ -51,6 +51,9 @@ impl From<Timestamp> for u64 {
 }
 
 impl Timestamp {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(DateTime::UNIX_EPOCH);
+
     /// 9999-12-31T23:59:59Z.
     pub const MAX: u64 = 253_402_300_799;
 
