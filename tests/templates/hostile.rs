@@ -78,8 +78,15 @@ fn has_lines_of(text: &str, beginnings: &[&str]) -> bool {
 }
 
 /// How the lines of a summary begin.
-const LINES: [&str; 7] =
-    ["Session Report", "2025-12-29 09:20:00 to ", "Recording: https://", "Representatives: ", "Customers: ", "Files: ", "Note"];
+const LINES: [&str; 7] = [
+    "Session Report",
+    "2025-12-29 09:20:00 to ",
+    "Recording: https://",
+    "Representatives: ",
+    "Customers: ",
+    "Files: ",
+    "Note",
+];
 
 fn is_one_line(text: &str) -> bool {
     let turns = |c| matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -199,7 +206,7 @@ fn jira_shows_reports_as_plain_text() {
         let document = body["body"].as_object().unwrap();
         assert_eq!(document.keys().collect::<Vec<_>>(), ["content", "type", "version"]);
         let paragraphs = document["content"].as_array().unwrap();
-        assert!((5..=11).contains(&paragraphs.len()), "{body}");
+        assert!((2..=11).contains(&paragraphs.len()), "{body}");
         for paragraph in paragraphs {
             let text = paragraph["content"][0]["text"].as_str().unwrap();
             assert!(has_lines_of(text, &LINES), "{text:?}");

@@ -99,13 +99,8 @@ fn report_of(text: &str, number: u64) -> SessionReport {
         owner: true,
     };
     let said = ReportText { time: Some(at(1_767_000_000)), by: some.clone(), text: text.to_owned() };
-    let file = ReportFile {
-        time: None,
-        action: text.to_owned(),
-        by: some.clone(),
-        name: some.clone(),
-        bytes: Some(number),
-    };
+    let file =
+        ReportFile { time: None, action: text.to_owned(), by: some.clone(), name: some.clone(), bytes: Some(number) };
     let url = Some(format!("https://support.example.com/{text}"));
     SessionReport {
         session_type: some.clone(),
@@ -121,7 +116,12 @@ fn report_of(text: &str, number: u64) -> SessionReport {
         files_deleted: Some(number),
         customers: vec![customer; 12],
         representatives: vec![representative; 12],
-        links: ReportLinks { chat: url.clone(), chat_download: url.clone(), recording: url.clone(), recording_download: url },
+        links: ReportLinks {
+            chat: url.clone(),
+            chat_download: url.clone(),
+            recording: url.clone(),
+            recording_download: url,
+        },
         files: vec![file; 12],
         notes: vec![said.clone(); 6],
         chat: vec![said.clone()],

@@ -13,7 +13,10 @@ use crate::support::seven;
 fn entries() -> Vec<RecordEntry> {
     let seven = seven().into_iter().map(|(_, form)| entry(&form));
     let unknown = entry("event=new_thing&timestamp=1767000000&version=2");
-    seven.chain([unknown, report("c69a", usual_report(), "INC-1")]).chain(HOSTILE.map(|hostile| joins("a", hostile, hostile))).collect()
+    seven
+        .chain([unknown, report("c69a", usual_report(), "INC-1")])
+        .chain(HOSTILE.map(|hostile| joins("a", hostile, hostile)))
+        .collect()
 }
 
 fn bodies(template: &str) -> Vec<Value> {
@@ -231,6 +234,7 @@ fn only_a_url_is_shown_as_the_recording() {
         ("https://a.example/ x", false),
         ("https://a.example/\nx", false),
         ("https://a.example/[code]", false),
+        ("https://a.example/]", false),
     ] {
         assert_eq!(shown(url.to_owned()), expected, "{url}");
     }
