@@ -21,7 +21,6 @@ use chrono::{DateTime, Utc};
 
 use super::client::ApplianceClient;
 use super::error::ApiError;
-use super::fetched::{FetchedSessions, ReportedSession};
 use super::setting::Appliance;
 use crate::archive::account::{Account, AccountFault};
 use crate::archive::reported::ReportedSessions;
@@ -195,7 +194,8 @@ impl<'c, P: Platform> Check<'c, P> {
         if !account.begun {
             account.begun = true;
             account.through = self.appliance.since.unwrap_or(day_ago);
-            account.revised = account.through;
+            // What is fetched now of earlier sessions is more than a day old, and needs no revision.
+            account.revised = day_ago;
         }
         account.through = account.through.min(settled);
         account.revised = account.revised.min(day_ago);

@@ -62,8 +62,8 @@ table! {
     INGEST_OPEN: Words<bool> = "ingest_open", Words(&[("false", false), ("true", true)]);
 
     /// The answer to an authenticated sender whose body is not a valid event. `set-aside` answers 200, so the
-    /// appliance's queue moves on. `reject` answers 400, so the appliance holds its queue and alerts its contact. The
-    /// body is kept either way.
+    /// appliance's queue moves on. `reject` answers 400, so the appliance holds its queue and alerts its contact. With
+    /// either value the body is stored as a body set aside.
     INVALID_EVENTS: Words<InvalidEvents> = "invalid_events",
         Words(&[("set-aside", InvalidEvents::SetAside), ("reject", InvalidEvents::Reject)]);
 

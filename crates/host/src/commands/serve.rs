@@ -167,8 +167,15 @@ async fn serve_until_stopped(arguments: ServeCommand) -> Result<()> {
         ingest = settings.ingest.as_str(),
         "serving"
     );
+    let address = listener.local_addr()?;
+    if settings.ingest == Ingest::Open && !address.ip().to_canonical().is_loopback() {
+        tracing::warn!(
+            "ingest is open: anyone who can reach {address} can store events without a token; set ingest_tokens, or \
+             listen on 127.0.0.1"
+        );
+    }
     let scheme = if options.tls.is_some() { "https" } else { "http" };
-    greet(scheme, listener.local_addr()?, &settings);
+    greet(scheme, address, &settings);
     server::serve(listener, guest, options, stop).await
 }
 

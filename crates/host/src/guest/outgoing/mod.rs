@@ -18,6 +18,7 @@
 //! | `connection` | records whether any byte of an answer arrived |
 //! | `client` | keeps connections, and repeats a request that a closed connection has lost |
 //! | `body` | the body of an answer, passed to the guest as it arrives |
+//! | `direct` | a GET of the host's own commands |
 //! | `reason` | why a request had no answer |
 
 mod address;
@@ -26,6 +27,7 @@ mod body;
 mod client;
 mod connection;
 mod connector;
+mod direct;
 mod proxy;
 mod reason;
 mod resolver;
@@ -50,6 +52,7 @@ use crate::guest::outgoing::connector::Connector;
 use crate::guest::outgoing::rights::{Reach, Rights};
 
 pub use self::authorities::{Authorities, AuthorityError};
+pub use self::direct::{GetError, get};
 pub use self::proxy::{ProxyError, ProxyRules};
 
 /// How long the head of an answer can take, whatever timeout the component sets.
