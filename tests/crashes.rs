@@ -37,6 +37,9 @@ fn inputs_that_once_broke_a_promise_keep_it() {
     for file in files("crashes/packs") {
         crate::promises::pack::hold(&read_input(&file));
     }
+    for file in files("crashes/reports") {
+        crate::promises::report::hold(&read_input(&file));
+    }
 }
 
 #[test]
@@ -44,6 +47,13 @@ fn seeds_of_packs_are_read_or_reported() {
     let seeds = files("seeds/packs");
     assert!(!seeds.is_empty());
     seeds.iter().for_each(|file| crate::promises::pack::hold(&read_input(file)));
+}
+
+#[test]
+fn seeds_of_answers_are_read_or_refused() {
+    let seeds = files("seeds/reports");
+    assert!(!seeds.is_empty());
+    seeds.iter().for_each(|file| crate::promises::report::hold(&read_input(file)));
 }
 
 #[test]

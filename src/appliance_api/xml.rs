@@ -140,7 +140,7 @@ impl XmlReader {
     fn text(&mut self, rest: &[u8], is_end: bool, sink: &mut dyn XmlSink) -> Read {
         let end = match rest.iter().position(|byte| *byte == b'<') {
             Some(end) => end,
-            None if is_end => rest.len(),
+            None if is_end && self.open.is_empty() => rest.len(),
             None => xml_text::complete_text(rest),
         };
         let text = rest.get(..end).unwrap_or_default();
@@ -307,4 +307,40 @@ fn attributes<'t>(element: &'t BytesStart<'_>) -> Result<XmlAttributes<'t>, XmlE
         read.push((attribute.key.into_inner(), xml_text::decode_value(attribute.value)?));
     }
     Ok(XmlAttributes(read))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test panics when it fails")]
+mod tests {
+    use super::*;
+
+    /// Counts what it is given.
+    #[derive(Default)]
+    struct Counted(usize);
+
+    impl XmlSink for Counted {
+        fn open(&mut self, _name: &str, _attributes: &XmlAttributes<'_>) {}
+        fn text(&mut self, part: &str) {
+            self.0 += part.len();
+        }
+        fn close(&mut self) {}
+    }
+
+    #[test]
+    fn only_the_unfinished_end_is_kept() {
+        for (begin, end) in
+            [("<a>", "</a>"), ("<a><![CDATA[", "]]></a>"), ("<a><!--", "--></a>"), ("<a><?x ", "?></a>")]
+        {
+            let (mut reader, mut counted) = (XmlReader::default(), Counted::default());
+            reader.push(begin.as_bytes(), &mut counted).unwrap();
+            for _ in 0..5_000 {
+                reader.push(&[b'x'; 1_024], &mut counted).unwrap();
+                assert!(reader.buffer.len() <= 2 && reader.buffer.capacity() <= 8 * 1024, "{begin}");
+            }
+            reader.push(end.as_bytes(), &mut counted).unwrap();
+            reader.finish(&mut counted).unwrap();
+            let is_text = begin == "<a>" || begin.ends_with('[');
+            assert_eq!(counted.0, if is_text { 5_000 * 1_024 } else { 0 }, "{begin}");
+        }
+    }
 }

@@ -7,6 +7,7 @@ use outbound_events::event::{Lsid, Timestamp};
 use outbound_events::platform::Platform;
 use serde_json::{Value, json};
 
+use crate::promises::report::asked;
 use crate::support::{Memory, Says, ScriptedAnswer, TestPlatform, Ways};
 
 pub const SECRET: &str = "XYZZY-the-secret-of-the-account";
@@ -104,19 +105,12 @@ pub fn listed(answer: impl Into<Says>) -> Result<Vec<Lsid>, ApiError> {
     })
 }
 
-/// The sessions of an answer. All ids `s`, `s-0`, `s-1` and so on are asked for.
+/// The sessions of an answer to a request for those of [`asked`].
 pub fn fetch(appliance: &Appliance, answer: impl Into<Says>) -> Result<FetchedSessions, ApiError> {
-    let asked: Vec<_> = (0..20).map(|number| lsid(&format!("s-{number}"))).chain([lsid("s")]).collect();
     let ways = Ways::default();
     on(&ways, [token_answer().into(), answer.into()], async |platform| {
-        connect(platform, appliance).await.reports(&asked).await
+        connect(platform, appliance).await.reports(&asked()).await
     })
-}
-
-/// The sessions of an answer that arrives in these parts.
-pub fn fetch_in_parts<'b>(parts: impl IntoIterator<Item = &'b [u8]>) -> Result<FetchedSessions, ApiError> {
-    let answer = ScriptedAnswer::new(200).header("date", DATE).header("content-type", "text/xml");
-    fetch(&with_everything(), parts.into_iter().fold(answer, ScriptedAnswer::body))
 }
 
 /// The only session of an answer.

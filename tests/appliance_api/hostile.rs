@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use outbound_events::appliance_api::{ApiError, FetchedSessions};
 
-use super::harness::{END, fetch, fetch_in_parts, sample, session, with_everything, xml_answer};
+use super::harness::{END, fetch, sample, session, with_everything, xml_answer};
+use crate::promises::report::fetch_in_parts;
 use crate::support::{Rest, ScriptedAnswer};
 
 fn read(xml: impl AsRef<[u8]>) -> Result<FetchedSessions, ApiError> {
@@ -61,7 +62,7 @@ fn an_answer_that_breaks_off_is_an_error_as_a_whole() {
     let xml = sample("", "");
     let end = xml.rfind('>').unwrap();
     for length in 0..end {
-        assert!(fault(&xml.as_bytes()[..length]).contains("breaks off"), "{}", &xml[..length.min(xml.len())].len());
+        assert!(fault(&xml.as_bytes()[..length]).contains("breaks off"), "{length}");
     }
     assert!(read(&xml.as_bytes()[..=end]).is_ok());
 }

@@ -3,7 +3,8 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::harness::{fetch_in_parts, sample, session};
+use super::harness::{sample, session};
+use crate::promises::report::fetch_in_parts;
 
 fn texts() -> Vec<Vec<u8>> {
     let texts = [

@@ -34,7 +34,7 @@ fn expected() -> Value {
             {
                 "name": "Erika Müller", "public_address": "203.0.113.7:50123", "private_address": "10.0.0.7",
                 "hostname": "PC-0815", "os": "Windows 11 Enterprise x64", "company": "Example <GmbH>",
-                "issue": "Printer", "details": "It says <PC LOAD LETTER> & stops",
+                "issue": "Printer", "details": "It says <!> & stops",
             },
             {},
         ],

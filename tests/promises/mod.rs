@@ -10,4 +10,5 @@
 
 pub mod form;
 pub mod pack;
+pub mod report;
 pub mod visit;

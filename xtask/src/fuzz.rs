@@ -25,6 +25,8 @@ pub enum FuzzTarget {
     Service,
     /// Bytes, in place of a pack.
     Packs,
+    /// Bytes, as an answer of an appliance's Reporting API.
+    Reports,
 }
 
 impl FuzzTarget {
@@ -33,6 +35,7 @@ impl FuzzTarget {
             Self::Parse => "parse",
             Self::Service => "service",
             Self::Packs => "packs",
+            Self::Reports => "reports",
         }
     }
 
@@ -40,7 +43,7 @@ impl FuzzTarget {
     fn max_len(self) -> usize {
         match self {
             Self::Parse => 20_000,
-            Self::Service | Self::Packs => 8_192,
+            Self::Service | Self::Packs | Self::Reports => 8_192,
         }
     }
 }
