@@ -16,7 +16,7 @@ const HEALTH: &str = "outbound-events-host health";
 const STORE: &str = "outbound-events-host store";
 const SEND: &str = "appliance send, replay";
 const RUN: &str = "appliance run, receive";
-const CHECK: &str = "appliance check-template, check-destinations";
+const CHECK: &str = "appliance check-template, check-destinations, check-appliances";
 const XTASK: &str = "cargo xtask";
 
 const OPEN: &[&str] = &["ingest_open=true"];
@@ -123,6 +123,9 @@ fn folder() -> TempDir {
     write("body.txt", "%LSID%");
     write("destinations.json", r#"[{"name": "desk", "url": "https://desk.invalid/in"}]"#);
     write("faulty.json", r#"[{"name": "DESK", "url": "https://desk.invalid/in"}]"#);
+    write("none.json", "[]");
+    let down = r#"[{"site": "hq", "url": "http://127.0.0.1:1", "client_id": "a", "client_secret": "a-secret"}]"#;
+    write("down.json", down);
     write("faulty.toml", "queue =");
     write("appliance.toml", "[[http_recipient]]\nname = \"HQ\"\nurl = \"http://127.0.0.1:1/\"\n");
     write("no.wasm", "no component");
@@ -223,6 +226,10 @@ fn exit_codes_equal_the_table_of_the_page() {
     expect(CHECK, 0, &["appliance", "check-destinations", "destinations.json"]);
     expect(CHECK, 1, &["appliance", "check-destinations", "faulty.json"]);
     expect(CHECK, 2, &["appliance", "check-destinations", "nowhere.json"]);
+    expect(CHECK, 0, &["appliance", "check-appliances", "none.json"]);
+    expect(CHECK, 1, &["appliance", "check-appliances", "faulty.json"]);
+    expect(CHECK, 1, &["appliance", "check-appliances", "down.json"]);
+    expect(CHECK, 2, &["appliance", "check-appliances", "nowhere.json"]);
 
     // Stopped by a signal.
     host_of_all.terminate();

@@ -1,7 +1,6 @@
 //! Tries a file of destinations before it becomes a setting: sends the events of one invented session to each
 //! destination.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -14,12 +13,11 @@ use outbound_events::keys::KeyParts;
 use outbound_events::parse::parse;
 use outbound_events::record::Record;
 use outbound_events::session::Timeline;
-use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 use rustls::pki_types::CertificateDer;
 
 use crate::session::SupportSession;
-use crate::{http, tls};
+use crate::{http, trial};
 
 /// The time for an answer, as in a delivery run.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -69,11 +67,7 @@ pub async fn send(
     let DeliveryMode::Push(push) = &destination.mode else { return Ok(None) };
     // Messages show the origin only: the path can be a secret.
     let origin = Url::parse(push.url.origin()).context("the URL is not valid")?;
-    let client = Client::builder()
-        .redirect(Policy::none())
-        .timeout(TIMEOUT)
-        .tls_backend_preconfigured(tls::client_config_with_extra(&origin, authorities)?);
-    let client = if is_loopback(&origin) { client.no_proxy() } else { client }.build()?;
+    let client = trial::client(&origin, authorities)?;
     let events: Vec<_> = entries.iter().filter_map(|entry| Some((entry.event().ok()?, entry.delivered))).collect();
     let timeline = Timeline::new(events.iter().map(|(event, delivered)| (event, *delivered)));
     let mut answers = Vec::new();
@@ -89,12 +83,6 @@ pub async fn send(
     Ok(Some(answers))
 }
 
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
-}
-
 async fn answer(
     client: &Client,
     origin: &Url,
@@ -104,7 +92,8 @@ async fn answer(
     timeline: &Timeline,
 ) -> Result<u16, String> {
     let request = request::request(push, &destination.secrets, entry, Some(timeline), Utc::now())?;
-    let request = reqwest::Request::try_from(request).map_err(|error| error.without_url().to_string())?;
+    let mut request = reqwest::Request::try_from(request).map_err(|error| error.without_url().to_string())?;
+    *request.timeout_mut() = Some(TIMEOUT);
     let response = client.execute(request).await;
     response.map(|response| response.status().as_u16()).map_err(|error| http::unanswered(&error, origin))
 }

@@ -16,7 +16,7 @@
 //! | dropped events, and which sessions were never announced completely | [`drops`] |
 //! | `--api`: tokens and reports, as the vendor's own APIs give them | [`api`] |
 //! | `appliance receive`: the receiving end of forwarding | [`receive`] |
-//! | `appliance check-destinations` | [`destinations`] |
+//! | `appliance check-destinations` and `check-appliances` | [`destinations`], [`appliances`], with requests by [`trial`] |
 //! | `appliance check-template` | [`macros`] |
 //! | the program: arguments, and each command with its output and exit code | `main.rs`, `commands/` |
 //!
@@ -26,6 +26,7 @@
 pub mod agenda;
 pub mod alert;
 pub mod api;
+pub mod appliances;
 pub mod board;
 pub mod config;
 pub mod content;
@@ -47,3 +48,4 @@ pub mod send;
 pub mod session;
 pub mod story;
 pub mod tls;
+pub mod trial;

@@ -52,6 +52,16 @@ enum Command {
         #[arg(long, value_name = "FILE", requires = "send")]
         ca_certificate: Vec<PathBuf>,
     },
+    /// Checks a file of appliances before it becomes the setting `appliances`: asks each for a token, and for the
+    /// sessions that ended in the last hour. Exit code 1 if the file has a fault, or if an appliance refuses or does not
+    /// answer.
+    CheckAppliances {
+        /// JSON: an array of appliances.
+        file: PathBuf,
+        /// CA certificates in PEM to trust besides this machine's. Repeatable.
+        #[arg(long, value_name = "FILE")]
+        ca_certificate: Vec<PathBuf>,
+    },
     /// Checks the subject and the body of an email template. Exit code 1 if there is a fault.
     CheckTemplate {
         /// The event that sends the email, such as "Support Session End".
@@ -76,6 +86,7 @@ async fn main() -> ExitCode {
         Command::CheckDestinations { file, send, ca_certificate } => {
             check::check_destinations(&file, send, &ca_certificate).await
         }
+        Command::CheckAppliances { file, ca_certificate } => check::check_appliances(&file, &ca_certificate).await,
         Command::CheckTemplate { event, subject, body } => check::check_template(event, &subject, &body),
     };
     match result {

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
+use appliance::api::{ApiOptions, ApplianceApi};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use support::authority::Authority;
@@ -102,6 +103,33 @@ async fn check_destinations_trusts_a_given_authority_and_bypasses_proxies_for_lo
     let missing = check(&[Path::new("nowhere.pem")]);
     assert_eq!(missing.code, Some(2), "{missing:?}");
     assert!(missing.stderr.contains("nowhere.pem cannot be read"), "{missing:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_appliances_says_whether_the_certificate_is_trusted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (own, other) = (Authority::new("own"), Authority::new("other"));
+    let (own_file, other_file) = (own.file(folder.path(), "own.pem"), other.file(folder.path(), "other.pem"));
+    let api = ApplianceApi::start(SocketAddr::from(([127, 0, 0, 1], 0)), ApiOptions::default()).unwrap();
+    let url = format!("https://{}", terminate_tls(&own, api.address()).await);
+    let (id, secret) = (ApiOptions::CLIENT_ID, ApiOptions::CLIENT_SECRET);
+    let file = folder.path().join("appliances.json");
+    let setting = format!(
+        r#"[{{"site": "hq", "url": "{url}", "client_id": "{id}", "client_secret": "{secret}", "private": true}}]"#
+    );
+    std::fs::write(&file, setting).unwrap();
+    let check = |authority: &Path| {
+        let mut command = appliance();
+        command.arg("check-appliances").arg(&file).arg("--ca-certificate").arg(authority);
+        SendOutput::new(command.output().unwrap())
+    };
+    let refused = check(&other_file);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stdout.starts_with("hq: its certificate is not trusted: "), "{refused:?}");
+    let trusted = check(&own_file);
+    assert_eq!(trusted.code, Some(0), "{trusted:?}");
+    assert!(trusted.stdout.starts_with("hq: ok, 0 sessions ended in the last hour"), "{trusted:?}");
+    assert_eq!(check(Path::new("nowhere.pem")).code, Some(2));
 }
 
 /// The host terminates TLS itself. Its certificate is replaced continuously while senders connect.

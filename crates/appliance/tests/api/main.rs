@@ -9,8 +9,10 @@
 //! | `content.rs` | a report agrees with the events of its session |
 //! | `faults.rs` | lag, 429, a wrong clock, answers that break off, listings that lie |
 //! | `commands.rs` | `--api` and `--drop-events` of `appliance send` and `appliance run` |
+//! | `check_appliances.rs` | `appliance check-appliances` |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod check_appliances;
 mod client;
 mod commands;
 mod content;

@@ -76,8 +76,13 @@ impl Recipient {
 
     /// Our host, with a change of its command: more arguments, or another program that runs it.
     pub fn start_host(variables: &[&str], change: impl FnOnce(Command) -> Command) -> Self {
+        Self::start_by(Kind::Host, variables, change)
+    }
+
+    /// A recipient of this kind, with a change of its command.
+    pub fn start_by(kind: Kind, variables: &[&str], change: impl FnOnce(Command) -> Command) -> Self {
         let variables = variables.iter().map(|v| (*v).to_owned()).collect();
-        Self::start_in(tempfile::tempdir().unwrap(), Kind::Host, variables, change)
+        Self::start_in(tempfile::tempdir().unwrap(), kind, variables, change)
     }
 
     /// wash with a running NATS.
