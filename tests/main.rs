@@ -8,6 +8,7 @@
 //! | `archive`, `counts`, `search`, `timeline`, `long_session` | packs, statistics, searches, and the timelines of sessions |
 //! | `forwarding`, `forwarding_model` | deliveries: their order, and the effect of each answer; the same with overlapping and dying runs |
 //! | `appliance_api` | the appliance's own APIs: the setting, answers of every shape, hostile ones |
+//! | `account`, `account_model` | what an appliance lists against what is stored; the same with everything in its way |
 //! | `archive_model` | compaction, forwarding and removal, interleaved and killed at every call of the store |
 //! | `clocks` | wrong clocks |
 //! | `page_modules` | the rules that join the modules of the page into one script |
@@ -17,6 +18,7 @@
 //! | `support` | requests without sockets, stores, clocks and destinations for all of these |
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod account;
 mod answers;
 mod appliance_api;
 mod archive;

@@ -21,17 +21,14 @@ use chrono::{DateTime, Utc};
 
 use super::client::ApplianceClient;
 use super::error::ApiError;
-use super::fetched::{FetchedSessions, ReportedSession};
 use super::setting::Appliance;
 use crate::archive::account::{Account, AccountFault};
-use crate::archive::reported::{Markers, ReportedSessions, StoredSession, StoredSessions, stored_sessions};
-use crate::archive::{self, Listing, View};
+use crate::archive::reported::ReportedSessions;
+use crate::archive::{self, View};
 use crate::deadline::Deadline;
 use crate::event::{Lsid, Timestamp};
 use crate::platform::Platform;
-use crate::record::Record;
-use crate::report::FetchedReport;
-use crate::store::{Store, StoreError};
+use crate::store::StoreError;
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -43,17 +40,15 @@ const WINDOW: u64 = HOUR;
 /// The appliance's last minutes never count as complete: a session that has just ended may not be listed yet.
 const UNSETTLED: u64 = 2 * MINUTE;
 
-/// The sessions whose reports are fetched at once.
-const AT_ONCE: usize = 20;
-
 /// The longest wait after failures.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(HOUR);
 
-/// After this time a check begins no new request. The next one continues.
-const LONGEST_CHECK: Duration = Duration::from_secs(20);
+/// After this time a check begins no new request. The next one continues. Platforms end a request after 30 s, and the
+/// last request can take half of that.
+const LONGEST_CHECK: Duration = Duration::from_secs(10);
 
-/// How long a check keeps others away if it dies: longer than its last request can take.
-const RUNNING: Duration = Duration::from_secs(120);
+/// How long a check keeps others away if it dies.
+const RUNNING: Duration = Duration::from_secs(45);
 
 /// The result of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,7 +61,7 @@ pub struct CheckOutcome {
 
 /// Why a check broke off.
 #[derive(Debug, thiserror::Error)]
-enum CheckError {
+pub(super) enum CheckError {
     #[error(transparent)]
     Api(#[from] ApiError),
     #[error(transparent)]
@@ -75,7 +70,7 @@ enum CheckError {
 
 /// Whether work remains, since the time was up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Progress {
+pub(super) enum Progress {
     Done,
     Remaining,
 }
@@ -108,7 +103,10 @@ pub(super) async fn check_site<P: Platform>(
         Ok(progress) => {
             outcome.log.extend(account.recover(appliance));
             let wait = match progress {
-                Progress::Done => Duration::from_secs(u64::from(appliance.check_minutes) * MINUTE),
+                Progress::Done => {
+                    account.at_once = None;
+                    Duration::from_secs(u64::from(appliance.check_minutes) * MINUTE)
+                }
                 Progress::Remaining => Duration::from_secs(1),
             };
             account.next = Some(Deadline::new(now, wait));
@@ -149,28 +147,28 @@ impl Account {
     }
 }
 
-/// A running check.
-struct Check<'c, P> {
-    platform: &'c P,
-    appliance: &'c Appliance,
+/// A running check. `store_reports.rs` has its other half.
+pub(super) struct Check<'c, P> {
+    pub(super) platform: &'c P,
+    pub(super) appliance: &'c Appliance,
     retention_days: Option<u32>,
     /// Start time by the monotonic clock.
     began: Duration,
-    account: Account,
-    outcome: CheckOutcome,
+    pub(super) account: Account,
+    pub(super) outcome: CheckOutcome,
 }
 
 /// The sessions that a window of time lists, and what to do with them.
-struct Window<'w> {
+pub(super) struct Window<'w> {
     /// When it was asked for, by the recipient's clock.
-    asked: DateTime<Utc>,
-    lsids: &'w [Lsid],
+    pub(super) asked: DateTime<Utc>,
+    pub(super) lsids: &'w [Lsid],
     /// No report of a session that ended before this is stored: retention would have deleted it.
-    oldest: Timestamp,
+    pub(super) oldest: Timestamp,
 }
 
 impl<'c, P: Platform> Check<'c, P> {
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.platform.elapsed(self.began) >= LONGEST_CHECK
     }
 
@@ -196,7 +194,8 @@ impl<'c, P: Platform> Check<'c, P> {
         if !account.begun {
             account.begun = true;
             account.through = self.appliance.since.unwrap_or(day_ago);
-            account.revised = account.through;
+            // What is fetched now of earlier sessions is more than a day old, and needs no revision.
+            account.revised = day_ago;
         }
         account.through = account.through.min(settled);
         account.revised = account.revised.min(day_ago);
@@ -276,134 +275,6 @@ impl<'c, P: Platform> Check<'c, P> {
     async fn save_progress(&self, was_work: bool) -> Result<(), StoreError> {
         if was_work { self.account.save(self.platform.store(), &self.appliance.site).await } else { Ok(()) }
     }
-
-    /// Fetches and stores the reports of a window.
-    async fn fetch(
-        &mut self,
-        client: &mut ApplianceClient<'c, P>,
-        window: &Window<'_>,
-    ) -> Result<Progress, CheckError> {
-        let lsids = self.not_erased(window.lsids).await?;
-        let (mut rest, mut at_once) = (lsids.as_slice(), AT_ONCE);
-        while !rest.is_empty() {
-            if self.is_over() {
-                return Ok(Progress::Remaining);
-            }
-            let (some, after) = rest.split_at_checked(at_once).unwrap_or((rest, &[]));
-            match client.reports(some).await {
-                Err(ApiError::TooLarge) if some.len() > 1 => {
-                    at_once = some.len() / 2;
-                    continue;
-                }
-                Err(error @ ApiError::TooLarge) => {
-                    some.iter().for_each(|lsid| self.account.note_unreadable(lsid, &error.to_string()));
-                }
-                fetched => self.take(some, fetched?, window).await?,
-            }
-            (rest, at_once) = (after, AT_ONCE);
-        }
-        Ok(Progress::Done)
-    }
-
-    /// Leaves out sessions of which nothing is here but a tombstone.
-    async fn not_erased(&mut self, lsids: &[Lsid]) -> Result<Vec<Lsid>, StoreError> {
-        let (store, site) = (self.platform.store(), &self.appliance.site);
-        let markers = Markers::of_listing(&Listing::load(store).await?, site);
-        let (erased, mut kept): (Vec<Lsid>, Vec<Lsid>) =
-            lsids.iter().cloned().partition(|lsid| markers.have_erased(lsid));
-        if erased.is_empty() {
-            return Ok(kept);
-        }
-        let here = self.stored(&erased).await?.sessions;
-        for (lsid, here) in erased.into_iter().zip(here) {
-            self.account.unreadable.remove(lsid.as_str());
-            kept.extend(here.newest.is_some().then_some(lsid));
-        }
-        Ok(kept)
-    }
-
-    async fn stored(&self, lsids: &[Lsid]) -> Result<StoredSessions, StoreError> {
-        let site = &self.appliance.site;
-        let find = async |view: &mut View<'_, P::Store>| stored_sessions(view, site, lsids).await;
-        archive::read_view(self.platform, find).await
-    }
-
-    /// Notes what an answer lacks, and stores its reports.
-    async fn take(
-        &mut self,
-        asked_for: &[Lsid],
-        fetched: FetchedSessions,
-        window: &Window<'_>,
-    ) -> Result<(), CheckError> {
-        for one in fetched.unreadable {
-            if let Some(lsid) = one.lsid.filter(|lsid| asked_for.contains(lsid)) {
-                self.account.note_unreadable(&lsid, &one.reason);
-            }
-        }
-        for lsid in &fetched.not_ready {
-            self.account.note_unreadable(lsid, "its report is not ready yet");
-        }
-        let is_there = |lsid: &Lsid| fetched.sessions.iter().any(|session| session.lsid == *lsid);
-        for lsid in asked_for.iter().filter(|lsid| !is_there(lsid)) {
-            if !self.account.unreadable.contains_key(lsid.as_str()) {
-                self.account.note_unreadable(lsid, "the appliance lists it, and has no report of it");
-            }
-        }
-        // An appliance can answer with sessions that nobody asked for.
-        let sessions: Vec<_> =
-            fetched.sessions.into_iter().filter(|session| asked_for.contains(&session.lsid)).collect();
-        self.store_reports(sessions, window).await
-    }
-
-    /// Stores reports that are not here, unless their sessions were removed.
-    async fn store_reports(&mut self, sessions: Vec<ReportedSession>, window: &Window<'_>) -> Result<(), CheckError> {
-        let (store, site) = (self.platform.store(), &self.appliance.site);
-        let lsids: Vec<_> = sessions.iter().map(|session| session.lsid.clone()).collect();
-        let here = self.stored(&lsids).await?;
-        let mut written = Vec::new();
-        for (session, stored) in sessions.into_iter().zip(&here.sessions) {
-            let ReportedSession { lsid, external_key, report } = session;
-            self.account.unreadable.remove(lsid.as_str());
-            if self.is_removed(report.end, stored, &here, window.oldest) {
-                continue;
-            }
-            let (end, fetched) = (report.end, FetchedReport { fetched: seconds_of(self.platform.now()), report });
-            let recorded = stored.newest.and_then(of_micros).unwrap_or(window.asked);
-            match Record::of_report(site, &lsid, external_key, fetched, recorded) {
-                Ok((key, _)) if stored.contains(key.id) => {}
-                Ok((key, value)) => {
-                    let key = key.to_string();
-                    store.set(&key, &value).await?;
-                    written.push((key, lsid, end));
-                }
-                Err(problems) => self.account.note_unreadable(&lsid, &problems.to_string()),
-            }
-        }
-        self.outcome.stored += written.len();
-        self.take_back(&written, &here.markers).await?;
-        Ok(())
-    }
-
-    /// Whether a session of which nothing is here was removed, by an administrator or by retention.
-    fn is_removed(&self, end: Timestamp, stored: &StoredSession, here: &StoredSessions, oldest: Timestamp) -> bool {
-        let made = |unix_millis| self.account.appliance_seconds(unix_millis);
-        stored.newest.is_none() && (stored.is_erased || end < oldest || here.covers.cuts(end, made))
-    }
-
-    /// Deletes the reports that were just written of sessions that were removed meanwhile: whoever removed them cannot
-    /// have found these.
-    async fn take_back(&mut self, written: &[(String, Lsid, Timestamp)], before: &Markers) -> Result<(), StoreError> {
-        if written.is_empty() {
-            return Ok(());
-        }
-        let store = self.platform.store();
-        let now = Markers::of_listing(&Listing::load(store).await?, &self.appliance.site);
-        for (key, ..) in written.iter().filter(|(_, lsid, end)| now.have_removed(before, lsid, *end)) {
-            store.delete(key).await?;
-            self.outcome.stored -= 1;
-        }
-        Ok(())
-    }
 }
 
 fn before(time: Timestamp, seconds: u64) -> Timestamp {
@@ -412,12 +283,4 @@ fn before(time: Timestamp, seconds: u64) -> Timestamp {
 
 fn after(time: Timestamp, seconds: u64) -> Timestamp {
     Timestamp::from_seconds(time.seconds().saturating_add(seconds)).unwrap_or(time)
-}
-
-fn seconds_of(time: DateTime<Utc>) -> Timestamp {
-    u64::try_from(time.timestamp()).ok().and_then(Timestamp::from_seconds).unwrap_or_default()
-}
-
-fn of_micros(micros: u64) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp_micros(i64::try_from(micros).ok()?)
 }

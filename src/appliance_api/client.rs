@@ -10,10 +10,10 @@ use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use serde::Deserialize;
 
 use super::document::{Document, NoContent};
-use super::error::{Answer, ApiError};
+use super::error::{AnswerExcerpt, ApiError};
 use super::exchange::{self, Failure, Unread};
 use super::fetched::{FetchedSessions, UnreadableSession};
-use super::listing::{LISTING_ROOTS, Listing};
+use super::listing::{LISTING_ROOTS, SessionListing};
 use super::report::{REPORT_ROOTS, Reports};
 use super::setting::Appliance;
 use super::xml::{XmlReader, XmlSink};
@@ -22,6 +22,15 @@ use crate::event::{Lsid, Timestamp};
 use crate::excerpt;
 use crate::http_client::HttpClient as _;
 use crate::platform::Platform;
+
+/// The path of tokens ("Authenticate to the Remote Support API").
+const TOKEN_PATH: &str = "/oauth2/token";
+
+/// The path of reports ("Reporting API").
+const REPORTING_PATH: &str = "/api/reporting";
+
+/// The paths of the APIs. A host that allows a component's requests needs no others.
+pub const PATHS: [&str; 2] = [TOKEN_PATH, REPORTING_PATH];
 
 /// The shortest time between two requests: the appliance allows twenty a second, and others ask it, too.
 const PACE: Duration = Duration::from_millis(100);
@@ -69,7 +78,7 @@ impl<'a, P: Platform> ApplianceClient<'a, P> {
         let (from, seconds) = (from.seconds().to_string(), seconds.max(1).to_string());
         let query =
             [("generate_report", "SupportSessionListing"), ("end_time", from.as_str()), ("duration", seconds.as_str())];
-        let listing = Document::new(LISTING_ROOTS, Listing::default());
+        let listing = Document::new(LISTING_ROOTS, SessionListing::default());
         match self.report(&query, listing).await? {
             Some(listing) if listing.is_too_large => Err(ApiError::TooLarge),
             Some(listing) => Ok(listing.lsids.into_iter().collect()),
@@ -115,13 +124,13 @@ impl<'a, P: Platform> ApplianceClient<'a, P> {
 
     /// Sends a request to the Reporting API, with a new token if the appliance refuses the one before.
     async fn ask(&mut self, query: &[(&str, &str)]) -> Result<Unread<P>, ApiError> {
-        let answer = self.post("/api/reporting", format!("Bearer {}", self.token), query).await?;
+        let answer = self.post(REPORTING_PATH, format!("Bearer {}", self.token), query).await?;
         if answer.status() != StatusCode::UNAUTHORIZED {
             return self.check_status(answer).await;
         }
         drop(answer);
         self.get_token().await?;
-        let answer = self.post("/api/reporting", format!("Bearer {}", self.token), query).await?;
+        let answer = self.post(REPORTING_PATH, format!("Bearer {}", self.token), query).await?;
         if answer.status() != StatusCode::UNAUTHORIZED {
             return self.check_status(answer).await;
         }
@@ -143,7 +152,7 @@ impl<'a, P: Platform> ApplianceClient<'a, P> {
         let Appliance { client_id, client_secret, .. } = self.appliance;
         let credentials = STANDARD.encode(format!("{client_id}:{}", client_secret.0));
         let form = [("grant_type", "client_credentials")];
-        let answer = self.post("/oauth2/token", format!("Basic {credentials}"), &form).await?;
+        let answer = self.post(TOKEN_PATH, format!("Basic {credentials}"), &form).await?;
         if [StatusCode::BAD_REQUEST, StatusCode::UNAUTHORIZED].contains(&answer.status()) {
             let failure = self.failure(answer).await;
             // RFC 6749, 5.2.
@@ -251,8 +260,8 @@ impl<'a, P: Platform> ApplianceClient<'a, P> {
         Failure::read(self.platform, answer, &self.secrets()).await
     }
 
-    fn shown(&self, text: &[u8]) -> Answer {
-        Answer(excerpt::without_secrets(text, &self.secrets()))
+    fn shown(&self, text: &[u8]) -> AnswerExcerpt {
+        AnswerExcerpt(excerpt::without_secrets(text, &self.secrets()))
     }
 
     /// What an answer may repeat and nobody may see, the longest first.

@@ -11,13 +11,13 @@ pub const MAX_ANSWER_BYTES: usize = 16 << 20;
 pub enum ApiError {
     /// The API account is unknown, or its secret is another.
     #[error("it does not accept the credentials: correct client_id and client_secret of its entry in appliances{0}")]
-    WrongSecret(Answer),
+    WrongSecret(AnswerExcerpt),
     /// The API account may not read reports, or not from this address.
     #[error(
         "it does not allow the API account to read reports: in /login > Management > API Configuration, allow access to \
          Support Session Reports and Recordings, and the network address of this recipient{0}"
     )]
-    NoPermission(Answer),
+    NoPermission(AnswerExcerpt),
     /// Its certificate is not trusted.
     #[error("its certificate is not trusted: correct the certificate, or add its authority on this host ({0})")]
     UntrustedCertificate(String),
@@ -30,8 +30,8 @@ pub enum ApiError {
     /// It has too many requests. It asks for this wait, if it names one.
     #[error("it asks for fewer requests{}", wait_text(.0))]
     RateLimited(Option<Duration>),
-    /// The answer exceeds the limit: ask for less at once.
-    #[error("its answer is larger than {} MiB: ask for a shorter time or fewer sessions", MAX_ANSWER_BYTES >> 20)]
+    /// The answer exceeds the limit of bytes or time: ask for less at once.
+    #[error("its answer is larger than {} MiB, or takes longer than 15 s", MAX_ANSWER_BYTES >> 20)]
     TooLarge,
     /// It does not tell its time.
     #[error("its answers have no valid Date header: let the proxy before it pass the header on")]
@@ -46,9 +46,9 @@ pub enum ApiError {
 
 /// The beginning of an answer, for a message: at most 200 characters, without secrets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Answer(pub(super) Option<String>);
+pub struct AnswerExcerpt(pub(super) Option<String>);
 
-impl std::fmt::Display for Answer {
+impl std::fmt::Display for AnswerExcerpt {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.as_ref().map_or(Ok(()), |text| write!(f, " (it said: {text})"))
     }

@@ -3,7 +3,7 @@
 //! | what | file |
 //! |---|---|
 //! | the setting `appliances` | `setting.rs` |
-//! | reconciliation: a check of one site | `check.rs` |
+//! | reconciliation: a check of one site; storing its reports | `check.rs`, `store_reports.rs` |
 //! | when a check is due; running those that are | `due.rs`, `run.rs` |
 //! | the state of each site's checks, for readers | `status.rs` |
 //! | a client of one appliance: its token, the list of ended sessions, their reports | `client.rs` |
@@ -14,7 +14,7 @@
 //! | the answer that lists sessions | `listing.rs` |
 //! | the answer with reports: the place of each element | `report.rs` |
 //! | one session of it; its log: files, notes, chat, systems | `session.rs`, `session_event.rs` |
-//! | texts and lists that keep a limited amount | `bounded.rs` |
+//! | their fields; texts and lists that keep a limited amount | `field.rs`, `bounded.rs` |
 //! | the sessions of an answer, for the caller | `fetched.rs` |
 //!
 //! Nothing of an appliance is trusted: an answer can be of any size and form, and may never end. What is not wanted is
@@ -28,6 +28,7 @@ mod due;
 mod error;
 mod exchange;
 mod fetched;
+mod field;
 mod listing;
 mod report;
 mod run;
@@ -35,12 +36,13 @@ mod session;
 mod session_event;
 mod setting;
 pub mod status;
+mod store_reports;
 mod xml;
 mod xml_text;
 
 pub use check::CheckOutcome;
-pub use client::ApplianceClient;
-pub use error::{Answer, ApiError, MAX_ANSWER_BYTES};
+pub use client::{ApplianceClient, PATHS};
+pub use error::{AnswerExcerpt, ApiError, MAX_ANSWER_BYTES};
 pub use fetched::{FetchedSessions, ReportedSession, UnreadableSession};
 pub use run::Checks;
 pub use setting::{Appliance, ApplianceFault, ClientSecret, Include};

@@ -4,6 +4,7 @@
 //! It is advisory: if it is lost, reconciliation begins again, and nothing is stored twice.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,9 @@ pub struct Account {
     /// By how much the appliance's clock was ahead of the recipient's at the last check, in milliseconds.
     #[serde(default)]
     pub ahead: i64,
+    /// The number of reports to ask for at once, if answers with more were too large.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_once: Option<NonZeroU32>,
     /// Whether an `end` event of the site was seen. If not, it is polled, and no session counts as missed.
     #[serde(default)]
     pub announces: bool,
@@ -84,6 +88,7 @@ impl Account {
             running: None,
             checked: 0,
             ahead: 0,
+            at_once: None,
             announces: false,
             fault: None,
             unreadable: BTreeMap::new(),

@@ -6,7 +6,7 @@
 
 #[cfg(not(target_family = "wasm"))]
 use super::kinds::SettingKind;
-use super::kinds::{ApplianceList, BucketName, DestinationList, Number, NumberOrNone, Setting, TokenList, Words};
+use super::kinds::{ApplianceArray, BucketName, DestinationList, Number, NumberOrNone, Setting, TokenList, Words};
 use super::values::{DeliveryRunStart, InvalidEvents};
 
 /// A body of this size that is set aside in base64 still fits a record.
@@ -62,8 +62,8 @@ table! {
     INGEST_OPEN: Words<bool> = "ingest_open", Words(&[("false", false), ("true", true)]);
 
     /// The answer to an authenticated sender whose body is not a valid event. `set-aside` answers 200, so the
-    /// appliance's queue moves on. `reject` answers 400, so the appliance holds its queue and alerts its contact. The
-    /// body is kept either way.
+    /// appliance's queue moves on. `reject` answers 400, so the appliance holds its queue and alerts its contact. With
+    /// either value the body is stored as a body set aside.
     INVALID_EVENTS: Words<InvalidEvents> = "invalid_events",
         Words(&[("set-aside", InvalidEvents::SetAside), ("reject", InvalidEvents::Reject)]);
 
@@ -115,7 +115,7 @@ table! {
     /// - `private`: `true` if its name leads to an address that is not public. Default: `false`.
     ///
     /// Write the array on one line: see above. On Spin, also list each URL in `allowed_outbound_hosts`.
-    APPLIANCES: ApplianceList = "appliances", ApplianceList;
+    APPLIANCES: ApplianceArray = "appliances", ApplianceArray;
 
     /// Tokens for `/tick`, as `?tick_token=TOKEN` in the URL or as `Authorization: Bearer TOKEN`. Our host calls
     /// `/tick` by itself, with a token that it makes at each start.

@@ -203,7 +203,7 @@ fn a_refused_request_for_a_token_says_what_to_change() {
     assert_eq!(refused(Says::NoConnection).to_string(), "it cannot be reached: nobody is there");
     assert_eq!(refused(Says::Hangs).to_string(), "it cannot be reached: it did not answer within 30 s");
     let silent = refused(ScriptedAnswer::new(200).body("{\"access").then(Rest::Hangs));
-    assert_eq!(silent.to_string(), "it fails: its answer stopped for 30 s");
+    assert_eq!(silent.to_string(), "it fails: its answer stopped for 10 s");
     assert_eq!(refused(ScriptedAnswer::new(200).then(Rest::NeverEnds)).state(), "not-an-appliance");
 }
 

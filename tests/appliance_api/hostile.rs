@@ -176,5 +176,5 @@ fn a_body_that_never_ends_is_given_up() {
     let endless = fetch(&with_everything(), begin.clone().then(Rest::NeverEnds)).unwrap_err();
     assert_eq!(endless, ApiError::TooLarge);
     let silent = fetch(&with_everything(), begin.then(Rest::Hangs)).unwrap_err();
-    assert_eq!(silent.to_string(), "it fails: its answer stopped for 30 s");
+    assert_eq!(silent.to_string(), "it fails: its answer stopped for 10 s");
 }

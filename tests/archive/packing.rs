@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 
-use super::harness::{ALL, all_events, get, pack, seen, sessions, take};
+use super::harness::{ALL, all_events, get, later, pack, seen, sessions, take};
 use crate::support::{Limited, Memory, TOKEN, at, compact, now, post, seven};
 use chrono::TimeDelta;
 use flate2::read::MultiGzDecoder;
 use outbound_events::archive::check::check_store;
 use outbound_events::archive::compaction::{Bound, Policy};
+use outbound_events::keys::PackKey;
 use serde_json::{Value, json};
 
 /// Reports the first difference of two views instead of both views.
@@ -132,4 +133,32 @@ fn packed_events_stay_loose_until_the_grace_ends() {
     after(60);
     assert_eq!((loose(), packs()), (0, 1));
     assert_eq!(all_events(&store, 100).len(), 7);
+}
+
+/// Regression: of each 10,000 events of a large backlog, the pack of the last ones stayed small. Merging joined eight of
+/// these, with days between them, to packs that overlapped in time with those between, and counting read nearly all.
+#[test]
+fn packs_of_a_large_backlog_do_not_overlap_in_time() {
+    const EVENTS: usize = 420;
+    let (store, mut random) = (Memory::default(), fastrand::Rng::with_seed(1));
+    for number in 0..EVENTS {
+        // About 25 of these fill a pack.
+        let mut text = || -> String { (0..10_000).map(|_| random.alphanumeric()).collect() };
+        let time = 1_700_000_000 + number;
+        let body = format!(
+            "event=support_conference_begin&version=1&timestamp={time}&lsid=s{number}&one={}&two={}",
+            text(),
+            text()
+        );
+        assert_eq!(take(&store, "hq", &body, 0).result(), "stored");
+    }
+    let bound = Bound { events: 40, ..Bound::WIDE };
+    pollster::block_on(compact(&at(&store, later()), &ALL, &bound)).unwrap();
+    let mut spans: Vec<_> = store.keys().iter().filter_map(|key| key.parse::<PackKey>().ok()).collect();
+    spans.sort_by_key(|pack| pack.first);
+    assert!(spans.len() > 10, "{spans:?}");
+    assert!(spans.is_sorted_by(|one, next| one.last < next.first), "{spans:?}");
+    let packed: Vec<_> = all_events(&store, 50).iter().map(|event| event["data"]["timestamp"].clone()).collect();
+    assert_eq!(packed.len(), EVENTS);
+    assert!(store.keys().iter().all(|key| !key.starts_with("event.")));
 }

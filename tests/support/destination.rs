@@ -89,6 +89,13 @@ pub struct Given {
     passed: Rc<Cell<Duration>>,
 }
 
+impl From<&[u8]> for Given {
+    /// A body in one chunk.
+    fn from(body: &[u8]) -> Self {
+        Self { chunks: [body.to_vec()].into(), ..Self::default() }
+    }
+}
+
 impl ResponseBody for Given {
     async fn chunk(&mut self) -> Option<Vec<u8>> {
         let chunk = match self.rest {

@@ -9,6 +9,7 @@
 //! | `slow_disk.rs` | a store with slow writes |
 //! | `failing.rs` | a store in which one call fails or hangs |
 //! | `destination.rs` | a destination without a socket |
+//! | `appliance.rs` | an appliance without a socket, and its APIs |
 //! | `passes.rs` | compaction without destinations |
 //! | `forms.rs` | events as an appliance sends them |
 //! | `generated.rs` | generated parts of files |
@@ -22,6 +23,7 @@
     reason = "shared by tests that each use a part"
 )]
 
+mod appliance;
 mod destination;
 mod failing;
 mod forms;
@@ -32,6 +34,7 @@ mod platform;
 mod request;
 mod slow_disk;
 
+pub use appliance::{SimulatedAppliance, SimulatedSession, Trouble, appliance_setting, appliances};
 pub use destination::{Given, Rest, Says, ScriptedAnswer, Ways};
 pub use failing::{FailingStore, StoreFault};
 pub use forms::{BEGIN, seven};

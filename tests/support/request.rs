@@ -81,6 +81,11 @@ impl Call {
         pollster::block_on(self.answered(&parts, settings))
     }
 
+    /// The answer of a service on this platform.
+    pub async fn answer_from(self, platform: &impl Platform, settings: &[(&str, &str)]) -> Reply {
+        self.answered(platform, settings).await
+    }
+
     /// The answer, with a clock that moves.
     pub fn answer_by(self, store: &impl Store, clock: impl Fn() -> DateTime<Utc>, settings: &[(&str, &str)]) -> Reply {
         pollster::block_on(self.answered(&by(store, clock), settings))

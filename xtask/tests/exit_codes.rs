@@ -198,6 +198,7 @@ fn exit_codes_equal_the_table_of_the_page() {
     expect(HEALTH, 1, &[host, "health", &format!("http://{}/health", unconfigured.address())]);
     expect(HEALTH, 2, &[host, "health", "http://127.0.0.1:1/health"]);
     expect(HEALTH, 2, &[host, "health", "https://127.0.0.1:1/health"]);
+    expect(HEALTH, 2, &[host, "health", &format!("http://{address}/openapi.yaml")]);
 
     let url = &format!("http://{address}/events");
     let impatient = ["--retry-interval", "10ms", "--retry-duration", "10ms"];

@@ -10,9 +10,11 @@ use appliance::config::EmailEventName;
 use clap::{Parser, Subcommand};
 use commands::delivery::{DeliveryArguments, SendArguments};
 use commands::receive::ReceiveArguments;
+use commands::run::ApplianceArguments;
 use commands::{check, delivery, receive, run};
 
-/// An emulated BeyondTrust appliance: generates support sessions and sends their events and emails as the guide says.
+/// An emulated BeyondTrust appliance: generates support sessions and sends their events and emails as BeyondTrust's
+/// outbound events guide says.
 ///
 /// Exit codes: 0 on success, 1 if an event was not accepted or a fault was found, 2 if the command could not run.
 #[derive(Parser)]
@@ -27,11 +29,7 @@ enum Command {
     /// Generates sessions from a seed and delivers all their events. The same seed generates the same bytes.
     Send(SendArguments),
     /// Runs an appliance with the settings of a file until it is stopped. Its queues are on disk.
-    Run {
-        /// The settings: crates/appliance/appliance.toml documents them.
-        #[arg(long)]
-        config: PathBuf,
-    },
+    Run(ApplianceArguments),
     /// Delivers events from a file.
     Replay {
         /// JSON lines. Each is an event's variables, or a record as the recipient stores it. `-` is standard input.
@@ -72,7 +70,7 @@ enum Command {
 async fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Send(arguments) => delivery::send(arguments).await,
-        Command::Run { config } => run::run_appliance(&config).await,
+        Command::Run(arguments) => run::run_appliance(arguments).await,
         Command::Replay { file, delivery } => delivery::replay_file(&file, delivery).await,
         Command::Receive(arguments) => receive::receive(arguments).await,
         Command::CheckDestinations { file, send, ca_certificate } => {

@@ -6,25 +6,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::macros::{EmailEvent, render};
-use bytes::Bytes;
-use chrono::{DateTime, SecondsFormat, Utc};
-use lettre::message::Mailbox;
+use chrono::{SecondsFormat, Utc};
 use outbound_events::event::EventName;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::alert::alert_email;
+use crate::api::SessionRegister;
 use crate::board::{Board, RecipientRow, UNTRIED};
-use crate::config::{Config, EmailRecipientSettings, HttpRecipientSettings, SessionSettings, SmtpSettings};
-use crate::email::{Email, EmailError, RefusedAddress, Relay, RelayError, refused_text};
-use crate::http::{self, HttpError};
+use crate::config::{Config, EmailRecipientSettings, SessionSettings};
+use crate::drops::{EventDrops, UnannouncedEvents};
+use crate::email::{Email, EmailError, RefusedAddress, refused_text};
+use crate::http;
+use crate::outlet::{Outlet, OutletError};
 use crate::queue::{ComingStep, Lane, Millis, QueueError, QueuedItem, Queues, StartedSession};
 use crate::retry::{AttemptFailure, AttemptOutcome, RetryRules, deliver};
 use crate::send::describe;
 use crate::session::SupportSession;
 use crate::story::Story;
-use crate::tls::{self, CaCertificateError};
 
 /// How often due steps, alerts and the table are processed.
 const TICK: Duration = Duration::from_millis(200);
@@ -41,40 +42,16 @@ const ALERT_RULES: RetryRules = RetryRules { interval: Duration::from_secs(60), 
 pub enum RunError {
     #[error(transparent)]
     Queue(#[from] QueueError),
-    #[error("{0}")]
-    Recipient(String, #[source] HttpError),
     #[error(transparent)]
-    Tls(#[from] CaCertificateError),
-    #[error(transparent)]
-    Relay(#[from] RelayError),
+    Outlet(#[from] OutletError),
     #[error(transparent)]
     Email(#[from] EmailError),
     #[error("a task of the appliance ended unexpectedly")]
     Ended(#[from] tokio::task::JoinError),
 }
 
-/// The connection that sends a queue's items.
-enum Outlet {
-    Http(http::HttpRecipient),
-    Smtp(Relay),
-}
-
-impl Outlet {
-    /// Makes one attempt. Returns the addresses that an SMTP server refused while it took the email for others.
-    async fn attempt(&self, item: &Bytes) -> Result<Vec<RefusedAddress>, AttemptFailure> {
-        match self {
-            Self::Http(recipient) => recipient.post(item.clone()).await.map(|_| Vec::new()),
-            Self::Smtp(relay) => {
-                let email: Email = serde_json::from_slice(item)
-                    .map_err(|error| AttemptFailure::new(format!("the queued item is not an email: {error}")))?;
-                relay.send(&email).await
-            }
-        }
-    }
-}
-
 /// A running appliance.
-pub struct Appliance {
+pub struct RunningAppliance {
     config: Config,
     queues: Queues,
     /// One for each served queue, notified when an item is queued.
@@ -82,30 +59,61 @@ pub struct Appliance {
     /// The result of each queue's last attempt: `OK`, or the failure.
     status: Mutex<BTreeMap<Lane, String>>,
     board: Mutex<Board>,
+    /// The started sessions, for reports.
+    sessions: Arc<SessionRegister>,
+    chaos: RunChaos,
+    unannounced: UnannouncedEvents,
 }
 
-impl Appliance {
+/// How the appliance differs from one that works.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RunChaos {
+    /// The events to drop.
+    pub drops: EventDrops,
+    /// How many seconds the appliance's clock is fast. Applies to sessions that start from now on.
+    pub clock_skew: i64,
+}
+
+impl RunningAppliance {
     /// Creates an appliance that is not running yet.
-    pub fn new(config: Config, queues: Queues) -> Self {
+    pub fn new(config: Config, queues: Queues, chaos: RunChaos) -> Result<Self, RunError> {
         let http = config.http.iter().filter(|r| r.enabled).map(|recipient| Lane::http(&recipient.name));
         let email = config.email.iter().filter(|r| r.enabled).map(|recipient| Lane::email(&recipient.name));
         let alerts = config.smtp.iter().map(|_| Lane::alerts());
         let wake = http.chain(email).chain(alerts).map(|lane| (lane, Notify::new())).collect();
-        Self { config, queues, wake, status: Mutex::default(), board: Mutex::default() }
+        let sessions = Arc::<SessionRegister>::default();
+        queues.started()?.into_iter().for_each(|occurrence| sessions.add_generated(occurrence));
+        let (status, board, unannounced) = (Mutex::default(), Mutex::default(), UnannouncedEvents::default());
+        Ok(Self { config, queues, wake, status, board, sessions, chaos, unannounced })
+    }
+
+    /// The sessions that have started, also in earlier runs.
+    pub fn sessions(&self) -> Arc<SessionRegister> {
+        Arc::clone(&self.sessions)
+    }
+
+    /// The seed of the sessions; 0 if none are generated.
+    pub fn seed(&self) -> u64 {
+        self.config.sessions.map_or(0, |sessions| sessions.seed)
+    }
+
+    /// The events that were dropped in this run.
+    pub fn unannounced(&self) -> &UnannouncedEvents {
+        &self.unannounced
     }
 
     /// Runs until an error. Failures of recipients are not errors.
     pub async fn run(self: Arc<Self>) -> Result<(), RunError> {
         let mut tasks = JoinSet::new();
         for recipient in self.config.http.iter().filter(|recipient| recipient.enabled) {
-            let outlet = Outlet::Http(client(recipient)?);
+            let outlet = Outlet::http(recipient)?;
             tasks.spawn(Arc::clone(&self).serve(Lane::http(&recipient.name), recipient.rules, outlet));
         }
         if let Some(smtp) = &self.config.smtp {
             let email = self.config.email.iter().filter(|recipient| recipient.enabled);
             let lanes = email.map(|recipient| (Lane::email(&recipient.name), recipient.rules));
             for (lane, rules) in lanes.chain([(Lane::alerts(), ALERT_RULES)]) {
-                tasks.spawn(Arc::clone(&self).serve(lane, rules, Outlet::Smtp(relay(smtp)?)));
+                tasks.spawn(Arc::clone(&self).serve(lane, rules, Outlet::smtp(smtp)?));
             }
         }
         let appliance = Arc::clone(&self);
@@ -159,9 +167,20 @@ impl Appliance {
     }
 
     fn drop_item(&self, lane: &Lane, item: &QueuedItem, failure: &AttemptFailure) -> Result<(), RunError> {
-        let what = if lane.as_str().starts_with("http/") { describe(&item.bytes) } else { "an email".to_owned() };
+        let is_event = lane.as_str().starts_with("http/");
+        let what = if is_event { describe(&item.bytes) } else { "an email".to_owned() };
+        if is_event {
+            self.unannounced.add(&item.bytes);
+        }
         self.log(&format!("{}: dropped {what}: {failure}", lane.as_str()));
         Ok(self.queues.dropped(item)?)
+    }
+
+    /// Counts and logs an event that is dropped on request, for all recipients.
+    fn lose(&self, items: &[(Lane, Vec<u8>)]) {
+        let Some((_, form)) = items.first() else { return };
+        self.unannounced.add(form);
+        self.log(&format!("dropped {}: --drop-events", describe(form)));
     }
 
     /// Logs refused addresses when they change, not once for each email.
@@ -215,10 +234,11 @@ impl Appliance {
             if next_start > Instant::now() {
                 break;
             }
-            started.push(start(sessions, number));
+            started.push(start(sessions, number, self.chaos.clock_skew));
             next_start += sessions.every;
         }
         self.queues.start(sessions.seed, &started)?;
+        started.iter().for_each(|session| self.sessions.add_generated(session.occurrence(sessions.seed)));
         Ok(if started.len() == MAX_STARTS { Instant::now() } else { next_start })
     }
 
@@ -265,6 +285,10 @@ impl Appliance {
                 (Lane::http(&recipient.name), form.into_bytes())
             })
             .collect();
+        if self.chaos.drops.drops(coming.seed, coming.session, coming.step as usize) {
+            self.lose(&items);
+            items.clear();
+        }
         let story = Story {
             session: &session,
             started: coming.started,
@@ -324,12 +348,12 @@ impl Appliance {
 
 /// Plans a session. Its steps are due at the speed of the settings. Its timestamps have the length of a real session
 /// and end when its last step is due, so they begin in the past.
-fn start(sessions: SessionSettings, number: u64) -> StartedSession {
+fn start(sessions: SessionSettings, number: u64, clock_skew: i64) -> StartedSession {
     let session = SupportSession::generate(sessions.seed, number);
     let now = now();
     let sooner = |seconds: u64| (seconds as f64 * 1000.0 / sessions.speed) as Millis;
-    let length = session.steps.last().map_or(0, |step| step.after);
-    let started = now + sooner(length) - length as Millis * 1000;
+    let length = session.length();
+    let started = now + sooner(length) + clock_skew.saturating_sub(length as Millis).saturating_mul(1000);
     let due = session.steps.iter().map(|step| now + sooner(step.after)).collect();
     StartedSession { number, started: started.unsigned_abs() / 1000, due }
 }
@@ -342,35 +366,6 @@ fn json(email: &Email) -> Result<Vec<u8>, RunError> {
     Ok(serde_json::to_vec(email).map_err(EmailError::from)?)
 }
 
-fn client(recipient: &HttpRecipientSettings) -> Result<http::HttpRecipient, RunError> {
-    let tls = tls::client_config(&recipient.url, &recipient.authorities)?;
-    http::HttpRecipient::new(recipient.url.clone(), tls, recipient.timeout)
-        .map_err(|error| RunError::Recipient(recipient.name.clone(), error))
-}
-
-fn relay(smtp: &SmtpSettings) -> Result<Relay, RelayError> {
-    Relay::new(&smtp.host, smtp.port, smtp.encryption.clone(), smtp.credentials.clone(), smtp.timeout)
-}
-
-fn alert_email(
-    from: &Mailbox,
-    to: &Mailbox,
-    recipient: &HttpRecipientSettings,
-    since: Millis,
-    queued: u64,
-    status: &str,
-) -> Result<Email, EmailError> {
-    let since = DateTime::from_timestamp_millis(since).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Secs, true);
-    let subject = format!("Outbound events: {} has been failing since {since}", recipient.name);
-    let body = format!(
-        "The HTTP recipient {} has not accepted an event since {since}.\n\nURL: {}\nStatus: {status}\nQueued events: {queued}\n\nAn event that fails for {} is dropped.\n",
-        recipient.name,
-        http::shown(&recipient.url),
-        humantime::format_duration(recipient.rules.duration),
-    );
-    Email::new(from, std::slice::from_ref(to), &subject, &body)
-}
-
 fn now() -> Millis {
     Utc::now().timestamp_millis()
 }
@@ -381,7 +376,7 @@ fn elapsed(from: Millis, to: Millis) -> Duration {
 }
 
 /// Loads the settings and opens their queues. Reports damage and orphaned queues on standard error.
-pub fn open(path: &Path) -> anyhow::Result<Appliance> {
+pub fn open(path: &Path, chaos: RunChaos) -> anyhow::Result<RunningAppliance> {
     let config = Config::load(path)?;
     let opened = Queues::open(&config.queue)?;
     if let Some(renamed) = opened.renamed {
@@ -391,7 +386,7 @@ pub fn open(path: &Path) -> anyhow::Result<Appliance> {
             renamed.display()
         );
     }
-    let appliance = Appliance::new(config, opened.queues);
+    let appliance = RunningAppliance::new(config, opened.queues, chaos)?;
     appliance.queues.forget_failing_except(&appliance.wake.keys().collect::<Vec<_>>())?;
     for (lane, length) in appliance.queues.lengths()?.iter().filter(|(lane, _)| !appliance.wake.contains_key(lane)) {
         eprintln!("{length} are queued for {}, which is disabled or removed; they are kept", lane.as_str());

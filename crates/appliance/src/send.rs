@@ -14,6 +14,7 @@ use outbound_events::parse::parse;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use crate::drops::UnannouncedEvents;
 use crate::http::{Accepted, HttpRecipient};
 use crate::retry::{AttemptFailure, AttemptOutcome, RetryRules, deliver};
 
@@ -25,6 +26,9 @@ pub struct Tally {
     /// The last failure of each failing queue, by its number.
     failing: Mutex<BTreeMap<usize, AttemptFailure>>,
     accepted: Mutex<AcceptedEvents>,
+    /// Dropped on request, without an attempt.
+    lost: AtomicU64,
+    unannounced: UnannouncedEvents,
 }
 
 #[derive(Default)]
@@ -50,9 +54,21 @@ impl Tally {
         Ok(())
     }
 
+    /// Counts an event that is dropped on request, without an attempt.
+    pub fn lose(&self, form: &str) {
+        self.lost.fetch_add(1, Ordering::Relaxed);
+        self.unannounced.add(form.as_bytes());
+    }
+
     /// How many events have left their queue.
     pub fn done(&self) -> u64 {
-        self.accepted.lock().took.len() as u64 + self.dropped.load(Ordering::Relaxed)
+        let dropped = self.dropped.load(Ordering::Relaxed) + self.lost.load(Ordering::Relaxed);
+        self.accepted.lock().took.len() as u64 + dropped
+    }
+
+    /// The dropped events, by session.
+    pub fn unannounced(&self) -> &UnannouncedEvents {
+        &self.unannounced
     }
 
     /// The current failures in one line; empty if there are none.
@@ -71,13 +87,15 @@ impl Tally {
         let mut took = accepted.took.clone();
         took.sort_unstable();
         let quantile = |share: f64| took.get((took.len() as f64 * share) as usize).or(took.last()).copied();
-        let done = took.len() as u64 + self.dropped.load(Ordering::Relaxed);
+        let lost = self.lost.load(Ordering::Relaxed);
+        let done = took.len() as u64 + self.dropped.load(Ordering::Relaxed) + lost;
         SendReport {
             events: total.unwrap_or(done),
             accepted: took.len() as u64,
             results: accepted.results.clone(),
             retries: self.retries.load(Ordering::Relaxed),
             dropped: self.dropped.load(Ordering::Relaxed),
+            lost,
             median: quantile(0.5),
             p99: quantile(0.99),
             elapsed,
@@ -98,6 +116,8 @@ pub struct SendReport {
     pub retries: u64,
     /// The number of events that failed for too long.
     pub dropped: u64,
+    /// The number of events that were dropped on request.
+    pub lost: u64,
     /// From request to answer, for successful attempts.
     pub median: Option<Duration>,
     /// The 99th percentile of the same times.
@@ -107,9 +127,9 @@ pub struct SendReport {
 }
 
 impl SendReport {
-    /// Whether every event was answered 200.
+    /// Whether every event was answered 200, except for those that were dropped on request.
     pub fn all_accepted(&self) -> bool {
-        self.accepted == self.events
+        self.accepted + self.lost == self.events
     }
 
     /// The figures as a table.
@@ -121,7 +141,7 @@ impl SendReport {
         columns.extend(self.results.iter().map(|(result, count)| (*result, count.to_string())));
         columns.extend([
             ("retries", self.retries.to_string()),
-            ("dropped", self.dropped.to_string()),
+            ("dropped", (self.dropped + self.lost).to_string()),
             ("median", milliseconds(self.median)),
             ("p99", milliseconds(self.p99)),
             ("events/s", format!("{rate:.0}")),
@@ -164,6 +184,7 @@ impl EventSender {
             AttemptOutcome::Accepted(accepted) => tally.accepted(number, accepted),
             AttemptOutcome::Dropped(failure) => {
                 tally.dropped.fetch_add(1, Ordering::Relaxed);
+                tally.unannounced.add(&form);
                 eprintln!("dropped {}: {failure}", describe(&form));
             }
         }

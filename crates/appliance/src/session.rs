@@ -47,6 +47,23 @@ impl SessionStep {
         self.data.external_key.as_deref()
     }
 
+    /// The new owner, of an owner change.
+    pub fn owner(&self) -> Option<&Conference> {
+        self.data.conference.as_ref()
+    }
+
+    /// The person who joined or left.
+    pub fn member(&self) -> Option<&Member> {
+        self.data.member.as_ref()
+    }
+
+    /// The custom fields: code name and value.
+    pub fn custom_fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        let fields =
+            self.data.variables.iter().filter_map(|(name, value)| Some((name.strip_prefix(CUSTOM_FIELD)?, value)));
+        fields.filter_map(|(name, value)| Some((name, value.values().first()?.as_str())))
+    }
+
     /// The body of the event's POST. `timestamp` is in Unix seconds.
     pub fn form(&self, timestamp: u64, custom_fields: bool) -> String {
         let mut data = self.data.clone();
@@ -82,6 +99,11 @@ impl SupportSession {
     /// Seconds from the start to the end of the session.
     pub fn ended_after(&self) -> u64 {
         self.after(EventName::End).unwrap_or_default()
+    }
+
+    /// Seconds from the start to the last event, such as a survey.
+    pub fn length(&self) -> u64 {
+        self.steps.last().map_or(0, |step| step.after)
     }
 
     /// Seconds from the start to the first event of that name.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::macros::{Macro, MacroValues};
 use outbound_events::event::Timestamp;
 
+use crate::content::{CUSTOMER_SURVEY, ChatSpeaker, REPRESENTATIVE_SURVEY, survey_text};
 use crate::session::SupportSession;
 
 /// A session with the times that its emails name.
@@ -22,7 +23,7 @@ pub struct Story<'a> {
 impl MacroValues for Story<'_> {
     fn value(&self, of_macro: Macro) -> Option<Cow<'_, str>> {
         let primary = self.session.primary.as_ref();
-        let recording = |kind: &str| format!("https://appliance.example/recordings/{}/{kind}", self.session.lsid);
+        let recording = |kind: &str| self.session.recording_url(kind);
         Some(match of_macro {
             Macro::ExternalKey => self.external_key?.into(),
             Macro::Lsid => self.session.lsid.as_str().into(),
@@ -35,15 +36,13 @@ impl MacroValues for Story<'_> {
             Macro::StartTime => time(self.started).into(),
             Macro::EndTime => time(self.ended).into(),
             Macro::SessionSummary => self.summary().into(),
-            Macro::SessionNotes => "Restarted the print spooler; the queue is empty again.".into(),
+            Macro::SessionNotes => self.session.notes().into(),
             Macro::SessionChat => self.chat().into(),
             Macro::SystemInformation => self.system().into(),
             Macro::ScreenSharingRecording => recording("screen").into(),
             Macro::CommandShellRecording => format!("{}\n{}", recording("shell/1"), recording("shell/2")).into(),
-            Macro::CustomerExitSurvey => {
-                "How satisfied are you?\n  5 of 5\nAnything to add?\n  Quick and friendly.".into()
-            }
-            Macro::RepresentativeExitSurvey => "Was the problem solved?\n  Yes\nHow hard was it?\n  2 of 5".into(),
+            Macro::CustomerExitSurvey => survey_text(&CUSTOMER_SURVEY).into(),
+            Macro::RepresentativeExitSurvey => survey_text(&REPRESENTATIVE_SURVEY).into(),
         })
     }
 }
@@ -51,15 +50,14 @@ impl MacroValues for Story<'_> {
 impl Story<'_> {
     fn summary(&self) -> String {
         let [transferred, renamed, deleted] = self.session.files;
+        let [public_ip, private_ip] = self.session.customer_addresses();
         let representative = match &self.session.primary {
             Some(primary) => format!("{} ({})", primary.private_name, primary.id),
             None => "none".to_owned(),
         };
         format!(
-            "Representative: {representative}\nCustomer: {} (192.0.2.{}, 10.0.0.{})\nStart: {}\nEnd: {}\nDuration: {}\nFiles transferred: {transferred}, renamed: {renamed}, deleted: {deleted}",
+            "Representative: {representative}\nCustomer: {} ({public_ip}, {private_ip})\nStart: {}\nEnd: {}\nDuration: {}\nFiles transferred: {transferred}, renamed: {renamed}, deleted: {deleted}",
             self.session.customer,
-            self.session.number % 254 + 1,
-            self.session.number % 254 + 1,
             time(self.started),
             time(self.ended),
             humantime::format_duration(std::time::Duration::from_secs(self.ended.saturating_sub(self.started))),
@@ -67,18 +65,17 @@ impl Story<'_> {
     }
 
     fn chat(&self) -> String {
-        let customer = &self.session.customer;
-        match &self.session.primary {
-            Some(primary) => format!(
-                "{0}: Hello, how can I help?\n{customer}: The printer says 100% but prints nothing.\n{0}: I will have a look.",
-                primary.public_name
-            ),
-            None => format!("{customer}: Hello? Is anyone there?"),
-        }
+        let representative = self.session.primary.as_ref().map_or("", |primary| primary.public_name.as_str());
+        let line = |(speaker, text): (ChatSpeaker, &str)| match speaker {
+            ChatSpeaker::Customer => format!("{}: {text}", self.session.customer),
+            ChatSpeaker::Representative => format!("{representative}: {text}"),
+        };
+        self.session.chat().into_iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
     fn system(&self) -> String {
-        format!("Computer name: {}\nOperating system: Windows 11\nMemory: 16 GB", self.session.computer)
+        let line = |(name, value)| format!("{name}: {value}");
+        self.session.system_information().map(line).join("\n")
     }
 }
 

@@ -24,7 +24,7 @@ struct Arguments {
 enum Command {
     /// Serves the component over HTTP.
     Serve(ServeCommand),
-    /// Checks a running host: exit code 0 if it is ready, 1 if it is not.
+    /// Checks a running host: exit code 0 if it is ready, 1 if it is not, 2 if it gives no answer of `/health`.
     Health(HealthCommand),
     /// Creates, packs, prunes, checks and copies store files.
     Store {

@@ -94,8 +94,8 @@ impl<P: Platform> Pass<'_, P> {
                 let (some, after) = rest.split_at_checked(most).unwrap_or((rest, &[]));
                 let whole = of_whole_seconds(some, after.first(), |key| time(key));
                 let (some, after) = rest.split_at_checked(whole).unwrap_or((rest, &[]));
-                self.pack_some(&site, some).await?;
-                rest = after;
+                let done = self.pack_some(&site, some, !after.is_empty()).await?;
+                rest = rest.get(done.max(1)..).unwrap_or_default();
             }
         }
         Ok(())
@@ -125,7 +125,10 @@ impl<P: Platform> Pass<'_, P> {
         Ok(loose)
     }
 
-    async fn pack_some(&mut self, site: &Site, keys: &[String]) -> Result<(), StoreError> {
+    /// Packs loose events of a site, in the order of their times. Returns how many of `keys` are done. If `more` events
+    /// follow, and these fill a pack, the last pack would stay small, and merging would join it with distant small packs
+    /// to packs that overlap in time and must be read to count. Its events are left for the next call instead.
+    async fn pack_some(&mut self, site: &Site, keys: &[String], more: bool) -> Result<usize, StoreError> {
         let mut entries = RecordEntries::new();
         for key in keys {
             // Without a value, another pass has packed it.
@@ -145,8 +148,11 @@ impl<P: Platform> Pass<'_, P> {
             );
         }
         self.drop_repeats(site, &mut entries).await?;
-        self.replace(site, &entries, &[]).await?;
-        Ok(())
+        let mut packs = self.make_packs(site, &entries)?;
+        let left = if more && packs.len() > 1 { packs.pop() } else { None };
+        self.replace(&packs, &entries, &[]).await?;
+        let first_left = left.as_ref().and_then(|pack| pack.keys.first());
+        Ok(first_left.and_then(|first| keys.binary_search(first).ok()).unwrap_or(keys.len()))
     }
 
     /// Takes out the records that a pack holds already, and deletes the loose ones: repeats of packed events, and

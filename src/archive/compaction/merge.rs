@@ -31,7 +31,8 @@ impl<P: Platform> Pass<'_, P> {
                 }
             }
             let Some(site) = old.first().map(|pack| pack.site.clone()).filter(|_| old.len() > 1) else { continue };
-            if self.replace(&site, &entries, &old).await? {
+            let packs = self.make_packs(&site, &entries)?;
+            if self.replace(&packs, &entries, &old).await? {
                 self.report.merged += old.len();
                 self.report.dropped += gone_of_all;
             }

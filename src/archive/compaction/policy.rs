@@ -61,7 +61,7 @@ impl Policy {
 /// How far a pass goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bound {
-    /// The most loose events that become one pack.
+    /// The most loose events that are packed together. Many fill several packs.
     pub events: usize,
     /// The most loose events that it packs. It holds their keys while it lists all keys again, and a component's memory
     /// is limited.
@@ -78,8 +78,8 @@ impl Default for Bound {
 }
 
 impl Bound {
-    /// A bound for callers with time and memory: each pack is filled.
-    pub const WIDE: Self = Self { events: MAX_PACK_EVENTS, loose: usize::MAX, time: Duration::from_secs(3) };
+    /// A bound for callers with time and memory: packs are filled, and little work is left for the next step.
+    pub const WIDE: Self = Self { events: 4 * MAX_PACK_EVENTS, loose: usize::MAX, time: Duration::from_secs(3) };
 }
 
 /// The number of loose events from which on packing has priority: a component cannot list many more in its memory.

@@ -16,24 +16,28 @@ use super::pass::Pass;
 use crate::archive::covers::Covers;
 use crate::archive::delete::delete;
 use crate::archive::listing::Listing;
-use crate::archive::pack::{self, RecordEntries};
+use crate::archive::pack::{self, MadePack, RecordEntries};
 use crate::identity::Site;
 use crate::keys::PackKey;
 use crate::platform::Platform;
 use crate::store::{Store, StoreError};
 
 impl<P: Platform> Pass<'_, P> {
-    /// Packs records of a site and deletes what held them: writes packs, reads each back, then deletes the loose
-    /// records or the `old` packs. If there are old packs and a record fits no new pack, it does nothing and returns
-    /// false.
+    /// Makes packs of records of a site, and writes nothing.
+    pub(super) fn make_packs(&self, site: &Site, entries: &RecordEntries) -> Result<Vec<MadePack>, StoreError> {
+        let made = (self.policy.grace > Duration::ZERO).then(|| self.platform.now().timestamp().unsigned_abs());
+        pack::make_packs(site, entries, made).map_err(|error| StoreError::Other(error.to_string()))
+    }
+
+    /// Replaces what held the records of packs that were made of `entries`: writes the packs, reads each back, then
+    /// deletes the loose records or the `old` packs. If there are old packs and a record fits no new pack, it does
+    /// nothing and returns false.
     pub(super) async fn replace(
         &mut self,
-        site: &Site,
+        packs: &[MadePack],
         entries: &RecordEntries,
         old: &[PackKey],
     ) -> Result<bool, StoreError> {
-        let made = (self.policy.grace > Duration::ZERO).then(|| self.platform.now().timestamp().unsigned_abs());
-        let packs = pack::make_packs(site, entries, made).map_err(|error| StoreError::Other(error.to_string()))?;
         if !old.is_empty() && packs.iter().map(|pack| pack.keys.len()).sum::<usize>() < entries.len() {
             old.iter().for_each(|pack| self.note(pack, "it holds records that no pack of this version can hold"));
             return Ok(false);

@@ -22,7 +22,8 @@ impl<P: Platform> Pass<'_, P> {
             return Ok(false);
         }
         let entries = by_key(entries);
-        if self.replace(&pack.site, &entries, std::slice::from_ref(pack)).await? {
+        let packs = self.make_packs(&pack.site, &entries)?;
+        if self.replace(&packs, &entries, std::slice::from_ref(pack)).await? {
             self.report.dropped += gone;
         }
         Ok(true)

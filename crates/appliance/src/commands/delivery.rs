@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-use appliance::agenda::Agenda;
+use appliance::agenda::{Agenda, AgendaEvent, AgendaTimes};
+use appliance::api::SessionRegister;
 use appliance::config::Period;
 use appliance::http::{self, HttpRecipient};
 use appliance::progress::SendProgress;
@@ -16,11 +17,13 @@ use appliance::retry::RetryRules;
 use appliance::send::{EventSender, SendPace, Tally};
 use appliance::session::SupportSession;
 use appliance::{replay, tls};
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use reqwest::Url;
 use rustls::pki_types::CertificateDer;
 use tokio::task::JoinSet;
 
+use super::api::ApiArguments;
 use super::stop::stop_requested;
 
 #[derive(Args)]
@@ -40,6 +43,31 @@ pub struct SendArguments {
     /// Also sends custom fields.
     #[arg(long)]
     custom_fields: bool,
+    /// The time of the last event: `now`, or a time such as 2026-11-29T08:00:00Z. Default: the sessions begin on
+    /// 2026-01-05 at 8:00 UTC.
+    #[arg(long, value_name = "TIME")]
+    until: Option<LastEventTime>,
+    #[command(flatten)]
+    api: ApiArguments,
+}
+
+/// `--until`
+#[derive(Clone, Copy)]
+enum LastEventTime {
+    Now,
+    Given(DateTime<Utc>),
+}
+
+impl std::str::FromStr for LastEventTime {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        match DateTime::parse_from_rfc3339(text) {
+            _ if text == "now" => Ok(Self::Now),
+            Ok(time) if time.timestamp() >= 0 => Ok(Self::Given(time.to_utc())),
+            _ => Err("is neither `now` nor a time such as 2026-11-29T08:00:00Z"),
+        }
+    }
 }
 
 /// The recipient and the retry rules.
@@ -131,25 +159,55 @@ impl Deliveries {
         drop(progress);
         let report = self.tally.report(total, started.elapsed());
         println!("{}", report.table());
+        if let Some(summary) = self.tally.unannounced().summary() {
+            println!("{summary}");
+        }
         result.map(|()| report.all_accepted())
     }
 }
 
 pub async fn send(arguments: SendArguments) -> Result<bool> {
-    let SendArguments { delivery, sessions, seed, appliances, custom_fields } = arguments;
+    let SendArguments { delivery, sessions, seed, appliances, custom_fields, until, api } = arguments;
     let deliveries = Deliveries::new(delivery)?;
+    let times = match until {
+        None => AgendaTimes::fixed(seed),
+        Some(until) => {
+            let now = Utc::now() + TimeDelta::seconds(api.clock_skew());
+            let until = if let LastEventTime::Given(time) = until { time } else { now };
+            AgendaTimes::until(seed, sessions, until.timestamp().try_into().unwrap_or_default())
+        }
+    };
+    let served = {
+        let register = Arc::<SessionRegister>::default();
+        if api.is_served() {
+            (0..sessions).for_each(|number| register.add_generated(times.occurrence(number, api.clock_skew())));
+        }
+        api.serve(register, seed)?
+    };
+    let (drops, tally) = (api.drops(), &deliveries.tally);
     let total = (0..sessions).map(|number| SupportSession::generate(seed, number).steps.len() as u64).sum();
     let mut senders = JoinSet::new();
     for (sender, index) in deliveries.senders(appliances.get())?.into_iter().zip(0..) {
-        let agenda = Agenda::new(seed, sessions, index, appliances.get(), custom_fields);
+        let mut agenda = Agenda::new(seed, sessions, index, appliances.get(), custom_fields).at(times);
+        let tally = Arc::clone(tally);
         senders.spawn(async move {
-            for form in agenda {
-                sender.deliver(form).await;
+            while let Some(AgendaEvent { session, step, form }) = agenda.next_event() {
+                if drops.drops(seed, session, step) {
+                    tally.lose(&form);
+                } else {
+                    sender.deliver(form).await;
+                }
             }
             Ok(())
         });
     }
-    deliveries.finish(senders, Some(total)).await
+    let all_accepted = deliveries.finish(senders, Some(total)).await?;
+    if served.is_some() {
+        let stopped = stop_requested();
+        eprintln!("All events are sent. The APIs are served until Ctrl-C");
+        stopped.await;
+    }
+    Ok(all_accepted)
 }
 
 pub async fn replay_file(file: &Path, delivery: DeliveryArguments) -> Result<bool> {

@@ -137,13 +137,14 @@ pub async fn receive(arguments: ReceiveArguments) -> Result<bool> {
             println!("{}", String::from_utf8_lossy(&received.body));
         }
     })?;
+    let stopped = stop_requested();
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("cannot listen on {listen}; choose another --listen"))?;
     println!("Listening on http://{}; Ctrl-C stops it", listener.local_addr()?);
     tokio::select! {
         () = receiver.serve(listener) => {}
-        () = stop_requested() => {}
+        () = stopped => {}
     }
     Ok(true)
 }

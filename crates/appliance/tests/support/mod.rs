@@ -31,7 +31,7 @@ use outbound_events::record::Record;
 
 pub fn appliance() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_appliance"));
-    command.env_remove("OUTBOUND_EVENT_TOKEN").stdin(Stdio::null());
+    command.env_remove("OUTBOUND_EVENT_TOKEN").env_remove("APPLIANCE_API_CLIENT_SECRET").stdin(Stdio::null());
     command
 }
 
@@ -98,11 +98,17 @@ pub struct RunningAppliance {
 impl RunningAppliance {
     /// Starts it with these settings, in a folder that keeps its queues.
     pub fn start(folder: &Path, config: &str) -> Self {
+        Self::start_with(folder, config, &[])
+    }
+
+    /// The same with more arguments.
+    pub fn start_with(folder: &Path, config: &str, arguments: &[&str]) -> Self {
         std::fs::write(folder.join("appliance.toml"), config).unwrap();
         let output = |name: &str| File::create(folder.join(name)).unwrap();
         let child = appliance()
             .args(["run", "--config"])
             .arg(folder.join("appliance.toml"))
+            .args(arguments)
             .stdout(output("stdout"))
             .stderr(output("stderr"))
             .spawn()
@@ -132,6 +138,11 @@ impl RunningAppliance {
     /// The length of the queue in that line.
     pub fn queued(&self, name: &str) -> u64 {
         self.lines_of(name).pop().map_or(0, |(_, queued)| queued)
+    }
+
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn stderr(&self) -> String {

@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 
 use crate::commands::limits::ClientLimits;
 use crate::commands::signals;
-use crate::commands::variables;
+use crate::commands::variables::{self, SettingFiles};
 
 #[derive(Args)]
 pub struct ServeCommand {
@@ -50,6 +50,10 @@ pub struct ServeCommand {
     /// A file with the setting `destinations`, a JSON array. Overrides the environment and `--env-file`.
     #[arg(long, value_name = "FILE")]
     destinations: Option<PathBuf>,
+
+    /// A file with the setting `appliances`, a JSON array. Overrides the environment and `--env-file`.
+    #[arg(long, value_name = "FILE")]
+    appliances: Option<PathBuf>,
     /// A reverse proxy, or a network of proxies, such as 127.0.0.1 or 10.0.0.0/8, whose X-Forwarded-For header is
     /// trusted. Separate several with commas.
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',', value_parser = client::parse_network)]
@@ -61,7 +65,7 @@ pub struct ServeCommand {
     /// The private key of the certificate: PEM, in PKCS#8, PKCS#1 or SEC1.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// A PEM file of certificate authorities to trust for destinations, in addition to this machine's. Can be given
+    /// A PEM file of certificate authorities to trust for destinations and appliances, in addition to this machine's. Can be given
     /// several times. Read once, at the start.
     #[arg(long, value_name = "FILE")]
     ca_certificate: Vec<PathBuf>,
@@ -110,8 +114,9 @@ async fn serve_until_stopped(arguments: ServeCommand) -> Result<()> {
     // First of all: without a handler, the signal would end the host.
     #[cfg(unix)]
     let hangups = signals::hangups()?;
-    let variables =
-        variables::load(arguments.env_file.as_deref(), arguments.destinations.as_deref(), &arguments.variables)?;
+    let files =
+        SettingFiles { destinations: arguments.destinations.as_deref(), appliances: arguments.appliances.as_deref() };
+    let variables = variables::load(arguments.env_file.as_deref(), files, &arguments.variables)?;
     let settings = Settings::from_variables(|name| Ok(variables.get(name).cloned()))?;
     // The component reads its settings for each request, so it cannot afford these checks.
     let faults = trial::faults(&settings.destinations);
@@ -162,8 +167,15 @@ async fn serve_until_stopped(arguments: ServeCommand) -> Result<()> {
         ingest = settings.ingest.as_str(),
         "serving"
     );
+    let address = listener.local_addr()?;
+    if settings.ingest == Ingest::Open && !address.ip().to_canonical().is_loopback() {
+        tracing::warn!(
+            "ingest is open: anyone who can reach {address} can store events without a token; set ingest_tokens, or \
+             listen on 127.0.0.1"
+        );
+    }
     let scheme = if options.tls.is_some() { "https" } else { "http" };
-    greet(scheme, listener.local_addr()?, &settings);
+    greet(scheme, address, &settings);
     server::serve(listener, guest, options, stop).await
 }
 

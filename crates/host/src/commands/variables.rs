@@ -10,9 +10,18 @@ use outbound_events_host::env_file;
 /// Spin's prefix of variables in the environment.
 const PREFIX: &str = "SPIN_VARIABLE_";
 
-/// All settings from `--env-file`, the environment, `--destinations` and `--variable NAME=VALUE`. Later sources
-/// override earlier ones.
-pub fn load(env_file: Option<&Path>, destinations: Option<&Path>, given: &[String]) -> Result<HashMap<String, String>> {
+/// Files with a setting each.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SettingFiles<'p> {
+    /// With `destinations`.
+    pub destinations: Option<&'p Path>,
+    /// With `appliances`.
+    pub appliances: Option<&'p Path>,
+}
+
+/// All settings from `--env-file`, the environment, `--destinations`, `--appliances` and `--variable NAME=VALUE`. Later
+/// sources override earlier ones.
+pub fn load(env_file: Option<&Path>, files: SettingFiles<'_>, given: &[String]) -> Result<HashMap<String, String>> {
     let mut variables = HashMap::new();
     if let Some(file) = env_file {
         let text = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
@@ -26,12 +35,13 @@ pub fn load(env_file: Option<&Path>, destinations: Option<&Path>, given: &[Strin
         let Ok(value) = value.into_string() else { bail!("{name} in the environment is not UTF-8") };
         variables.insert(setting_of(name).context("in the environment")?, value);
     }
-    if let Some(file) = destinations {
+    let files = [("destinations", files.destinations), ("appliances", files.appliances)];
+    for (name, file) in files.into_iter().filter_map(|(name, file)| Some((name, file?))) {
         let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
         let text = text.trim_start_matches('\u{feff}');
-        // A half-written file must not count as no destinations: their backlogs would be packed.
-        ensure!(!text.trim().is_empty(), "{} is empty; for no destinations, write []", file.display());
-        variables.insert("destinations".to_owned(), text.to_owned());
+        // A half-written file must not count as an empty list: the backlogs of destinations would be packed.
+        ensure!(!text.trim().is_empty(), "{} is empty; for no {name}, write []", file.display());
+        variables.insert(name.to_owned(), text.to_owned());
     }
     // Not parsed by clap: its error repeats the argument, which can be a secret.
     for argument in given {

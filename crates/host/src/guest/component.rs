@@ -1,10 +1,12 @@
 //! The component and its limits: a fresh instance per request, limited memory and time, and access to the store, its
-//! variables, the clock, random numbers, a log, and the origins of its destinations. It has no other access.
+//! variables, the clock, random numbers, a log, and the origins of its destinations and appliances. It has no other
+//! access.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use outbound_events::appliance_api::Appliance;
 use outbound_events::forward::destination::Destination;
 use outbound_events::settings::Settings;
 use tokio::sync::Semaphore;
@@ -52,8 +54,8 @@ impl Guest {
     /// Compiles a component, or loads it from the cache of compiled components.
     ///
     /// `component` must export `wasi:http/incoming-handler` 0.2. It reads `variables` as Spin's variables or as WASI's
-    /// configuration; other names are undefined. It can send requests to the origins of the variable `destinations`.
-    /// This function adds a generated token to `tick_token` and sets `delivery_runs` to `on-ticks` if it is not set. An error
+    /// configuration; other names are undefined. It can send requests to the origins of the variables `destinations` and
+    /// `appliances`. This function adds a generated token to `tick_token` and sets `delivery_runs` to `on-ticks` if it is not set. An error
     /// names the imports that this host does not have.
     pub fn new(
         component: &[u8],
@@ -73,13 +75,14 @@ impl Guest {
         outgoing: OutgoingOptions,
     ) -> wasmtime::Result<Self> {
         let pre = engine::load(component, &limits)?;
-        // The component reports faults of this setting.
-        let destinations = variables.get("destinations").map(|text| Destination::read_all(text).unwrap_or_default());
-        let destinations = destinations.unwrap_or_default();
-        let outgoing = Outgoing::new(&destinations, outgoing)?;
+        // The component reports faults of these settings.
+        let text = |name: &str| variables.get(name).map(String::as_str).unwrap_or_default();
+        let destinations = Destination::read_all(text("destinations")).unwrap_or_default();
+        let appliances = Appliance::read_all(text("appliances")).unwrap_or_default();
+        let outgoing = Outgoing::new(&destinations, &appliances, outgoing)?;
         // One tick serves many events, so that answers need no check for pending events.
         variables.entry("delivery_runs".to_owned()).or_insert_with(|| "on-ticks".to_owned());
-        let ticks = TickState::new(!destinations.is_empty())?;
+        let ticks = TickState::new(!destinations.is_empty(), !appliances.is_empty())?;
         let tokens = variables.entry("tick_token".to_owned()).or_default();
         *tokens = if tokens.is_empty() { ticks.token.to_string() } else { format!("{tokens},{}", ticks.token) };
         let variables = Arc::new(variables);

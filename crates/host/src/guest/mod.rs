@@ -34,4 +34,6 @@ pub(crate) mod ticks;
 pub use self::component::Guest;
 pub use self::error::GuestError;
 pub use self::limits::{Limits, Used};
-pub use self::outgoing::{Authorities, AuthorityError, OutgoingError, OutgoingOptions, ProxyError, ProxyRules};
+pub use self::outgoing::{
+    Authorities, AuthorityError, GetError, OutgoingError, OutgoingOptions, ProxyError, ProxyRules, get,
+};

@@ -67,7 +67,7 @@ impl Guest {
         let turn = ListTurn::Waiting(Arc::clone(&self.long_lists));
         let path = request.uri().path();
         if !service::is_for_readers(path) {
-            let instance_use = if path == tick_state::PATH { InstanceUse::Ticks } else { InstanceUse::Events };
+            let instance_use = if tick_state::is_tick(path) { InstanceUse::Ticks } else { InstanceUse::Events };
             return self.answer(request, instance_use, turn).await;
         }
         let permit = acquire(&self.readers, self.limits.wait).await.ok_or(GuestError::Readers)?;

@@ -1,4 +1,4 @@
-//! State shared by ticks and the guest: the path and token of a tick, notifications of events, and the last report.
+//! State shared by ticks and the guest: paths and token of ticks, notifications of events, and the last report.
 
 use std::sync::Arc;
 
@@ -6,8 +6,16 @@ use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
 use tokio::sync::Notify;
 
-/// The component does the work that is due when this path is requested.
-pub(crate) const PATH: &str = "/tick";
+/// The component delivers and compacts when this path is requested.
+pub(crate) const DELIVERIES: &str = "/tick/deliveries";
+
+/// The component checks appliances when this path is requested.
+pub(crate) const CHECKS: &str = "/tick/checks";
+
+/// Whether a path is that of a tick, from this host or from another scheduler.
+pub(crate) fn is_tick(path: &str) -> bool {
+    path == "/tick" || path == DELIVERIES || path == CHECKS
+}
 
 /// The report of the last tick, for the metrics.
 #[derive(Debug, Default)]
@@ -16,6 +24,8 @@ pub(crate) struct TickReport {
     pub(crate) destinations: Vec<Value>,
     /// Clocks seen to be wrong within a day.
     pub(crate) clock_faults: Vec<Value>,
+    /// The site, state and numbers of each appliance.
+    pub(crate) appliances: Vec<Value>,
 }
 
 /// Cheap to clone; all clones share the state.
@@ -26,31 +36,40 @@ pub(crate) struct TickState {
     pub(super) after_events: Arc<Notify>,
     /// Notified of each stored event, for the periodic ticks.
     pub(super) periodic: Arc<Notify>,
+    /// Notified of each stored event, for the checks of appliances.
+    pub(super) before_checks: Arc<Notify>,
     /// Notified when running ticks and work after answers must end at once.
     pub(super) cut: Arc<Notify>,
     /// Whether there are destinations.
     forwards: bool,
+    /// Whether there are appliances to check.
+    pub(super) checks: bool,
     report: Arc<Mutex<TickReport>>,
 }
 
 impl TickState {
     /// Generates the token.
-    pub(super) fn new(forwards: bool) -> Result<Self, getrandom::Error> {
+    pub(super) fn new(forwards: bool, checks: bool) -> Result<Self, getrandom::Error> {
         Ok(Self {
             token: token()?.into(),
             after_events: Arc::default(),
             periodic: Arc::default(),
+            before_checks: Arc::default(),
             cut: Arc::default(),
             forwards,
+            checks,
             report: Arc::default(),
         })
     }
 
-    /// An event was stored, which can be pending for a destination.
+    /// An event was stored, which can be pending for a destination, or end a session.
     pub(crate) fn event_stored(&self) {
         if self.forwards {
             self.after_events.notify_one();
             self.periodic.notify_one();
+        }
+        if self.checks {
+            self.before_checks.notify_one();
         }
     }
 

@@ -1,4 +1,5 @@
-//! Ticks: the host calls `/tick` of the component, also when no events arrive. The component decides what is due.
+//! Ticks: the host calls `/tick/…` of the component, also when no events arrive. The component decides what is due.
+//! Deliveries and checks of appliances have ticks of their own: an appliance that answers slowly delays no delivery.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use wasmtime_wasi_http::WasiBody;
 
 use crate::guest::component::Guest;
-use crate::guest::tick_state::{PATH, TickReport};
+use crate::guest::tick_state::{CHECKS, DELIVERIES};
 use crate::store::port::NativeStore;
 
 /// The interval between ticks while something can be sent.
@@ -26,7 +27,40 @@ const SOON: Duration = Duration::from_millis(25);
 
 /// Ticks. Never returns.
 pub(crate) async fn tick(guest: Guest) {
-    tokio::join!(tick_after_events(&guest), tick_periodically(&guest));
+    tokio::join!(tick_after_events(&guest), tick_periodically(&guest), check_periodically(&guest));
+}
+
+/// A session that ends makes a check due this long after its end. So after an event, the component is asked again.
+const AFTER_EVENT: Duration = Duration::from_secs(15);
+
+/// Ticks when a check of an appliance is due.
+async fn check_periodically(guest: &Guest) {
+    if !guest.ticks.checks {
+        return;
+    }
+    let mut wait = BUSY;
+    loop {
+        if timeout(wait, guest.ticks.before_checks.notified()).await.is_ok() {
+            sleep(AFTER_EVENT.min(wait)).await;
+        }
+        wait = check_once(guest).await.unwrap_or(IDLE);
+    }
+}
+
+/// Ticks, and returns how long the next check can wait; `None` if the component did not say.
+async fn check_once(guest: &Guest) -> Option<Duration> {
+    let mut ticked = ask_for_report(guest, CHECKS).await?;
+    guest.ticks.report().appliances = take_list(&mut ticked, "appliances");
+    let seconds = ticked.get("check_seconds")?.as_u64()?;
+    // A clock can step while the host waits.
+    Some(Duration::from_secs(seconds).clamp(BUSY, IDLE))
+}
+
+fn take_list(ticked: &mut Value, name: &str) -> Vec<Value> {
+    match ticked.get_mut(name).map(Value::take) {
+        Some(Value::Array(list)) => list,
+        _ => Vec::new(),
+    }
 }
 
 /// Ticks soon after events. It does not wait for a tick to end: while one destination hangs, the next tick serves the
@@ -36,7 +70,7 @@ async fn tick_after_events(guest: &Guest) {
         guest.ticks.after_events.notified().await;
         sleep(SOON).await;
         let guest = guest.clone();
-        tokio::spawn(async move { ask(&guest, Method::POST).await.map(drop) });
+        tokio::spawn(async move { ask(&guest, Method::POST, DELIVERIES).await.map(drop) });
     }
 }
 
@@ -85,21 +119,23 @@ impl NextTick {
 
 /// Ticks, and returns when to tick again; `None` if the component did not say.
 async fn tick_once(guest: &Guest) -> Option<NextTick> {
-    let body = ask(guest, Method::GET).await?.into_body().collect().await.ok()?.to_bytes();
-    let mut ticked: Value = serde_json::from_slice(&body).ok()?;
-    let mut list = |name| match ticked.get_mut(name).map(Value::take) {
-        Some(Value::Array(list)) => list,
-        _ => Vec::new(),
-    };
-    *guest.ticks.report() = TickReport { destinations: list("destinations"), clock_faults: list("clock_faults") };
+    let mut ticked = ask_for_report(guest, DELIVERIES).await?;
+    let mut report = guest.ticks.report();
+    report.destinations = take_list(&mut ticked, "destinations");
+    report.clock_faults = take_list(&mut ticked, "clock_faults");
     NextTick::after(&ticked)
 }
 
-async fn ask(guest: &Guest, method: Method) -> Option<Response<WasiBody>> {
+async fn ask_for_report(guest: &Guest, path: &'static str) -> Option<Value> {
+    let body = ask(guest, Method::GET, path).await?.into_body().collect().await.ok()?.to_bytes();
+    serde_json::from_slice(&body).ok()
+}
+
+async fn ask(guest: &Guest, method: Method, path: &'static str) -> Option<Response<WasiBody>> {
     let body = Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync();
     let request = Request::builder()
         .method(method)
-        .uri(PATH)
+        .uri(path)
         .header(header::HOST, "localhost")
         .header(header::AUTHORIZATION, format!("Bearer {}", guest.ticks.token))
         .body(body)

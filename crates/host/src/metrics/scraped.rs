@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use chrono::DateTime;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
 use prometheus_client::metrics::MetricType;
@@ -34,7 +35,8 @@ impl Collector for Scraped {
         self.store(&mut page)?;
         self.last_events(&mut page)?;
         self.clock_faults(&mut page)?;
-        self.destinations(&mut page)
+        self.destinations(&mut page)?;
+        self.appliances(&mut page)
     }
 }
 
@@ -96,6 +98,25 @@ impl Scraped {
             ["working", "failing", "paused"].map(|state| ([("destination", name), ("state", state)], value(state)))
         });
         page.gauges("destination_state", "1 for the current state of the destination, 0 for the others", None, states)
+    }
+}
+
+impl Scraped {
+    /// As of the last check.
+    fn appliances(&self, page: &mut MetricsEncoder<'_, '_>) -> fmt::Result {
+        let appliances = self.guest.ticks.report().appliances.clone();
+        let of_sites = || appliances.iter().filter_map(|report| Some((report.get("site")?.as_str()?, report)));
+        let through = of_sites().filter_map(|(site, report)| {
+            let time = DateTime::parse_from_rfc3339(report.get("complete_through")?.as_str()?).ok()?;
+            Some(([("site", site)], u64::try_from(time.timestamp()).ok()?))
+        });
+        let help = "Every session of the site that ended before this time is stored, by the appliance's clock";
+        page.gauges("complete_through_timestamp", help, Some(Unit::Seconds), through)?;
+        let missed = of_sites().filter_map(|(site, report)| Some(([("site", site)], report.get("missed")?.as_u64()?)));
+        page.gauges("missed_sessions", "Sessions of the site that were never announced as ended", None, missed)?;
+        let states = of_sites().filter_map(|(site, report)| Some((site, report.get("state")?.as_str()?)));
+        let states = states.map(|(site, state)| ([("site", site), ("state", state)], 1));
+        page.gauges("appliance_state", "1 for the state of the site's checks", None, states)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::net::TcpStream;
 use std::process::Command;
 
+use crate::authority::Authority;
 use crate::support::{GUARDED, Kind, OPEN, Recipient, TOKEN, component, host, numbered, to_its_end};
 use serde_json::{Value, json};
 
@@ -128,6 +129,24 @@ fn without_tokens_the_start_prints_what_to_set() {
     let log = Recipient::start(Kind::Host, &[]).log();
     assert!(log.contains("not taking events") && log.contains("ingest_open=true"), "{log}");
     assert!(!log.contains("curl") && !log.contains("/events"), "what would be answered 503: {log}");
+}
+
+#[test]
+fn open_ingest_is_warned_of_where_other_machines_can_reach_it() {
+    let cases = [("0.0.0.0:0", OPEN, true), ("127.0.0.1:0", OPEN, false), ("0.0.0.0:0", GUARDED, false)];
+    for (address, ingest, is_warned_of) in cases {
+        let component = component();
+        let recipient = Recipient::start_host(&[], |_| {
+            let mut command = host();
+            command.args(["serve", "--listen", address, "--store", "memory", "--variable", ingest, "--component"]);
+            command.arg(component);
+            command
+        });
+        let log = recipient.log();
+        let warned = log.lines().find(|line| line.contains("WARN") && line.contains("without a token"));
+        assert_eq!(warned.is_some(), is_warned_of, "{address}, {ingest}: {log}");
+        assert!(warned.is_none_or(|line| line.contains("set ingest_tokens")), "{log}");
+    }
 }
 
 #[test]
@@ -268,22 +287,71 @@ fn a_refused_client_can_finish_its_body_and_read_the_reason() {
     assert!(connection.is_at_its_end());
 }
 
+/// Runs `health`. Returns its exit code and its output.
+fn health(arguments: &[&str]) -> (Option<i32>, String) {
+    let output = host().arg("health").args(arguments).output().unwrap();
+    let says = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    (output.status.code(), says)
+}
+
 #[test]
 fn the_health_command_reports_a_running_host() {
-    let health = |address: &str| {
-        let output = host().args(["health", &format!("{address}/health")]).output().unwrap();
-        let says = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        (output.status.success(), says)
-    };
     let (open, shut) = (Recipient::start(Kind::Host, &[OPEN]), Recipient::start(Kind::Host, &[]));
-    let (ready, says) = health(&format!("http://{}", open.address));
-    assert!(ready && says.contains("\"ready\":true"), "{says}");
-    let (ready, says) = health(&format!("http://{}", shut.address));
-    assert!(!ready && says.contains("ingest_tokens"), "{says}");
-    let (ready, says) = health(&format!("https://{}", open.address));
-    assert!(!ready && says.contains("does not begin with http://"), "{says}");
     let address = format!("http://{}", open.address);
+    for path in ["", "/", "/health"] {
+        let (code, says) = health(&[&format!("{address}{path}")]);
+        assert!(code == Some(0) && says.contains("\"ready\":true"), "{path}: {says}");
+    }
+    let (code, says) = health(&[&format!("http://{}", shut.address)]);
+    assert!(code == Some(1) && says.contains("ingest_tokens"), "{says}");
+    for wrong in ["", "ftp://"] {
+        let (code, says) = health(&[&format!("{wrong}{}", open.address)]);
+        assert!(code == Some(2) && says.contains("does not begin with http:// or https://"), "{says}");
+    }
     drop(open);
-    let (ready, says) = health(&address);
-    assert!(!ready && says.contains(&address), "{says}");
+    let (code, says) = health(&[&address]);
+    assert!(code == Some(2) && says.contains(&address) && says.contains("refused"), "{says}");
+}
+
+#[test]
+fn an_answer_that_is_not_of_the_health_check_is_not_ready() {
+    let recipient = Recipient::start(Kind::Host, &[OPEN]);
+    for (path, expected) in [
+        ("/index.html", "404"),
+        ("/api/stats", "application/problem+json"),
+        ("/openapi.yaml", "200 OK, application/yaml"),
+        ("/?", "ready"),
+    ] {
+        let (code, says) = health(&[&format!("http://{}{path}", recipient.address)]);
+        assert!(says.contains(expected), "{path}: {says}");
+        assert_eq!(code, Some(if path == "/?" { 0 } else { 2 }), "{path}: {says}");
+        assert!(code == Some(0) || says.contains("give the URL of the host"), "{path}: {says}");
+    }
+}
+
+#[test]
+fn the_health_command_asks_over_https() {
+    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new("own"));
+    let (certificate, key) = authority.certificate();
+    std::fs::write(folder.path().join("cert.pem"), certificate.pem()).unwrap();
+    std::fs::write(folder.path().join("key.pem"), key.serialize_pem()).unwrap();
+    let authorities = authority.file(folder.path(), "ca.pem").display().to_string();
+    let recipient = Recipient::start_host(&[OPEN], |mut host| {
+        let file = |name| folder.path().join(name);
+        host.arg("--tls-cert").arg(file("cert.pem")).arg("--tls-key").arg(file("key.pem"));
+        host
+    });
+    let port = recipient.address.port();
+    let (code, says) = health(&[&format!("https://127.0.0.1:{port}"), "--ca-certificate", &authorities]);
+    assert!(code == Some(0) && says.contains("\"ready\":true"), "{says}");
+    for (url, expected) in [
+        (format!("https://127.0.0.1:{port}"), "unknown issuer"),
+        (format!("https://localhost:{port}"), "unknown issuer"),
+        (format!("http://127.0.0.1:{port}"), "must begin with https:"),
+    ] {
+        let (code, says) = health(&[&url]);
+        assert!(code == Some(2) && says.contains(expected), "{url}: {says}");
+    }
+    let (code, says) = health(&[&format!("https://localhost:{port}"), "--ca-certificate", &authorities]);
+    assert!(code == Some(2) && says.contains("certificate is for 127.0.0.1, not localhost"), "{says}");
 }

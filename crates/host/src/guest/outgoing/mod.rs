@@ -1,4 +1,4 @@
-//! Outgoing requests to the origins of `destinations`. All other requests are refused.
+//! Outgoing requests to the origins of `destinations` and `appliances`. All other requests are refused.
 //!
 //! A public name can resolve to a private address, by mistake or in an attack (SSRF). So the host resolves names
 //! itself, drops addresses that are not public unless the destination sets `private`, and connects to the checked
@@ -8,7 +8,7 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `mod` | [`Outgoing`]: sends a request |
-//! | `rights` | the allowed origins, and the destinations that can reach addresses that are not public |
+//! | `rights` | the allowed origins, and which requests can reach addresses that are not public |
 //! | `address` | classifies addresses |
 //! | `resolver` | resolves names to allowed addresses |
 //! | `connector` | makes connections: TCP, a tunnel, TLS |
@@ -18,6 +18,7 @@
 //! | `connection` | records whether any byte of an answer arrived |
 //! | `client` | keeps connections, and repeats a request that a closed connection has lost |
 //! | `body` | the body of an answer, passed to the guest as it arrives |
+//! | `direct` | a GET of the host's own commands |
 //! | `reason` | why a request had no answer |
 
 mod address;
@@ -26,6 +27,7 @@ mod body;
 mod client;
 mod connection;
 mod connector;
+mod direct;
 mod proxy;
 mod reason;
 mod resolver;
@@ -38,8 +40,9 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response, Uri, header};
+use http::{HeaderValue, Request, Response, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
+use outbound_events::appliance_api::Appliance;
 use outbound_events::forward::destination::Destination;
 use wasmtime_wasi_http::{Error, WasiBody};
 
@@ -49,6 +52,7 @@ use crate::guest::outgoing::connector::Connector;
 use crate::guest::outgoing::rights::{Reach, Rights};
 
 pub use self::authorities::{Authorities, AuthorityError};
+pub use self::direct::{GetError, get};
 pub use self::proxy::{ProxyError, ProxyRules};
 
 /// How long the head of an answer can take, whatever timeout the component sets.
@@ -96,16 +100,22 @@ pub enum OutgoingError {
 }
 
 impl Outgoing {
-    pub(super) fn new(destinations: &[Destination], options: OutgoingOptions) -> Result<Self, OutgoingError> {
-        let rights = Arc::new(Rights::new(destinations));
+    pub(super) fn new(
+        destinations: &[Destination],
+        appliances: &[Appliance],
+        options: OutgoingOptions,
+    ) -> Result<Self, OutgoingError> {
+        let rights = Arc::new(Rights::new(destinations, appliances));
         if rights.is_empty() {
             return Ok(Self { rights, clients: None });
         }
-        for destination in destinations {
-            let Some(uri) = destination.origin().and_then(|origin| origin.parse::<Uri>().ok()) else { continue };
+        let of_destinations = destinations.iter().filter_map(|one| Some((one.name.as_str(), one.origin()?)));
+        let of_appliances = appliances.iter().map(|one| (one.site.as_str(), one.url.origin()));
+        for (name, origin) in of_destinations.chain(of_appliances) {
+            let Ok(uri) = origin.parse::<Uri>() else { continue };
             if let Some(proxy) = options.proxies.proxy_of(&uri)? {
                 let (proxy, variable) = (proxy.uri(), options.proxies.variable());
-                tracing::info!(destination = %destination.name, %proxy, variable, "the destination uses a proxy");
+                tracing::info!(name, %proxy, variable, "requests to it use a proxy");
             }
         }
         let (proxies, tls) = (Arc::new(options.proxies), options.authorities.tls()?);
@@ -117,14 +127,19 @@ impl Outgoing {
     pub(super) async fn send(&self, request: Request<WasiBody>) -> Result<Response<WasiBody>, Error> {
         let uri = request.uri().clone();
         let (Some(origin), Some(clients)) = (self.rights.origin(&uri), &self.clients) else {
-            tracing::warn!(origin = rights::origin(&uri), "refused a request to an origin that no destination has");
+            let origin = rights::origin(&uri);
+            tracing::warn!(origin, "refused a request to an origin that no destination and no appliance has");
             return Err(Error::HttpRequestDenied);
         };
+        let mut request = request;
+        if origin.closes(&uri) {
+            request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         let answer = send_within(origin.reach(&uri), clients, request).await;
         if let Err(error) = &answer {
             let reason = reason::describe(error);
             origin.failures.say(|unsaid| {
-                tracing::warn!(origin = rights::origin(&uri), unsaid, "a destination gave no answer: {reason}");
+                tracing::warn!(origin = rights::origin(&uri), unsaid, "no answer: {reason}");
             });
         }
         answer

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use http::Uri;
+use outbound_events::appliance_api::{self, Appliance};
 use outbound_events::forward::destination::{DeliveryMode, Destination};
 
 use crate::guest::outgoing::address::is_loopback;
@@ -19,10 +20,11 @@ pub(super) enum Reach {
 #[derive(Debug)]
 pub(super) struct Rights(HashMap<String, Origin>);
 
-/// An origin and its destinations.
+/// An origin, its destinations and its appliance.
 #[derive(Debug)]
 pub(super) struct Origin {
     destinations: Vec<Destination>,
+    appliance: Option<Appliance>,
     /// The setting allows http only for loopback addresses.
     is_loopback: bool,
     /// Logs requests without an answer.
@@ -30,37 +32,61 @@ pub(super) struct Origin {
 }
 
 impl Rights {
-    pub(super) fn new(destinations: &[Destination]) -> Self {
-        let mut origins: HashMap<String, Origin> = HashMap::new();
+    pub(super) fn new(destinations: &[Destination], appliances: &[Appliance]) -> Self {
+        let mut rights = Self(HashMap::new());
         for destination in destinations {
-            let Some(uri) = destination.origin().and_then(|origin| origin.parse::<Uri>().ok()) else { continue };
-            let Some(name) = origin(&uri) else { continue };
-            let is_loopback = uri.scheme_str() == Some("http") && uri.host().is_some_and(is_loopback);
-            let origin = origins.entry(name).or_insert_with(|| Origin {
-                destinations: Vec::new(),
-                is_loopback,
-                failures: RateLimitedLog::default(),
-            });
-            origin.destinations.push(destination.clone());
+            if let Some(origin) = destination.origin().and_then(|origin| rights.add(origin)) {
+                origin.destinations.push(destination.clone());
+            }
         }
-        Self(origins)
+        for appliance in appliances {
+            if let Some(origin) = rights.add(appliance.url.origin()) {
+                origin.appliance = Some(appliance.clone());
+            }
+        }
+        rights
+    }
+
+    fn add(&mut self, url: &str) -> Option<&mut Origin> {
+        let uri: Uri = url.parse().ok()?;
+        let is_loopback = uri.scheme_str() == Some("http") && uri.host().is_some_and(is_loopback);
+        let origin = self.0.entry(origin(&uri)?).or_insert_with(|| Origin {
+            destinations: Vec::new(),
+            appliance: None,
+            is_loopback,
+            failures: RateLimitedLog::default(),
+        });
+        Some(origin)
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The origin of a request. `None` if no destination has it.
+    /// The origin of a request. `None` if no destination and no appliance has it.
     pub(super) fn origin(&self, uri: &Uri) -> Option<&Origin> {
         self.0.get(&origin(uri)?)
     }
 }
 
 impl Origin {
+    /// Whether the connection must end with the request: the vendor asks for it ("Reporting API").
+    pub(super) fn closes(&self, uri: &Uri) -> bool {
+        self.appliance_of(uri).is_some()
+    }
+
+    /// The appliance, if the request is one to its APIs.
+    fn appliance_of(&self, uri: &Uri) -> Option<&Appliance> {
+        self.appliance.as_ref().filter(|_| appliance_api::PATHS.contains(&uri.path()))
+    }
+
     /// The addresses that a request to this origin can reach. Its destination is the one with the most similar URL,
     /// since the host sees only the URL of a request. Destinations with the same URL share their rights. A request for
     /// any other path has the least rights.
     pub(super) fn reach(&self, uri: &Uri) -> Reach {
+        if let Some(appliance) = self.appliance_of(uri) {
+            return if appliance.private || self.is_loopback { Reach::Any } else { Reach::Public };
+        }
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let alike = |destination: &Destination| match &destination.mode {
             DeliveryMode::Push(push) => push.url.matched(path),
@@ -104,7 +130,13 @@ mod tests {
                 {"name": "local", "url": "http://127.0.0.1:9/in"}]"#,
         )
         .unwrap();
-        let rights = Rights::new(&destinations);
+        let appliances = Appliance::read_all(
+            r#"[{"site": "hq", "url": "https://support.example", "client_id": "a", "client_secret": "b",
+                 "private": true},
+                {"site": "desk", "url": "https://desk.example", "client_id": "a", "client_secret": "b"}]"#,
+        )
+        .unwrap();
+        let rights = Rights::new(&destinations, &appliances);
         for (url, expected) in [
             ("https://desk.example/inner", Some(Reach::Any)),
             ("https://desk.example:443/inner", Some(Reach::Any)),
@@ -124,6 +156,10 @@ mod tests {
             ("https://bare.example/", Some(Reach::Any)),
             ("https://bare.example", Some(Reach::Any)),
             ("http://127.0.0.1:9/any", Some(Reach::Any)),
+            ("https://support.example/oauth2/token", Some(Reach::Any)),
+            ("https://support.example/api/reporting", Some(Reach::Any)),
+            ("https://support.example/api/command", Some(Reach::Public)),
+            ("https://desk.example/api/reporting", Some(Reach::Public)),
             ("http://desk.example/inner", None),
             ("https://desk.example:444/inner", None),
             ("https://sub.desk.example/inner", None),

@@ -84,7 +84,7 @@ fn outgoing_to(url: &str) -> Outgoing {
 }
 
 fn to_all(setting: &str, options: OutgoingOptions) -> Outgoing {
-    Outgoing::new(&Destination::read_all(setting).unwrap(), options).unwrap()
+    Outgoing::new(&Destination::read_all(setting).unwrap(), &[], options).unwrap()
 }
 
 async fn post(outgoing: &Outgoing, url: &str) -> Result<Response<WasiBody>, Error> {

@@ -139,7 +139,7 @@ async fn a_proxy_that_cannot_be_used_is_an_error_at_the_start_if_a_destination_n
             ProxyRules::from_variables(|name| (name == "ALL_PROXY").then(|| "socks5://u:secret@x:1080".to_owned()));
         let setting = format!(r#"[{{"name": "a", "url": "{url}"}}]"#);
         let options = OutgoingOptions { proxies, ..OutgoingOptions::default() };
-        Outgoing::new(&Destination::read_all(&setting).unwrap(), options).map(drop)
+        Outgoing::new(&Destination::read_all(&setting).unwrap(), &[], options).map(drop)
     };
     let error = start(DESK).unwrap_err().to_string();
     assert!(error.starts_with("ALL_PROXY in the environment names a SOCKS proxy") && !error.contains("secret"));

@@ -3,6 +3,20 @@
 //!
 //! Each change is one transaction, synced before it counts. So a kill at any moment leaves a change whole or undone.
 //! Only an event whose 200 was not yet recorded is sent twice, as by a real appliance.
+//!
+//! | what | file |
+//! |---|---|
+//! | the queues | this one |
+//! | the sessions that have started, for reports | `started.rs` |
+//! | damaged files | `damage.rs` |
+//! | errors | `error.rs` |
+
+mod damage;
+mod error;
+mod started;
+
+pub use crate::occurrence::Millis;
+pub use error::QueueError;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,6 +26,9 @@ use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior, params};
+
+use crate::occurrence::SessionOccurrence;
+use damage::{check_integrity, is_damage, rename_damaged};
 
 /// SQLite's application id of these files: "obea".
 const APPLICATION_ID: i64 = 0x6f62_6561;
@@ -29,35 +46,6 @@ const SCHEMA: &str = "
     CREATE INDEX queued_lane ON queued (lane, id);
     CREATE TABLE failing (lane TEXT PRIMARY KEY, since INTEGER NOT NULL, told INTEGER NOT NULL);
 ";
-
-/// Why the queues cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum QueueError {
-    /// Another process has the file open.
-    #[error("{} is in use by another appliance; stop that one, or set another `queue`", .0.display())]
-    InUse(PathBuf),
-    /// A database of another program.
-    #[error("{} is not a queue file of an appliance; set another `queue`", .0.display())]
-    Foreign(PathBuf),
-    /// A damaged file cannot be renamed.
-    #[error("{} is damaged and cannot be renamed", path.display())]
-    NotRenamed {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: std::io::Error,
-    },
-    /// Any other error of SQLite, such as a full disk.
-    #[error("the queues cannot be written: {0}")]
-    Store(rusqlite::Error),
-}
-
-/// Without `#[from]`: the text of SQLite's error includes its cause, which would appear twice.
-impl From<rusqlite::Error> for QueueError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Store(error)
-    }
-}
 
 /// The name of a queue: the kind and the name of its recipient.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,9 +73,6 @@ impl Lane {
     }
 }
 
-/// Milliseconds since 1970.
-pub type Millis = i64;
-
 /// A session that has started.
 #[derive(Clone, Debug)]
 pub struct StartedSession {
@@ -97,6 +82,14 @@ pub struct StartedSession {
     pub started: u64,
     /// The due time of each step.
     pub due: Vec<Millis>,
+}
+
+impl StartedSession {
+    /// The session in time. `seed` is the seed that it was generated from.
+    pub fn occurrence(&self, seed: u64) -> SessionOccurrence {
+        let [first_due, last_due] = [self.due.first(), self.due.last()].map(|due| due.copied().unwrap_or_default());
+        SessionOccurrence { seed, number: self.number, started: self.started, first_due, last_due }
+    }
 }
 
 /// A step of a started session that is not due yet.
@@ -184,6 +177,7 @@ impl Queues {
             transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
             transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         }
+        started::prepare(&transaction)?;
         transaction.commit()?;
         Ok(Self(Mutex::new(connection)))
     }
@@ -215,6 +209,9 @@ impl Queues {
         let seed = seed.cast_signed();
         self.in_transaction(|transaction| {
             transaction.execute("INSERT OR REPLACE INTO session VALUES (?, ?)", params![seed, next])?;
+            for session in sessions {
+                started::insert(transaction, &session.occurrence(seed.cast_unsigned()))?;
+            }
             let mut insert = transaction
                 .prepare_cached("INSERT INTO coming (due, seed, session, step, started) VALUES (?, ?, ?, ?, ?)")?;
             for session in sessions {
@@ -225,6 +222,11 @@ impl Queues {
             }
             Ok(())
         })
+    }
+
+    /// The sessions that have started, oldest first, also those of earlier runs; at most 200,000 of these.
+    pub fn started(&self) -> Result<Vec<SessionOccurrence>, QueueError> {
+        Ok(started::all(&self.connection())?)
     }
 
     /// The steps that are due at `now`, ordered by due time; at most 500.
@@ -338,38 +340,4 @@ impl Queues {
 fn enqueue(transaction: &Transaction, lane: &Lane, item: &[u8]) -> rusqlite::Result<()> {
     let mut insert = transaction.prepare_cached("INSERT INTO queued (lane, item) VALUES (?, ?)")?;
     insert.execute(params![lane.as_str(), item]).map(|_| ())
-}
-
-/// Returns SQLite's error for a damaged file unless the file passes its check.
-fn check_integrity(connection: &Connection) -> rusqlite::Result<()> {
-    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if verdict == "ok" {
-        return Ok(());
-    }
-    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
-    Err(rusqlite::Error::SqliteFailure(code, Some(verdict)))
-}
-
-fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
-}
-
-/// Renames a damaged file and its log to `….damaged-N`, with the first free number. Returns the new name.
-fn rename_damaged(path: &Path) -> Result<PathBuf, QueueError> {
-    let named = |number: u32, suffix: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".damaged-{number}{suffix}"));
-        PathBuf::from(name)
-    };
-    let free = (1..u32::MAX).find(|number| !named(*number, "").exists()).unwrap_or(u32::MAX);
-    for suffix in ["-wal", "-shm", ""] {
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(suffix);
-        match std::fs::rename(&beside, named(free, suffix)) {
-            Err(source) if suffix.is_empty() => return Err(QueueError::NotRenamed { path: path.to_owned(), source }),
-            // A log does not always exist.
-            _ => {}
-        }
-    }
-    Ok(named(free, ""))
 }
