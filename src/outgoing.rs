@@ -104,7 +104,7 @@ impl ResponseBody for IncomingChunks {
 fn not_sent(error: &SendError) -> NotSent {
     NotSent(match error {
         SendError::Http(code) => format!("no answer: {}", words(code)),
-        SendError::Io(_) => "no answer: it closed the connection while the event was sent".to_owned(),
+        SendError::Io(_) => "no answer: it closed the connection while the request was sent".to_owned(),
         SendError::RequestConversion(_) => "this platform refuses this request".to_owned(),
         SendError::ResponseConversion(_) => "no answer: this platform cannot read it".to_owned(),
     })
@@ -119,10 +119,10 @@ fn words(code: &ErrorCode) -> Cow<'_, str> {
         InternalError(_) => "this platform failed (internal-error)",
         DnsTimeout => "the name was not resolved in time (DNS-timeout)",
         DnsError(_) => "the name could not be resolved (DNS-error)",
-        DestinationNotFound => "there is no destination of that name (destination-not-found)",
+        DestinationNotFound => "there is no server of that name (destination-not-found)",
         DestinationUnavailable => "it could not be reached (destination-unavailable)",
         DestinationIpProhibited => {
-            "its address is not public: set private in its destination to allow it (destination-IP-prohibited)"
+            "its address is not public: set private in its entry of the setting to allow it (destination-IP-prohibited)"
         }
         DestinationIpUnroutable => "there is no route to its address (destination-IP-unroutable)",
         ConnectionRefused => "the connection was refused (connection-refused)",
@@ -138,7 +138,7 @@ fn words(code: &ErrorCode) -> Cow<'_, str> {
             "this platform does not allow requests to it: see allowed_outbound_hosts in spin.toml (HTTP-request-denied)"
         }
         HttpRequestLengthRequired => "the request has no length (HTTP-request-length-required)",
-        HttpRequestBodySize(_) => "the event is too large for this platform (HTTP-request-body-size)",
+        HttpRequestBodySize(_) => "the request is too large for this platform (HTTP-request-body-size)",
         HttpRequestMethodInvalid => "this platform refuses the method (HTTP-request-method-invalid)",
         HttpRequestUriInvalid => "this platform refuses the URL (HTTP-request-URI-invalid)",
         HttpRequestUriTooLong => "the URL is too long (HTTP-request-URI-too-long)",

@@ -19,6 +19,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod account;
+mod account_model;
 mod answers;
 mod appliance_api;
 mod archive;

@@ -15,6 +15,7 @@
 //!    which nothing is here but a marker is not fetched.
 //! 4. A report is stored twice without a difference.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -239,7 +240,8 @@ impl<'c, P: Platform> Check<'c, P> {
         Ok(Progress::Done)
     }
 
-    /// Fetches the reports of sessions that ended a day ago once more, at most an hour of them at once.
+    /// Fetches the reports of sessions that ended a day ago once more, at most an hour of them at once. If a check has
+    /// not the time for a window, the next one tries half of it: nothing shows how far it came.
     async fn revise(
         &mut self,
         client: &mut ApplianceClient<'c, P>,
@@ -247,25 +249,31 @@ impl<'c, P: Platform> Check<'c, P> {
         oldest: Timestamp,
     ) -> Result<Progress, CheckError> {
         let day_ago = before(appliance_now, DAY);
-        let mut step = WINDOW;
         // Less than an hour is left for a later check: each window is a request.
         while after(self.account.revised, HOUR) <= day_ago {
             if self.is_over() {
                 return Ok(Progress::Remaining);
             }
             let from = self.account.revised.max(before(oldest, HOUR));
+            let step = self.account.revision_seconds.map_or(WINDOW, |seconds| u64::from(seconds.get()));
+            let halve = |account: &mut Account| {
+                account.revision_seconds = u32::try_from(step / 2).ok().and_then(NonZeroU32::new);
+            };
             let asked = self.platform.now();
             let lsids = match client.list_ended(from, step).await {
                 Err(ApiError::TooLarge) if step > 1 => {
-                    step /= 2;
+                    halve(&mut self.account);
                     continue;
                 }
                 listed => listed?,
             };
             if self.fetch(client, &Window { asked, lsids: &lsids, oldest }).await? == Progress::Remaining {
+                halve(&mut self.account);
                 return Ok(Progress::Remaining);
             }
             self.account.revised = after(from, step);
+            let longer = u32::try_from(step * 2).ok().filter(|seconds| u64::from(*seconds) < WINDOW);
+            self.account.revision_seconds = longer.and_then(NonZeroU32::new);
             self.save_progress(!lsids.is_empty()).await?;
         }
         Ok(Progress::Done)

@@ -26,6 +26,9 @@ impl<'c, P: Platform> Check<'c, P> {
         client: &mut ApplianceClient<'c, P>,
         window: &Window<'_>,
     ) -> Result<Progress, CheckError> {
+        if window.lsids.is_empty() {
+            return Ok(Progress::Done);
+        }
         let lsids = self.not_erased(window.lsids).await?;
         let mut rest = lsids.as_slice();
         while !rest.is_empty() {

@@ -44,6 +44,9 @@ pub struct Account {
     /// The number of reports to ask for at once, if answers with more were too large.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_once: Option<NonZeroU32>,
+    /// The seconds of sessions that a revision asks for at once, if an hour of them took too long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision_seconds: Option<NonZeroU32>,
     /// Whether an `end` event of the site was seen. If not, it is polled, and no session counts as missed.
     #[serde(default)]
     pub announces: bool,
@@ -89,6 +92,7 @@ impl Account {
             checked: 0,
             ahead: 0,
             at_once: None,
+            revision_seconds: None,
             announces: false,
             fault: None,
             unreadable: BTreeMap::new(),

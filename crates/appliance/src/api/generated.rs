@@ -102,7 +102,7 @@ impl SessionAccount<'_> {
                 let actor = self.primary();
                 ReportedDetail { performed_by: actor, values, ..self.detail(after, "Representative Survey") }
             }
-            EventName::Unrecognised(_) => return,
+            EventName::Unrecognised(_) | EventName::Report => return,
         };
         self.report.details.push(detail);
     }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
-use std::net::SocketAddr;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::generated::assert_generated;
@@ -49,10 +50,42 @@ fn page(address: SocketAddr) -> String {
     connection.receive().text()
 }
 
+/// An appliance on which no session ends: it gives tokens, and says that nothing matches.
+fn idle_appliance() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut reader = BufReader::new(stream.unwrap());
+            let (mut head, mut length) = (String::new(), 0);
+            while reader.read_line(&mut head).unwrap() > 2 {
+                let line = head.lines().last().unwrap().to_ascii_lowercase();
+                length = line.strip_prefix("content-length: ").map_or(length, |length| length.parse().unwrap());
+            }
+            std::io::copy(&mut reader.by_ref().take(length), &mut std::io::sink()).unwrap();
+            let (kind, body) = match head.starts_with("POST /oauth2/token ") {
+                true => ("application/json", r#"{"access_token": "t", "token_type": "Bearer", "expires_in": 3600}"#),
+                false => (
+                    "text/xml",
+                    "<error>No Support report information matching your chosen criteria is available.</error>",
+                ),
+            };
+            let date = httpdate::fmt_http_date(SystemTime::now());
+            let head = format!("HTTP/1.1 200 OK\r\nDate: {date}\r\nContent-Type: {kind}\r\nConnection: close\r\n");
+            let _ = write!(reader.get_mut(), "{head}Content-Length: {}\r\n\r\n{body}", body.len());
+        }
+    });
+    address
+}
+
 /// The metrics of a host that has a value for every metric.
 fn everything() -> BTreeMap<String, Described> {
     let destination = r#"destinations=[{"name": "nobody", "url": "http://127.0.0.1:9/"}]"#;
-    let recipient = Recipient::start_host(&[GUARDED, destination], |mut host| {
+    let site = format!(
+        r#"appliances=[{{"site": "hq", "url": "http://{}", "client_id": "a", "client_secret": "a-secret"}}]"#,
+        idle_appliance()
+    );
+    let recipient = Recipient::start_host(&[GUARDED, destination, &site], |mut host| {
         host.args(["--metrics", "127.0.0.1:0"]);
         host
     });
@@ -69,7 +102,7 @@ fn everything() -> BTreeMap<String, Described> {
     let started = Instant::now();
     loop {
         let page = page(address);
-        if ["clock_fault", "destination_state"].iter().all(|name| page.contains(name)) {
+        if ["clock_fault", "destination_state", "complete_through"].iter().all(|name| page.contains(name)) {
             return described(&page);
         }
         assert!(started.elapsed() < Duration::from_secs(150), "no tick reported them: {page}");
