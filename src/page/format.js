@@ -14,6 +14,17 @@ export function duration(seconds) {
 /** @param {Time | null | undefined} time */
 export const moment = (time) => time ? new Date(time).toLocaleString() : "";
 
+/**
+ * A time without its day, if that is the day of `now`.
+ *
+ * @param {Time} time
+ */
+export function nearMoment(time, now = new Date()) {
+  const date = new Date(time);
+  const isToday = date.toDateString() === now.toDateString();
+  return isToday ? date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }) : date.toLocaleString();
+}
+
 /** @param {Time} time */
 export const clock = (time) => new Date(time).toLocaleTimeString();
 

@@ -1,7 +1,7 @@
 // Fragments of the page's URL, and paths of the API. These functions need no browser: `tests/query.test.js`.
 
 /** The search fields, as the API and the page's URL name them. */
-export const FILTERS = ["q", "external_key", "state", "site", "from", "to"];
+export const FILTERS = ["q", "external_key", "state", "announced", "site", "from", "to"];
 
 /** @param {string} text */
 function decoded(text) {
@@ -73,6 +73,15 @@ export function sessionPath(site, lsid) {
   // Browsers resolve `.` and `..`: the API takes `~.` and `~..` for them.
   return "/api/sessions/" + site + "/" + (/^~*\.\.?$/.test(lsid) ? "~" : "") + encodeURIComponent(lsid);
 }
+
+/**
+ * The reports of a session, as events.
+ *
+ * @param {string} site
+ * @param {string} lsid
+ */
+export const reportsPath = (site, lsid) =>
+  "/api/events?" + new URLSearchParams({ site, lsid, event: "report" }).toString();
 
 /**
  * @param {string} path

@@ -2,7 +2,11 @@
 import { html } from "./dom.js";
 import { filterHash } from "./query.js";
 
-const STATES = ["", "open", "ended", "incomplete"];
+/** @type {[string, string][]} */
+const STATES = [["", "all"], ["open", "open"], ["ended", "ended"], ["incomplete", "incomplete"]];
+
+/** @type {[string, string][]} */
+const ANNOUNCED = [["", "all"], ["false", "never announced"]];
 
 /** @param {Filter} filter */
 export function searchForm(filter) {
@@ -12,12 +16,16 @@ export function searchForm(filter) {
   };
   const field = (/** @type {string} */ name, /** @type {string} */ label, /** @type {string} */ type) =>
     html("label", {}, label, html("input", { type, name, value: filter[name] ?? "", onchange: change(name) }));
-  const states = STATES.map((state) =>
-    html("option", { value: state, selected: (filter.state ?? "") === state ? "" : null }, state || "all"));
+  const choice = (/** @type {string} */ name, /** @type {string} */ label, /** @type {[string, string][]} */ choices) => {
+    const options = choices.map(([value, words]) =>
+      html("option", { value, selected: (filter[name] ?? "") === value ? "" : null }, words));
+    return html("label", {}, label, html("select", { name, onchange: change(name) }, options));
+  };
   return html("form", { onsubmit: (event) => event.preventDefault(), role: "search" },
     field("q", "Name, key or id", "search"),
     field("external_key", "External key", "text"),
-    html("label", {}, "State", html("select", { name: "state", onchange: change("state") }, states)),
+    choice("state", "State", STATES),
+    choice("announced", "Announced", ANNOUNCED),
     field("site", "Site", "text"),
     field("from", "From", "date"),
     field("to", "Before", "date"));

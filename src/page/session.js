@@ -1,9 +1,13 @@
 // One session: its facts, its timeline and its events.
 import { ask } from "./api.js";
-import { factList, html, isolated, show, stateBadge, table, timeElement, unreadableMessages } from "./dom.js";
+import { createApplianceReader } from "./appliances.js";
+import { missingReport } from "./completeness.js";
+import { factList, html, isolated, message, show, stateBadge, table, timeElement, unreadableMessages } from "./dom.js";
 import { duration, eventDetails, eventName, moment } from "./format.js";
 import { picture, pictureWidth } from "./picture.js";
-import { sessionPath, withCursor } from "./query.js";
+import { reportsPath, sessionPath, withCursor } from "./query.js";
+import { reportSection } from "./report.js";
+import { isReport, latestReport } from "./report_text.js";
 
 /**
  * The button that erases the session, and the dialog that asks first.
@@ -56,7 +60,9 @@ async function readSession(path, pages, signal) {
     events.push(...further.events);
     next = further.next;
   }
-  return { detail, events, next };
+  // The report is among the last events of a session.
+  const reports = next ? await ask(reportsPath(detail.site, detail.lsid), { signal }) : [];
+  return { detail, events, next, report: latestReport([...events, ...reports]) };
 }
 
 /** @param {SessionDetail} detail */
@@ -66,6 +72,7 @@ const sessionFacts = (detail) => factList([
   ["Start", moment(detail.start)],
   ["End", moment(detail.end)],
   ["Length", duration(detail.duration_seconds)],
+  ["Announced", detail.announced ? "" : "no: its end is known from the appliance's report alone"],
   ["Owner", detail.owners.at(-1)?.name],
   ["External key", detail.external_keys.map((key) => key.external_key).join(" → ")],
 ]);
@@ -98,9 +105,13 @@ export function sessionView(host, site, lsid) {
   });
   const back = html("p", {}, html("a", { href: "#/" }, "← Sessions"));
   show(back, html("h2", { class: "mono" }, lsid), button, dialog, box, shown, more);
+  const readAppliances = createApplianceReader();
   let before = "";
   return async ({ signal, admin }) => {
-    const { detail, events, next } = await readSession(path, pages, signal);
+    const { detail, events, next, report } = await readSession(path, pages, signal);
+    const appliances = report ? [] : await readAppliances(signal);
+    const missing = missingReport(detail, appliances.find((appliance) => appliance.site === detail.site));
+    const announced = events.filter((event) => !isReport(event));
     button.hidden = !admin;
     more.hidden = !next;
     shown.textContent = detail.next
@@ -108,14 +119,16 @@ export function sessionView(host, site, lsid) {
         detail.events.length + "."
       : "";
     // What has not changed is left alone, and with it what the reader has selected.
-    const now = JSON.stringify([detail, events.length, pictureWidth()]);
+    const now = JSON.stringify([detail, events.length, report, missing, pictureWidth()]);
     if (now === before) return;
     before = now;
     box.replaceChildren(
       sessionFacts(detail),
-      ...(detail.events.length ? [picture(detail)] : []),
+      ...(detail.events.some((event) => !isReport(event)) ? [picture(detail)] : []),
+      ...(report ? [reportSection(report.report, report.fetched)] : []),
+      ...(missing ? [message(isolated(missing))] : []),
       html("h2", {}, "Events"),
-      eventTable(events),
+      announced.length ? eventTable(announced) : message("No event of this session was received."),
       ...unreadableMessages(detail.unreadable));
   };
 }

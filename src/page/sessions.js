@@ -1,5 +1,7 @@
 // The list of sessions.
 import { ask } from "./api.js";
+import { applianceNotes, createApplianceReader } from "./appliances.js";
+import { isMissed } from "./completeness.js";
 import { html, isolated, message, show, stateBadge, table, timeElement, unreadableMessages } from "./dom.js";
 import { count, duration } from "./format.js";
 import { keyedList } from "./keyed.js";
@@ -13,12 +15,14 @@ const PAGE = 50;
 
 /** @typedef {{ sessions: SessionRow[], unreadable: Unreadable[], next: string | null }} Found */
 
-/** @param {SessionRow} session */
-function createRow({ site, lsid }) {
+/** @typedef {{ session: SessionRow, missed: boolean }} Row */
+
+/** @param {Row} row */
+function createRow({ session: { site, lsid } }) {
   const link = html("a", { href: sessionHash(site, lsid), title: lsid, class: "clip" }, lsid);
   const linkCell = html("td", { "data-name": "Session", class: "mono" }, link);
   const element = html("tr", {}, linkCell);
-  const update = (/** @type {SessionRow} */ session) => {
+  const update = (/** @type {Row} */ { session, missed }) => {
     const cell = (/** @type {string} */ name, /** @type {Node | string | number} */ child, title = "") =>
       html("td", { "data-name": name, title: title || null }, html("span", { class: "clip" }, child));
     const customers = session.customers.join(", ");
@@ -27,8 +31,10 @@ function createRow({ site, lsid }) {
     while (element.firstChild !== linkCell) element.firstChild?.remove();
     while (element.lastChild !== linkCell) element.lastChild?.remove();
     linkCell.before(
-      cell("State", stateBadge(session.state, session.state)),
-      cell("Start", timeElement(session.first_event)));
+      html("td", { "data-name": "State" }, html("div", {},
+        stateBadge(session.state, session.state),
+        missed ? [" ", stateBadge("never announced", "missed")] : null)),
+      cell("Start", timeElement(session.start ?? session.first_event)));
     linkCell.after(
       cell("Site", session.site),
       cell("Customer", isolated(customers), customers),
@@ -88,21 +94,34 @@ export function sessionsView(host, filter) {
   const words = html("div", { role: "status" }, html("p", {}, "Loading…"));
   const unreadable = html("div");
   const more = html("button", { hidden: "" }, "Show more");
-  const rows = keyedList(body, (/** @type {SessionRow} */ { site, lsid }) => site + "/" + lsid, createRow);
+  const rows = keyedList(body, (/** @type {Row} */ { session: { site, lsid } }) => site + "/" + lsid, createRow);
+  const notes = applianceNotes(host);
+  const readAppliances = createApplianceReader();
+  /** @type {ApplianceStatus[]} */
+  let appliances = [];
+  /** @type {SessionRow[]} */
+  let shown = [];
   let pages = 1;
   more.addEventListener("click", () => {
     pages++;
     host.refresh();
   });
-  show(searchForm(filter), list, words, more, unreadable);
-  const showFound = (/** @type {Found} */ found, /** @type {Node[]} */ notes) => {
-    rows(found.sessions);
+  show(notes.element, searchForm(filter), list, words, more, unreadable);
+  const showRows = () => rows(shown.map((session) => ({ session, missed: isMissed(session, appliances) })));
+  const showFound = (/** @type {Found} */ found, /** @type {Node[]} */ remarks) => {
+    shown = found.sessions;
+    showRows();
     list.hidden = !found.sessions.length;
-    words.replaceChildren(...notes);
+    words.replaceChildren(...remarks);
     unreadable.replaceChildren(...unreadableMessages(found.unreadable));
   };
   let complete = false;
-  return async ({ signal, stats }) => {
+  const updateNotes = async (/** @type {Refresh} */ { signal, admin }) => {
+    appliances = await readAppliances(signal);
+    notes.update(appliances.map((appliance) => ({ appliance, admin })));
+    showRows();
+  };
+  const updateList = async (/** @type {Refresh} */ { signal, stats }) => {
     const found = await findSessions(filter, pages * PAGE, signal, (found) => {
       // A list that is complete does not become shorter while it is read again.
       if (!complete) showFound(found, [html("p", {}, "Searching…")]);
@@ -112,5 +131,8 @@ export function sessionsView(host, filter) {
     const filtered = Object.values(filter).some(Boolean);
     const none = filtered ? [message("No sessions match these filters.")] : emptyStore(stats);
     showFound(found, found.sessions.length ? [] : none);
+  };
+  return async (refresh) => {
+    await Promise.all([updateNotes(refresh), updateList(refresh)]);
   };
 }

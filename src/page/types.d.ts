@@ -42,6 +42,9 @@ interface SessionRow {
   lsid: string;
   state: string;
   first_event: Time;
+  last_event: Time;
+  start: Time | null;
+  announced: boolean;
   duration_seconds: number | null;
   customers: string[];
   owner: Conference | null;
@@ -55,9 +58,73 @@ interface SessionList {
   unreadable: Unreadable[];
 }
 
+/** The appliance's report of a session, as far as the page shows it. */
+interface Report {
+  session_type?: string;
+  sequence_number?: string;
+  start?: Time;
+  end: Time;
+  duration_seconds?: number;
+  public_site?: string;
+  team?: string;
+  primary_customer?: string;
+  primary_representative?: string;
+  files_transferred?: number;
+  files_moved?: number;
+  files_deleted?: number;
+  custom_attributes?: Record<string, string>;
+  customers?: ReportPerson[];
+  representatives?: (ReportPerson & { username?: string; seconds_involved?: number; owner?: boolean })[];
+  links?: { chat?: string; chat_download?: string; recording?: string; recording_download?: string };
+  files?: { time?: Time; action: string; by?: string; name?: string; bytes?: number }[];
+  surveys?: { by: string; answers?: Record<string, string> }[];
+  notes?: ReportText[];
+  chat?: ReportText[];
+  system_information?: ReportText[];
+  truncated?: boolean;
+}
+
+interface ReportPerson {
+  name?: string;
+  public_address?: string;
+  private_address?: string;
+  hostname?: string;
+  os?: string;
+  company?: string;
+  issue?: string;
+  details?: string;
+}
+
+interface ReportText {
+  time?: Time;
+  by?: string;
+  text: string;
+}
+
+/** The state of the checks of a site's appliance. */
+interface ApplianceStatus {
+  site: string;
+  /** `working`, `not-checked`, or the name of a fault. */
+  state: string;
+  detail?: string;
+  failing_since?: Time;
+  complete_through: Time | null;
+  behind_seconds?: number;
+  polled: boolean;
+  missed: number;
+  next_check: Time | null;
+  /** The reasons by session. */
+  unreadable: Record<string, string>;
+}
+
 /** The data of an event: the fields that the guide names, and every other variable under `variables`. */
 interface EventData {
   event: string;
+  external_key?: string;
+  /** Only of a report. */
+  fetched?: Time;
+  /** Only of a report. */
+  report?: Report;
   conference?: Conference;
   member?: Member;
   variables?: Record<string, unknown>;
@@ -71,6 +138,7 @@ interface SessionDetail {
   start: Time | null;
   end: Time | null;
   duration_seconds: number | null;
+  announced: boolean;
   owners: (Conference & { since: Time })[];
   participants: (Member & { joined: Time | null; left: Time | null })[];
   external_keys: { external_key: string }[];

@@ -114,7 +114,8 @@ table! {
     ///   check.
     /// - `private`: `true` if its name leads to an address that is not public. Default: `false`.
     ///
-    /// Write the array on one line: see above. On Spin, also list each URL in `allowed_outbound_hosts`.
+    /// [Reports and completeness](../guide/reports.md) says what is asked and stored. Set it by `--appliances FILE`, or
+    /// write the array on one line: see above. On Spin, also list each URL in `allowed_outbound_hosts`.
     APPLIANCES: ApplianceArray = "appliances", ApplianceArray;
 
     /// Tokens for `/tick`, as `?tick_token=TOKEN` in the URL or as `Authorization: Bearer TOKEN`. Our host calls

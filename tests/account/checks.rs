@@ -87,7 +87,7 @@ fn a_check_is_due_soon_after_a_session_ends() {
     assert_eq!(site.next(), 15);
     site.pass(15);
     site.check();
-    assert_eq!((site.appliance.count("listing"), site.next()), (26 + 2, 15), "after 30 s");
+    assert_eq!((site.appliance.count("listing"), site.next()), (25 + 2, 15), "after 30 s");
     site.appliance.adds("s1", site.seconds() - 15, 0);
     site.pass(15);
     assert_eq!(site.check().stored, 1);

@@ -52,7 +52,7 @@ fn a_session_that_is_erased_while_its_report_is_in_flight_stays_erased() {
             site.pass(5);
             site.ahead.set(ahead);
             site.before_request.replace(Some(Box::new(move |site, number| {
-                if number >= 26 + request {
+                if number >= 25 + request {
                     erase(site, "s1");
                 }
             })));

@@ -32,7 +32,7 @@ const KEPT: [u64; 0] = [];
 
 /// The number of schedules of each kind. `MODEL_SCHEDULES` overrides it (`cargo xtask soak`).
 fn schedules() -> u64 {
-    std::env::var("MODEL_SCHEDULES").map_or(250, |number| number.parse().unwrap())
+    std::env::var("MODEL_SCHEDULES").map_or(100, |number| number.parse().unwrap())
 }
 
 #[test]

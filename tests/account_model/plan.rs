@@ -32,10 +32,10 @@ pub(super) struct PlannedSession {
 
 impl PlannedSession {
     fn new(number: usize, random: &mut Rng) -> Self {
-        let begins = random.i64(..DAY_OF_WORK);
+        let begins = random.i64(0..DAY_OF_WORK);
         let fate = match random.u8(..10) {
             0..5 => Fate::Announced,
-            5..7 => Fate::Late(random.i64(..50 * MINUTE)),
+            5..7 => Fate::Late(random.i64(0..50 * MINUTE)),
             7 => Fate::AllLost,
             _ => Fate::EndLost,
         };
@@ -44,7 +44,7 @@ impl PlannedSession {
             begins,
             ends: begins + random.i64(SECOND..40 * MINUTE),
             fate,
-            lag: random.i64(..3 * MINUTE),
+            lag: random.i64(0..3 * MINUTE),
         }
     }
 

@@ -15,7 +15,7 @@ fn sessions_are_listed_newest_first_and_only_those_on_the_page_are_read() {
         let start = if state == "incomplete" { Value::Null } else { json!(first) };
         let end = if state == "open" { Value::Null } else { json!(last) };
         json!({"site": site, "lsid": lsid, "state": state, "first_event": first, "last_event": last, "events": events,
-            "start": start, "end": end, "duration_seconds": length, "customers": [], "owner": null, "external_keys": []})
+            "start": start, "end": end, "duration_seconds": length, "announced": true, "customers": [], "owner": null, "external_keys": []})
     };
     let west = row("west", "one", "incomplete", "1970-01-01T01:06:40Z", "1970-01-01T01:06:40Z", 1, Value::Null);
     let two = row("hq", "two", "open", "1970-01-01T00:50:00Z", "1970-01-01T00:50:00Z", 1, Value::Null);
@@ -172,8 +172,8 @@ fn stats_count_keys_with_few_reads() {
             "keys": 6, "loose": 4, "packs": 0, "events": 4, "sessions": 3, "set_aside": 1, "other": 1,
             "key_budget": 1024, "unwell": [], "clock_faults": [], "admin": true, "unreadable": [],
             "sites": [
-                {"site": "hq", "events": 3, "last_event": "2026-01-02T03:04:05.678Z"},
-                {"site": "west", "events": 1, "last_event": "2026-01-02T03:04:05.678Z"},
+                {"site": "hq", "events": 3, "last_event": "2026-01-02T03:04:05.678Z", "complete_through": null, "missed": null},
+                {"site": "west", "events": 1, "last_event": "2026-01-02T03:04:05.678Z", "complete_through": null, "missed": null},
             ],
         })
     );

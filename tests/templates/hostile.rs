@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use outbound_events::archive::pack::RecordEntry;
 use serde_json::Value;
 
-use super::{HOSTILE, body, entry, form, joins};
+use super::{HOSTILE, body, entry, form, joins, report, report_of};
 
 /// Names with a meaning for a chat, and names that exceed its limits.
 fn texts() -> Vec<String> {
@@ -61,6 +61,32 @@ fn entries() -> Vec<RecordEntry> {
     }
     entries
 }
+
+/// Reports that consist of these texts.
+fn reports() -> Vec<RecordEntry> {
+    let texts = texts().into_iter().chain(["[code]<img src=x onerror=alert(1)>[/code]".to_owned(), String::new()]);
+    let all = texts.flat_map(|text| {
+        let key: String = text.chars().take(1024).collect();
+        [report("a", report_of(&text, 0), &key), report("[code]", report_of(&text, u64::MAX), "")]
+    });
+    all.collect()
+}
+
+/// Whether a text has lines of its own alone: each begins as the template has it.
+fn has_lines_of(text: &str, beginnings: &[&str]) -> bool {
+    text.split('\n').all(|line| is_one_line(line) && beginnings.iter().any(|beginning| line.starts_with(beginning)))
+}
+
+/// How the lines of a summary begin.
+const LINES: [&str; 7] = [
+    "Session Report",
+    "2025-12-29 09:20:00 to ",
+    "Recording: https://",
+    "Representatives: ",
+    "Customers: ",
+    "Files: ",
+    "Note",
+];
 
 fn is_one_line(text: &str) -> bool {
     let turns = |c| matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -168,6 +194,74 @@ fn jira_shows_events_as_plain_text() {
             shape.to_string(),
             r#"{"body":{"content":[{"content":[{"text":null,"type":"text"}],"type":"paragraph"}],"type":"doc","version":1}}"#
         );
+    }
+}
+
+/// Nothing but paragraphs of plain text, each a line of the template.
+#[test]
+fn jira_shows_reports_as_plain_text() {
+    for entry in reports() {
+        let body = body("jira", &entry);
+        assert!(body.to_string().len() <= 32_767, "{body}");
+        let document = body["body"].as_object().unwrap();
+        assert_eq!(document.keys().collect::<Vec<_>>(), ["content", "type", "version"]);
+        let paragraphs = document["content"].as_array().unwrap();
+        assert!((2..=11).contains(&paragraphs.len()), "{body}");
+        for paragraph in paragraphs {
+            let text = paragraph["content"][0]["text"].as_str().unwrap();
+            assert!(has_lines_of(text, &LINES), "{text:?}");
+            let shape = paragraph.to_string().replace(&serde_json::to_string(text).unwrap(), "null");
+            assert_eq!(shape, r#"{"content":[{"text":null,"type":"text"}],"type":"paragraph"}"#);
+        }
+    }
+}
+
+/// `[code]` shows HTML in a journal field. A URL becomes a link: only that of the recording is one.
+fn is_safe_in_a_journal(text: &str) -> bool {
+    let ours = |line: &&str| line.starts_with("Recording: https://");
+    !text.contains(['[', ']']) && !text.split('\n').filter(|line| !ours(line)).any(|line| line.contains("://"))
+}
+
+#[test]
+fn servicenow_shows_reports_as_plain_text() {
+    for entry in reports() {
+        let record = &body("servicenow", &entry)["records"][0];
+        let text = record["description"].as_str().unwrap();
+        assert!(text.encode_utf16().count() <= 4_000 && has_lines_of(text, &LINES), "{text:?}");
+        assert!(is_safe_in_a_journal(text), "{text:?}");
+        let info = record["additional_info"].as_str().unwrap();
+        assert!(info.encode_utf16().count() <= 4_000, "{info}");
+        let info: Value = serde_json::from_str(info).unwrap();
+        assert!(info.as_object().unwrap().values().all(|text| is_one_line(text.as_str().unwrap())), "{info}");
+        assert_eq!(record["severity"], "0");
+    }
+}
+
+#[test]
+fn servicenow_notes_are_plain_text() {
+    for entry in entries().into_iter().chain(reports()) {
+        let row = body("servicenow-note", &entry);
+        let row = row.as_object().unwrap();
+        let note = row["u_work_note"].as_str().unwrap();
+        assert!(note.encode_utf16().count() <= 4_000 && is_safe_in_a_journal(note), "{note:?}");
+        assert!(note.split('\n').all(is_one_line) && (2..=12).contains(&note.split('\n').count()), "{note:?}");
+        for (field, text) in row.iter().filter(|(field, _)| *field != "u_work_note") {
+            let text = text.as_str().unwrap();
+            assert!(is_one_line(text) && text.chars().count() <= 200, "{field}: {text}");
+        }
+    }
+}
+
+/// The other chats get the event's title and no text of the report.
+#[test]
+fn chats_show_reports_as_plain_text() {
+    for entry in reports() {
+        for template in ["slack", "google-chat"] {
+            let text = body(template, &entry)["text"].as_str().unwrap().to_owned();
+            assert!(!text.contains(['<', '>']) && text.chars().count() <= 4_000, "{text}");
+            spans(&text);
+        }
+        assert!(body("teams", &entry).to_string().len() <= 14_000);
     }
 }
 

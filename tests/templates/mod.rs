@@ -12,13 +12,17 @@ mod own;
 mod ready;
 mod trial;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use outbound_events::archive::pack::RecordEntry;
+use outbound_events::event::{Lsid, Timestamp};
 use outbound_events::forward::destination::{DeliveryMode, Destination};
 use outbound_events::forward::request::request;
 use outbound_events::identity::Site;
 use outbound_events::parse::parse;
 use outbound_events::record::Record;
+use outbound_events::report::{
+    FetchedReport, ReportCustomer, ReportFile, ReportLinks, ReportRepresentative, ReportText, SessionReport,
+};
 use outbound_events::session::Timeline;
 use serde_json::{Value, json};
 
@@ -55,6 +59,75 @@ fn joins(lsid: &str, name: &str, external_key: &str) -> RecordEntry {
         ("name", name),
         ("external_key", external_key),
     ]))
+}
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_seconds(seconds).unwrap()
+}
+
+/// A report.
+fn report(lsid: &str, report: SessionReport, external_key: &str) -> RecordEntry {
+    let (site, lsid) = (Site::parse("hq").unwrap(), Lsid::parse(lsid).unwrap());
+    let external_key = Some(external_key.to_owned()).filter(|key| !key.is_empty());
+    let fetched = FetchedReport { fetched: report.end, report };
+    let (_, value) = Record::of_report(&site, &lsid, external_key, fetched, DateTime::UNIX_EPOCH).unwrap();
+    RecordEntry::parse(value).unwrap()
+}
+
+/// A report in which every text is this one, and every list has more items than a template shows.
+fn report_of(text: &str, number: u64) -> SessionReport {
+    let some = Some(text.to_owned());
+    let customer = ReportCustomer {
+        name: some.clone(),
+        public_address: some.clone(),
+        private_address: some.clone(),
+        hostname: some.clone(),
+        os: some.clone(),
+        company: some.clone(),
+        issue: some.clone(),
+        details: some.clone(),
+    };
+    let representative = ReportRepresentative {
+        id: some.clone(),
+        name: some.clone(),
+        username: some.clone(),
+        public_address: some.clone(),
+        private_address: some.clone(),
+        hostname: some.clone(),
+        os: some.clone(),
+        seconds_involved: Some(number),
+        owner: true,
+    };
+    let said = ReportText { time: Some(at(1_767_000_000)), by: some.clone(), text: text.to_owned() };
+    let file =
+        ReportFile { time: None, action: text.to_owned(), by: some.clone(), name: some.clone(), bytes: Some(number) };
+    let url = Some(format!("https://support.example.com/{text}"));
+    SessionReport {
+        session_type: some.clone(),
+        sequence_number: some.clone(),
+        start: Some(at(1_767_000_000)),
+        duration_seconds: Some(number),
+        public_site: some.clone(),
+        team: some.clone(),
+        primary_customer: some.clone(),
+        primary_representative: some.clone(),
+        files_transferred: Some(number),
+        files_moved: Some(number),
+        files_deleted: Some(number),
+        customers: vec![customer; 12],
+        representatives: vec![representative; 12],
+        links: ReportLinks {
+            chat: url.clone(),
+            chat_download: url.clone(),
+            recording: url.clone(),
+            recording_download: url,
+        },
+        files: vec![file; 12],
+        notes: vec![said.clone(); 6],
+        chat: vec![said.clone()],
+        system_information: vec![said],
+        ..SessionReport::ended(at(1_767_000_333))
+    }
 }
 
 fn destination(template: Value, url: &str) -> Destination {

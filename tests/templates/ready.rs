@@ -1,16 +1,22 @@
 //! The format that each service requires, and the text that its users read.
 
 use outbound_events::archive::pack::RecordEntry;
+use outbound_events::report::{
+    ReportCustomer, ReportFile, ReportLinks, ReportRepresentative, ReportText, SessionReport,
+};
 use serde_json::{Value, json};
 
-use super::{HOSTILE, body, destination, entry, joins, send_in_session};
+use super::{HOSTILE, at, body, destination, entry, joins, report, send_in_session};
 use crate::support::seven;
 
-/// All events of the guide, an unrecognised one, and hostile ones.
+/// All events of the guide, an unrecognised one, a report, and hostile ones.
 fn entries() -> Vec<RecordEntry> {
     let seven = seven().into_iter().map(|(_, form)| entry(&form));
     let unknown = entry("event=new_thing&timestamp=1767000000&version=2");
-    seven.chain([unknown]).chain(HOSTILE.map(|hostile| joins("a", hostile, hostile))).collect()
+    seven
+        .chain([unknown, report("c69a", usual_report(), "INC-1")])
+        .chain(HOSTILE.map(|hostile| joins("a", hostile, hostile)))
+        .collect()
 }
 
 fn bodies(template: &str) -> Vec<Value> {
@@ -139,4 +145,98 @@ fn servicenow_has_one_alert_per_session_and_the_end_clears_it() {
     assert_eq!(alert(&session[2], &[]).1, "0", "also where the session's other events are not known");
     let without = entry("event=new_thing&timestamp=1767000000&version=2");
     assert_eq!(alert(&without, &[]), (without.key.id.to_string(), "5".to_owned()));
+}
+
+/// A report as appliances make them.
+fn usual_report() -> SessionReport {
+    let text = |text: &str| Some(text.to_owned());
+    SessionReport {
+        start: Some(at(1_764_300_000)),
+        duration_seconds: Some(333),
+        customers: vec![
+            ReportCustomer {
+                name: text("Erika Example"),
+                hostname: text("PC-0815"),
+                company: text("Example Corp"),
+                ..ReportCustomer::default()
+            },
+            ReportCustomer { name: text("Max [code]"), ..ReportCustomer::default() },
+        ],
+        representatives: vec![
+            ReportRepresentative {
+                name: text("Sam Example"),
+                seconds_involved: Some(280),
+                owner: true,
+                ..ReportRepresentative::default()
+            },
+            ReportRepresentative { username: text("kim"), ..ReportRepresentative::default() },
+        ],
+        files_transferred: Some(2),
+        files_deleted: Some(1),
+        files: vec![ReportFile {
+            time: None,
+            action: "File Upload".to_owned(),
+            by: text("Sam Example"),
+            name: text("setup.log"),
+            bytes: Some(1234),
+        }],
+        notes: vec![ReportText { time: None, by: text("Sam Example"), text: "Replaced\nthe driver.".to_owned() }],
+        links: ReportLinks { recording: text("https://support.example.com/r?id=1"), ..ReportLinks::default() },
+        ..SessionReport::ended(at(1_764_300_333))
+    }
+}
+
+#[test]
+fn tickets_get_the_summary_of_a_report() {
+    let entry = report("c69a", usual_report(), "INC0012345");
+    let lines = [
+        "2025-11-28 03:20:00 to 2025-11-28 03:25:33 UTC, 5 min 33 s",
+        "Recording: https://support.example.com/r?id=1",
+        "Representatives: Sam Example (5 min), owner; kim",
+        "Customers: Erika Example (PC-0815, Example Corp); Max [code]",
+        "Files: 2 transferred, 1 deleted: File Upload setup.log (1234 bytes)",
+        "Note of Sam Example: Replaced the driver.",
+    ];
+    let paragraphs = body("jira", &entry)["body"]["content"].clone();
+    let paragraphs: Vec<_> = paragraphs.as_array().unwrap().iter().map(|one| &one["content"][0]["text"]).collect();
+    assert_eq!(paragraphs[0], "Session Report at 2025-11-28T03:25:33Z, session c69a of hq");
+    assert_eq!(paragraphs[1..], lines);
+    let in_journal = lines.join("\n").replace("[code]", "(code)");
+    let note = body("servicenow-note", &entry);
+    assert_eq!(note["u_external_key"], "INC0012345");
+    assert_eq!(note["u_work_note"], format!("Session Report, session c69a of hq\n{in_journal}"));
+    let event = &body("servicenow", &entry)["records"][0];
+    assert_eq!(event["description"], format!("Session Report\n{in_journal}"));
+    let info: Value = serde_json::from_str(event["additional_info"].as_str().unwrap()).unwrap();
+    assert_eq!(info["recording"], "https://support.example.com/r?id=1");
+    assert_eq!((&info["start"], &info["end"]), (&json!("2025-11-28T03:20:00Z"), &json!("2025-11-28T03:25:33Z")));
+}
+
+#[test]
+fn the_summary_of_an_empty_report_has_its_time_alone() {
+    let entry = report("c69a", SessionReport::ended(at(1_764_300_333)), "INC0012345");
+    let note = &body("servicenow-note", &entry)["u_work_note"];
+    assert_eq!(note, "Session Report, session c69a of hq\nuntil 2025-11-28 03:25:33 UTC");
+}
+
+/// The recording's URL comes from the appliance. One that is none, or could be read as something else, is left out.
+#[test]
+fn only_a_url_is_shown_as_the_recording() {
+    let shown = |url: String| {
+        let links = ReportLinks { recording: Some(url), ..ReportLinks::default() };
+        let entry = report("c69a", SessionReport { links, ..usual_report() }, "INC-1");
+        let note = body("servicenow-note", &entry)["u_work_note"].as_str().unwrap().to_owned();
+        note.contains("Recording")
+    };
+    for (url, expected) in [
+        ("http://appliance/r", true),
+        ("javascript:alert(1)", false),
+        ("https://a.example/ x", false),
+        ("https://a.example/\nx", false),
+        ("https://a.example/[code]", false),
+        ("https://a.example/]", false),
+    ] {
+        assert_eq!(shown(url.to_owned()), expected, "{url}");
+    }
+    assert!(!shown(format!("https://a.example/{}", "x".repeat(1_000))));
 }

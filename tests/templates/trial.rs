@@ -68,9 +68,11 @@ fn each_failing_template_is_reported_with_its_place() {
 
 #[test]
 fn the_ready_templates_have_no_fault() {
-    for template in ["slack", "google-chat", "teams", "jira", "servicenow"] {
-        let all = json!([{ "name": "a", "url": "https://example.com", "format": "template", "template": template }]);
-        assert_eq!(faults(&all), [""; 0], "{template}");
+    for template in ["slack", "google-chat", "teams", "jira", "servicenow", "servicenow-note"] {
+        let mut one = json!({ "name": "a", "url": "https://example.com", "format": "template", "template": template });
+        assert_eq!(faults(&json!([one])), [""; 0], "{template}");
+        one["events"] = json!(["report", "support_conference_end"]);
+        assert_eq!(faults(&json!([one])), [""; 0], "{template} for reports");
     }
 }
 

@@ -46,11 +46,19 @@ pub(super) struct TemplateContext<'s> {
     pub(super) session: Option<&'s Timeline>,
 }
 
+/// A ready template that begins with what there is to say of a session's report.
+macro_rules! with_report {
+    ($file:literal) => {
+        concat!(include_str!("../templates/report.jinja"), include_str!($file))
+    };
+}
+
 /// The ready templates: JSON, sent by POST.
-const READY: [(&str, &str); 5] = [
+const READY: [(&str, &str); 6] = [
     ("google-chat", include_str!("../templates/google-chat.json")),
-    ("jira", include_str!("../templates/jira.json")),
-    ("servicenow", include_str!("../templates/servicenow.json")),
+    ("jira", with_report!("../templates/jira.json")),
+    ("servicenow", with_report!("../templates/servicenow.json")),
+    ("servicenow-note", with_report!("../templates/servicenow-note.json")),
     ("slack", include_str!("../templates/slack.json")),
     ("teams", include_str!("../templates/teams.json")),
 ];

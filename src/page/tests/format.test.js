@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { count, duration, eventDetails, eventName, problemText } from "../format.js";
+import { count, duration, eventDetails, eventName, nearMoment, problemText } from "../format.js";
 import { shortened, statsText, variableText } from "../format.js";
 
 test("a duration has hours, minutes and seconds, without those that are zero", () => {
@@ -8,6 +8,13 @@ test("a duration has hours, minutes and seconds, without those that are zero", (
   const cases = [...short, [3_661, "1 h 1 min 1 s"], [7_205, "2 h 5 s"], [360_000, "100 h"]];
   for (const [seconds, text] of cases) assert.equal(duration(seconds), text);
   assert.equal(duration(null), "");
+});
+
+test("a time of today has no day", () => {
+  const now = new Date(2026, 0, 5, 12);
+  const noon = new Date(2026, 0, 5, 9, 30).toISOString();
+  assert.ok(!nearMoment(noon, now).includes("2026"), nearMoment(noon, now));
+  assert.ok(nearMoment(noon, new Date(2026, 0, 6)).includes("2026"));
 });
 
 test("a text is cut by characters", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { filterHash, midnight, parseHash, replayQuery } from "../query.js";
-import { sessionHash, sessionPath, sessionsPath, withCursor } from "../query.js";
+import { reportsPath, sessionHash, sessionPath, sessionsPath, withCursor } from "../query.js";
 
 const none = { site: "", lsid: "", filter: {} };
 
@@ -24,6 +24,7 @@ test("the fragment of a session or a search leads back to it", () => {
   }
   const filter = { q: "Ann & Bob", state: "open" };
   assert.deepEqual(parseHash(filterHash(filter)).filter, filter);
+  assert.equal(filterHash({ announced: "false", site: "hq" }), "#/?announced=false&site=hq");
   assert.equal(filterHash({ q: "", site: "" }), "#/");
   assert.deepEqual(parseHash("#/?q=Ann&cursor=x").filter, { q: "Ann" });
 });
@@ -44,6 +45,10 @@ test("the path of a session survives a browser", () => {
     const { pathname } = new URL(sessionPath("hq", lsid), "http://localhost");
     assert.equal(pathname, "/api/sessions/hq/~" + lsid);
   }
+});
+
+test("the reports of a session are asked for by its site and id", () => {
+  assert.equal(reportsPath("hq", "a/b"), "/api/events?site=hq&lsid=a%2Fb&event=report");
 });
 
 test("a cursor and a replay are escaped", () => {

@@ -1,8 +1,10 @@
-//! The page in Chromium, which `browser.rs` drives. `refreshing.rs` has slow, late and wrong answers.
+//! The page in Chromium, which `browser.rs` drives. `refreshing.rs` has slow, late and wrong answers, `reports.rs` has
+//! reports of sessions.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod browser;
 mod refreshing;
+mod reports;
 #[path = "../support/mod.rs"]
 mod support;
 
