@@ -10,10 +10,10 @@ use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use serde::Deserialize;
 
 use super::document::{Document, NoContent};
-use super::error::{Answer, ApiError};
+use super::error::{AnswerExcerpt, ApiError};
 use super::exchange::{self, Failure, Unread};
 use super::fetched::{FetchedSessions, UnreadableSession};
-use super::listing::{LISTING_ROOTS, Listing};
+use super::listing::{LISTING_ROOTS, SessionListing};
 use super::report::{REPORT_ROOTS, Reports};
 use super::setting::Appliance;
 use super::xml::{XmlReader, XmlSink};
@@ -78,7 +78,7 @@ impl<'a, P: Platform> ApplianceClient<'a, P> {
         let (from, seconds) = (from.seconds().to_string(), seconds.max(1).to_string());
         let query =
             [("generate_report", "SupportSessionListing"), ("end_time", from.as_str()), ("duration", seconds.as_str())];
-        let listing = Document::new(LISTING_ROOTS, Listing::default());
+        let listing = Document::new(LISTING_ROOTS, SessionListing::default());
         match self.report(&query, listing).await? {
             Some(listing) if listing.is_too_large => Err(ApiError::TooLarge),
             Some(listing) => Ok(listing.lsids.into_iter().collect()),
@@ -260,8 +260,8 @@ impl<'a, P: Platform> ApplianceClient<'a, P> {
         Failure::read(self.platform, answer, &self.secrets()).await
     }
 
-    fn shown(&self, text: &[u8]) -> Answer {
-        Answer(excerpt::without_secrets(text, &self.secrets()))
+    fn shown(&self, text: &[u8]) -> AnswerExcerpt {
+        AnswerExcerpt(excerpt::without_secrets(text, &self.secrets()))
     }
 
     /// What an answer may repeat and nobody may see, the longest first.

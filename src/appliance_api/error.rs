@@ -11,13 +11,13 @@ pub const MAX_ANSWER_BYTES: usize = 16 << 20;
 pub enum ApiError {
     /// The API account is unknown, or its secret is another.
     #[error("it does not accept the credentials: correct client_id and client_secret of its entry in appliances{0}")]
-    WrongSecret(Answer),
+    WrongSecret(AnswerExcerpt),
     /// The API account may not read reports, or not from this address.
     #[error(
         "it does not allow the API account to read reports: in /login > Management > API Configuration, allow access to \
          Support Session Reports and Recordings, and the network address of this recipient{0}"
     )]
-    NoPermission(Answer),
+    NoPermission(AnswerExcerpt),
     /// Its certificate is not trusted.
     #[error("its certificate is not trusted: correct the certificate, or add its authority on this host ({0})")]
     UntrustedCertificate(String),
@@ -46,9 +46,9 @@ pub enum ApiError {
 
 /// The beginning of an answer, for a message: at most 200 characters, without secrets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Answer(pub(super) Option<String>);
+pub struct AnswerExcerpt(pub(super) Option<String>);
 
-impl std::fmt::Display for Answer {
+impl std::fmt::Display for AnswerExcerpt {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.as_ref().map_or(Ok(()), |text| write!(f, " (it said: {text})"))
     }

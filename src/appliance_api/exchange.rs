@@ -8,7 +8,7 @@ use futures_util::future::{Either, select};
 use http::response::Parts;
 use http::{Request, Response, StatusCode, header};
 
-use super::error::{Answer, ApiError, MAX_ANSWER_BYTES};
+use super::error::{AnswerExcerpt, ApiError, MAX_ANSWER_BYTES};
 use crate::excerpt;
 use crate::http_client::{BodyLimit, HttpClient, ResponseBody as _, read_at_most};
 use crate::platform::Platform;
@@ -106,8 +106,8 @@ impl Failure {
         self.body.windows(text.len().max(1)).any(|window| window == text.as_bytes())
     }
 
-    pub(super) fn answer(self) -> Answer {
-        Answer(self.said)
+    pub(super) fn answer(self) -> AnswerExcerpt {
+        AnswerExcerpt(self.said)
     }
 
     /// What any request with this answer means. `now` is the appliance's time if it is known, or ours: dates of

@@ -13,7 +13,7 @@ const MAX_SESSIONS: usize = 20_000;
 
 /// Collects the ids of a listing: the attribute `lsid` of the elements inside the root.
 #[derive(Default)]
-pub(super) struct Listing {
+pub(super) struct SessionListing {
     depth: usize,
     /// The ids. One that is not valid cannot be asked for, and is left out.
     pub(super) lsids: BTreeSet<Lsid>,
@@ -21,7 +21,7 @@ pub(super) struct Listing {
     pub(super) is_too_large: bool,
 }
 
-impl XmlSink for Listing {
+impl XmlSink for SessionListing {
     fn open(&mut self, _name: &str, attributes: &XmlAttributes<'_>) {
         self.depth = self.depth.saturating_add(1);
         if self.depth != 1 {

@@ -14,7 +14,7 @@
 //! | the answer that lists sessions | `listing.rs` |
 //! | the answer with reports: the place of each element | `report.rs` |
 //! | one session of it; its log: files, notes, chat, systems | `session.rs`, `session_event.rs` |
-//! | texts and lists that keep a limited amount | `bounded.rs` |
+//! | their fields; texts and lists that keep a limited amount | `field.rs`, `bounded.rs` |
 //! | the sessions of an answer, for the caller | `fetched.rs` |
 //!
 //! Nothing of an appliance is trusted: an answer can be of any size and form, and may never end. What is not wanted is
@@ -28,6 +28,7 @@ mod due;
 mod error;
 mod exchange;
 mod fetched;
+mod field;
 mod listing;
 mod report;
 mod run;
@@ -41,7 +42,7 @@ mod xml_text;
 
 pub use check::CheckOutcome;
 pub use client::{ApplianceClient, PATHS};
-pub use error::{Answer, ApiError, MAX_ANSWER_BYTES};
+pub use error::{AnswerExcerpt, ApiError, MAX_ANSWER_BYTES};
 pub use fetched::{FetchedSessions, ReportedSession, UnreadableSession};
 pub use run::Checks;
 pub use setting::{Appliance, ApplianceFault, ClientSecret, Include};

@@ -7,9 +7,8 @@ use std::collections::BTreeSet;
 
 use super::bounded::BoundedText;
 use super::fetched::{FetchedSessions, UnreadableSession};
-use super::session::{
-    FinishedSession, SessionDraft, add_answer, attribute, set_customer, set_representative, texts_bytes,
-};
+use super::field::{attribute, texts_bytes};
+use super::session::{FinishedSession, SessionDraft, add_answer, set_customer, set_representative};
 use super::session_event::{EventDraft, set_file};
 use super::setting::Include;
 use super::xml::{XmlAttributes, XmlSink};

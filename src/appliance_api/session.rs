@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::bounded::{BoundedList, BoundedText};
 use super::fetched::{ReportedSession, UnreadableSession};
+use super::field::{fill, number, unix_time};
 use super::session_event::SessionEvents;
-use super::xml::XmlAttributes;
 use crate::event::{Lsid, Timestamp};
 use crate::json_setting::parse_time;
 use crate::report::{ReportCustomer, ReportRepresentative, ReportSurvey, SessionReport};
@@ -152,24 +152,6 @@ impl Time {
     }
 }
 
-/// A time in Unix seconds. 1970 means that there is none.
-pub(super) fn unix_time(text: &str) -> Option<Timestamp> {
-    Timestamp::parse(text.trim()).ok().filter(|time| *time != Timestamp::EPOCH)
-}
-
-/// Sets a text that is not set and not empty. Returns whether it is cut.
-pub(super) fn fill(slot: &mut Option<String>, text: &BoundedText) -> bool {
-    if slot.is_some() || text.trimmed().is_empty() {
-        return false;
-    }
-    *slot = Some(text.trimmed().to_owned());
-    text.is_cut
-}
-
-pub(super) fn number(text: &str) -> Option<u64> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
-}
-
 /// Seconds from `hours:minutes:seconds` or from a number.
 fn duration_seconds(text: &str) -> Option<u64> {
     text.split(':').try_fold(0_u64, |total, part| total.checked_mul(60)?.checked_add(number(part)?))
@@ -241,16 +223,4 @@ pub(super) fn add_answer(answers: &mut BTreeMap<String, String>, question: Strin
     all.push(text);
     answers.insert(question, all.trimmed().to_owned());
     all.is_cut || answer.is_cut
-}
-
-/// The bytes of the texts of an item.
-pub(super) fn texts_bytes<'t>(texts: impl IntoIterator<Item = &'t Option<String>>) -> usize {
-    texts.into_iter().flatten().map(String::len).sum()
-}
-
-/// An attribute, cut like any text. `None` if it is missing or empty.
-pub(super) fn attribute(attributes: &XmlAttributes<'_>, name: &str) -> Option<String> {
-    let mut text = BoundedText::default();
-    text.push(attributes.get(name)?);
-    Some(text.trimmed().to_owned()).filter(|text| !text.is_empty())
 }

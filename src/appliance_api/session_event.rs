@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::bounded::{BoundedList, BoundedText};
-use super::session::{attribute, fill, number, texts_bytes, unix_time};
+use super::field::{attribute, fill, number, texts_bytes, unix_time};
 use super::setting::Include;
 use super::xml::XmlAttributes;
 use crate::event::Timestamp;

@@ -83,7 +83,7 @@ impl Appliance {
                 faults.push(ApplianceFault { place, reason: "is not an object".to_owned() });
                 continue;
             };
-            let mut fields = Fields { place: &place, object, faults: &mut faults };
+            let mut fields = ApplianceFields { place: &place, object, faults: &mut faults };
             if let Some(appliance) = fields.appliance() {
                 fields.compare(&appliance, &read);
                 read.push(appliance);
@@ -102,13 +102,13 @@ const MOST: usize = 32;
 const FIELDS: [&str; 8] = ["site", "url", "client_id", "client_secret", "include", "check_minutes", "since", "private"];
 
 /// An object of the setting, and the faults found so far.
-struct Fields<'f> {
+struct ApplianceFields<'f> {
     place: &'f str,
     object: &'f Map<String, Value>,
     faults: &'f mut Vec<ApplianceFault>,
 }
 
-impl Fields<'_> {
+impl ApplianceFields<'_> {
     fn appliance(&mut self) -> Option<Appliance> {
         let unknown: Vec<_> = self.object.keys().filter(|name| !FIELDS.contains(&name.as_str())).cloned().collect();
         for name in unknown {

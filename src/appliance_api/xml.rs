@@ -55,7 +55,7 @@ pub(super) struct XmlReader {
     /// What has arrived and is not read.
     buffer: Vec<u8>,
     /// What comes next.
-    position: Position,
+    position: XmlPosition,
     /// How much of the unfinished tag at the beginning of the buffer was searched for its end, and where that is.
     searched: usize,
     tag: ElementParser,
@@ -66,7 +66,7 @@ pub(super) struct XmlReader {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Position {
+enum XmlPosition {
     /// The first byte.
     #[default]
     Begin,
@@ -81,7 +81,7 @@ enum Position {
 }
 
 /// The length of what was read, or `None` if it is not complete.
-type Read = Result<Option<usize>, XmlError>;
+type StepResult = Result<Option<usize>, XmlError>;
 
 const UTF_8_MARK: &[u8] = b"\xEF\xBB\xBF";
 const COMMENT: &[u8] = b"<!--";
@@ -98,7 +98,7 @@ impl XmlReader {
     /// Reads the end. An error if the document is not complete.
     pub(super) fn finish(mut self, sink: &mut dyn XmlSink) -> Result<(), XmlError> {
         self.read(true, sink)?;
-        let ends = self.buffer.is_empty() && self.position == Position::Content;
+        let ends = self.buffer.is_empty() && self.position == XmlPosition::Content;
         if ends && self.has_root && self.open.is_empty() { Ok(()) } else { Err(XmlError::BreaksOff) }
     }
 
@@ -114,30 +114,30 @@ impl XmlReader {
         Ok(())
     }
 
-    fn step(&mut self, rest: &[u8], is_end: bool, sink: &mut dyn XmlSink) -> Read {
+    fn step(&mut self, rest: &[u8], is_end: bool, sink: &mut dyn XmlSink) -> StepResult {
         match self.position {
-            Position::Begin => self.byte_order_mark(rest, is_end),
+            XmlPosition::Begin => self.byte_order_mark(rest, is_end),
             _ if rest.is_empty() => Ok(None),
-            Position::Content if rest.starts_with(b"<") => self.markup(rest, sink),
-            Position::Content => self.text(rest, is_end, sink),
-            Position::Comment => Ok(self.skip(rest, b"-->")),
-            Position::Instruction => Ok(self.skip(rest, b"?>")),
-            Position::Cdata => self.cdata(rest, sink),
+            XmlPosition::Content if rest.starts_with(b"<") => self.markup(rest, sink),
+            XmlPosition::Content => self.text(rest, is_end, sink),
+            XmlPosition::Comment => Ok(self.skip(rest, b"-->")),
+            XmlPosition::Instruction => Ok(self.skip(rest, b"?>")),
+            XmlPosition::Cdata => self.cdata(rest, sink),
         }
     }
 
-    fn byte_order_mark(&mut self, rest: &[u8], is_end: bool) -> Read {
+    fn byte_order_mark(&mut self, rest: &[u8], is_end: bool) -> StepResult {
         if rest.len() < UTF_8_MARK.len() && !is_end {
             return Ok(None);
         }
         if rest.starts_with(b"\xFE\xFF") || rest.starts_with(b"\xFF\xFE") {
             return Err(XmlError::Encoding("UTF-16".to_owned()));
         }
-        self.position = Position::Content;
+        self.position = XmlPosition::Content;
         Ok(Some(if rest.starts_with(UTF_8_MARK) { UTF_8_MARK.len() } else { 0 }))
     }
 
-    fn text(&mut self, rest: &[u8], is_end: bool, sink: &mut dyn XmlSink) -> Read {
+    fn text(&mut self, rest: &[u8], is_end: bool, sink: &mut dyn XmlSink) -> StepResult {
         let end = match rest.iter().position(|byte| *byte == b'<') {
             Some(end) => end,
             None if is_end && self.open.is_empty() => rest.len(),
@@ -152,19 +152,19 @@ impl XmlReader {
         Ok((end > 0).then_some(end))
     }
 
-    fn markup(&mut self, rest: &[u8], sink: &mut dyn XmlSink) -> Read {
+    fn markup(&mut self, rest: &[u8], sink: &mut dyn XmlSink) -> StepResult {
         let may_become = |markup: &[u8]| rest.len() < markup.len() && markup.starts_with(rest);
         if may_become(COMMENT) || may_become(CDATA) || may_become(DECLARATION) {
             return Ok(None);
         }
         let (position, length) = match rest {
-            _ if rest.starts_with(COMMENT) => (Position::Comment, COMMENT.len()),
+            _ if rest.starts_with(COMMENT) => (XmlPosition::Comment, COMMENT.len()),
             _ if rest.starts_with(CDATA) && self.open.is_empty() => {
                 return Err(XmlError::NotWellFormed("has text outside its root element"));
             }
-            _ if rest.starts_with(CDATA) => (Position::Cdata, CDATA.len()),
+            _ if rest.starts_with(CDATA) => (XmlPosition::Cdata, CDATA.len()),
             [_, b'?', ..] if self.may_be_declaration(rest) => return self.declaration(rest),
-            [_, b'?', ..] => (Position::Instruction, 2),
+            [_, b'?', ..] => (XmlPosition::Instruction, 2),
             [_, b'!', ..] => return Err(XmlError::Dtd),
             [_, b'/', ..] => return self.end_tag(rest, sink),
             _ => return self.start_tag(rest, sink),
@@ -176,19 +176,19 @@ impl XmlReader {
     /// Skips up to this end, which itself may be there in part.
     fn skip(&mut self, rest: &[u8], end: &[u8]) -> Option<usize> {
         if let Some(found) = find(rest, end) {
-            self.position = Position::Content;
+            self.position = XmlPosition::Content;
             return Some(found.saturating_add(end.len()));
         }
         let skipped = rest.len().saturating_sub(end.len().saturating_sub(1));
         (skipped > 0).then_some(skipped)
     }
 
-    fn cdata(&mut self, rest: &[u8], sink: &mut dyn XmlSink) -> Read {
+    fn cdata(&mut self, rest: &[u8], sink: &mut dyn XmlSink) -> StepResult {
         const END: &[u8] = b"]]>";
         let mut emit = |part: &str| sink.text(part);
         if let Some(found) = find(rest, END) {
             xml_text::decode_raw(rest.get(..found).unwrap_or_default(), &mut emit)?;
-            self.position = Position::Content;
+            self.position = XmlPosition::Content;
             return Ok(Some(found.saturating_add(END.len())));
         }
         let known = rest.get(..rest.len().saturating_sub(END.len() - 1)).unwrap_or_default();
@@ -203,7 +203,7 @@ impl XmlReader {
         rest.starts_with(DECLARATION) && ends && !self.has_root
     }
 
-    fn declaration(&mut self, rest: &[u8]) -> Read {
+    fn declaration(&mut self, rest: &[u8]) -> StepResult {
         const END: &[u8] = b"?>";
         let Some(found) = find(rest, END) else {
             return if rest.len() > MAX_DECLARATION_BYTES { Err(XmlError::TooLong) } else { Ok(None) };
@@ -222,7 +222,7 @@ impl XmlReader {
         Ok(Some(found.saturating_add(END.len())))
     }
 
-    fn start_tag(&mut self, rest: &[u8], sink: &mut dyn XmlSink) -> Read {
+    fn start_tag(&mut self, rest: &[u8], sink: &mut dyn XmlSink) -> StepResult {
         let Some(content) = self.tag_content(rest)? else { return Ok(None) };
         let length = content.len().saturating_add(2);
         let (content, is_empty) = match content.strip_suffix('/') {
@@ -252,7 +252,7 @@ impl XmlReader {
         Ok(Some(length))
     }
 
-    fn end_tag(&mut self, rest: &[u8], sink: &mut dyn XmlSink) -> Read {
+    fn end_tag(&mut self, rest: &[u8], sink: &mut dyn XmlSink) -> StepResult {
         let Some(content) = self.tag_content(rest)? else { return Ok(None) };
         let begin = self.open.pop();
         let name = begin.and_then(|begin| self.names.get(begin..));
@@ -316,9 +316,9 @@ mod tests {
 
     /// Counts what it is given.
     #[derive(Default)]
-    struct Counted(usize);
+    struct CountedText(usize);
 
-    impl XmlSink for Counted {
+    impl XmlSink for CountedText {
         fn open(&mut self, _name: &str, _attributes: &XmlAttributes<'_>) {}
         fn text(&mut self, part: &str) {
             self.0 += part.len();
@@ -331,7 +331,7 @@ mod tests {
         for (begin, end) in
             [("<a>", "</a>"), ("<a><![CDATA[", "]]></a>"), ("<a><!--", "--></a>"), ("<a><?x ", "?></a>")]
         {
-            let (mut reader, mut counted) = (XmlReader::default(), Counted::default());
+            let (mut reader, mut counted) = (XmlReader::default(), CountedText::default());
             reader.push(begin.as_bytes(), &mut counted).unwrap();
             for _ in 0..5_000 {
                 reader.push(&[b'x'; 1_024], &mut counted).unwrap();

@@ -178,9 +178,9 @@ impl SettingKind for DestinationList {
 }
 
 /// Appliances as JSON: see [`crate::appliance_api`].
-pub(super) struct ApplianceList;
+pub(super) struct ApplianceArray;
 
-impl SettingKind for ApplianceList {
+impl SettingKind for ApplianceArray {
     type Value = Vec<Appliance>;
 
     #[cfg(not(target_family = "wasm"))]

@@ -6,7 +6,7 @@
 
 #[cfg(not(target_family = "wasm"))]
 use super::kinds::SettingKind;
-use super::kinds::{ApplianceList, BucketName, DestinationList, Number, NumberOrNone, Setting, TokenList, Words};
+use super::kinds::{ApplianceArray, BucketName, DestinationList, Number, NumberOrNone, Setting, TokenList, Words};
 use super::values::{DeliveryRunStart, InvalidEvents};
 
 /// A body of this size that is set aside in base64 still fits a record.
@@ -116,7 +116,7 @@ table! {
     ///
     /// [Reports and completeness](../guide/reports.md) says what is asked and stored. Set it by `--appliances FILE`, or
     /// write the array on one line: see above. On Spin, also list each URL in `allowed_outbound_hosts`.
-    APPLIANCES: ApplianceList = "appliances", ApplianceList;
+    APPLIANCES: ApplianceArray = "appliances", ApplianceArray;
 
     /// Tokens for `/tick`, as `?tick_token=TOKEN` in the URL or as `Authorization: Bearer TOKEN`. Our host calls
     /// `/tick` by itself, with a token that it makes at each start.

@@ -51,7 +51,7 @@ pub enum RunError {
 }
 
 /// A running appliance.
-pub struct Appliance {
+pub struct RunningAppliance {
     config: Config,
     queues: Queues,
     /// One for each served queue, notified when an item is queued.
@@ -74,7 +74,7 @@ pub struct RunChaos {
     pub clock_skew: i64,
 }
 
-impl Appliance {
+impl RunningAppliance {
     /// Creates an appliance that is not running yet.
     pub fn new(config: Config, queues: Queues, chaos: RunChaos) -> Result<Self, RunError> {
         let http = config.http.iter().filter(|r| r.enabled).map(|recipient| Lane::http(&recipient.name));
@@ -376,7 +376,7 @@ fn elapsed(from: Millis, to: Millis) -> Duration {
 }
 
 /// Loads the settings and opens their queues. Reports damage and orphaned queues on standard error.
-pub fn open(path: &Path, chaos: RunChaos) -> anyhow::Result<Appliance> {
+pub fn open(path: &Path, chaos: RunChaos) -> anyhow::Result<RunningAppliance> {
     let config = Config::load(path)?;
     let opened = Queues::open(&config.queue)?;
     if let Some(renamed) = opened.renamed {
@@ -386,7 +386,7 @@ pub fn open(path: &Path, chaos: RunChaos) -> anyhow::Result<Appliance> {
             renamed.display()
         );
     }
-    let appliance = Appliance::new(config, opened.queues, chaos)?;
+    let appliance = RunningAppliance::new(config, opened.queues, chaos)?;
     appliance.queues.forget_failing_except(&appliance.wake.keys().collect::<Vec<_>>())?;
     for (lane, length) in appliance.queues.lengths()?.iter().filter(|(lane, _)| !appliance.wake.contains_key(lane)) {
         eprintln!("{length} are queued for {}, which is disabled or removed; they are kept", lane.as_str());

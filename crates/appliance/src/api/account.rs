@@ -2,7 +2,7 @@
 
 /// A session as a report shows it. Times are Unix seconds by the appliance's clock.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ReportedSession {
+pub struct EmulatedSession {
     /// The logging session id.
     pub lsid: String,
     /// The sequential number, from 1.
@@ -117,7 +117,7 @@ pub struct DetailActor {
     pub name: String,
 }
 
-impl ReportedSession {
+impl EmulatedSession {
     /// An ended session of one customer and one representative, for tests.
     pub fn example(lsid: &str, started: u64, ended: u64) -> Self {
         let detail = |timestamp, event_type: &str| ReportedDetail {

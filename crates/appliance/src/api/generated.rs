@@ -5,7 +5,7 @@ use outbound_events::event::{EventName, Member, MemberRole};
 use crate::content::{CUSTOMER_OS, CUSTOMER_SURVEY, ChatSpeaker, REPRESENTATIVE_SURVEY, SurveyAnswer};
 use crate::session::{SessionStep, SupportSession};
 
-use super::account::{DetailActor, ReportedCustomer, ReportedDetail, ReportedRepresentative, ReportedSession};
+use super::account::{DetailActor, EmulatedSession, ReportedCustomer, ReportedDetail, ReportedRepresentative};
 
 /// The `gsnumber` of the only customer.
 const CUSTOMER: u32 = 1;
@@ -20,15 +20,15 @@ pub struct KnownPart {
 }
 
 /// The account of a session that started at `started`, in Unix seconds.
-pub fn account(session: &SupportSession, started: u64, known: KnownPart) -> ReportedSession {
+pub fn account(session: &SupportSession, started: u64, known: KnownPart) -> EmulatedSession {
     let mut account = SessionAccount {
         session,
         started,
-        report: ReportedSession {
+        report: EmulatedSession {
             lsid: session.lsid.clone(),
             sequence: session.number + 1,
             started,
-            ..ReportedSession::default()
+            ..EmulatedSession::default()
         },
         coming: Vec::new(),
         joined: Vec::new(),
@@ -46,7 +46,7 @@ pub fn account(session: &SupportSession, started: u64, known: KnownPart) -> Repo
 struct SessionAccount<'a> {
     session: &'a SupportSession,
     started: u64,
-    report: ReportedSession,
+    report: EmulatedSession,
     /// What happens between the steps: seconds since the start, and the event. Ordered by time.
     coming: Vec<(u64, ReportedDetail)>,
     /// The representatives in the session: `gsnumber`, and since when.
@@ -245,7 +245,7 @@ impl SessionAccount<'_> {
         Some(actor("representative", gsnumber, &known.private_name))
     }
 
-    fn finish(mut self, known: KnownPart) -> ReportedSession {
+    fn finish(mut self, known: KnownPart) -> EmulatedSession {
         for representative in &mut self.report.representatives {
             let here = self.joined.iter().filter(|(gsnumber, _)| *gsnumber == representative.gsnumber);
             representative.seconds_involved += here.map(|(_, since)| known.after.saturating_sub(*since)).sum::<u64>();

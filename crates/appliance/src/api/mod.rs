@@ -30,7 +30,7 @@ mod sessions;
 mod tokens;
 mod xml;
 
-pub use account::{DetailActor, ReportedCustomer, ReportedDetail, ReportedRepresentative, ReportedSession};
+pub use account::{DetailActor, EmulatedSession, ReportedCustomer, ReportedDetail, ReportedRepresentative};
 pub use options::{ApiFaults, ApiOptions, MissingPermission, ReportNamespace};
 pub use serve::{ApiStartError, RunningApi};
 pub use service::{ApiAnswer, ApplianceApi, ServedRequest};

@@ -7,12 +7,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::DateTime;
 
-use super::account::{DetailActor, ReportedCustomer, ReportedDetail, ReportedRepresentative, ReportedSession};
+use super::account::{DetailActor, EmulatedSession, ReportedCustomer, ReportedDetail, ReportedRepresentative};
 use super::options::ReportNamespace;
 use super::xml::{XmlWriter, is_allowed};
 
 /// The list of full reports. `now` is the appliance's time, for the duration of running sessions.
-pub fn session_list(sessions: &[ReportedSession], namespace: ReportNamespace, now: u64) -> String {
+pub fn session_list(sessions: &[EmulatedSession], namespace: ReportNamespace, now: u64) -> String {
     XmlWriter::document("session_list", namespace.uri(), |writer| {
         sessions.iter().for_each(|session| write_session(writer, session, namespace, now));
     })
@@ -54,7 +54,7 @@ pub fn error(message: &str, namespace: ReportNamespace) -> String {
     XmlWriter::document("error", namespace.uri(), |writer| writer.text(message))
 }
 
-fn write_session(writer: &mut XmlWriter, session: &ReportedSession, namespace: ReportNamespace, now: u64) {
+fn write_session(writer: &mut XmlWriter, session: &EmulatedSession, namespace: ReportNamespace, now: u64) {
     writer.element("session", &[("lsid", &session.lsid)], |writer| {
         writer.text_element("session_type", &[], "support");
         writer.text_element("lseq", &[], &session.sequence.to_string());
@@ -102,7 +102,7 @@ fn write_session(writer: &mut XmlWriter, session: &ReportedSession, namespace: R
 }
 
 /// Addresses, which exist for ended sessions only.
-fn write_links(writer: &mut XmlWriter, session: &ReportedSession) {
+fn write_links(writer: &mut XmlWriter, session: &EmulatedSession) {
     if session.ended.is_none() {
         return;
     }

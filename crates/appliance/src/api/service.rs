@@ -13,7 +13,7 @@ use rand_chacha::rand_core::SeedableRng as _;
 
 use crate::occurrence::Millis;
 
-use super::account::ReportedSession;
+use super::account::EmulatedSession;
 use super::options::{ApiFaults, ApiOptions, MissingPermission};
 use super::rate::RequestRate;
 use super::report;
@@ -104,7 +104,7 @@ impl ApplianceApi {
     }
 
     /// Adds a session. Its start and its end are known at once when they have passed by the appliance's clock.
-    pub fn add(&self, session: ReportedSession) {
+    pub fn add(&self, session: EmulatedSession) {
         let skew = self.faults().clock_skew;
         let known = |seconds: u64| Millis::try_from(seconds).unwrap_or_default().saturating_sub(skew) * 1_000;
         let (start, end) = (known(session.started), known(session.ended.unwrap_or_default()));

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use crate::occurrence::{Millis, SessionOccurrence};
 use crate::session::SupportSession;
 
-use super::account::ReportedSession;
+use super::account::EmulatedSession;
 use super::generated::{KnownPart, account};
 
 /// The most sessions that are kept: 200,000. The oldest go first.
@@ -69,7 +69,7 @@ struct RegisteredSession {
 enum AccountSource {
     /// Written anew for each report: that needs less memory, and the account grows while the session runs.
     Generated(SessionOccurrence),
-    Given(Box<ReportedSession>),
+    Given(Box<EmulatedSession>),
 }
 
 impl SessionRegister {
@@ -89,7 +89,7 @@ impl SessionRegister {
 
     /// Adds a session, or replaces the one with its lsid. `start_known` and `end_known` are the machine's times at which
     /// its start and its end are known. A session without an end is a running one.
-    pub fn add(&self, session: ReportedSession, start_known: Millis, end_known: Millis) {
+    pub fn add(&self, session: EmulatedSession, start_known: Millis, end_known: Millis) {
         let lsid = session.lsid.clone();
         let entry = RegisteredSession {
             started: session.started,
@@ -119,7 +119,7 @@ impl SessionRegister {
     }
 
     /// The sessions with these lsids, in this order, as they are known at `moment`. Unknown ones are left out.
-    pub fn find<'a>(&self, lsids: impl IntoIterator<Item = &'a str>, moment: ReportMoment) -> Vec<ReportedSession> {
+    pub fn find<'a>(&self, lsids: impl IntoIterator<Item = &'a str>, moment: ReportMoment) -> Vec<EmulatedSession> {
         let found: Vec<_> = {
             let entries = self.0.lock();
             let entry = |lsid| entries.by_order.get(entries.order.get(lsid)?).cloned();
@@ -129,7 +129,7 @@ impl SessionRegister {
     }
 
     /// The sessions of a window, in the order in which they were added, as they are known at `moment`.
-    pub fn within(&self, window: ReportWindow, moment: ReportMoment) -> Vec<ReportedSession> {
+    pub fn within(&self, window: ReportWindow, moment: ReportMoment) -> Vec<EmulatedSession> {
         let found: Vec<_> = {
             let entries = self.0.lock();
             entries.by_order.values().filter(|entry| entry.is_within(window, moment)).cloned().collect()
@@ -176,7 +176,7 @@ impl RegisteredSession {
         time.is_some_and(|time| (window.from..window.until).contains(&time))
     }
 
-    fn account(&self, moment: ReportMoment) -> Option<ReportedSession> {
+    fn account(&self, moment: ReportMoment) -> Option<EmulatedSession> {
         if moment.now < self.start_known {
             return None;
         }

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use appliance::api::{ApiAnswer, ApiOptions, ApplianceApi, ReportedSession, SessionRegister};
+use appliance::api::{ApiAnswer, ApiOptions, ApplianceApi, EmulatedSession, SessionRegister};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -84,7 +84,7 @@ impl StillApi {
     /// Adds a session that ended `ago` seconds before the clock's time, after ten minutes.
     pub fn add_ended(&self, lsid: &str, ago: u64) {
         let now = self.clock.load(Ordering::Relaxed) as u64 / 1_000;
-        self.api.add(ReportedSession::example(lsid, now - ago - 600, now - ago));
+        self.api.add(EmulatedSession::example(lsid, now - ago - 600, now - ago));
     }
 
     pub fn answer(&self, request: &Request<Bytes>) -> Answer {

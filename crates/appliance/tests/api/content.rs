@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use appliance::agenda::AgendaTimes;
-use appliance::api::{ApiOptions, ReportNamespace, ReportedDetail, ReportedSession};
+use appliance::api::{ApiOptions, EmulatedSession, ReportNamespace, ReportedDetail};
 use appliance::content::{CUSTOMER_SURVEY, REPRESENTATIVE_SURVEY};
 use appliance::session::SupportSession;
 use outbound_events::event::{EventKind, EventName, MemberRole};
@@ -165,7 +165,7 @@ fn any_text_makes_well_formed_xml() {
     let readable = hostile.replace(['\0', '\u{1b}', '\u{FFFE}'], "\u{FFFD}");
     for namespace in ReportNamespace::ALL {
         let api = StillApi::new(ApiOptions { namespace, ..ApiOptions::default() });
-        let mut session = ReportedSession::example("one", NOON - 900, NOON - 60);
+        let mut session = EmulatedSession::example("one", NOON - 900, NOON - 60);
         session.external_key = Some(hostile.to_owned());
         session.custom_attributes = vec![(hostile.to_owned(), hostile.to_owned())];
         session.customers[0].name = hostile.to_owned();

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use appliance::api::{ApiAnswer, ApiFaults, ApiOptions, ApplianceApi, ReportedSession};
+use appliance::api::{ApiAnswer, ApiFaults, ApiOptions, ApplianceApi, EmulatedSession};
 
 use super::client::{NOON, StillApi, over_socket, request};
 
@@ -51,7 +51,7 @@ fn a_wrong_clock_is_in_the_date_and_in_what_is_now() {
         let api = with_faults(ApiFaults { clock_skew: skew, ..ApiFaults::default() });
         let now = NOON.checked_add_signed(skew).unwrap();
         // It ended a minute ago, by the wrong clock.
-        api.api.add(ReportedSession::example("one", now - 600, now - 60));
+        api.api.add(EmulatedSession::example("one", now - 600, now - 60));
         let answer = api.report_with(
             &api.token(),
             &format!("generate_report=SupportSessionListing&end_time={}&duration=0", now - 60),

@@ -1,4 +1,4 @@
-use appliance::api::{ApiOptions, MissingPermission, ReportNamespace, ReportedSession};
+use appliance::api::{ApiOptions, EmulatedSession, MissingPermission, ReportNamespace};
 
 use super::client::{NOON, StillApi, request};
 
@@ -8,7 +8,7 @@ fn api() -> StillApi {
     for (lsid, ago) in [("c", 300), ("b", 200), ("a", 100)] {
         api.add_ended(lsid, ago);
     }
-    api.api.add(ReportedSession { ended: None, ..ReportedSession::example("running", NOON - 50, NOON) });
+    api.api.add(EmulatedSession { ended: None, ..EmulatedSession::example("running", NOON - 50, NOON) });
     api
 }
 
@@ -130,9 +130,9 @@ fn every_element_is_in_the_namespace_and_the_schema_is_of_it() {
 fn a_listing_has_ids_keys_and_recordings_but_no_times() {
     for namespace in ReportNamespace::ALL {
         let api = StillApi::new(ApiOptions { namespace, ..ApiOptions::default() });
-        let example = ReportedSession::example("one", NOON - 900, NOON - 60);
+        let example = EmulatedSession::example("one", NOON - 900, NOON - 60);
         let recording = Some("https://appliance.example/1".to_owned());
-        api.api.add(ReportedSession { external_key: Some("a\n\"b\" & <c>".to_owned()), recording, ..example });
+        api.api.add(EmulatedSession { external_key: Some("a\n\"b\" & <c>".to_owned()), recording, ..example });
         let listing = api.report("generate_report=SupportSessionListing&end_time=0&duration=0");
         let one = listing.find("session_summary").unwrap();
         let value = |name: &str| one.attribute(name).unwrap_or(one.text_of(name)).to_owned();
