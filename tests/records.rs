@@ -2,7 +2,8 @@
 
 use crate::support::{BEGIN, GUARDED, Memory, OPEN, post, seven};
 use outbound_events::keys::{EventKey, KeyParts, SetAsideKey};
-use outbound_events::record::{Record, SetAside};
+use outbound_events::record::Record;
+use outbound_events::set_aside::SetAside;
 use serde_json::json;
 
 /// Someone joins a session. A case adds the type and the name.

@@ -24,7 +24,7 @@ use super::listing::Listing;
 use super::pack::{Pack, RecordEntry};
 use crate::event::Timestamp;
 use crate::keys::{self, KeyParts, PackKey};
-use crate::record::SetAside;
+use crate::set_aside::SetAside;
 use crate::store::{Store, StoreError};
 
 /// Seconds of a day.

@@ -11,7 +11,8 @@ use crate::clock_faults::ClockFault;
 use crate::identity::{Id, Site};
 use crate::parse::{Problem, Problems};
 use crate::platform::Platform;
-use crate::record::{Record, SetAside};
+use crate::record::Record;
+use crate::set_aside::SetAside;
 use crate::settings::InvalidEvents;
 use crate::store::Kept;
 

@@ -6,7 +6,8 @@ use outbound_events::event::OutboundEvent;
 use outbound_events::identity::{Id, Site};
 use outbound_events::keys::{EventKey, KeyParts, SessionKeys};
 use outbound_events::parse::{MAX_VARIABLE_BYTES, MAX_VARIABLES, Problems, parse};
-use outbound_events::record::{MAX_RECORD_BYTES, Record, SetAside};
+use outbound_events::record::{MAX_RECORD_BYTES, Record};
+use outbound_events::set_aside::SetAside;
 use percent_encoding::percent_decode;
 
 use crate::support::now;

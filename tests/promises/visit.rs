@@ -23,7 +23,8 @@ use outbound_events::archive::covers::Covers;
 use outbound_events::archive::pack::{Pack, RecordEntry};
 use outbound_events::identity::Id;
 use outbound_events::keys::{CLOCK_FAULTS, EventKey, PackKey, RETENTION_CLOCK, SetAsideKey};
-use outbound_events::record::{Record, SetAside};
+use outbound_events::record::Record;
+use outbound_events::set_aside::SetAside;
 use percent_encoding::percent_decode;
 
 use crate::support::{Call, Limited, Reply, TOKEN, call, now};

@@ -16,7 +16,8 @@ use outbound_events::event::Lsid;
 use outbound_events::identity::{Id, Site};
 use outbound_events::keys::{EventKey, SetAsideKey};
 use outbound_events::parse::parse;
-use outbound_events::record::{Record, SetAside};
+use outbound_events::record::Record;
+use outbound_events::set_aside::SetAside;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 

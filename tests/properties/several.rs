@@ -6,7 +6,8 @@ use crate::support::{Memory, TOKEN, call, now};
 use outbound_events::identity::Site;
 use outbound_events::keys::EventKey;
 use outbound_events::parse::{Problem, parse};
-use outbound_events::record::{Record, SetAside};
+use outbound_events::record::Record;
+use outbound_events::set_aside::SetAside;
 use proptest::collection::{btree_map, btree_set};
 use proptest::prelude::*;
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | form bytes -> variables -> a checked event | [`parse`] -> [`event`] |
 //! | event -> the CloudEvents record that is stored, and its id | [`record`], [`identity`] |
+//! | a body that did not validate -> what is kept of it | [`set_aside`] |
 //! | the key that it is stored under | [`keys`] |
 //!
 //! [`report`] is what the appliance's own report of a session adds to its records.
@@ -18,3 +19,4 @@ pub mod keys;
 pub mod parse;
 pub mod record;
 pub mod report;
+pub mod set_aside;

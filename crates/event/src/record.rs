@@ -2,26 +2,22 @@
 //!
 //! The appliance's report of a session is a record like those of its events ([`Record::of_report`]).
 //!
-//! A record is written once and never changed. A body that did not validate is kept as a [`SetAside`].
+//! A record is written once and never changed. A body that did not validate is kept as a
+//! [`crate::set_aside::SetAside`].
 
 use std::borrow::Cow;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Conference, EventKind, EventName, Lsid, Member, OutboundEvent, Timestamp, Variables, Version};
 use crate::identity::{Id, Site};
-use crate::keys::{EventKey, SetAsideKey};
+use crate::keys::EventKey;
 use crate::parse::{self, Problem, Problems};
 use crate::report::{FetchedReport, SessionReport, optional_rfc3339};
 
 /// The most bytes that a stored value may have: below the 400 KB of DynamoDB and Cosmos DB.
 pub const MAX_RECORD_BYTES: usize = 400_000;
-
-/// The most problems that a [`SetAside`] lists, so that it stays within [`MAX_RECORD_BYTES`].
-const MAX_KEPT_PROBLEMS: usize = 64;
 
 /// A stored event. The attributes are those of CloudEvents 1.0; `recordedtime` is an extension.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -306,85 +302,8 @@ impl From<OutboundEvent> for EventData {
     }
 }
 
-/// A body from an authenticated sender that is not a valid event, kept as it came.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SetAside {
-    /// The body's [`Id`].
-    pub id: String,
-    /// The site from the request's path.
-    pub site: String,
-    /// When it was first accepted: RFC 3339 in UTC, in milliseconds.
-    pub firstseen: String,
-    /// The request's `Content-Type`, cut to 256 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub content_type: Option<String>,
-    /// Its problems, by the rules of that time.
-    pub problems: Vec<Problem>,
-    /// The body, in one of two ways.
-    #[serde(flatten)]
-    pub body: StoredBody,
-}
-
-/// A body as JSON can hold it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum StoredBody {
-    /// As text, where it is UTF-8 and does not grow much by being escaped.
-    #[serde(rename = "body")]
-    Text(String),
-    /// In base64 otherwise.
-    #[serde(rename = "body_base64")]
-    Base64(String),
-}
-
-impl SetAside {
-    /// What is kept of `body`, and its key. `body` has at most 262,144 bytes.
-    pub fn new(
-        site: Site,
-        body: &[u8],
-        content_type: Option<&[u8]>,
-        problems: &Problems,
-        now: DateTime<Utc>,
-    ) -> (SetAsideKey, Self) {
-        let id = Id::of_body(&site, body);
-        let set_aside = Self {
-            id: id.to_string(),
-            site: site.as_str().to_owned(),
-            firstseen: milliseconds(now),
-            content_type: content_type.map(|value| String::from_utf8_lossy(value).chars().take(256).collect()),
-            problems: first_problems(problems),
-            body: StoredBody::new(body),
-        };
-        (SetAsideKey { site, id }, set_aside)
-    }
-
-    /// The bytes to store, within [`MAX_RECORD_BYTES`] since [`SetAside::new`] limits the problems.
-    pub fn to_json(&self) -> Result<Vec<u8>, Problems> {
-        to_json(self)
-    }
-}
-
-impl StoredBody {
-    fn new(body: &[u8]) -> Self {
-        // A control character takes six bytes in JSON; base64 takes four for any three.
-        let grows = body.iter().filter(|byte| byte.is_ascii_control() || matches!(byte, b'"' | b'\\')).count()
-            > body.len() / 16;
-        match std::str::from_utf8(body) {
-            Ok(text) if !grows => Self::Text(text.to_owned()),
-            _ => Self::Base64(STANDARD.encode(body)),
-        }
-    }
-
-    /// The body as it came. An error if the stored text is not base64.
-    pub fn bytes(&self) -> Result<Cow<'_, [u8]>, base64::DecodeError> {
-        match self {
-            Self::Text(text) => Ok(text.as_bytes().into()),
-            Self::Base64(text) => STANDARD.decode(text).map(Cow::Owned),
-        }
-    }
-}
-
 /// A value that is too large is a problem of the body, found before the write.
-fn to_json(value: &impl Serialize) -> Result<Vec<u8>, Problems> {
+pub(crate) fn to_json(value: &impl Serialize) -> Result<Vec<u8>, Problems> {
     // Most records fit. Grown from nothing, the bytes would be copied four times.
     let mut json = Vec::with_capacity(1024);
     serde_json::to_writer(&mut json, value).map_err(|error| Problem::of_body(error.to_string()))?;
@@ -395,22 +314,9 @@ fn to_json(value: &impl Serialize) -> Result<Vec<u8>, Problems> {
     Ok(json)
 }
 
-fn first_problems(problems: &Problems) -> Vec<Problem> {
-    let all = problems.list();
-    let mut kept: Vec<_> = all.iter().take(MAX_KEPT_PROBLEMS).cloned().collect();
-    if let Some(more) = all.len().checked_sub(MAX_KEPT_PROBLEMS).filter(|more| *more > 0) {
-        kept.push(Problem::of_body(format!("has {more} more problems")));
-    }
-    kept
-}
-
-fn milliseconds(time: DateTime<Utc>) -> String {
-    stamp(time).to_rfc3339_opts(SecondsFormat::Millis, true)
-}
-
 /// The nearest time that can be parsed again. A clock can read any time; RFC 3339 has the years 0 to 9999, and a record
 /// those from 1970 on.
-fn stamp(now: DateTime<Utc>) -> DateTime<Utc> {
+pub(crate) fn stamp(now: DateTime<Utc>) -> DateTime<Utc> {
     const LAST: i64 = 253_402_300_799;
     match now.timestamp() {
         0..=LAST => now,

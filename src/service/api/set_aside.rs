@@ -17,9 +17,10 @@ use crate::event::Lsid;
 use crate::identity::{Id, Site};
 use crate::keys::SetAsideKey;
 use crate::platform::Platform;
-use crate::record::{Record, SetAside};
+use crate::record::Record;
 use crate::service::answer::{FollowUp, Service};
 use crate::service::problem::Refusal;
+use crate::set_aside::SetAside;
 use crate::store::{Kept, Store};
 
 impl<P: Platform> Service<'_, P> {

@@ -6,7 +6,7 @@
 //! | key | holds |
 //! |---|---|
 //! | `event.<site>.<timestamp, 12 digits>.<lsid>.<event>.<id>` | a [`crate::record::Record`] |
-//! | `setaside.<site>.<id>` | a [`crate::record::SetAside`] |
+//! | `setaside.<site>.<id>` | a [`crate::set_aside::SetAside`] |
 //! | `pack.<site>.<first time>.<last time>.<id>` | a pack (`archive/pack/`): many records, named by their hash |
 //! | `erased.<site>.<lsid>.<milliseconds, 15 digits>` | a tombstone: lists the removed records of a session |
 //! | `cutoff.<timestamp>.<microseconds, 18 digits>` | hides events before the first time recorded until the second |
