@@ -226,13 +226,24 @@ impl<'a, P: Platform> ApplianceClient<'a, P> {
             }
             // After a fault, only the beginning is of interest.
             match &fault {
-                Some(fault) if begin.len() >= BEGIN => Err(unreadable(fault, &begin)),
+                Some(fault) if begin.len() >= BEGIN => Err(self.unreadable(fault, &begin)),
                 _ => Ok(()),
             }
         };
         exchange::read(self.platform, answer, &mut read).await?;
         let fault = fault.or_else(|| xml.finish(sink).err());
-        fault.map_or(Ok(()), |fault| Err(unreadable(&fault, &begin)))
+        fault.map_or(Ok(()), |fault| Err(self.unreadable(&fault, &begin)))
+    }
+
+    fn unreadable(&self, fault: &XmlError, begin: &[u8]) -> ApiError {
+        let begin = String::from_utf8_lossy(begin).trim_start().to_ascii_lowercase();
+        if begin.starts_with("<!doctype html") || begin.starts_with("<html") {
+            return ApiError::NotAnAppliance("it answered with a page for people".to_owned());
+        }
+        // A fault can name an encoding, which is any text.
+        ApiError::Unreadable(
+            excerpt::without_secrets(fault.to_string().as_bytes(), &self.secrets()).unwrap_or_default(),
+        )
     }
 
     /// What an error of the Reporting API means. Nothing that matches is none.
@@ -280,14 +291,6 @@ impl<'a, P: Platform> ApplianceClient<'a, P> {
 
 /// How much of an answer tells a page for people, which is not XML.
 const BEGIN: usize = 64;
-
-fn unreadable(fault: &XmlError, begin: &[u8]) -> ApiError {
-    let begin = String::from_utf8_lossy(begin).trim_start().to_ascii_lowercase();
-    if begin.starts_with("<!doctype html") || begin.starts_with("<html") {
-        return ApiError::NotAnAppliance("it answered with a page for people".to_owned());
-    }
-    ApiError::Unreadable(fault.to_string())
-}
 
 fn date(headers: &HeaderMap) -> Option<Timestamp> {
     let text = headers.get(header::DATE)?.to_str().ok()?;

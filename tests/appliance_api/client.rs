@@ -217,6 +217,12 @@ fn an_untrusted_certificate_has_a_state_of_its_own() {
         let error = refused(Says::NotSent(reason));
         assert!(error.state() == "untrusted-certificate" && error.to_string().contains(reason), "{error}");
     }
+    for reason in [
+        "the server asks for a client certificate, which this host cannot show",
+        "received fatal alert: CertificateRequired",
+    ] {
+        assert_eq!(refused(Says::NotSent(reason)).to_string(), format!("it cannot be reached: {reason}"));
+    }
 }
 
 #[test]
@@ -305,6 +311,8 @@ fn no_error_repeats_a_secret() {
     errors.push((listed(error_answer(&said)).unwrap_err(), json!("error")));
     errors.push((listed(error_answer(&format!("permission {said}"))).unwrap_err(), json!("permission")));
     errors.push((listed(xml_answer(format!("<{SECRET}/>"))).unwrap_err(), json!("root")));
+    let declared = format!("<?xml version=\"1.0\" encoding=\"{TOKEN}\u{8}{SECRET}\"?>");
+    errors.push((listed(xml_answer(declared)).unwrap_err(), json!("encoding")));
     errors.push((refused(ScriptedAnswer::new(200).body(&own)), json!("token")));
     for (error, of) in errors {
         for shown in [error.to_string(), format!("{error:?}")] {
