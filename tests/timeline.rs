@@ -97,6 +97,7 @@ fn a_timeline_has_everything_that_the_events_say() {
             "start": time(0),
             "end": time(40),
             "duration_seconds": 40,
+            "announced": true,
             "owners": [
                 {"kind": "team", "id": "5", "name": "Desk", "since": time(0)},
                 {"kind": "rep", "id": "1", "name": "Ann", "since": time(9)},

@@ -209,7 +209,7 @@ impl ApplianceFields<'_> {
     }
 }
 
-/// The APIs have fixed paths, and a copied `/login` would lead to none of them.
+/// The paths of the APIs never differ, and a copied `/login` would lead to none of them.
 fn check_no_path(path: &str) -> Result<(), &'static str> {
     if path == "/" { Ok(()) } else { Err("has a path or a query; give only https://HOST or https://HOST:PORT") }
 }

@@ -27,13 +27,13 @@ pub struct AgendaTimes {
 
 impl AgendaTimes {
     /// The first session starts on 2026-01-05 at 8:00 UTC.
-    pub fn fixed(seed: u64) -> Self {
+    pub fn of_january(seed: u64) -> Self {
         Self { seed, first_start: FIRST_START }
     }
 
     /// The last event of the first `sessions` sessions is at `until`, in Unix seconds.
     pub fn until(seed: u64, sessions: u64, until: u64) -> Self {
-        let times = Self::fixed(seed);
+        let times = Self::of_january(seed);
         let end = |number| times.start(number) + SupportSession::generate(seed, number).length();
         let last = (0..sessions).map(end).max().unwrap_or(FIRST_START);
         Self { seed, first_start: until.saturating_sub(last - FIRST_START) }
@@ -83,7 +83,7 @@ impl Agenda {
     pub fn new(seed: u64, sessions: u64, index: u64, appliances: usize, custom_fields: bool) -> Self {
         let mut sessions = (index.min(sessions)..sessions).step_by(appliances.max(1));
         let next = sessions.next();
-        Self { times: AgendaTimes::fixed(seed), custom_fields, sessions, next, coming: BinaryHeap::new() }
+        Self { times: AgendaTimes::of_january(seed), custom_fields, sessions, next, coming: BinaryHeap::new() }
     }
 
     /// The same with other times.
@@ -153,11 +153,11 @@ mod tests {
         let times = |agenda: Agenda| {
             agenda.map(|form| parse(form.as_bytes()).unwrap().timestamp().seconds()).collect::<Vec<_>>()
         };
-        let (fixed, until) = (Agenda::new(7, 50, 0, 1, false), AgendaTimes::until(7, 50, FIRST_START + 1_000_000));
+        let (unmoved, until) = (Agenda::new(7, 50, 0, 1, false), AgendaTimes::until(7, 50, FIRST_START + 1_000_000));
         let moved = times(Agenda::new(7, 50, 0, 1, false).at(until));
-        let fixed = times(fixed);
-        let by = FIRST_START + 1_000_000 - fixed.last().unwrap();
-        assert_eq!(moved, fixed.iter().map(|time| time + by).collect::<Vec<_>>());
+        let unmoved = times(unmoved);
+        let by = FIRST_START + 1_000_000 - unmoved.last().unwrap();
+        assert_eq!(moved, unmoved.iter().map(|time| time + by).collect::<Vec<_>>());
         let occurrence = until.occurrence(3, 0);
         assert!(moved.contains(&occurrence.started));
         assert_eq!(until.occurrence(3, 5).first_due, occurrence.first_due - 5_000);

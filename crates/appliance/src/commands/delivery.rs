@@ -170,7 +170,7 @@ pub async fn send(arguments: SendArguments) -> Result<bool> {
     let SendArguments { delivery, sessions, seed, appliances, custom_fields, until, api } = arguments;
     let deliveries = Deliveries::new(delivery)?;
     let times = match until {
-        None => AgendaTimes::fixed(seed),
+        None => AgendaTimes::of_january(seed),
         Some(until) => {
             let now = Utc::now() + TimeDelta::seconds(api.clock_skew());
             let until = if let LastEventTime::Given(time) = until { time } else { now };
