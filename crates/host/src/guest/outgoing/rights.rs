@@ -131,9 +131,9 @@ mod tests {
         )
         .unwrap();
         let appliances = Appliance::read_all(
-            r#"[{"site": "hq", "url": "https://support.example", "client_id": "a", "client_secret": "b",
+            r#"[{"site": "hq", "url": "https://support.example", "client_id": "a", "client_secret": "a-secret",
                  "private": true},
-                {"site": "desk", "url": "https://desk.example", "client_id": "a", "client_secret": "b"}]"#,
+                {"site": "desk", "url": "https://desk.example", "client_id": "a", "client_secret": "a-secret"}]"#,
         )
         .unwrap();
         let rights = Rights::new(&destinations, &appliances);
