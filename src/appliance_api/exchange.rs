@@ -41,12 +41,22 @@ pub(super) async fn send<P: Platform>(
         Either::Left((Ok(response), _)) => Ok(response),
         Either::Left((Err(not_sent), _)) => {
             let reason = excerpt::without_secrets(not_sent.0.as_bytes(), secrets).unwrap_or_default();
-            // The host's words, and the name of the error in `wasi:http`.
-            let is_certificate = reason.to_ascii_lowercase().contains("certificate");
-            Err(if is_certificate { ApiError::UntrustedCertificate(reason) } else { ApiError::Unreachable(reason) })
+            Err(if is_about_its_certificate(&reason) {
+                ApiError::UntrustedCertificate(reason)
+            } else {
+                ApiError::Unreachable(reason)
+            })
         }
         Either::Right(_) => Err(ApiError::Unreachable(format!("it did not answer within {} s", SILENCE.as_secs()))),
     }
+}
+
+/// By the words of hosts, and the name of the error in `wasi:http`. A server that asks for a client certificate
+/// (rustls: `CertificateRequired`) has no fault of its own.
+fn is_about_its_certificate(reason: &str) -> bool {
+    let reason = reason.to_ascii_lowercase();
+    let asks_for_one = ["client certificate", "certificaterequired"].iter().any(|words| reason.contains(words));
+    reason.contains("certificate") && !asks_for_one
 }
 
 /// Reads a body to its end, in parts.

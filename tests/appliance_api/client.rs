@@ -217,6 +217,12 @@ fn an_untrusted_certificate_has_a_state_of_its_own() {
         let error = refused(Says::NotSent(reason));
         assert!(error.state() == "untrusted-certificate" && error.to_string().contains(reason), "{error}");
     }
+    for reason in [
+        "the server asks for a client certificate, which this host cannot show",
+        "received fatal alert: CertificateRequired",
+    ] {
+        assert_eq!(refused(Says::NotSent(reason)).to_string(), format!("it cannot be reached: {reason}"));
+    }
 }
 
 #[test]
