@@ -13,6 +13,9 @@ use outbound_events::archive::compaction::{Bound, Policy};
 use outbound_events::http_client::{HttpClient, NotSent};
 use serde_json::Value;
 
+/// Called with the number of a request before it is answered.
+type BeforeRequest = Box<dyn FnMut(&SiteUnderTest, usize)>;
+
 pub struct SiteUnderTest {
     pub appliance: SimulatedAppliance,
     pub store: Memory,
@@ -23,7 +26,7 @@ pub struct SiteUnderTest {
     pub since: Option<&'static str>,
     pub retention_days: Option<u32>,
     /// Called before each request to the appliance.
-    pub before_request: RefCell<Option<Box<dyn FnMut(&SiteUnderTest, usize)>>>,
+    pub before_request: RefCell<Option<BeforeRequest>>,
     pub requests: Cell<usize>,
 }
 
