@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use appliance::agenda::{Agenda, AgendaTimes};
-use appliance::api::{ApiOptions, ApplianceApi, ReportedSession, RunningApi};
+use appliance::api::{ApiOptions, ApplianceApi, EmulatedSession, RunningApi};
 use appliance::drops::EventDrops;
 use chrono::{DateTime, TimeDelta, Utc};
 use outbound_events::event::{EventName, Lsid};
@@ -146,7 +146,7 @@ impl TestSite {
     /// Adds a session that ended just now to the appliance, and announces it if wanted.
     pub fn end_now(&self, lsid: &str, is_announced: bool) {
         let now = Utc::now().timestamp().unsigned_abs();
-        self.api.add(ReportedSession::example(lsid, now - 600, now));
+        self.api.add(EmulatedSession::example(lsid, now - 600, now));
         let events = [("support_conference_begin", now - 600), ("support_conference_end", now)];
         for (event, time) in events.iter().filter(|_| is_announced) {
             let form = format!("event={event}&version=1&timestamp={time}&lsid={lsid}");

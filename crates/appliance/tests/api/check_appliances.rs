@@ -1,7 +1,7 @@
 use std::io::Write as _;
 use std::net::SocketAddr;
 
-use appliance::api::{ApiFaults, ApiOptions, ApplianceApi, MissingPermission, ReportedSession, RunningApi};
+use appliance::api::{ApiFaults, ApiOptions, ApplianceApi, EmulatedSession, MissingPermission, RunningApi};
 use chrono::Utc;
 use serde_json::{Value, json};
 
@@ -35,8 +35,8 @@ fn each_appliance_has_a_line_and_its_fault_names_what_to_change() {
         serve(ApiFaults { missing_permission: Some(MissingPermission::Forbidden), ..ApiFaults::default() }),
     );
     let now = Utc::now().timestamp().unsigned_abs();
-    right.add(ReportedSession::example("of-this-hour", now - 1_200, now - 600));
-    right.add(ReportedSession::example("of-the-last-day", now - 8_000, now - 7_000));
+    right.add(EmulatedSession::example("of-this-hour", now - 1_200, now - 600));
+    right.add(EmulatedSession::example("of-the-last-day", now - 8_000, now - 7_000));
     let down = serve(ApiFaults { is_down: true, ..ApiFaults::default() });
     let late = serve(ApiFaults { clock_skew: -3_600, ..ApiFaults::default() });
     let elsewhere = serve(ApiFaults::default());
