@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
+use appliance::api::{ApiOptions, ApplianceApi};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
 use support::prometheus::{Prometheus, files, get, program};
@@ -58,13 +59,13 @@ fn rules_alert(promtool: &Path) {
 
 /// promtool also checks names and help texts.
 fn metrics_are_well_formed(promtool: &Path) {
-    let recipient = watched();
+    let recipient = watched(&[]);
     everything_happens(&recipient);
     succeeds(Command::new(promtool).args(["check", "metrics"]), &get(metrics(&recipient), "/metrics"));
 }
 
 fn metrics_change(prometheus: &Path) {
-    let recipient = watched();
+    let recipient = watched(&[]);
     let prometheus = Prometheus::start(prometheus, metrics(&recipient));
     let becomes = |expression: &str, expected: f64| {
         wait_until(&format!("{expression} is {expected}"), || prometheus.value(expression) == Some(expected));
@@ -98,7 +99,12 @@ fn metrics_change(prometheus: &Path) {
 }
 
 fn used_metrics_exist(prometheus: &Path) {
-    let recipient = watched();
+    // On this appliance no session ends.
+    let api = ApplianceApi::start(SocketAddr::from(([127, 0, 0, 1], 0)), ApiOptions::default()).unwrap();
+    let entry = serde_json::json!([{
+        "site": "hq", "url": api.url(), "client_id": ApiOptions::CLIENT_ID, "client_secret": ApiOptions::CLIENT_SECRET,
+    }]);
+    let recipient = watched(&[&format!("appliances={entry}")]);
     everything_happens(&recipient);
     let prometheus = Prometheus::start(prometheus, metrics(&recipient));
     wait_until("the host is scraped", || prometheus.value("up") == Some(1.0));
@@ -124,10 +130,10 @@ fn used_metrics_exist(prometheus: &Path) {
     assert!(tried > 25, "{tried} expressions");
 }
 
-/// The host with metrics and an unreachable destination.
-fn watched() -> Recipient {
+/// The host with metrics, an unreachable destination, and further settings.
+fn watched(settings: &[&str]) -> Recipient {
     let destination = r#"destinations=[{"name": "nobody", "url": "http://127.0.0.1:9/"}]"#;
-    let recipient = Recipient::start_host(&[GUARDED, destination], |mut host| {
+    let recipient = Recipient::start_host(&[&[GUARDED, destination], settings].concat(), |mut host| {
         host.args(["--metrics", "127.0.0.1:0"]);
         host
     });
