@@ -21,7 +21,8 @@ pub trait Platform {
     /// The client for outgoing requests.
     fn http_client(&self) -> &Self::HttpClient;
 
-    /// The wall clock. It can be wrong by any amount, and step either way at any time (`docs/operate/clocks.md`). It stamps records, and no event may be lost or hidden because of it.
+    /// The wall clock. It can be wrong by any amount, and step either way at any time (`docs/operate/clocks.md`). It
+    /// stamps records, and no event may be lost or hidden because of it.
     fn now(&self) -> DateTime<Utc>;
 
     /// The monotonic clock: the time since an arbitrary moment. It measures durations within one process, and has no
