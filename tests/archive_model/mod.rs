@@ -8,8 +8,8 @@
 //! each is wrong by another amount and steps either way at any time; all are right again at the end. Some values are
 //! damaged. A seed decides a schedule. A failure names its seed, which is then added to [`KEPT`].
 //!
-//! One case is left open on purpose (`docs/architecture.md`). An event of an erased session that is sent twice during a
-//! pass or during the erasing can be erased with it: it is the same event, and erasing it was requested.
+//! One case is left open on purpose (`docs/internals/architecture.md`). An event of an erased session that is sent twice
+//! during a pass or during the erasing can be erased with it: it is the same event, and erasing it was requested.
 //!
 //! | file | contents |
 //! |---|---|
