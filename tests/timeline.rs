@@ -8,7 +8,6 @@ use outbound_events::parse::parse;
 use outbound_events::record::Record;
 use outbound_events::session::{SessionState, Summary, Timeline, event_order};
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 use serde_json::{Value, json};
 
 const LSID: &str = "c69a8e10bea9428f816cfababe9815fe";
@@ -208,7 +207,7 @@ fn of_two_owners_in_one_second_the_one_delivered_last_counts() {
 proptest! {
     #![proptest_config(ProptestConfig {
         failure_persistence: None,
-        rng_seed: RngSeed::Fixed(20_231_114),
+        rng_seed: "20231114".parse().unwrap(),
         ..ProptestConfig::with_cases(500)
     })]
 

@@ -119,7 +119,8 @@ pub async fn count_stored<S: Store>(view: &mut View<'_, S>) -> Result<StoreStats
         stats.count(&site, ids.len() as u64);
     }
     sessions.extend(packs.sessions_of_unread());
-    sessions.sort_unstable();
+    // Sorted but for a few runs: see `KnownPacks::load`.
+    sessions.sort();
     sessions.dedup();
     stats.sessions = sessions.len();
     Ok(stats)
@@ -191,7 +192,9 @@ impl KnownPacks {
             (pack.events, pack.recorded, pack.is_known) = (head.events, head.recorded, true);
             pack.has_others = !head.others.is_empty();
         }
-        sessions.sort_unstable();
+        // The stable sort merges runs, and each index is a sorted run. At 1,000,000 events the other one took half of
+        // the time of all counting.
+        sessions.sort();
         Ok(Self { all, sessions })
     }
 
