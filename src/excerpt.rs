@@ -3,15 +3,21 @@
 //! It is shown unparsed, be it JSON or HTML. A server may repeat what it was sent, so secrets are removed first.
 
 /// A shorter text is not hidden: it would be cut out of ordinary words.
-pub(crate) const SHORTEST_SECRET: usize = 5;
+const SHORTEST_SECRET: usize = 5;
 
 const MOST: usize = 200;
 
 /// Replaces a secret.
 const HIDDEN: &str = "…";
 
-/// The first 200 characters of a text, without these secrets, of which the longest comes first. `None` if nothing
-/// remains.
+/// The secrets that are hidden, the longest first: one can be a part of another.
+pub(crate) fn hidden(mut secrets: Vec<String>) -> Vec<String> {
+    secrets.retain(|secret| secret.len() >= SHORTEST_SECRET);
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets
+}
+
+/// The first 200 characters of a text, without these secrets, as [`hidden`] returns them. `None` if nothing remains.
 pub(crate) fn without_secrets(body: &[u8], secrets: &[String]) -> Option<String> {
     let mut text = one_line(&String::from_utf8_lossy(body));
     if text.is_empty() {

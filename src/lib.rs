@@ -44,7 +44,7 @@
 // it. For all other targets it is forbidden, which no module can override.
 #![cfg_attr(not(target_family = "wasm"), forbid(unsafe_code))]
 
-pub use outbound_event::{event, identity, keys, parse, record, report, set_aside};
+pub use outbound_event::{event, identity, keys, parse, record, set_aside};
 
 pub mod appliance_api;
 pub mod archive;
@@ -58,6 +58,7 @@ mod gather;
 pub mod http_client;
 mod json_setting;
 pub mod platform;
+pub mod report;
 mod retry_after;
 pub mod service;
 pub mod session;

@@ -20,6 +20,7 @@ use super::xml::{XmlReader, XmlSink};
 use super::xml_text::XmlError;
 use crate::event::{Lsid, Timestamp};
 use crate::excerpt;
+use crate::gather::gather;
 use crate::http_client::HttpClient as _;
 use crate::platform::Platform;
 
@@ -93,7 +94,7 @@ impl<'a, P: Platform> ApplianceClient<'a, P> {
         if !askable.is_empty() {
             let joined = askable.iter().map(|lsid| lsid.as_str()).collect::<Vec<_>>().join(",");
             let query = [("generate_report", "SupportSession"), ("lsids", joined.as_str())];
-            let reports = Reports::new(self.appliance.include, askable.into_iter().cloned().collect());
+            let reports = Reports::new(self.appliance.include, gather(askable.into_iter().cloned()));
             let reports = self.report(&query, Document::new(REPORT_ROOTS, reports)).await?;
             fetched = reports.map(|reports| reports.fetched).unwrap_or_default();
         }
@@ -278,14 +279,8 @@ impl<'a, P: Platform> ApplianceClient<'a, P> {
     /// What an answer may repeat and nobody may see, the longest first.
     fn secrets(&self) -> Vec<String> {
         let Appliance { client_id, client_secret, .. } = self.appliance;
-        let mut secrets = vec![
-            STANDARD.encode(format!("{client_id}:{}", client_secret.0)),
-            client_secret.0.clone(),
-            self.token.clone(),
-        ];
-        secrets.retain(|secret| secret.len() >= excerpt::SHORTEST_SECRET);
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        secrets
+        let basic = STANDARD.encode(format!("{client_id}:{}", client_secret.0));
+        excerpt::hidden(vec![basic, client_secret.0.clone(), self.token.clone()])
     }
 }
 

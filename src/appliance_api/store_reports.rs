@@ -12,7 +12,6 @@ use crate::archive::reported::{Markers, StoredSession, StoredSessions, stored_se
 use crate::archive::{self, Listing, View};
 use crate::event::{Lsid, Timestamp};
 use crate::platform::Platform;
-use crate::record::Record;
 use crate::report::FetchedReport;
 use crate::store::{Store, StoreError};
 
@@ -117,7 +116,7 @@ impl<'c, P: Platform> Check<'c, P> {
             }
             let (end, fetched) = (report.end, FetchedReport { fetched: seconds_of(self.platform.now()), report });
             let recorded = stored.newest.and_then(of_micros).unwrap_or(window.asked);
-            match Record::of_report(site, &lsid, external_key, fetched, recorded) {
+            match fetched.record(site, &lsid, external_key, recorded) {
                 Ok((key, _)) if stored.contains(key.id) => {}
                 Ok((key, value)) => {
                     let key = key.to_string();

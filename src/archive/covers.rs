@@ -8,7 +8,8 @@
 //! none while that time is later than the clock.
 //!
 //! A session's report can be in flight while the session is erased: nobody finds it. Its recording time is that of the
-//! session's newest record, and each tombstone covers reports recorded up to the time in its key.
+//! session's newest record, and each tombstone covers reports recorded up to the time in its key, or up to its newest
+//! record: a clock that was ahead can have recorded that one.
 //!
 //! A tombstone of an earlier version lists no records, and covers those recorded up to the time in its key. A cutoff of
 //! an earlier version ([`Listing::old_cutoffs`]) covers what was recorded up to its own time. If that time is in the
@@ -134,8 +135,10 @@ impl Covers {
         erased.reports_until = erased.reports_until.max(key.until);
         match tombstone.records {
             Some(records) => {
-                let records = records.into_iter().filter_map(|(id, recorded)| Some((id.parse().ok()?, recorded)));
-                records.for_each(|record| erased.records.push(record));
+                for (id, recorded) in records {
+                    erased.reports_until = erased.reports_until.max(recorded);
+                    erased.records.extend(id.parse().ok().map(|id| (id, recorded)));
+                }
             }
             None => erased.until = erased.until.max(Some(key.until)),
         }

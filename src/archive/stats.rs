@@ -25,7 +25,8 @@ pub struct StoreStats {
 }
 
 impl StoreStats {
-    fn count(&mut self, site: &Site, events: u64) {
+    /// Counts events of a site, perhaps none.
+    pub fn count(&mut self, site: &Site, events: u64) {
         self.events += events;
         let at = self.sites.partition_point(|(other, _)| other < site);
         match self.sites.get_mut(at).filter(|(other, _)| other == site) {

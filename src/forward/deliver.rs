@@ -14,7 +14,7 @@ use crate::archive::pack::RecordEntry;
 use crate::archive::{self, View, events};
 use crate::http_client::{HttpClient as _, NotSent};
 use crate::platform::Platform;
-use crate::session::{self, Timeline};
+use crate::session::Timeline;
 use crate::store::StoreError;
 
 /// The largest number of a session's events that a template can see, and of their bytes.
@@ -69,9 +69,9 @@ impl<P: Platform> DeliveryRun<'_, P> {
         let entries = archive::read_view(self.platform, async |view: &mut View<'_, P::Store>| {
             events::records_of_session(view, &entry.key.site, lsid, most, bytes).await
         });
-        let Some(entries) = entries.await? else { return Ok(None) };
-        let mut entries: Vec<_> = entries.iter().filter_map(|entry| Some((entry, entry.event().ok()?))).collect();
-        entries.sort_by_key(|(entry, _)| session::event_order(&entry.key, entry.delivered));
-        Ok(Some(Timeline::new(entries.iter().map(|(entry, event)| (event, entry.delivered)))))
+        let Some(mut entries) = entries.await? else { return Ok(None) };
+        RecordEntry::sort(&mut entries);
+        let events: Vec<_> = entries.iter().filter_map(|entry| Some((entry.event().ok()?, entry.delivered))).collect();
+        Ok(Some(Timeline::new(events.iter().map(|(event, delivered)| (event, *delivered)))))
     }
 }

@@ -133,8 +133,7 @@ impl Queue {
             }
         };
         if self.unread == 0 {
-            // The order of a session's timeline.
-            self.second.sort_by_key(|entry| session::event_order(&entry.key, entry.delivered));
+            RecordEntry::sort(&mut self.second);
             self.entries.extend(self.second.drain(..));
         }
         Ok(next)

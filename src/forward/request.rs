@@ -84,9 +84,7 @@ fn templated(
     entry: &RecordEntry,
     session: Option<&Timeline>,
 ) -> Result<Content, String> {
-    let record = Record::from_json(&entry.value)?.0;
-    let seen =
-        TemplateContext { event: &record, title: entry.key.event.title(), site: entry.key.site.as_str(), session };
+    let seen = TemplateContext::new(entry, session)?;
     Ok(Content {
         method: template.method.clone(),
         path: template::path(&push.url.path, &seen)?.into_owned(),

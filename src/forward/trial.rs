@@ -60,11 +60,10 @@ struct Invented {
 
 impl Invented {
     fn fault(&self, destination: &Destination, push: &Push, template: &RequestTemplate) -> Result<(), FaultOfEvent> {
-        let (what, key) = (&self.what, &self.entry.key);
+        let what = &self.what;
         let of = |field, reason| FaultOfEvent { field, reason };
-        let record = Record::from_json(&self.entry.value).map_err(|reason| of("template.body", reason))?.0;
-        let session = self.session.as_ref();
-        let seen = TemplateContext { event: &record, title: key.event.title(), site: key.site.as_str(), session };
+        let seen = TemplateContext::new(&self.entry, self.session.as_ref());
+        let seen = seen.map_err(|reason| of("template.body", reason))?;
         template::path(&push.url.path, &seen).map_err(|reason| {
             of("url", format!("cannot be built for {what}: {reason}; exclude such events with external_key or events"))
         })?;
@@ -78,7 +77,7 @@ impl Invented {
             };
             of("template.body", reason)
         })?;
-        let made = request::request(push, &destination.secrets, &self.entry, session, NOW);
+        let made = request::request(push, &destination.secrets, &self.entry, self.session.as_ref(), NOW);
         made.map(drop).map_err(|reason| of("url", format!("does not make a request of {what}: {reason}")))
     }
 }
@@ -204,7 +203,7 @@ impl Variety {
             ..SessionReport::ended(end)
         };
         let fetched = FetchedReport { fetched: end, report };
-        let (_, value) = Record::of_report(site, &lsid, self.external_key(filter), fetched, NOW).ok()?;
+        let (_, value) = fetched.record(site, &lsid, self.external_key(filter), NOW).ok()?;
         RecordEntry::parse(value).ok()
     }
 

@@ -10,7 +10,7 @@ use crate::event::{Conference, EventKind, Lsid, MemberRole, OutboundEvent, Times
 use crate::folding::fold;
 use crate::gather::gather;
 use crate::identity::Id;
-use crate::report::SessionReport;
+use crate::report::ReportOutline;
 
 /// A session as a list shows it. It can be made from a part of the session's events. Summaries of several parts join to
 /// the summary of the whole, in any order, even if the parts overlap.
@@ -79,10 +79,10 @@ impl ReportSummary {
     /// The most people of each kind that it keeps: a report can have hundreds.
     const MOST: usize = 16;
 
-    fn new(report: &SessionReport) -> Self {
-        let customers = report.customers.iter().take(Self::MOST);
-        let texts = customers.flat_map(|customer| [&customer.hostname, &customer.company]).flatten();
-        Self { start: report.start, end: report.end, texts: gather(texts.cloned()) }
+    fn new(end: Timestamp, report: ReportOutline) -> Self {
+        let customers = report.customers.into_iter().take(Self::MOST);
+        let texts = customers.flat_map(|customer| [customer.hostname, customer.company]).flatten();
+        Self { start: report.start, end, texts: gather(texts) }
     }
 
     /// Joins that of another report: the appliance can have corrected the first.
@@ -165,7 +165,7 @@ impl Summary {
             }
             EventKind::CustomerExitSurveyCompleted => summary.surveys = Self::CUSTOMER_SURVEY,
             EventKind::RepExitSurveyCompleted => summary.surveys = Self::REPRESENTATIVE_SURVEY,
-            EventKind::Report(fetched) => summary.add_report(&fetched.report),
+            EventKind::Report(report) => summary.add_report(time, ReportOutline::read(&report.json)),
             EventKind::Unrecognised(_) => {}
         }
         Some(summary)
@@ -214,12 +214,12 @@ impl Summary {
         Self { representative_joined: None, owner_changes: None, surveys: 0, reported: None, ..self }
     }
 
-    fn add_report(&mut self, report: &SessionReport) {
+    fn add_report(&mut self, end: Timestamp, report: ReportOutline) {
         let customers = report.customers.iter().filter_map(|customer| customer.name.clone());
-        self.customers.extend(customers.take(ReportSummary::MOST).map(|name| (name, report.end)));
+        self.customers.extend(customers.take(ReportSummary::MOST).map(|name| (name, end)));
         let representatives = report.representatives.iter().filter_map(|person| person.name.clone());
-        self.representatives.extend(representatives.take(ReportSummary::MOST).map(|name| (name, report.end)));
-        self.reported = Some(ReportSummary::new(report));
+        self.representatives.extend(representatives.take(ReportSummary::MOST).map(|name| (name, end)));
+        self.reported = Some(ReportSummary::new(end, report));
     }
 
     /// The session's state.
@@ -269,7 +269,8 @@ impl Summary {
         self.external_keys.contains_key(key)
     }
 
-    /// Whether the lsid, an external key, a participant's name, or a computer or company in the report contains a text. `folded` is the text after [`fold`].
+    /// Whether the lsid, an external key, a participant's name, or a computer or company in the report contains a text.
+    /// `folded` is the text after [`fold`].
     pub fn contains_text(&self, folded: &str) -> bool {
         let names = [&self.customers, &self.representatives, &self.others, &self.external_keys]
             .into_iter()

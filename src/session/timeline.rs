@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::state::SessionState;
-use crate::event::{Conference, EventKind, Member, MemberRole, OutboundEvent, Timestamp};
-use crate::report::FetchedReport;
+use crate::event::{Conference, EventKind, Member, MemberRole, OutboundEvent, StoredReport, Timestamp};
+use crate::report::ReportOutline;
 
 /// The timeline of one session. Times are RFC 3339 in UTC.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -85,13 +85,13 @@ impl Timeline {
     /// with its delivery in Unix microseconds.
     pub fn new<'a>(events: impl IntoIterator<Item = (&'a OutboundEvent, u64)>) -> Self {
         let (mut timeline, mut unmatched) = (Self::empty(), Vec::new());
-        let (mut start, mut end, mut last_report) = (None, None, None::<&FetchedReport>);
+        let (mut start, mut end, mut last_report) = (None, None, None::<(&StoredReport, Timestamp)>);
         for (event, delivered) in events {
             match event.kind() {
                 EventKind::Begin => start = start.or(Some(event.timestamp())),
                 EventKind::End => end = Some(event.timestamp()),
-                EventKind::Report(report) if last_report.is_none_or(|last| last.fetched <= report.fetched) => {
-                    last_report = Some(report);
+                EventKind::Report(report) if last_report.is_none_or(|(last, _)| last.fetched <= report.fetched) => {
+                    last_report = Some((report, event.timestamp()));
                 }
                 _ => {}
             }
@@ -100,8 +100,8 @@ impl Timeline {
         let is_reported = last_report.is_some();
         timeline.state = SessionState::from_begin_and_end(start.is_some() || is_reported, end.is_some() || is_reported);
         timeline.announced = end.is_some() || !is_reported;
-        let start = start.or_else(|| last_report?.report.start);
-        let end = end.or_else(|| Some(last_report?.report.end));
+        let start = start.or_else(|| ReportOutline::read(&last_report?.0.json).start);
+        let end = end.or_else(|| Some(last_report?.1));
         timeline.start = start.map(Timestamp::rfc3339);
         timeline.end = end.map(Timestamp::rfc3339);
         timeline.duration_seconds = start.zip(end).map(|(start, end)| end.seconds().saturating_sub(start.seconds()));

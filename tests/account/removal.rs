@@ -1,5 +1,8 @@
 //! Nothing that was removed comes back.
 
+use outbound_events::store::Store as _;
+use pollster::block_on;
+
 use super::harness::SiteUnderTest;
 
 fn erase(site: &SiteUnderTest, lsid: &str) {
@@ -66,6 +69,29 @@ fn a_session_that_is_erased_while_its_report_is_in_flight_stays_erased() {
                 assert!(shown.is_empty() || !announced, "{announced} {request} {ahead}: {shown:?}");
             }
         }
+    }
+}
+
+/// A check that dies after it wrote the report cannot take it back. The erasing did not find the report, also if the
+/// clock was wrong when the events were recorded.
+#[test]
+fn a_report_that_a_dead_check_wrote_after_the_erasing_stays_hidden_and_goes() {
+    for (recorded_ahead, erased_ahead) in [(0, 0), (86_400, 0), (0, 86_400), (-86_400, 0)] {
+        let site = SiteUnderTest::new();
+        site.ahead.set(recorded_ahead);
+        site.session("s1");
+        site.check_later();
+        let key = site.store.keys().into_iter().find(|key| key.contains(".report.")).expect("a report");
+        let report = block_on(site.store.get(&key)).unwrap().expect("a report");
+        block_on(site.store.delete(&key)).unwrap();
+        site.ahead.set(erased_ahead);
+        erase(&site, "s1");
+        block_on(site.store.set(&key, &report)).unwrap();
+        let is_hidden = || site.listed("/api/sessions").is_empty() && site.report("s1").is_none();
+        assert!(is_hidden(), "{recorded_ahead} {erased_ahead}");
+        site.pack();
+        assert!(is_hidden(), "{recorded_ahead} {erased_ahead}: after compaction");
+        assert_eq!(block_on(site.store.get(&key)).unwrap(), None, "{recorded_ahead} {erased_ahead}");
     }
 }
 

@@ -16,6 +16,7 @@ use outbound_events::archive::pack::RecordEntry;
 use outbound_events::archive::unannounced::count_unannounced;
 use outbound_events::archive::{self, View};
 use outbound_events::event::{EventKind, EventName};
+use outbound_events::report::SessionReport;
 
 /// What can be wrong with the appliance for a while.
 const TROUBLES: [Trouble; 8] = [
@@ -168,7 +169,7 @@ fn hold(world: &AccountWorld, removals: &Removals, seed: u64) {
 /// A report without when it was fetched, and its links.
 fn content(entry: &RecordEntry) -> String {
     let EventKind::Report(fetched) = entry.event().unwrap().kind().clone() else { unreachable!() };
-    let mut report = fetched.report;
+    let mut report: SessionReport = serde_json::from_str(fetched.json.text()).unwrap();
     report.links = Default::default();
     serde_json::to_string(&report).unwrap()
 }

@@ -70,7 +70,7 @@ fn report(lsid: &str, report: SessionReport, external_key: &str) -> RecordEntry 
     let (site, lsid) = (Site::parse("hq").unwrap(), Lsid::parse(lsid).unwrap());
     let external_key = Some(external_key.to_owned()).filter(|key| !key.is_empty());
     let fetched = FetchedReport { fetched: report.end, report };
-    let (_, value) = Record::of_report(&site, &lsid, external_key, fetched, DateTime::UNIX_EPOCH).unwrap();
+    let (_, value) = fetched.record(&site, &lsid, external_key, DateTime::UNIX_EPOCH).unwrap();
     RecordEntry::parse(value).unwrap()
 }
 

@@ -8,7 +8,6 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::event::Lsid;
-use crate::report::{ReportLinks, SessionReport};
 
 /// The appliance that sent an event: `[A-Za-z0-9-]{1,32}`, the last part of `/events/{site}`.
 ///
@@ -98,12 +97,9 @@ impl Id {
     /// The id of a session's report: over `v1`, the site, the lsid, `report`, the external key and the report as JSON
     /// without its links, each with its length before it. The appliance makes new links for each answer, and a report
     /// that is otherwise the same must have the same id.
-    pub fn of_report(site: &Site, lsid: &Lsid, external_key: Option<&str>, report: &SessionReport) -> Self {
-        let wanted = SessionReport { links: ReportLinks::default(), ..report.clone() };
-        // A report consists of texts and numbers, which JSON can always hold.
-        let json = serde_json::to_vec(&wanted).unwrap_or_default();
+    pub fn of_report(site: &Site, lsid: &Lsid, external_key: Option<&str>, without_links: &[u8]) -> Self {
         let texts = [site.as_str(), lsid.as_str(), "report", external_key.unwrap_or_default()].map(str::as_bytes);
-        Self::of_parts([b"v1".as_slice()].into_iter().chain(texts).chain([json.as_slice()]))
+        Self::of_parts([b"v1".as_slice()].into_iter().chain(texts).chain([without_links]))
     }
 
     /// The id of a body that did not validate: over `v1`, the site and the body, each with its length before it.

@@ -7,7 +7,7 @@
 //! | a body that did not validate -> what is kept of it | [`set_aside`] |
 //! | the key that it is stored under | [`keys`] |
 //!
-//! [`report`] is what the appliance's own report of a session adds to its records.
+//! The appliance's report of a session is a record too; here it is JSON that nobody looks into.
 //!
 //! A crate of its own, since it is compiled for speed in a component that is otherwise compiled for size. Others use it
 //! as part of `outbound-events`.
@@ -18,5 +18,5 @@ pub mod identity;
 pub mod keys;
 pub mod parse;
 pub mod record;
-pub mod report;
+pub mod rfc3339;
 pub mod set_aside;

@@ -1,6 +1,6 @@
 //! Event -> the record that is stored: a CloudEvents 1.0 JSON event (structured mode), and its id.
 //!
-//! The appliance's report of a session is a record like those of its events ([`Record::of_report`]).
+//! The appliance's report of a session is a record like those of its events ([`OutboundEvent::of_report`]).
 //!
 //! A record is written once and never changed. A body that did not validate is kept as a
 //! [`crate::set_aside::SetAside`].
@@ -10,11 +10,14 @@ use std::borrow::Cow;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Conference, EventKind, EventName, Lsid, Member, OutboundEvent, Timestamp, Variables, Version};
+use crate::event::{
+    Conference, EventKind, EventName, Lsid, Member, OutboundEvent, ReportJson, StoredReport, Timestamp, Variables,
+    Version,
+};
 use crate::identity::{Id, Site};
 use crate::keys::EventKey;
 use crate::parse::{self, Problem, Problems};
-use crate::report::{FetchedReport, SessionReport, optional_rfc3339};
+use crate::rfc3339;
 
 /// The most bytes that a stored value may have: below the 400 KB of DynamoDB and Cosmos DB.
 pub const MAX_RECORD_BYTES: usize = 400_000;
@@ -71,36 +74,6 @@ impl Record {
     pub fn from_form(form: &[u8], site: &Site, now: DateTime<Utc>) -> Result<(EventKey, Vec<u8>), Problems> {
         let (key, record) = Self::new(parse::parse(form)?, site.clone(), now);
         Ok((key, record.to_json()?))
-    }
-
-    /// The key and the bytes to store of a session's report. `recorded` is the recording time of the session's newest
-    /// record, in Unix microseconds, so that what removes the session removes its report. If the record would exceed
-    /// [`MAX_RECORD_BYTES`], the longest lists of the report are cut.
-    pub fn of_report(
-        site: &Site,
-        lsid: &Lsid,
-        external_key: Option<String>,
-        mut fetched: FetchedReport,
-        recorded: DateTime<Utc>,
-    ) -> Result<(EventKey, Vec<u8>), Problems> {
-        let id = Id::of_report(site, lsid, external_key.as_deref(), &fetched.report);
-        loop {
-            let event = OutboundEvent {
-                version: Version::parse(REPORT_VERSION).map_err(Problem::of_body)?,
-                timestamp: fetched.report.end,
-                lsid: Some(lsid.clone()),
-                external_key: external_key.clone(),
-                kind: EventKind::Report(Box::new(fetched.clone())),
-                variables: Variables::new(),
-            };
-            let (key, mut record) = Self::new(event, site.clone(), recorded);
-            record.id = id.text();
-            match record.to_json() {
-                Ok(value) => return Ok((EventKey { id, ..key }, value)),
-                Err(_) if fetched.report.cut_longest_list() => {}
-                Err(too_large) => return Err(too_large),
-            }
-        }
     }
 
     /// The bytes to store.
@@ -165,9 +138,6 @@ impl<'j> Outline<'j> {
     }
 }
 
-/// The version of the reports' format.
-const REPORT_VERSION: &str = "1";
-
 /// A record's `source` is this and the site.
 const SOURCE: &str = "/beyondtrust/";
 
@@ -196,11 +166,11 @@ pub struct EventData {
     #[serde(default, skip_serializing_if = "Variables::is_empty")]
     pub variables: Variables,
     /// When the report was fetched: RFC 3339 in UTC, in seconds. Only in the record of a report.
-    #[serde(default, with = "optional_rfc3339", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "rfc3339::optional", skip_serializing_if = "Option::is_none")]
     pub fetched: Option<Timestamp>,
     /// The appliance's report of the session. Only in the record of a report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub report: Option<Box<SessionReport>>,
+    pub report: Option<ReportJson>,
 }
 
 impl EventData {
@@ -258,13 +228,13 @@ impl EventData {
         let timestamp =
             Timestamp::from_seconds(self.timestamp).ok_or("is after the year 9999").map_err(of("timestamp"))?;
         let fetched = self.fetched.ok_or("is missing").map_err(of("fetched"))?;
-        let report = self.report.clone().ok_or("is missing").map_err(of("report"))?;
+        let json = self.report.clone().ok_or("is missing").map_err(of("report"))?;
         Ok(OutboundEvent {
             version: Version::parse(&self.version).map_err(of("version"))?,
             timestamp,
             lsid: Some(lsid),
             external_key: self.external_key.clone(),
-            kind: EventKind::Report(Box::new(FetchedReport { fetched, report: *report })),
+            kind: EventKind::Report(Box::new(StoredReport { fetched, json })),
             variables: Variables::new(),
         })
     }
@@ -283,7 +253,7 @@ impl From<OutboundEvent> for EventData {
             EventKind::MemberAdded(who) | EventKind::MemberDeparted(who) => member = Some(who),
             EventKind::Report(of_session) => {
                 fetched = Some(of_session.fetched);
-                report = Some(Box::new(of_session.report));
+                report = Some(of_session.json);
             }
             _ => {}
         }

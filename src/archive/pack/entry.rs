@@ -3,7 +3,7 @@
 use crate::event::OutboundEvent;
 use crate::keys::EventKey;
 use crate::record::{Outline, Record};
-use crate::session::Summary;
+use crate::session::{self, Summary};
 
 /// A record with its key and its recording time, loose or packed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,11 @@ impl RecordEntry {
         } else {
             Err(format!("it is the record of another key: {}", entry.key))
         }
+    }
+
+    /// Sorts the records of one or more sessions as their timelines have them: [`session::event_order`].
+    pub fn sort(entries: &mut [Self]) {
+        entries.sort_by_key(|entry| session::event_order(&entry.key, entry.delivered));
     }
 
     /// Its event, validated by today's rules.

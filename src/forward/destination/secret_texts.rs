@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 
 use super::Push;
 use super::hidden::Secrets;
-use crate::excerpt::SHORTEST_SECRET;
+use crate::excerpt;
 
 /// A part of a path or of a header that is at least this long is more likely a token than a word.
 const SHORTEST_TOKEN: usize = 16;
@@ -29,9 +29,7 @@ impl Push {
             texts.push(value.into_owned());
         }
         self.url_texts(&mut texts);
-        texts.retain(|text| text.len() >= SHORTEST_SECRET);
-        texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
-        texts
+        excerpt::hidden(texts)
     }
 
     /// The secret texts of the URL. Of a path with placeholders, the texts between them.

@@ -18,12 +18,11 @@ mod filters;
 use std::borrow::Cow;
 
 use http::{HeaderValue, Method};
-use minijinja::value::{Serde, Value};
+use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Serialize;
 
-use crate::record::Record;
+use crate::archive::pack::RecordEntry;
 use crate::session::Timeline;
 
 /// A template for requests.
@@ -38,12 +37,21 @@ pub struct RequestTemplate {
 }
 
 /// The values that a template can use.
-#[derive(Serialize)]
-pub(super) struct TemplateContext<'s> {
-    pub(super) event: &'s Record,
-    pub(super) title: &'s str,
-    pub(super) site: &'s str,
-    pub(super) session: Option<&'s Timeline>,
+pub(super) struct TemplateContext(Value);
+
+impl TemplateContext {
+    /// The context of a record and its session. An error if the value is not JSON.
+    pub(super) fn new(entry: &RecordEntry, session: Option<&Timeline>) -> Result<Self, String> {
+        let read = |json: &[u8]| serde_json::from_slice::<Value>(json).map_err(|error| error.to_string());
+        // By way of JSON: minijinja's own serializer would be one more for all that a timeline has.
+        let session = serde_json::to_vec(&session).map_err(|error| error.to_string())?;
+        Ok(Self(Value::from_pairs([
+            ("event", read(&entry.value)?),
+            ("title", entry.key.event.title().into()),
+            ("site", entry.key.site.as_str().into()),
+            ("session", read(&session)?),
+        ])))
+    }
 }
 
 /// A ready template that begins with what there is to say of a session's report.
@@ -96,9 +104,9 @@ impl RequestTemplate {
         environment(self.escape()).template_from_str(&self.body).map(drop).map_err(|error| describe(&error))
     }
 
-    pub(super) fn render(&self, seen: &TemplateContext<'_>) -> Result<Vec<u8>, RenderError> {
+    pub(super) fn render(&self, seen: &TemplateContext) -> Result<Vec<u8>, RenderError> {
         let rendered = environment(self.escape())
-            .render_str(&self.body, Serde(seen))
+            .render_str(&self.body, seen.0.clone())
             .map_err(|error| RenderError::Failed(describe(&error)))?;
         if matches!(self.escape(), AutoEscape::Json) {
             serde_json::from_str::<serde::de::IgnoredAny>(&rendered).map_err(RenderError::NotJson)?;
@@ -127,11 +135,11 @@ pub(super) fn check_path(path: &str) -> Result<(), String> {
 }
 
 /// The path and query of a URL for an event. It is an error if a value of the event would lead to another path.
-pub(super) fn path<'p>(path: &'p str, seen: &TemplateContext<'_>) -> Result<Cow<'p, str>, String> {
+pub(super) fn path<'p>(path: &'p str, seen: &TemplateContext) -> Result<Cow<'p, str>, String> {
     if !path.contains("{{") {
         return Ok(Cow::Borrowed(path));
     }
-    let rendered = environment(PERCENT).render_str(path, Serde(seen)).map_err(|error| describe(&error))?;
+    let rendered = environment(PERCENT).render_str(path, seen.0.clone()).map_err(|error| describe(&error))?;
     let before_query = rendered.split('?').next().unwrap_or_default();
     // Dots in the template are the administrator's; a segment of dots alone came from an event.
     let climbs = |segment: &str| {

@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use http::Response;
 use http::request::Parts;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::query::Query;
 use super::responses::{MAX_PAGE_BYTES, json};
 use super::set_aside::Cleared;
 use crate::archive::account::Account;
 use crate::archive::compaction::Bound;
+use crate::archive::pack::RecordEntry;
 use crate::archive::removal::EraseOutcome;
 use crate::archive::sessions::{self, SessionsCursor, SessionsQuery};
 use crate::archive::{self, Unreadable, View, events, extent, removal};
@@ -19,10 +21,9 @@ use crate::folding::fold;
 use crate::forward::refused;
 use crate::identity::Site;
 use crate::platform::Platform;
-use crate::record::Record;
 use crate::service::answer::Service;
 use crate::service::problem::Refusal;
-use crate::session::{self, SessionState, Summary, Timeline};
+use crate::session::{SessionState, Summary, Timeline};
 
 /// The largest number of a session's events in one answer.
 const MAX_SESSION_EVENTS: usize = 5_000;
@@ -78,27 +79,28 @@ impl<P: Platform> Service<'_, P> {
             max_bytes: MAX_PAGE_BYTES,
         };
         let session = (site.clone(), lsid.clone());
-        let (page, extent, unreadable) = archive::read_view(self.platform, async |view: &mut View<'_, P::Store>| {
-            let page = events::list_events_of_session(view, &wanted, lsid).await?;
-            let is_all = page.next.is_none() && wanted.after.is_none();
-            let extent = if is_all { None } else { Some(extent::session_extent(view, &session).await?) };
-            Ok((page, extent, view.unreadable.clone()))
-        })
-        .await?;
-        let mut read = Vec::new();
-        for entry in page.events {
+        let (mut page, extent, unreadable) =
+            archive::read_view(self.platform, async |view: &mut View<'_, P::Store>| {
+                let page = events::list_events_of_session(view, &wanted, lsid).await?;
+                let is_all = page.next.is_none() && wanted.after.is_none();
+                let extent = if is_all { None } else { Some(extent::session_extent(view, &session).await?) };
+                Ok((page, extent, view.unreadable.clone()))
+            })
+            .await?;
+        RecordEntry::sort(&mut page.events);
+        let (mut read, mut events) = (Vec::new(), Vec::new());
+        for entry in &page.events {
             // Records that are not valid events are already named in `unreadable`.
-            if let Ok((record, event)) = Record::from_json(&entry.value) {
-                read.push((session::event_order(&entry.key, entry.delivered), record, event));
+            if let (Ok(event), Ok(record)) = (entry.event(), serde_json::from_slice::<&RawValue>(&entry.value)) {
+                read.push((event, entry.delivered));
+                events.push(record);
             }
         }
         let is_unreadable = || unreadable.iter().any(|one| archive::is_of_session(&one.key, site, lsid));
         if read.is_empty() && extent.as_ref().is_none_or(|extent| extent.events == 0) && !is_unreadable() {
             return Err(Refusal::Absent("session"));
         }
-        read.sort_unstable_by_key(|(order, ..)| *order);
-        let mut timeline = Timeline::new(read.iter().map(|((_, delivered, ..), _, event)| (event, *delivered)));
-        let events: Vec<_> = read.into_iter().map(|(_, record, _)| record).collect();
+        let mut timeline = Timeline::new(read.iter().map(|(event, delivered)| (event, *delivered)));
         let events_total = extent.as_ref().map_or(events.len(), |extent| extent.events);
         if let Some(extent) = extent {
             (timeline.state, timeline.announced) = (extent.state(), extent.is_announced);
@@ -184,7 +186,7 @@ struct Detail<'a> {
     lsid: &'a str,
     #[serde(flatten)]
     timeline: Timeline,
-    events: Vec<Record>,
+    events: Vec<&'a RawValue>,
     /// The number of events of the whole session.
     events_total: usize,
     /// The cursor of the next page, if there is one.

@@ -30,17 +30,11 @@ impl<P: Platform> Service<'_, P> {
         let unwell = self.unwell(settings).await?;
         let clock_faults = clock_faults::current(self.platform.store(), self.platform.now()).await?;
         let stats = archive::read_view(self.platform, async |view: &mut View<'_, P::Store>| {
-            let stats = stats::count_stored(view).await?;
+            let mut stats = stats::count_stored(view).await?;
             let mut sites = Vec::new();
             let accounts = Account::load_all(self.platform.store(), &view.listing).await?;
-            let mut counted = stats.sites;
-            for (site, _) in &accounts {
-                if counted.iter().all(|(other, _)| other != site) {
-                    counted.push((site.clone(), 0));
-                }
-            }
-            counted.sort_unstable();
-            for (site, events) in counted {
+            accounts.iter().for_each(|(site, _)| stats.count(site, 0));
+            for (site, events) in stats.sites {
                 let account = accounts.iter().find(|(other, _)| *other == site).map(|(_, account)| account);
                 sites.push(self.site_stats(view, &site, events, account).await?);
             }

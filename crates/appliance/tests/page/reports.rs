@@ -2,7 +2,6 @@
 
 use outbound_events::event::{Lsid, Timestamp};
 use outbound_events::identity::Site;
-use outbound_events::record::Record;
 use outbound_events::report::{
     FetchedReport, ReportCustomer, ReportLinks, ReportRepresentative, ReportText, SessionReport,
 };
@@ -22,7 +21,7 @@ fn store_report(recipient: &Recipient, lsid: &str, fetched: u64, report: Session
     let fetched = FetchedReport { fetched: at(fetched), report };
     let (site, lsid) = (Site::parse("hq").unwrap(), Lsid::parse(lsid).unwrap());
     let recorded = chrono::DateTime::from_timestamp(1_700_000_000, 0).unwrap();
-    let (key, value) = Record::of_report(&site, &lsid, Some("INC-1".to_owned()), fetched, recorded).unwrap();
+    let (key, value) = fetched.record(&site, &lsid, Some("INC-1".to_owned()), recorded).unwrap();
     let store = rusqlite::Connection::open(recipient.store_path()).unwrap();
     let insert = "INSERT INTO spin_key_value (store, key, value) VALUES ('default', ?1, ?2)";
     assert_eq!(store.execute(insert, (key.to_string(), value)).unwrap(), 1);

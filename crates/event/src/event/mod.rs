@@ -1,7 +1,7 @@
 //! The typed model of an outbound event: seven kinds and their variables (guide, "HTTP recipients").
 //!
 //! Knows nothing of HTTP, forms or storage. The small types check their rule when they are made. Only [`crate::parse`]
-//! makes a whole [`OutboundEvent`], and for a report [`crate::record`].
+//! makes a whole [`OutboundEvent`], but for a report: [`OutboundEvent::of_report`].
 //!
 //! | file | what lives there |
 //! |---|---|
@@ -9,17 +9,19 @@
 //! | `name.rs` | [`EventName`]: the value of `event` |
 //! | `people.rs` | [`Conference`], [`Member`] and [`MemberRole`] |
 //! | `plain.rs` | [`Version`], [`Timestamp`] and [`Lsid`] |
+//! | `stored_report.rs` | [`StoredReport`]: the appliance's report of a session |
 //! | `variables.rs` | [`Variables`]: every variable outside the guide |
 
 mod name;
 mod people;
 mod plain;
+mod stored_report;
 mod variables;
 
-use crate::report::FetchedReport;
 pub use name::{EventName, UnrecognisedName};
 pub use people::{Conference, Member, MemberRole, OtherRole};
 pub use plain::{Lsid, Timestamp, Version};
+pub use stored_report::{ReportJson, StoredReport};
 pub(crate) use variables::add_value;
 pub use variables::{VariableValue, Variables};
 
@@ -37,6 +39,18 @@ pub struct OutboundEvent {
 }
 
 impl OutboundEvent {
+    /// The report of a session that ended at `end`, by the report.
+    pub fn of_report(lsid: Lsid, external_key: Option<String>, end: Timestamp, report: StoredReport) -> Self {
+        Self {
+            version: Version::of_reports(),
+            timestamp: end,
+            lsid: Some(lsid),
+            external_key,
+            kind: EventKind::Report(Box::new(report)),
+            variables: Variables::new(),
+        }
+    }
+
     /// The appliance's schema version.
     pub fn version(&self) -> &Version {
         &self.version
@@ -86,7 +100,7 @@ pub enum EventKind {
     /// The primary representative has submitted the survey.
     RepExitSurveyCompleted,
     /// The appliance's report of the ended session.
-    Report(Box<FetchedReport>),
+    Report(Box<StoredReport>),
     /// An event outside the guide: kept with all its variables.
     Unrecognised(UnrecognisedName),
 }

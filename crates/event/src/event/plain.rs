@@ -19,6 +19,11 @@ impl Version {
         Ok(Self(text.to_owned()))
     }
 
+    /// The version of reports: appliances give them none.
+    pub(crate) fn of_reports() -> Self {
+        Self("1".to_owned())
+    }
+
     /// The version as the form has it.
     pub fn as_str(&self) -> &str {
         &self.0

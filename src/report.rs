@@ -1,14 +1,20 @@
 //! The appliance's report of an ended session: what it knows of the session beyond its events.
 //!
-//! It is fetched from the appliance's Reporting API (`appliance_api/` of the library), and stored as one more record of
-//! the session ([`crate::record::Record::of_report`]). A part that the appliance did not name is absent; nothing here is
+//! It is fetched from the appliance's Reporting API ([`crate::appliance_api`]), and stored as one more record of the
+//! session ([`FetchedReport::record`]). A part that the appliance did not name is absent; nothing here is
 //! checked beyond its type. Texts are the appliance's and its users', and are never markup.
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
+use outbound_event::rfc3339;
 use serde::{Deserialize, Serialize};
 
-use crate::event::Timestamp;
+use crate::event::{Lsid, OutboundEvent, ReportJson, StoredReport, Timestamp};
+use crate::identity::{Id, Site};
+use crate::keys::EventKey;
+use crate::parse::{Problem, Problems};
+use crate::record::Record;
 
 /// The most bytes of one text of a report. A longer one is cut at a character.
 pub const MAX_REPORT_TEXT_BYTES: usize = 16 * 1024;
@@ -22,6 +28,35 @@ pub struct FetchedReport {
     pub report: SessionReport,
 }
 
+impl FetchedReport {
+    /// The key and the bytes to store. `recorded` is the recording time of the session's newest record, so that what
+    /// removes the session removes its report. If the record would exceed [`crate::record::MAX_RECORD_BYTES`], the
+    /// longest lists of the report are cut.
+    pub fn record(
+        mut self,
+        site: &Site,
+        lsid: &Lsid,
+        external_key: Option<String>,
+        recorded: DateTime<Utc>,
+    ) -> Result<(EventKey, Vec<u8>), Problems> {
+        let links = std::mem::take(&mut self.report.links);
+        let without_links = self.report.json()?;
+        let id = Id::of_report(site, lsid, external_key.as_deref(), without_links.text().as_bytes());
+        self.report.links = links;
+        loop {
+            let stored = StoredReport { fetched: self.fetched, json: self.report.json()? };
+            let event = OutboundEvent::of_report(lsid.clone(), external_key.clone(), self.report.end, stored);
+            let (key, mut record) = Record::new(event, site.clone(), recorded);
+            record.id = id.text();
+            match record.to_json() {
+                Ok(value) => return Ok((EventKey { id, ..key }, value)),
+                Err(_) if self.report.cut_longest_list() => {}
+                Err(too_large) => return Err(too_large),
+            }
+        }
+    }
+}
+
 /// The appliance's report of an ended session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionReport {
@@ -32,7 +67,7 @@ pub struct SessionReport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence_number: Option<String>,
     /// When the session began.
-    #[serde(default, with = "optional_rfc3339", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "rfc3339::optional", skip_serializing_if = "Option::is_none")]
     pub start: Option<Timestamp>,
     /// When it ended.
     #[serde(with = "rfc3339")]
@@ -182,7 +217,7 @@ impl ReportLinks {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportFile {
     /// When.
-    #[serde(default, with = "optional_rfc3339", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "rfc3339::optional", skip_serializing_if = "Option::is_none")]
     pub time: Option<Timestamp>,
     /// The appliance's words for it, such as `File Upload`.
     pub action: String,
@@ -211,7 +246,7 @@ pub struct ReportSurvey {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportText {
     /// When.
-    #[serde(default, with = "optional_rfc3339", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "rfc3339::optional", skip_serializing_if = "Option::is_none")]
     pub time: Option<Timestamp>,
     /// Who wrote it, or whose system it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -253,8 +288,12 @@ impl SessionReport {
         }
     }
 
+    fn json(&self) -> Result<ReportJson, Problems> {
+        ReportJson::of(self).map_err(|error| Problem::of_body(error.to_string()).into())
+    }
+
     /// Leaves out the second half of the longest list. False if every list is empty.
-    pub(crate) fn cut_longest_list(&mut self) -> bool {
+    fn cut_longest_list(&mut self) -> bool {
         fn json_bytes(list: &impl Serialize) -> usize {
             serde_json::to_vec(list).map_or(0, |json| json.len())
         }
@@ -295,43 +334,28 @@ fn halve<T>(list: &mut Vec<T>) {
     list.truncate(list.len() / 2);
 }
 
-/// A time as RFC 3339 in UTC.
-mod rfc3339 {
-    use chrono::DateTime;
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    use crate::event::Timestamp;
-
-    pub(super) fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&time.rfc3339())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        let time = DateTime::parse_from_rfc3339(&text).map_err(D::Error::custom)?;
-        let seconds = u64::try_from(time.timestamp()).ok().and_then(Timestamp::from_seconds);
-        seconds.ok_or_else(|| D::Error::custom("a time before 1970 or after the year 9999"))
-    }
+/// The part of a stored report that lists of sessions need. What cannot be read is absent: the report stays one, and
+/// is shown as it is stored.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ReportOutline {
+    #[serde(with = "rfc3339::optional")]
+    pub(crate) start: Option<Timestamp>,
+    pub(crate) customers: Vec<OutlinePerson>,
+    pub(crate) representatives: Vec<OutlinePerson>,
 }
 
-/// The same for a time that can be absent.
-pub(crate) mod optional_rfc3339 {
-    use serde::{Deserialize, Deserializer, Serializer};
+/// A customer or representative of a [`ReportOutline`].
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct OutlinePerson {
+    pub(crate) name: Option<String>,
+    pub(crate) hostname: Option<String>,
+    pub(crate) company: Option<String>,
+}
 
-    use crate::event::Timestamp;
-
-    #[derive(Deserialize)]
-    struct Present(#[serde(with = "super::rfc3339")] Timestamp);
-
-    pub(crate) fn serialize<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
-        match time {
-            Some(time) => super::rfc3339::serialize(time, serializer),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
-        Ok(Option::<Present>::deserialize(deserializer)?.map(|Present(time)| time))
+impl ReportOutline {
+    pub(crate) fn read(report: &ReportJson) -> Self {
+        serde_json::from_str(report.text()).unwrap_or_default()
     }
 }
