@@ -341,6 +341,8 @@ fn halve<T>(list: &mut Vec<T>) {
 pub(crate) struct ReportOutline {
     #[serde(with = "rfc3339::optional")]
     pub(crate) start: Option<Timestamp>,
+    pub(crate) team: Option<String>,
+    pub(crate) primary_representative: Option<String>,
     pub(crate) customers: Vec<OutlinePerson>,
     pub(crate) representatives: Vec<OutlinePerson>,
 }

@@ -6,6 +6,7 @@
 //! | `settings`, `destinations`, `templates` | settings, and the pages generated from them; the setting `destinations`; templates, ready and own |
 //! | `answers`, `reading` | every answer to every kind of request; `/api`, the page and permissions |
 //! | `archive`, `counts`, `search`, `timeline`, `long_session` | packs, statistics, searches, and the timelines of sessions |
+//! | `statistics` | figures of many sessions, what is open now, sessions by external key |
 //! | `forwarding`, `forwarding_model` | deliveries: their order, and the effect of each answer; the same with overlapping and dying runs |
 //! | `appliance_api` | the appliance's own APIs: the setting, answers of every shape, hostile ones |
 //! | `account`, `account_model` | what an appliance lists against what is stored; the same with everything in its way |
@@ -41,6 +42,7 @@ mod reading;
 mod records;
 mod search;
 mod settings;
+mod statistics;
 mod store_errors;
 mod store_port;
 mod support;

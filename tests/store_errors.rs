@@ -198,7 +198,7 @@ fn the_event_is_stored_before_indexes_are_put_back() {
     assert_eq!(send(&store, 1_000).result(), "stored");
     let written = store.written.borrow();
     let event = written.iter().rposition(|key| key.starts_with("event.")).unwrap();
-    let index = written.iter().position(|key| key.starts_with("index.events.")).unwrap();
+    let index = written.iter().position(|key| key.starts_with("index.")).unwrap();
     assert!(event < index, "{written:?}");
 }
 

@@ -104,10 +104,7 @@ fn check_pack(key: &PackKey, value: &[u8]) -> Result<Head, String> {
     let in_head: BTreeMap<Lsid, Summary> =
         pack.head.sessions.iter().map(|summary| (summary.lsid.clone(), summary.clone())).collect();
     // An earlier version wrote fewer fields.
-    let agrees = |(written, summary): (&Summary, Summary)| match written.owner_changes {
-        Some(_) => *written == summary,
-        None => *written == summary.of_earlier_version(),
-    };
+    let agrees = |(written, summary): (&Summary, Summary)| *written == summary.of_version_of(written);
     let recorded = entries.iter().map(|entry| entry.recorded);
     let recorded = recorded.clone().min().zip(recorded.max());
     let same = sessions.len() == in_head.len() && in_head.values().zip(sessions.into_values()).all(agrees);

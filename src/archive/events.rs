@@ -325,11 +325,11 @@ pub(super) async fn packs_of_session<S: Store>(
     if packs.is_empty() {
         return Ok(packs);
     }
-    let (indexes, hash) = (view.session_indexes().await?, index::session_hash(site, lsid));
+    let (indexes, hash) = (view.hash_indexes(Finds::Sessions).await?, index::session_hash(site, lsid));
     let indexed: BTreeSet<_> = gather(indexes.iter().flat_map(|index| index.find(hash)).cloned());
     let mut unindexed: BTreeSet<_> = gather(packs.iter().cloned());
-    for pack in indexes.iter().flat_map(|index| &index.packs) {
-        unindexed.remove(&pack.key);
+    for (pack, _) in indexes.iter().flat_map(|index| &index.packs) {
+        unindexed.remove(pack);
     }
     let mut found = Vec::new();
     for pack in packs {

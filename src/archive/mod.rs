@@ -15,9 +15,12 @@
 //! | `reported.rs`, `unannounced.rs` | which sessions have reports; which of these were never announced |
 //! | `unreadable.rs` | [`Unreadable`]: a value that does not match its key |
 //! | `events.rs`, `sessions.rs`, `stats.rs` | what readers ask of a view: pages of events, lists of sessions, counts |
+//! | `statistics/`, `now.rs` | what a support desk asks: figures of many sessions by group; what is open now |
+//! | `sessions_query.rs`, `session_scan.rs` | what a list of sessions is asked for; which packs it reads next |
+//! | `known_packs.rs` | which packs must be read to count each event once |
 //! | `extent.rs` | begin, end and number of events of one session |
 //! | `pack/` | the format of packs |
-//! | `index.rs` | finds the packs that hold a session or an event; made from packs, can be lost |
+//! | `index/` | finds the packs that hold a session, an event or an external key; has figures of sessions; made from packs, can be lost |
 //! | `covers.rs` | what tombstones and cutoffs cover |
 //! | `removal.rs` | erases a session, and removes old events |
 //! | `retention.rs` | which records are past `retention_days` |
@@ -63,12 +66,17 @@ mod delete;
 pub mod events;
 pub mod extent;
 pub mod index;
+mod known_packs;
 mod listing;
+pub mod now;
 pub mod pack;
 pub mod removal;
 pub mod reported;
 pub mod retention;
+mod session_scan;
 pub mod sessions;
+mod sessions_query;
+pub mod statistics;
 pub mod stats;
 pub mod unannounced;
 mod unreadable;

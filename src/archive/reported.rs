@@ -10,7 +10,7 @@ use super::view::{ReadError, View};
 use crate::event::{EventName, Lsid, Timestamp};
 use crate::gather::gather;
 use crate::identity::{Id, Site};
-use crate::keys::{CutoffKey, ErasedKey, KeyParts, PackKey, SessionKeys, lsid as spell};
+use crate::keys::{CutoffKey, ErasedKey, Finds, KeyParts, PackKey, SessionKeys, lsid as spell};
 use crate::store::Store;
 
 /// The sessions of a site that have a report, as keys spell their lsids; and whether the site announces ends.
@@ -155,9 +155,9 @@ async fn packs_of_sessions<S: Store>(
         return Ok(packs);
     }
     let mut unindexed = here.clone();
-    let indexes = view.session_indexes().await?;
+    let indexes = view.hash_indexes(Finds::Sessions).await?;
     for index in &indexes {
-        index.packs.iter().for_each(|pack| _ = unindexed.remove(&pack.key));
+        index.packs.iter().for_each(|(pack, _)| _ = unindexed.remove(pack));
         for (number, lsid) in lsids.iter().enumerate() {
             for pack in index.find(index::session_hash(site, lsid)).filter(|pack| here.contains(pack)) {
                 packs.entry(pack.clone()).or_default().push(number);

@@ -8,7 +8,7 @@ use super::sessions::SessionId;
 use super::view::{ReadError, View};
 use crate::event::{EventName, Timestamp};
 use crate::identity::Site;
-use crate::keys::{KeyParts, PackKey, read_lsid};
+use crate::keys::{Finds, KeyParts, PackKey, read_lsid};
 use crate::store::Store;
 
 /// What is known of a session that can be unannounced.
@@ -69,8 +69,8 @@ fn loose_suspects<S>(view: &View<'_, S>, site: &Site) -> BTreeMap<SessionId, Sus
 async fn packs_with_unannounced<S: Store>(view: &View<'_, S>, site: &Site) -> Result<Vec<PackKey>, ReadError> {
     let mut none = BTreeSet::new();
     if !view.listing.packs.is_empty() {
-        for index in view.session_indexes().await? {
-            none.extend(index.packs.into_iter().filter(|pack| pack.unannounced == 0).map(|pack| pack.key));
+        for index in view.hash_indexes(Finds::Sessions).await? {
+            none.extend(index.packs.into_iter().filter(|(_, facts)| facts.unannounced == 0).map(|(pack, _)| pack));
         }
     }
     let packs = view.listing.packs.iter().filter(|pack| pack.site == *site && !none.contains(pack));

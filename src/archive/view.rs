@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use super::covers::{Covered, Covers};
-use super::index::SessionIndex;
+use super::index::HashIndex;
 use super::listing::Listing;
 use super::pack::{self, Head, Pack, PackFault, RecordEntry};
 use super::unreadable::Unreadable;
@@ -161,12 +161,12 @@ impl<'s, S: Store> View<'s, S> {
         Unreadable::note(&mut self.unreadable, key, reason);
     }
 
-    /// All readable indexes of sessions.
-    pub(super) async fn session_indexes(&self) -> Result<Vec<SessionIndex>, ReadError> {
+    /// All readable indexes of sessions, or of external keys.
+    pub(super) async fn hash_indexes(&self, finds: Finds) -> Result<Vec<HashIndex>, ReadError> {
         let mut indexes = Vec::new();
-        for key in self.indexes(Finds::Sessions) {
+        for key in self.indexes(finds) {
             // A missing or damaged index only costs time: the heads of its packs are read instead.
-            indexes.extend(self.store.get(&key).await?.and_then(SessionIndex::parse));
+            indexes.extend(self.store.get(&key).await?.and_then(HashIndex::parse));
         }
         Ok(indexes)
     }

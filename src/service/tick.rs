@@ -12,9 +12,12 @@ use super::json::json_response;
 use super::problem::Refusal;
 use crate::appliance_api::status::ApplianceStatus;
 use crate::appliance_api::{self, CheckOutcome, Checks};
-use crate::archive;
 use crate::archive::compaction::CompactionReport;
+use crate::archive::now::{SiteNow, open_now};
+use crate::archive::statistics::Zone;
+use crate::archive::{self, View};
 use crate::clock_faults::{self, ClockFaults};
+use crate::event::Timestamp;
 use crate::forward::state::DestinationState;
 use crate::forward::status::{self, DestinationStatus};
 use crate::platform::Platform;
@@ -97,8 +100,18 @@ impl<P: Platform> Service<'_, P> {
         let pending = destinations.iter().map(to_send).sum();
         let resting_seconds = self.resting_seconds(settings, &destinations).await?;
         let clock_faults = clock_faults::current(self.platform.store(), self.platform.now()).await?;
-        let ticked = TickedDeliveries { pending, resting_seconds, pass: due.report, destinations, clock_faults };
+        let sites = self.open_by_site().await?;
+        let ticked = TickedDeliveries { pending, resting_seconds, pass: due.report, destinations, clock_faults, sites };
         Ok((lines, Some(ticked)))
+    }
+
+    /// What is open at each site. Today begins at midnight in UTC.
+    async fn open_by_site(&self) -> Result<Vec<SiteNow>, Refusal> {
+        let now = self.platform.now();
+        let today = u64::try_from(now.timestamp()).ok().and_then(Timestamp::from_seconds).unwrap_or_default();
+        let midnight = Zone::utc().midnight(today);
+        let read = async |view: &mut View<'_, P::Store>| open_now(view, None, now, midnight).await;
+        Ok(archive::read_view(self.platform, read).await?.sites)
     }
 
     /// Runs the checks that are due, and delivers the reports that they stored.
@@ -177,4 +190,6 @@ struct TickedDeliveries {
     destinations: Vec<DestinationStatus>,
     /// The clock faults of the last day.
     clock_faults: ClockFaults,
+    /// What is open at each site.
+    sites: Vec<SiteNow>,
 }

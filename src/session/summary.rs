@@ -30,6 +30,11 @@ pub struct Summary {
     pub ended: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     owner: Option<LastOwner>,
+    /// The last owner that was a representative, and the last that was a team. Absent in packs of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    representative: Option<LastOwner>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    team: Option<LastOwner>,
     /// The names of its customers, each with the time of the first event that has it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     customers: BTreeMap<String, Timestamp>,
@@ -49,6 +54,9 @@ pub struct Summary {
     /// an earlier version: then owner changes, first representative and surveys are known only from the records.
     #[serde(default, with = "base64_array::optional", skip_serializing_if = "Option::is_none")]
     pub owner_changes: Option<BTreeSet<u64>>,
+    /// [`Id::short`] of each owner change to a representative, likewise: the second is the first transfer.
+    #[serde(default, with = "base64_array::optional", skip_serializing_if = "Option::is_none")]
+    pub representative_owners: Option<BTreeSet<u64>>,
     /// The completed surveys: the sum of [`Summary::CUSTOMER_SURVEY`] and [`Summary::REPRESENTATIVE_SURVEY`].
     #[serde(default, skip_serializing_if = "is_zero")]
     pub surveys: u64,
@@ -70,6 +78,12 @@ pub struct ReportSummary {
     pub start: Option<Timestamp>,
     /// When it ended.
     pub end: Timestamp,
+    /// The main representative.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub representative: Option<String>,
+    /// The team.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
     /// Names of computers and companies, for searches.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     texts: BTreeSet<String>,
@@ -82,13 +96,21 @@ impl ReportSummary {
     fn new(end: Timestamp, report: ReportOutline) -> Self {
         let customers = report.customers.into_iter().take(Self::MOST);
         let texts = customers.flat_map(|customer| [customer.hostname, customer.company]).flatten();
-        Self { start: report.start, end, texts: gather(texts) }
+        let (representative, team) = (report.primary_representative, report.team);
+        Self { start: report.start, end, representative, team, texts: gather(texts) }
+    }
+
+    fn of_earlier_version(self) -> Self {
+        Self { representative: None, team: None, ..self }
     }
 
     /// Joins that of another report: the appliance can have corrected the first.
     fn join(&mut self, other: Self) {
         self.start = [self.start, other.start].into_iter().flatten().min();
         self.end = self.end.max(other.end);
+        // In any order, the same.
+        self.representative = self.representative.take().max(other.representative);
+        self.team = self.team.take().max(other.team);
         self.texts.extend(other.texts);
     }
 }
@@ -109,6 +131,20 @@ fn is_zero(number: &u64) -> bool {
 }
 
 impl LastOwner {
+    /// The last of two parts' owners. `subsets`: whether the first part has all events of the second, and the reverse.
+    fn join(one: Option<Self>, other: Option<Self>, subsets: (bool, bool)) -> Option<Self> {
+        match subsets {
+            // A repeat that arrived after the first record was packed has a later recording time, and adds nothing.
+            (true, false) => one,
+            (false, true) => other,
+            (same, _) => {
+                let owners = one.into_iter().chain(other);
+                let order = |one: &Self, another: &Self| one.order().cmp(&another.order());
+                if same { owners.min_by(order) } else { owners.max_by(order) }
+            }
+        }
+    }
+
     /// An appliance sends one event at a time: of owners of the same second, the one recorded last came last.
     fn order(&self) -> (Timestamp, u64, u64, [&str; 3]) {
         let Conference { kind, id, name } = &self.conference;
@@ -134,12 +170,15 @@ impl Summary {
             begun: None,
             ended: None,
             owner: None,
+            representative: None,
+            team: None,
             customers: BTreeMap::new(),
             representatives: BTreeMap::new(),
             others: BTreeMap::new(),
             external_keys: gather(event.external_key().map(|key| (key.to_owned(), time))),
             representative_joined: None,
             owner_changes: Some(BTreeSet::new()),
+            representative_owners: Some(BTreeSet::new()),
             surveys: 0,
             reported: None,
             recorded: (recorded, recorded),
@@ -150,7 +189,16 @@ impl Summary {
             EventKind::End => summary.ended = Some(time),
             EventKind::OwnerChanged(conference) => {
                 summary.owner_changes = Some(gather([id.short()]));
-                summary.owner = Some(LastOwner { conference: conference.clone(), since: time, recorded, micros });
+                let owner = LastOwner { conference: conference.clone(), since: time, recorded, micros };
+                match conference.kind.as_str() {
+                    "rep" => {
+                        summary.representative_owners = Some(gather([id.short()]));
+                        summary.representative = Some(owner.clone());
+                    }
+                    "team" => summary.team = Some(owner.clone()),
+                    _ => {}
+                }
+                summary.owner = Some(owner);
             }
             EventKind::MemberAdded(member) | EventKind::MemberDeparted(member) => {
                 let names = match member.role {
@@ -177,26 +225,18 @@ impl Summary {
         self.last = self.last.max(other.last);
         self.begun = [self.begun, other.begun].into_iter().flatten().min();
         self.ended = self.ended.max(other.ended);
-        self.owner = match (other.ids.is_subset(&self.ids), self.ids.is_subset(&other.ids)) {
-            // A repeat that arrived after the first record was packed has a later recording time, and adds nothing.
-            (true, false) => self.owner.take(),
-            (false, true) => other.owner,
-            (same, _) => {
-                let owners = self.owner.take().into_iter().chain(other.owner);
-                let order = |one: &LastOwner, another: &LastOwner| one.order().cmp(&another.order());
-                if same { owners.min_by(order) } else { owners.max_by(order) }
-            }
-        };
+        let subsets = (other.ids.is_subset(&self.ids), self.ids.is_subset(&other.ids));
+        self.owner = LastOwner::join(self.owner.take(), other.owner, subsets);
+        self.representative = LastOwner::join(self.representative.take(), other.representative, subsets);
+        self.team = LastOwner::join(self.team.take(), other.team, subsets);
         earliest(&mut self.customers, other.customers);
         earliest(&mut self.representatives, other.representatives);
         earliest(&mut self.others, other.others);
         earliest(&mut self.external_keys, other.external_keys);
         self.representative_joined =
             [self.representative_joined, other.representative_joined].into_iter().flatten().min();
-        self.owner_changes = self.owner_changes.take().zip(other.owner_changes).map(|(mut changes, more)| {
-            changes.extend(more);
-            changes
-        });
+        self.owner_changes = union_if_known(self.owner_changes.take(), other.owner_changes);
+        self.representative_owners = union_if_known(self.representative_owners.take(), other.representative_owners);
         self.surveys |= other.surveys;
         self.reported = match (self.reported.take(), other.reported) {
             (Some(mut reported), Some(other)) => {
@@ -209,9 +249,18 @@ impl Summary {
         self.ids.extend(other.ids);
     }
 
-    /// The summary as an earlier version would have written it, without newer fields.
-    pub fn of_earlier_version(self) -> Self {
-        Self { representative_joined: None, owner_changes: None, surveys: 0, reported: None, ..self }
+    /// The summary as the version that wrote `written` would have written it, without newer fields.
+    pub fn of_version_of(self, written: &Self) -> Self {
+        let mut earlier = self;
+        if written.representative_owners.is_none() {
+            (earlier.representative_owners, earlier.representative, earlier.team) = (None, None, None);
+            earlier.reported = earlier.reported.map(ReportSummary::of_earlier_version);
+        }
+        if written.owner_changes.is_none() {
+            (earlier.representative_joined, earlier.owner_changes) = (None, None);
+            (earlier.surveys, earlier.reported) = (0, None);
+        }
+        earlier
     }
 
     fn add_report(&mut self, end: Timestamp, report: ReportOutline) {
@@ -244,6 +293,17 @@ impl Summary {
         Some(end.seconds().saturating_sub(start.seconds()))
     }
 
+    /// Seconds from the begin until the first representative joined, if both are known, and in this order.
+    pub fn waiting_seconds(&self) -> Option<u64> {
+        let (start, joined) = self.start().zip(self.representative_joined)?;
+        joined.seconds().checked_sub(start.seconds())
+    }
+
+    /// The number of changes of the owner to another representative than the first. `None` if not known.
+    pub fn transfers(&self) -> Option<usize> {
+        self.representative_owners.as_ref().map(|owners| owners.len().saturating_sub(1))
+    }
+
     /// Whether the appliance has a report of it and never announced its end: the `end` event was lost, or is late.
     pub fn is_unannounced(&self) -> bool {
         self.reported.is_some() && self.ended.is_none()
@@ -252,6 +312,36 @@ impl Summary {
     /// The last owner.
     pub fn owner(&self) -> Option<&Conference> {
         self.owner.as_ref().map(|owner| &owner.conference)
+    }
+
+    /// The name of the last representative that owned it: as the report says, or else by the events.
+    pub fn last_representative(&self) -> Option<&str> {
+        let reported = self.reported.as_ref().and_then(|reported| reported.representative.as_deref());
+        reported.or_else(|| Some(self.representative()?.1))
+    }
+
+    /// The name of the last team that owned it, likewise.
+    pub fn last_team(&self) -> Option<&str> {
+        let reported = self.reported.as_ref().and_then(|reported| reported.team.as_deref());
+        reported.or_else(|| Some(self.team()?.1))
+    }
+
+    /// The last owner that was a team: since when, and the name.
+    pub fn team(&self) -> Option<(Timestamp, &str)> {
+        self.team.as_ref().map(|team| (team.since, team.conference.name.as_str()))
+    }
+
+    /// The last owner that was a representative: since when, and the name.
+    pub fn representative(&self) -> Option<(Timestamp, &str)> {
+        // Packs of earlier versions have only the last owner.
+        let owner = || self.owner.as_ref().filter(|owner| owner.conference.kind == "rep");
+        let owner = self.representative.as_ref().or_else(owner)?;
+        Some((owner.since, owner.conference.name.as_str()))
+    }
+
+    /// Whether a representative is known to have been in it.
+    pub fn is_answered(&self) -> bool {
+        self.representative_joined.is_some() || !self.representatives.is_empty()
     }
 
     /// The names of its customers, in the order in which they joined.
@@ -279,6 +369,14 @@ impl Summary {
         let mut texts = names.chain(reported).map(String::as_str).chain([self.lsid.as_str()]);
         texts.any(|text| fold(text).contains(folded))
     }
+}
+
+/// The union of two parts' sets. Unknown for a part means unknown for the whole.
+fn union_if_known(one: Option<BTreeSet<u64>>, other: Option<BTreeSet<u64>>) -> Option<BTreeSet<u64>> {
+    one.zip(other).map(|(mut union, more)| {
+        union.extend(more);
+        union
+    })
 }
 
 fn earliest(names: &mut BTreeMap<String, Timestamp>, others: BTreeMap<String, Timestamp>) {

@@ -21,9 +21,11 @@ fn sessions_are_listed_newest_first_and_only_those_on_the_page_are_read() {
     let two = row("hq", "two", "open", "1970-01-01T00:50:00Z", "1970-01-01T00:50:00Z", 1, Value::Null);
     let one = row("hq", "one", "ended", "1970-01-01T00:16:40Z", "1970-01-01T00:33:20Z", 2, json!(1_000));
     let next = list["next"].clone();
-    assert_eq!(list, json!({"sessions": [west, two], "next": next, "unreadable": []}));
+    let through = "1970-01-01T00:50:00Z";
+    let first = json!({"sessions": [west, two], "next": next, "searched_through": through, "unreadable": []});
+    assert_eq!(list, first);
     let rest = get(&store, &format!("/api/sessions?cursor={}", next.as_str().unwrap()));
-    assert_eq!(rest, json!({"sessions": [one], "next": null, "unreadable": []}));
+    assert_eq!(rest, json!({"sessions": [one], "next": null, "searched_through": null, "unreadable": []}));
     for (query, expected) in [
         ("site=hq", vec!["hq/two", "hq/one"]),
         ("state=open", vec!["hq/two"]),

@@ -6,9 +6,13 @@ use super::pass::Pass;
 use super::tiers::{MERGED_AT_ONCE, TIERS, tier};
 use crate::archive::delete::delete;
 use crate::archive::index::{self, IndexEntries};
-use crate::keys::{Finds, IndexKey};
+use crate::archive::now;
+use crate::keys::{Finds, IndexKey, PackKey};
 use crate::platform::Platform;
 use crate::store::{Store, StoreError};
+
+/// The most heads that one pass reads for an index of a kind: a store can have had none of that kind before.
+const MOST_HEADS: usize = 256;
 
 impl<P: Platform> Pass<'_, P> {
     /// Makes an index for packs that no index covers yet. Merges small indexes as packs are merged, and deletes indexes
@@ -25,7 +29,7 @@ impl<P: Platform> Pass<'_, P> {
                 continue;
             };
             let all = entries.len();
-            entries.retain(|pack, _| self.packs.contains_key(pack));
+            entries.retain(|pack, _| self.belongs(finds, pack));
             covered.extend(entries.keys().cloned());
             let tier = tier(if entries.len() * 2 < all { 0 } else { bytes });
             if entries.is_empty() {
@@ -35,8 +39,14 @@ impl<P: Platform> Pass<'_, P> {
             }
         }
         let mut new = IndexEntries::new();
-        for pack in self.packs.keys().filter(|pack| !covered.contains(pack)).cloned().collect::<Vec<_>>() {
+        let uncovered = self.packs.keys().filter(|pack| !covered.contains(pack) && self.belongs(finds, pack));
+        let mut heads = 0;
+        for pack in uncovered.cloned().collect::<Vec<_>>() {
             if !self.fresh.contains_key(&pack) {
+                heads += 1;
+                if heads > MOST_HEADS {
+                    break;
+                }
                 self.packs.remove(&pack);
                 self.head(&pack).await?;
             }
@@ -55,5 +65,10 @@ impl<P: Platform> Pass<'_, P> {
         let old: Vec<_> = old.iter().map(IndexKey::to_string).collect();
         delete(self.store(), &old, || true).await?;
         Ok(())
+    }
+
+    /// Whether an index of this kind has this pack: that of what is open has recent packs alone.
+    fn belongs(&self, finds: Finds, pack: &PackKey) -> bool {
+        self.packs.contains_key(pack) && (finds != Finds::Open || now::is_recent(pack, self.platform.now()))
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::policy::{Bound, Policy};
 use super::report::CompactionReport;
 use crate::archive::covers::Covers;
-use crate::archive::index::{IndexEntries, IndexEntry, SessionIndex};
+use crate::archive::index::{HashIndex, IndexEntries, IndexEntry};
 use crate::archive::listing::Listing;
 use crate::archive::pack::{self, Head, Pack, RecordEntries, RecordEntry};
 use crate::archive::retention::Retention;
@@ -38,7 +38,7 @@ pub(super) struct Pass<'p, P> {
     pub(super) fresh: IndexEntries,
     /// The short ids of the events in those packs.
     pub(super) fresh_ids: BTreeMap<PackKey, BTreeSet<u64>>,
-    pub(super) session_indexes: Vec<(IndexKey, SessionIndex)>,
+    pub(super) session_indexes: Vec<(IndexKey, HashIndex)>,
     pub(super) report: CompactionReport,
 }
 
@@ -103,14 +103,14 @@ impl<'p, P: Platform> Pass<'p, P> {
     pub(super) async fn learn_some_packs(&mut self, mut heads: usize) -> Result<(), StoreError> {
         for key in self.listing.indexes.clone() {
             if key.finds == Finds::Sessions
-                && let Some(index) = self.store().get(&key.to_string()).await?.and_then(SessionIndex::parse)
+                && let Some(index) = self.store().get(&key.to_string()).await?.and_then(HashIndex::parse)
             {
                 self.session_indexes.push((key, index));
             }
         }
         let indexed = self.session_indexes.iter().flat_map(|(_, index)| &index.packs);
-        let known =
-            indexed.map(|pack| (pack.key.clone(), PackInfo { bytes: pack.bytes as usize, recorded: pack.recorded }));
+        let known = indexed
+            .map(|(key, facts)| (key.clone(), PackInfo { bytes: facts.bytes as usize, recorded: facts.recorded }));
         let known: BTreeMap<_, _> = gather(known);
         for key in self.listing.packs.clone() {
             match known.get(&key) {

@@ -19,8 +19,9 @@ const ROOM_EVENTS: usize = 1_024;
 /// The most heads that are read to find packs to merge while making room.
 const ROOM_HEADS: usize = 32;
 
-/// The most indexes of events, and then of sessions, that are taken out to lend their room.
-const LENDING: [(Finds, usize); 2] = [(Finds::Events, 4), (Finds::Sessions, 1)];
+/// The most indexes of each kind that are taken out to lend their room, in this order: what costs readers least first.
+const LENDING: [(Finds, usize); 5] =
+    [(Finds::Open, 1), (Finds::Figures, 4), (Finds::ExternalKeys, 2), (Finds::Events, 4), (Finds::Sessions, 1)];
 
 /// Room in the store, and the indexes that were taken out for it.
 #[must_use = "indexes that were taken out must be put back"]

@@ -111,7 +111,7 @@ impl<P: Platform> Pass<'_, P> {
         self.pack_loose(pending).await?;
         self.merge().await?;
         self.drop_aged().await?;
-        for finds in [Finds::Sessions, Finds::Events] {
+        for finds in Finds::ALL {
             self.update_indexes(finds).await?;
         }
         if !self.listing.forwards.is_empty() {

@@ -57,6 +57,8 @@ impl<P: Platform> Service<'_, P> {
             ApiResource::Appliances => self.appliances(head).await,
             ApiResource::CheckAppliance(site) => self.check_appliance(head, &site, &mut log).await,
             ApiResource::Stats => self.stats(head).await,
+            ApiResource::Statistics => self.statistics(head).await,
+            ApiResource::Now => self.now(head).await,
             ApiResource::Pack => self.pack(head, &mut log).await,
         }?;
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -2,12 +2,11 @@
 
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode, header};
-use mediatype::names::{APPLICATION, Q};
-use mediatype::{MediaType, MediaTypeList, ReadParams as _};
+use mediatype::names::APPLICATION;
 use serde::Serialize;
 
 use super::query::Query;
-use super::responses::{MAX_PAGE_BYTES, json, response};
+use super::responses::{MAX_PAGE_BYTES, accepts, json, response};
 use crate::archive::compaction::Bound;
 use crate::archive::events::{self, EventsCursor, EventsPage, EventsQuery};
 use crate::archive::pack::RecordEntry;
@@ -87,7 +86,7 @@ struct RemovedEvents {
 /// A CloudEvents batch, or one event per line if the client asks for that. The link to the next page and the number
 /// of unreadable values are headers: neither format has a place for them.
 fn page_response(head: &Parts, page: EventsPage, unreadable: usize, query: &Query) -> Response<Vec<u8>> {
-    let mut response = if wants_lines(head) {
+    let mut response = if accepts(head, APPLICATION, &["x-ndjson", "ndjson"]) {
         let lines: Vec<u8> = page.events.into_iter().flat_map(|entry| [entry.value, b"\n".to_vec()].concat()).collect();
         response(StatusCode::OK, "application/x-ndjson", lines)
     } else {
@@ -113,15 +112,4 @@ pub(super) fn batch(events: Vec<RecordEntry>) -> Response<Vec<u8>> {
     }
     batch.push(b']');
     response(StatusCode::OK, "application/cloudevents-batch+json", batch)
-}
-
-fn wants_lines(head: &Parts) -> bool {
-    let accept = head.headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    // `q=0` means not acceptable (RFC 9110, 12.4.2).
-    let refused = |range: &MediaType<'_>| range.get_param(Q).is_some_and(|q| q.as_str().parse() == Ok(0.0));
-    accept.flat_map(MediaTypeList::new).filter_map(Result::ok).any(|range| {
-        let subtype = range.subty.as_str();
-        let lines = ["x-ndjson", "ndjson"].iter().any(|lines| subtype.eq_ignore_ascii_case(lines));
-        range.ty == APPLICATION && lines && !refused(&range)
-    })
 }

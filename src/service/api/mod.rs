@@ -8,6 +8,7 @@
 //! | `/api/set-aside`, `/api/set-aside/{id}`, `/api/set-aside/{id}/retry` | `set_aside.rs` |
 //! | `/api/destinations`, `/api/destinations/{name}/…` | `destinations.rs` |
 //! | `/api/appliances`, `/api/appliances/{site}/check` | `appliances.rs` |
+//! | `/api/statistics`, `/api/now` | `statistics.rs` |
 //! | `/api/stats`, `/api/pack` | `stats.rs`, `pack.rs` |
 //!
 //! `resource.rs` parses paths, `dispatch.rs` checks the token and calls the handler, `query.rs` parses queries,
@@ -26,4 +27,5 @@ pub(super) mod resource;
 mod responses;
 mod sessions;
 mod set_aside;
+mod statistics;
 mod stats;

@@ -63,6 +63,14 @@ impl Query {
         })
     }
 
+    pub(super) fn flag(&self, name: &str) -> Result<Option<bool>, Refusal> {
+        self.get(name, |text| match text {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err("is not true or false"),
+        })
+    }
+
     pub(super) fn time(&self, name: &str) -> Result<Option<Timestamp>, Refusal> {
         self.get(name, time)
     }

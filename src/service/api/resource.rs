@@ -23,6 +23,8 @@ pub(in crate::service) enum ApiResource {
     Appliances,
     CheckAppliance(Site),
     Stats,
+    Statistics,
+    Now,
     Pack,
 }
 
@@ -64,6 +66,8 @@ impl ApiResource {
                 Site::parse(site).map(Self::CheckAppliance).ok_or(Refusal::Absent("appliance"))
             }
             ["stats"] => Ok(Self::Stats),
+            ["statistics"] => Ok(Self::Statistics),
+            ["now"] => Ok(Self::Now),
             ["pack"] => Ok(Self::Pack),
             _ => Err(Refusal::Path),
         }
@@ -92,13 +96,16 @@ impl ApiResource {
             Self::Appliances => "/api/appliances",
             Self::CheckAppliance(_) => "/api/appliances/{site}/check",
             Self::Stats => "/api/stats",
+            Self::Statistics => "/api/statistics",
+            Self::Now => "/api/now",
             Self::Pack => "/api/pack",
         }
     }
 
     pub(super) fn allow(&self) -> &'static str {
         match self {
-            Self::Sessions | Self::Event(_) | Self::SetAsides | Self::Stats => "GET, HEAD",
+            Self::Sessions | Self::Event(_) | Self::SetAsides => "GET, HEAD",
+            Self::Stats | Self::Statistics | Self::Now => "GET, HEAD",
             Self::Destinations | Self::Refused(_) | Self::Pending(_) | Self::Appliances => "GET, HEAD",
             Self::Session(..) | Self::Events => "GET, HEAD, DELETE",
             Self::SetAside(_) => "DELETE",

@@ -1,6 +1,9 @@
 //! Responses of the API, and their size limit.
 
+use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode, header};
+use mediatype::names::Q;
+use mediatype::{MediaType, MediaTypeList, Name, ReadParams as _};
 use serde::Serialize;
 
 use crate::service::json::json_response;
@@ -21,4 +24,15 @@ pub(super) fn response(status: StatusCode, content_type: &'static str, body: Vec
         response.headers_mut().insert(header::CONTENT_LENGTH, length);
     }
     response
+}
+
+/// Whether a client asks for one of these media types.
+pub(super) fn accepts(head: &Parts, top: Name<'_>, subtypes: &[&str]) -> bool {
+    let accept = head.headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    // `q=0` means not acceptable (RFC 9110, 12.4.2).
+    let refused = |range: &MediaType<'_>| range.get_param(Q).is_some_and(|q| q.as_str().parse() == Ok(0.0));
+    accept.flat_map(MediaTypeList::new).filter_map(Result::ok).any(|range| {
+        let is_one = subtypes.iter().any(|subtype| range.subty.as_str().eq_ignore_ascii_case(subtype));
+        range.ty == top && is_one && !refused(&range)
+    })
 }

@@ -28,10 +28,25 @@ use crate::session::{SessionState, Summary, Timeline};
 /// The largest number of a session's events in one answer.
 const MAX_SESSION_EVENTS: usize = 5_000;
 
+/// The parameters of a list of sessions.
+const PARAMETERS: [&str; 12] = [
+    "site",
+    "state",
+    "announced",
+    "answered",
+    "from",
+    "to",
+    "q",
+    "external_key",
+    "representative",
+    "team",
+    "limit",
+    "cursor",
+];
+
 impl<P: Platform> Service<'_, P> {
     pub(super) async fn sessions(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
-        let known = ["site", "state", "announced", "from", "to", "q", "external_key", "limit", "cursor"];
-        let query = Query::parse(head, &known)?;
+        let query = Query::parse(head, &PARAMETERS)?;
         let mut wanted = SessionsQuery {
             site: query.site()?,
             state: query.get("state", SessionState::parse)?,
@@ -40,14 +55,13 @@ impl<P: Platform> Service<'_, P> {
             text: query.text("q")?.map(|text| fold(&text)),
             external_key: query.text("external_key")?,
             unannounced: None,
+            answered: query.flag("answered")?,
+            representative: query.text("representative")?,
+            team: query.text("team")?,
             after: query.get("cursor", SessionsCursor::parse)?,
             limit: query.limit(50, 200)?,
         };
-        let announced = query.get("announced", |text| match text {
-            "true" => Ok(true),
-            "false" => Ok(false),
-            _ => Err("is not true or false"),
-        })?;
+        let announced = query.flag("announced")?;
         let list = archive::read_view(self.platform, async |view: &mut View<'_, P::Store>| {
             if let Some(announced) = announced {
                 let accounts = Account::load_all(self.platform.store(), &view.listing).await?;
@@ -58,6 +72,7 @@ impl<P: Platform> Service<'_, P> {
             let sessions = page.sessions.iter().map(|(site, summary)| SessionRow::new(site, summary)).collect();
             Ok(SessionList {
                 sessions,
+                searched_through: page.next.as_ref().map(|next| next.time().rfc3339()),
                 next: page.next.map(|next| next.to_string()),
                 unreadable: view.unreadable.clone(),
             })
@@ -88,10 +103,14 @@ impl<P: Platform> Service<'_, P> {
             })
             .await?;
         RecordEntry::sort(&mut page.events);
-        let (mut read, mut events) = (Vec::new(), Vec::new());
+        let (mut read, mut events, mut summary) = (Vec::new(), Vec::new(), None::<Summary>);
         for entry in &page.events {
             // Records that are not valid events are already named in `unreadable`.
             if let (Ok(event), Ok(record)) = (entry.event(), serde_json::from_slice::<&RawValue>(&entry.value)) {
+                match (&mut summary, Summary::from_event(&event, entry.delivered, entry.key.id)) {
+                    (Some(known), Some(more)) => known.join(more),
+                    (none, first) => *none = first,
+                }
                 read.push((event, entry.delivered));
                 events.push(record);
             }
@@ -109,8 +128,17 @@ impl<P: Platform> Service<'_, P> {
             let span = extent.begun.zip(extent.ended);
             timeline.duration_seconds = span.map(|(begun, ended)| ended.seconds().saturating_sub(begun.seconds()));
         }
-        let next = page.next.map(|next| next.to_string());
-        Ok(json(&Detail { site: site.as_str(), lsid: lsid.as_str(), timeline, events, events_total, next, unreadable }))
+        Ok(json(&Detail {
+            site: site.as_str(),
+            lsid: lsid.as_str(),
+            timeline,
+            waiting_seconds: summary.as_ref().and_then(Summary::waiting_seconds),
+            transfers: summary.and_then(|summary| summary.transfers()).unwrap_or_default(),
+            events,
+            events_total,
+            next: page.next.map(|next| next.to_string()),
+            unreadable,
+        }))
     }
 
     /// Erases a session: its events disappear with the first call. Bodies that name it are removed first, so that a
@@ -139,6 +167,8 @@ impl<P: Platform> Service<'_, P> {
 struct SessionList {
     sessions: Vec<SessionRow>,
     next: Option<String>,
+    /// Until when sessions were looked at, from the newest. `None` if at all.
+    searched_through: Option<String>,
     unreadable: BTreeSet<Unreadable>,
 }
 
@@ -186,6 +216,8 @@ struct Detail<'a> {
     lsid: &'a str,
     #[serde(flatten)]
     timeline: Timeline,
+    waiting_seconds: Option<u64>,
+    transfers: usize,
     events: Vec<&'a RawValue>,
     /// The number of events of the whole session.
     events_total: usize,

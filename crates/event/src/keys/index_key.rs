@@ -13,6 +13,28 @@ pub enum Finds {
     Sessions,
     /// The packs that can hold an event.
     Events,
+    /// The packs with sessions that had an external key.
+    ExternalKeys,
+    /// What statistics need of each session.
+    Figures,
+    /// The same, of recent packs alone: what is open now.
+    Open,
+}
+
+impl Finds {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Sessions, Self::Events, Self::ExternalKeys, Self::Figures, Self::Open];
+
+    /// As keys spell it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sessions => "sessions",
+            Self::Events => "events",
+            Self::ExternalKeys => "keys",
+            Self::Figures => "figures",
+            Self::Open => "open",
+        }
+    }
 }
 
 /// The key of an index.
@@ -26,11 +48,7 @@ pub struct IndexKey {
 
 impl fmt::Display for IndexKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let finds = match self.finds {
-            Finds::Sessions => "sessions",
-            Finds::Events => "events",
-        };
-        write!(f, "index.{finds}.{}", self.id)
+        write!(f, "index.{}.{}", self.finds.name(), self.id)
     }
 }
 
@@ -39,11 +57,7 @@ impl FromStr for IndexKey {
 
     fn from_str(key: &str) -> Result<Self, NotAKey> {
         let (finds, id) = key.strip_prefix("index.").and_then(|rest| rest.split_once('.')).ok_or(NotAKey)?;
-        let finds = match finds {
-            "sessions" => Finds::Sessions,
-            "events" => Finds::Events,
-            _ => return Err(NotAKey),
-        };
+        let finds = Finds::ALL.into_iter().find(|known| known.name() == finds).ok_or(NotAKey)?;
         Ok(Self { finds, id: id.parse().map_err(|_| NotAKey)? })
     }
 }

@@ -26,6 +26,8 @@ pub(crate) struct TickReport {
     pub(crate) clock_faults: Vec<Value>,
     /// The site, state and numbers of each appliance.
     pub(crate) appliances: Vec<Value>,
+    /// What is open at each site.
+    pub(crate) sites: Vec<Value>,
 }
 
 /// Cheap to clone; all clones share the state.

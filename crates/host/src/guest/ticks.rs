@@ -123,6 +123,7 @@ async fn tick_once(guest: &Guest) -> Option<NextTick> {
     let mut report = guest.ticks.report();
     report.destinations = take_list(&mut ticked, "destinations");
     report.clock_faults = take_list(&mut ticked, "clock_faults");
+    report.sites = take_list(&mut ticked, "sites");
     NextTick::after(&ticked)
 }
 

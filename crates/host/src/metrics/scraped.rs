@@ -36,7 +36,8 @@ impl Collector for Scraped {
         self.last_events(&mut page)?;
         self.clock_faults(&mut page)?;
         self.destinations(&mut page)?;
-        self.appliances(&mut page)
+        self.appliances(&mut page)?;
+        self.open_sessions(&mut page)
     }
 }
 
@@ -117,6 +118,33 @@ impl Scraped {
         let states = of_sites().filter_map(|(site, report)| Some((site, report.get("state")?.as_str()?)));
         let states = states.map(|(site, state)| ([("site", site), ("state", state)], 1));
         page.gauges("appliance_state", "1 for the state of the site's checks", None, states)
+    }
+}
+
+impl Scraped {
+    /// As of the last tick: at most a minute old.
+    fn open_sessions(&self, page: &mut MetricsEncoder<'_, '_>) -> fmt::Result {
+        let sites = self.guest.ticks.report().sites.clone();
+        let numbers = |name: &'static str| {
+            let of_site = move |report: &Value| {
+                Some((report.get("site")?.as_str()?.to_owned(), report.get(name)?.as_u64().unwrap_or(0)))
+            };
+            sites.iter().filter_map(of_site).map(|(site, number)| ([("site", site)], number)).collect::<Vec<_>>()
+        };
+        page.gauges(
+            "open_sessions",
+            "Sessions of the site without an end that began within a day",
+            None,
+            numbers("open"),
+        )?;
+        page.gauges(
+            "waiting_sessions",
+            "Open sessions of the site without a representative",
+            None,
+            numbers("waiting"),
+        )?;
+        let help = "How long the first of the site's waiting sessions has waited";
+        page.gauges("longest_wait", help, Some(Unit::Seconds), numbers("longest_wait_seconds"))
     }
 }
 
