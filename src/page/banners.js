@@ -53,7 +53,7 @@ function showHealth(stats) {
   const now = JSON.stringify([checks, summary]);
   if (shownChecks === now) return;
   shownChecks = now;
-  byId("health-words").textContent = summary;
+  byId("health-words").replaceChildren(summary[0] ?? "", html("span", {}, summary[1]));
   byId("health").className = checks.every(({ good }) => good) ? "well" : "ill";
   byId("checks").replaceChildren(...checks.map(({ good, words, hash }) =>
     html("li", { class: good ? "well" : "ill" }, hash ? html("a", { href: hash }, words) : words)));

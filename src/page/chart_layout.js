@@ -5,7 +5,7 @@ import { WEEKDAYS } from "./statistics.js";
 /** @typedef {{ name: string, data: StatisticsGroup | null }} Entry */
 /** @typedef {{ y: number, text: string }} Tick */
 
-const TOP = 12;
+const PLOT_TOP = 12;
 const BOTTOM = 22;
 /** The room for the labels of an axis. */
 const LEFT = 44;
@@ -18,7 +18,7 @@ const LABEL_WIDTH = 64;
  * @param {number} entries
  */
 function plotArea(width, height, entries) {
-  return { left: LEFT, right: width, top: TOP, bottom: height - BOTTOM, step: (width - LEFT) / Math.max(entries, 1) };
+  return { left: LEFT, right: width, top: PLOT_TOP, bottom: height - BOTTOM, step: (width - LEFT) / Math.max(entries, 1) };
 }
 
 /**
@@ -48,12 +48,12 @@ export function groupTitle(name) {
  * The labels below a picture: as many as fit.
  *
  * @param {string[]} names
- * @param {{ left: number, step: number }} area
+ * @param {{ left: number, right: number, step: number }} area
  */
-function axisLabels(names, { left, step }) {
+function axisLabels(names, { left, right, step }) {
   const every = Math.max(1, Math.ceil(LABEL_WIDTH / step));
-  return names.flatMap((name, index) =>
-    index % every === 0 ? { x: left + (index + 0.5) * step, text: groupLabel(name) } : []);
+  const x = (/** @type {number} */ index) => Math.min(left + (index + 0.5) * step, right - LABEL_WIDTH / 3);
+  return names.flatMap((name, index) => index % every === 0 ? { x: x(index), text: groupLabel(name) } : []);
 }
 
 /**
@@ -119,6 +119,8 @@ export function layOutLines(entries, width, height) {
 /** The room for the names of weekdays. */
 const DAYS_WIDTH = 40;
 const HEAT_TOP = 18;
+/** The room for the name of an hour. */
+const HOUR_WIDTH = 44;
 
 /** Looks of cells, from few sessions to many: 1 to this. */
 const SHADES = 5;
@@ -142,7 +144,7 @@ export function layOutHeat(groups, width) {
     return { name, data, shade, title: title + ", " + hour + ":00 to " + (hour + 1) + ":00", x, y };
   }));
   const days = WEEKDAYS.map(([, title], row) => ({ text: title.slice(0, 3), y: HEAT_TOP + (row + 0.5) * rowHeight }));
-  const every = step * 2 < 36 ? (step * 3 < 36 ? 6 : 3) : 2;
+  const every = [2, 3].find((hours) => hours * step >= HOUR_WIDTH) ?? 6;
   const hours = Array.from({ length: 24 / every }, (_, index) =>
     ({ text: index * every + ":00", x: DAYS_WIDTH + index * every * step }));
   return { cells, days, hours, step, rowHeight, height: HEAT_TOP + 7 * rowHeight, most };

@@ -2,7 +2,7 @@
 import { count, duration, nearMoment } from "./format.js";
 
 /** From this many seconds on, a site that is behind is a problem: reports of ended sessions take minutes. */
-const BEHIND = 3_600;
+const SITE_BEHIND = 3_600;
 
 /** @typedef {{ good: boolean, words: string, hash: string }} HealthCheck */
 
@@ -14,7 +14,7 @@ const BEHIND = 3_600;
 function siteCheck({ site, complete_through, missed }, now) {
   const behind = complete_through ? Math.round((now - Date.parse(complete_through)) / 1000) : 0;
   const missedWords = missed ? ", " + count(missed, "session") + " never announced" : "";
-  const late = behind > BEHIND ? ", " + duration(behind - behind % 60) + " behind" : "";
+  const late = behind > SITE_BEHIND ? ", " + duration(behind - behind % 60) + " behind" : "";
   const words = "Site " + site + " is complete through " + nearMoment(complete_through ?? "", new Date(now));
   return { good: !late, words: words + late + missedWords, hash: "#/sessions?site=" + site };
 }
@@ -50,7 +50,7 @@ export function healthChecks(stats, now) {
 }
 
 /**
- * The one line of the header.
+ * The one line of the header: what is most important, and what there may be no room for.
  *
  * @param {HealthCheck[]} checks
  * @param {Stats} stats
@@ -58,7 +58,7 @@ export function healthChecks(stats, now) {
  */
 export function healthSummary(checks, stats, now) {
   const problems = checks.filter(({ good }) => !good).length;
-  if (problems) return count(problems, "problem");
+  if (problems) return [count(problems, "problem"), ""];
   const times = (stats.sites ?? []).flatMap(({ complete_through }) => complete_through ?? []).sort();
-  return "All is well" + (times[0] ? ", complete through " + nearMoment(times[0], new Date(now)) : "");
+  return ["All is well", times[0] ? ", complete through " + nearMoment(times[0], new Date(now)) : ""];
 }

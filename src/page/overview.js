@@ -6,7 +6,7 @@ import { createChartCard } from "./chart_card.js";
 import { groupTitle } from "./chart_layout.js";
 import { html, show } from "./dom.js";
 import { grouped, shortDuration } from "./format.js";
-import { filterHash, statisticsPath } from "./query.js";
+import { filterHash, sessionsPath, statisticsPath } from "./query.js";
 import { dayAfter, groupNames, groupTimes, timeRange } from "./range.js";
 import { rangeBar } from "./range_bar.js";
 import { representativeTableCard, teamTableCard } from "./people.js";
@@ -152,9 +152,17 @@ export function overviewView(host, filter) {
       const { groups } = await ask(path(by), { signal });
       showGroups(groups);
     };
+    // The customers who wait have names only in the list.
+    const readNames = async () => {
+      if (!now?.waiting_total) return;
+      /** @type {SessionList} */
+      const list = await ask(sessionsPath({ site, state: "open", answered: "false" }, null), { signal });
+      tiles.setNames(list.sessions);
+    };
     const readNotes = async () => notes.update((await readAppliances(signal)).map((appliance) => ({ appliance, admin })));
     await Promise.all([
       readNotes(),
+      readNames(),
       read(range.by, showDays),
       read("weekday-hour", showHeat),
       read("representative", representatives.update),

@@ -10,7 +10,7 @@ import { sinceElement } from "./ticker.js";
 /** The waiting sessions that are named; the list has all of them. */
 const NAMED = 5;
 
-/** @typedef {Now["waiting"][0]} WaitingSession */
+/** @typedef {Now["waiting"][0] & { name: string }} NamedSession */
 
 /** @param {string} label */
 function createTile(label) {
@@ -26,12 +26,12 @@ function createTile(label) {
   return { element, update };
 }
 
-/** @param {WaitingSession} waiting */
+/** @param {NamedSession} waiting */
 function createWaiting({ site, lsid, since }) {
-  const element = html("li", {},
-    html("a", { href: sessionHash(site, lsid), class: "mono" }, isolated(lsid)), " ",
-    html("span", { class: "soft" }, site), html("strong", {}, sinceElement(since)));
-  return { element, update: () => undefined };
+  const link = html("a", { href: sessionHash(site, lsid) });
+  const element = html("li", {}, link, " ", html("span", { class: "soft" }, site), html("strong", {}, sinceElement(since)));
+  const update = (/** @type {NamedSession} */ { name }) => link.replaceChildren(isolated(name || lsid));
+  return { element, update };
 }
 
 /**
@@ -49,7 +49,17 @@ export function nowTiles(site) {
   const box = html("section", { class: "card waiting-card", "aria-label": "Waiting now", hidden: "" },
     html("h2", {}, "Waiting for a representative"), list);
   const first = html("div", { hidden: "" });
-  const rows = keyedList(list, (/** @type {WaitingSession} */ { site, lsid }) => site + "/" + lsid, createWaiting);
+  const rows = keyedList(list, (/** @type {NamedSession} */ { site, lsid }) => site + "/" + lsid, createWaiting);
+  /** The customers by site and session. @type {Map<string, string>} */
+  let names = new Map();
+  /** @type {Now["waiting"]} */
+  let shown = [];
+  const showRows = () =>
+    rows(shown.map((waiting) => ({ ...waiting, name: names.get(waiting.site + "/" + waiting.lsid) ?? "" })));
+  const setNames = (/** @type {SessionRow[]} */ sessions) => {
+    names = new Map(sessions.map(({ site, lsid, customers }) => [site + "/" + lsid, customers.join(", ")]));
+    showRows();
+  };
   const element = html("div", {},
     html("div", { class: "tiles pending" }, all.map((tile) => tile.element)), box, first);
   const update = (/** @type {Now} */ now) => {
@@ -64,7 +74,8 @@ export function nowTiles(site) {
     ended.update(now.ended, ["since midnight"], filterHash(today));
     missed.update(now.never_answered, [percent(now.never_answered, now.ended) + " of those that ended"],
       filterHash({ ...today, answered: "false" }));
-    rows(named.slice(0, NAMED));
+    shown = named.slice(0, NAMED);
+    showRows();
     box.hidden = !total;
   };
   const setEmpty = (/** @type {Stats | null} */ stats) => {
@@ -74,5 +85,5 @@ export function nowTiles(site) {
         html("a", { href: "#/sessions" }, "sessions"), " shows how to send a first one."));
     }
   };
-  return { element, update, setEmpty };
+  return { element, update, setEmpty, setNames };
 }

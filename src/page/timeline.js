@@ -14,7 +14,7 @@ const RIGHT_MARGIN = 20;
 /** About the width of a character of the labels. */
 const CHARACTER = 7;
 /** The room for a tick's label. */
-const TICK_WIDTH = 76;
+const TICK_WIDTH = 60;
 /** The shortest stretch that can be shown. */
 const SHORTEST_MS = 10_000;
 

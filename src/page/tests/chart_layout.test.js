@@ -49,5 +49,5 @@ test("the heat map has all hours of the week, and the shades of how much there i
   near(cells[9].x, 40 + 9 * 25);
   assert.equal(hours.length, 12);
   near(height, 18 + 7 * rowHeight);
-  assert.equal(layOutHeat([], 340).hours.length, 8);
+  assert.equal(layOutHeat([], 340).hours.length, 4);
 });

@@ -6,7 +6,7 @@ const now = new Date(2026, 9, 19, 12).getTime();
 const well = { set_aside: 0, unwell: [], clock_faults: [], sites: [], unreadable: [] };
 const site = (minutes, missed = 0) =>
   ({ site: "hq", complete_through: new Date(now - minutes * 60_000).toISOString(), missed });
-const summary = (stats) => healthSummary(healthChecks(stats, now), stats, now);
+const summary = (stats) => healthSummary(healthChecks(stats, now), stats, now).join("");
 const problems = (stats) => healthChecks(stats, now).filter(({ good }) => !good).map(({ words }) => words);
 
 test("without faults all is well", () => {
