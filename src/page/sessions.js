@@ -43,6 +43,9 @@ const noMatches = (filter) => emptyState("No sessions match these filters.",
 const progressWords = ({ sessions, through }) =>
   count(sessions.length, "session") + " found" + (through ? ", searched back to " + moment(through) : "");
 
+/** @param {Found} found */
+const endWords = (found) => found.next ? progressWords(found) : count(found.sessions.length, "session") + " found in all";
+
 /**
  * @param {ViewHost} host
  * @param {Filter} filter
@@ -106,8 +109,8 @@ export function sessionsView(host, filter) {
     again.hidden = searching || !isLong;
     again.textContent = stopped ? "Continue" : "Search again";
     text.hidden = searching || meaning !== "key";
-    const keyWords = meaning === "key" ? ["With the external key ", isolated(filter.find ?? ""), ". "] : [];
-    const said = searching ? "Searching… " + progressWords(found) : isLong ? progressWords(found) : "";
+    const keyWords = meaning === "key" ? ["Sessions with the external key ", isolated(filter.find ?? ""), ". "] : [];
+    const said = searching ? "Searching… " + progressWords(found) : isLong || filter.find ? endWords(found) : "";
     progress.replaceChildren(...keyWords, (stopped ? "Stopped. " : "") + said);
   };
   const updateMarks = async (/** @type {Refresh} */ { signal, now }) => {
