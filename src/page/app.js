@@ -4,7 +4,7 @@ import { ask, forgetToken, hasToken, keepToken } from "./api.js";
 import { hideTrouble, isTroubled, markView, showReader, showStats, showTrouble, showWaiting, viewTitle } from "./banners.js";
 import { destinationsView } from "./destinations.js";
 import { byId } from "./dom.js";
-import { connectFindField, showFindText } from "./find_field.js";
+import { connectHeader, showFindText } from "./header.js";
 import { LatestRun } from "./latest.js";
 import { readNow } from "./live.js";
 import { loginView } from "./login.js";
@@ -192,7 +192,7 @@ addEventListener("resize", () => {
   resizing = setTimeout(refresh, RESIZE_MS, true);
 });
 
-connectFindField();
+connectHeader();
 startTicker();
 setInterval(() => document.hidden || !update || poll(), POLL_MS);
 document.addEventListener("visibilitychange", () => document.hidden || !update || poll());

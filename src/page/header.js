@@ -1,4 +1,4 @@
-// The search field of the header.
+// The header: its search field, and the list of checks.
 import { byId } from "./dom.js";
 import { filterHash } from "./query.js";
 
@@ -10,13 +10,25 @@ export function showFindText(text) {
   if (document.activeElement !== field() || text) field().value = text;
 }
 
-export function connectFindField() {
+/** The list of checks closes as menus do. */
+function closeHealth() {
+  byId("health").removeAttribute("open");
+}
+
+export function connectHeader() {
+  addEventListener("click", (event) => {
+    if (event.target instanceof Node && !byId("health").contains(event.target)) closeHealth();
+  });
   byId("find").addEventListener("submit", (event) => {
     event.preventDefault();
     const text = field().value.trim();
     location.hash = filterHash({ find: text });
   });
   addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && byId("health").hasAttribute("open")) {
+      closeHealth();
+      byId("health").querySelector("summary")?.focus();
+    }
     const isTyping = document.activeElement?.matches("input, select, textarea");
     if (event.key !== "/" || isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
