@@ -15,6 +15,7 @@ const RIGHT_MARGIN = 20;
 const CHARACTER = 7;
 /** The room for a tick's label. */
 const TICK_WIDTH = 60;
+const MOST_TICKS = 10;
 /** The shortest stretch that can be shown. */
 const SHORTEST_MS = 10_000;
 
@@ -160,7 +161,8 @@ export function layOut(detail, width, { now = 0, shown = null } = {}) {
     const fits = wide > span.label.length * CHARACTER + 8;
     known.bars.push({ x: within(since), width: wide, label: fits ? span.label : "", span });
   }
-  const ticks = stretchTicks((from - all.from) / 1000, (to - all.from) / 1000, (right - left) / TICK_WIDTH)
+  const wanted = Math.min((right - left) / TICK_WIDTH, MOST_TICKS);
+  const ticks = stretchTicks((from - all.from) / 1000, (to - all.from) / 1000, wanted)
     .map((tick) => ({ x: within(all.from + tick * 1000), text: tickText(tick) }));
   const transfers = transferTimes(detail)
     .filter(({ since }) => Date.parse(since) >= from && Date.parse(since) <= to)
