@@ -20,7 +20,6 @@ const POLL_MS = 3_000;
 
 /** How often it reads what no version tells of: destinations, clocks, checks of appliances. */
 const STATS_MS = 10_000;
-const RESIZE_MS = 200;
 
 const run = new LatestRun();
 const polls = new LatestRun();
@@ -178,10 +177,11 @@ byId("forget").addEventListener("click", () => {
 });
 
 addEventListener("hashchange", () => {
-  const field = document.activeElement?.getAttribute("name");
+  const focused = document.activeElement;
+  const selector = focused?.id ? "#" + focused.id : "[name='" + focused?.getAttribute("name") + "']";
   route();
   // A search makes the form anew: its reader stays in the same field.
-  const same = field && document.querySelector("[name='" + field + "']");
+  const same = document.querySelector(selector);
   if (same instanceof HTMLElement) same.focus();
   else if (hasToken()) byId("main").focus();
 });
@@ -189,7 +189,7 @@ addEventListener("hashchange", () => {
 let resizing = 0;
 addEventListener("resize", () => {
   clearTimeout(resizing);
-  resizing = setTimeout(refresh, RESIZE_MS, true);
+  resizing = setTimeout(refresh, 200, true);
 });
 
 connectHeader();

@@ -15,6 +15,7 @@ export function rangeBar(filter, range) {
     const days = name === "custom" ? { from: range.days[0] ?? "", through: range.days.at(-1) ?? "" } : { from: "", through: "" };
     return html("a", {
       href: overviewHash({ ...filter, range: name, ...days }),
+      id: "range-" + name,
       "aria-current": name === range.name ? "true" : null,
     }, words);
   });
