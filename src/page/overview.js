@@ -15,7 +15,7 @@ import { nowTiles } from "./tiles.js";
 import { zoneRule } from "./zone.js";
 
 const NUMBER_HEADS = ["Time", "Sessions", "Never answered", "Transfers"];
-const WAIT_HEADS = ["Time", "Median", "90 % within", "Longest", "Known for"];
+const WAIT_HEADS = ["Time", "Median", "90 % within", "Longest", "Sessions"];
 
 /** @typedef {import("./chart_layout.js").Entry} Entry */
 
@@ -49,14 +49,19 @@ const numberRows = (entries, title, within) => entries.map(({ name, data }) => (
   ],
 }));
 
-/** @param {Entry[]} entries */
-const waitRows = (entries) => entries.filter(({ data }) => data?.waiting_seconds).map(({ name, data }) => ({
+/**
+ * The rows of the groups whose waiting time is known.
+ *
+ * @param {Entry[]} entries
+ * @param {(name: string) => Filter} within
+ */
+const waitRows = (entries, within) => entries.filter(({ data }) => data?.waiting_seconds).map(({ name, data }) => ({
   cells: [
     groupTitle(name),
     shortDuration(data?.waiting_seconds?.median),
     shortDuration(data?.waiting_seconds?.p90),
     shortDuration(data?.waiting_seconds?.max),
-    grouped((data?.sessions ?? 0) - (data?.unknown.waiting ?? 0)),
+    figureLink(data?.sessions ?? 0, filterHash(within(name))),
   ],
 }));
 
@@ -122,7 +127,7 @@ export function overviewView(host, filter) {
         : "No waiting time is known",
       remark: "",
       draw: (drawing) => drawLineChart(entries, drawing),
-      rows: () => waitRows(entries),
+      rows: () => waitRows(entries, withinGroup),
     });
   };
   const showHeat = (/** @type {StatisticsGroup[]} */ groups) => {
