@@ -73,7 +73,7 @@ export function createSortTable({ host, title, columns, key, csv }) {
     rows = now;
     const shared = columns.find(({ share }) => share);
     most = Math.max(1, ...rows.map((row) => Number(shared?.value(row) ?? 0)));
-    waiting.replaceChildren(...(rows.length ? [] : [html("p", { class: "note" }, "No sessions in this time.")]));
+    waiting.replaceChildren(...(rows.length ? [] : [html("p", { class: "note" }, "No sessions in this time. Choose a longer time range or another site.")]));
     shown.hidden = !rows.length;
     showRows();
   };
