@@ -45,8 +45,12 @@ export function meantFilter({ find = "", ...filter }, meaning) {
   return meaning === "key" ? { ...filter, external_key: find } : { ...filter, q: find };
 }
 
-/** @param {unknown} error */
-function passTokenFault(error) {
+/**
+ * Takes an error as no answer, unless nothing else could be read either.
+ *
+ * @param {unknown} error
+ */
+export function passTokenFault(error) {
   const { name, tokenRefused } = /** @type {import("./answer.js").ApiError} */ (error);
   if (tokenRefused || name === "AbortError") throw error;
   return null;

@@ -5,6 +5,7 @@ import { chartLegend, drawBarChart, drawHeatMap, drawLineChart } from "./chart.j
 import { createChartCard } from "./chart_card.js";
 import { groupTitle } from "./chart_layout.js";
 import { html, show } from "./dom.js";
+import { passTokenFault } from "./finder.js";
 import { grouped, shortDuration } from "./format.js";
 import { filterHash, sessionsPath, statisticsPath } from "./query.js";
 import { dayAfter, groupNames, groupTimes, timeRange } from "./range.js";
@@ -160,9 +161,10 @@ export function overviewView(host, filter) {
     // The customers who wait have names only in the list.
     const readNames = async () => {
       if (!now?.waiting_total) return;
-      /** @type {SessionList} */
-      const list = await ask(sessionsPath({ site, state: "open", answered: "false" }, null), { signal });
-      tiles.setNames(list.sessions);
+      /** @type {SessionList | null} */
+      const list = await ask(sessionsPath({ site, state: "open", answered: "false" }, null), { signal })
+        .catch(passTokenFault);
+      tiles.setNames(list?.sessions ?? []);
     };
     const readNotes = async () => notes.update((await readAppliances(signal)).map((appliance) => ({ appliance, admin })));
     await Promise.all([

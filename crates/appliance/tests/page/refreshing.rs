@@ -25,7 +25,7 @@ fn delay(what: &str, milliseconds: u32) -> String {
 }
 
 /// Answers requests by JavaScript: `answer(path)` gives a value for JSON, or undefined for a real request.
-fn replace(answer: &str) -> String {
+pub(super) fn replace(answer: &str) -> String {
     format!(
         "const real = window.fetch;
         const answer = {answer};
