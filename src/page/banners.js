@@ -12,7 +12,7 @@ const TITLES = { overview: "Overview", sessions: "Sessions", "set-aside": "Set a
 /** What the banner of destinations and clocks shows, as JSON. */
 let shownUnwell = "";
 
-/** What the list of checks shows, as JSON. */
+/** The list of checks that is shown, as JSON. */
 let shownChecks = "";
 
 let title = "";

@@ -8,7 +8,8 @@ import { WEEKDAYS } from "./statistics.js";
 const timeOf = (text) => Date.parse(/^\d{4}-\d\d-\d\d$/.test(text) ? midnight(text) : text);
 
 /**
- * Whether a session that the API found is meant: the API's `from` and `to` take sessions that were there at all.
+ * Whether a session that the API found satisfies the conditions that the page checks. The API's `from` and `to` select
+ * by the begin or the last event.
  *
  * @param {SessionRow} session
  * @param {Filter} filter

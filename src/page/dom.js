@@ -94,7 +94,7 @@ export const skeleton = (lines) => html("div", { class: "skeleton", role: "statu
   html("span", { class: "hidden" }, "Loading…"), Array.from({ length: lines }, () => html("i")));
 
 /**
- * What is said where nothing is to be shown: what that means, and what to do next.
+ * A message for an empty list: the reason, and the next step.
  *
  * @param {string} title
  * @param {Child[]} words

@@ -1,4 +1,4 @@
-// What happened in a session, event by event, and the fields that belong to all of it.
+// The events of a session in words, and the fields that belong to the session.
 import { factList, html, isolated } from "./dom.js";
 import { eventLook, eventWords, sessionFields } from "./event_words.js";
 import { clock, exactMoment, shortDuration } from "./format.js";

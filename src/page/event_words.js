@@ -1,7 +1,7 @@
-// What the events of a session say, in words. Needs no browser: `tests/event_words.test.js`.
+// Words for the events of a session. Needs no browser: `tests/event_words.test.js`.
 import { eventName, nameOrNone, variableText } from "./format.js";
 
-/** What a session's list shows in other places, or is the same for all of its events. */
+/** Fields that the session's view shows in other places, or that are the same for all events. */
 const SHOWN_ELSEWHERE = ["event", "version", "timestamp", "lsid", "conference", "member", "variables"];
 
 const PREFIX = "support_conference_";
@@ -21,7 +21,7 @@ function memberName(member) {
 }
 
 /**
- * What happened, as a sentence without a full stop.
+ * The event as a sentence without a full stop.
  *
  * @param {EventData} data
  */

@@ -1,4 +1,4 @@
-// Reads pages of sessions until there are enough, and finds what a text means. Needs no browser: `tests/finder.test.js`.
+// Reads pages of sessions until there are enough, and finds the meaning of a text. Needs no browser: `tests/finder.test.js`.
 import { isMeant } from "./conditions.js";
 import { sessionPath, sessionsPath } from "./query.js";
 
@@ -57,8 +57,8 @@ export function passTokenFault(error) {
 }
 
 /**
- * What a text means: an external key, a session's id, or a part of any text. An answer that is an error counts as
- * nothing found: not every text can be a key or an id.
+ * The meaning of a text: an external key, a session's id, or a part of any text. An answer that is an error counts as
+ * nothing found: not every text is a valid key or id.
  *
  * @param {Asks} asks
  * @param {{ filter: Filter, sites: string[], signal: AbortSignal }} search

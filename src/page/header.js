@@ -6,7 +6,7 @@ const field = () => /** @type {HTMLInputElement} */ (byId("find").querySelector(
 
 /** @param {string} text the search that is shown */
 export function showFindText(text) {
-  // What is being typed stays.
+  // Do not remove text that the reader is typing.
   if (document.activeElement !== field() || text) field().value = text;
 }
 

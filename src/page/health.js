@@ -1,4 +1,4 @@
-// Whether all is well: what the header says. Needs no browser: `tests/health.test.js`.
+// The state of the whole system, for the header. Needs no browser: `tests/health.test.js`.
 import { count, duration, nearMoment } from "./format.js";
 
 /** From this many seconds on, a site that is behind is a problem: reports of ended sessions take minutes. */
@@ -50,7 +50,7 @@ export function healthChecks(stats, now) {
 }
 
 /**
- * The one line of the header: what is most important, and what there may be no room for.
+ * The line of the header: the most important words, and further words for wide windows.
  *
  * @param {HealthCheck[]} checks
  * @param {Stats} stats

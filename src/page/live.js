@@ -1,4 +1,4 @@
-// Asks what happens now, every few seconds while the page is visible.
+// Reads the state of the present. `app.js` calls it every few seconds while the page is visible.
 import { ask } from "./api.js";
 import { nowPath } from "./query.js";
 import { setClock } from "./ticker.js";

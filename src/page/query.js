@@ -11,7 +11,7 @@ export const FILTERS = [
 /** The fields that the API does not know. */
 const OF_PAGE = ["find", "by", "hour"];
 
-/** What the overview shows, as the page's URL names it. */
+/** The fields of the overview, as the page's URL names them. */
 const OVERVIEW = ["range", "from", "through", "site"];
 
 /** Each view of one name, and its fields. */

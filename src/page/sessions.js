@@ -72,7 +72,7 @@ export function sessionsView(host, filter) {
   let stopped = false;
   let complete = false;
   let pages = 1;
-  /** What the text of the search field turned out to be. @type {import("./finder.js").Meaning | null} */
+  /** The meaning of the text in the search field, once it is known. @type {import("./finder.js").Meaning | null} */
   let meaning = filter.find ? null : "text";
   const onClick = (/** @type {HTMLElement} */ button, /** @type {() => void} */ change) =>
     button.addEventListener("click", () => {

@@ -1,4 +1,4 @@
-// What the overview makes of groups of sessions: sums, rows and words. Needs no browser: `tests/statistics.test.js`.
+// Sums, rows and words for groups of sessions. Needs no browser: `tests/statistics.test.js`.
 import { count, shortDuration } from "./format.js";
 
 export const WEEKDAYS = /** @type {const} */ ([
@@ -60,7 +60,7 @@ export const waitWords = (data) => data?.waiting_seconds
   : "no waiting time known";
 
 /**
- * What the statistics cannot count, or an empty text.
+ * The number of sessions that the statistics cannot count, in words. Empty if there are none.
  *
  * @param {StatisticsGroup[]} groups
  */

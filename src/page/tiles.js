@@ -1,4 +1,4 @@
-// What happens now: four figures, and the sessions that wait.
+// The tiles of the overview: four figures of the present, and the sessions that wait.
 import { emptyState, html, isolated } from "./dom.js";
 import { grouped } from "./format.js";
 import { keyedList } from "./keyed.js";

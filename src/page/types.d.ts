@@ -26,7 +26,7 @@ interface Stats {
   unreadable: Unreadable[];
 }
 
-/** What happens now. */
+/** The answer of `/api/now`. */
 interface Now {
   now: Time;
   midnight: Time;
@@ -267,7 +267,7 @@ interface Refresh {
   admin: boolean;
   /** The last answer of `/api/now`, if there is one. */
   now: Now | null;
-  /** Whether the reader did nothing to start it. */
+  /** Whether a timer started it, and not the reader. */
   byTimer: boolean;
 }
 

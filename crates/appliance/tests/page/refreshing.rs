@@ -37,7 +37,7 @@ pub(super) fn replace(answer: &str) -> String {
     )
 }
 
-/// What the timer does once something has changed, now.
+/// Refreshes the view as the timer does after a change.
 const REFRESH: &str = "window.dispatchEvent(new Event('resize'))";
 
 fn begin(recipient: &Recipient, lsid: &str) {
