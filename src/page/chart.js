@@ -89,9 +89,15 @@ export function drawLineChart(entries, { width, label, readout, link }) {
   const { area, columns } = layout;
   const single = columns.flatMap(({ x, points }, index) =>
     points && !columns[index - 1]?.points && !columns[index + 1]?.points
-      ? [svg("circle", { cx: x, cy: points.p90, r: 3, class: "p90" }), svg("circle", { cx: x, cy: points.median, r: 3, class: "median" })]
+      ? [
+          svg("circle", { cx: x, cy: points.p90, r: 3, class: "p90" }),
+          svg("circle", { cx: x, cy: points.median, r: 3, class: "median" }),
+        ]
       : []);
-  const lines = [svg("path", { d: layout.p90, class: "line p90" }), svg("path", { d: layout.median, class: "line median" })];
+  const lines = [
+    svg("path", { d: layout.p90, class: "line p90" }),
+    svg("path", { d: layout.median, class: "line median" }),
+  ];
   const hits = columns.map(({ entry, column }, at) => ({
     at,
     words: groupTitle(entry.name) + ": " + waitWords(entry.data),

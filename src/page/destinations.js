@@ -32,6 +32,6 @@ export function destinationsView(host) {
     cards(items);
     none.replaceChildren(...(items.length
       ? []
-      : [emptyState("No destinations are configured.", "List them in the setting destinations to forward events to other systems.")]));
+      : [emptyState("No destinations are configured.", "List them in the setting destinations to forward events.")]));
   };
 }

@@ -23,9 +23,11 @@ function eventItem({ time, data }, lines, origin) {
 export function eventList(events) {
   const { fields, lines } = sessionFields(events.map(({ data }) => data));
   const origin = Math.min(...events.map(({ time }) => Date.parse(time)));
-  const list = html("ol", { class: "events" }, events.map((event, index) => eventItem(event, lines[index] ?? [], origin)));
+  const items = events.map((event, index) => eventItem(event, lines[index] ?? [], origin));
+  const list = html("ol", { class: "events" }, items);
   // The key is among the facts.
-  const facts = fields.filter(([name]) => name !== "external_key").map(([name, value]) => /** @type {[string, Node]} */ ([name, isolated(value)]));
+  const facts = fields.filter(([name]) => name !== "external_key")
+    .map(([name, value]) => /** @type {[string, Node]} */ ([name, isolated(value)]));
   return {
     fields: facts.length ? [html("section", { class: "card" }, html("h2", {}, "Fields"), factList(facts))] : [],
     list: html("section", { class: "card" }, html("h2", {}, "Events"), list),

@@ -18,7 +18,8 @@ export function loginView(enter, refuse) {
   };
   show(html("section", { class: "card login" },
     html("h2", {}, "Sign in"),
-    html("form", { onsubmit: submit }, html("label", {}, "Read token", token), html("button", { class: "main" }, "Show events")),
+    html("form", { onsubmit: submit },
+      html("label", {}, "Read token", token), html("button", { class: "main" }, "Show events")),
     html("p", { class: "note" }, "Enter one of the tokens of the setting read_tokens. It is kept for this tab only.")));
   token.focus();
 }

@@ -96,7 +96,8 @@ export function overviewView(host, filter) {
   });
   const heat = createChartCard({
     host, title: "When sessions begin", heads: NUMBER_HEADS, csv: csv("weekday-hour"),
-    legend: html("p", { class: "legend" }, "fewer", chartLegend([1, 2, 3, 4, 5].map((shade) => ["heat-" + shade, ""])), "more"),
+    legend: html("div", { class: "legend" },
+      "fewer", chartLegend([1, 2, 3, 4, 5].map((shade) => ["heat-" + shade, ""])), "more"),
   });
   const representatives = representativeTableCard(host, whole, csv("representative"));
   const teams = teamTableCard(host, whole, csv("team"));

@@ -46,7 +46,9 @@ const missedColumn = (within) => ({
   head: "Never answered",
   value: ({ never_answered }) => never_answered,
   show: ({ group, never_answered }) => never_answered && group !== null
-    ? html("a", { href: filterHash({ ...within(), team: group, state: "ended", answered: "false" }) }, grouped(never_answered))
+    ? html("a", {
+        href: filterHash({ ...within(), team: group, state: "ended", answered: "false" }),
+      }, grouped(never_answered))
     : grouped(never_answered),
 });
 

@@ -5,7 +5,8 @@
  * conditions that the page checks itself.
  */
 export const FILTERS = [
-  "find", "q", "external_key", "state", "announced", "answered", "representative", "team", "site", "from", "to", "by", "hour",
+  "find", "q", "external_key", "state", "announced", "answered", "representative", "team", "site", "from", "to", "by",
+  "hour",
 ];
 
 /** The fields that the API does not know. */

@@ -12,7 +12,9 @@ export function rangeBar(filter, range) {
     location.hash = overviewHash({ ...filter, ...changed });
   };
   const links = RANGES.map(([name, words]) => {
-    const days = name === "custom" ? { from: range.days[0] ?? "", through: range.days.at(-1) ?? "" } : { from: "", through: "" };
+    const days = name === "custom"
+      ? { from: range.days[0] ?? "", through: range.days.at(-1) ?? "" }
+      : { from: "", through: "" };
     return html("a", {
       href: overviewHash({ ...filter, range: name, ...days }),
       id: "range-" + name,

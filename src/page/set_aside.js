@@ -9,6 +9,8 @@ import { timeElement } from "./ticker.js";
 /** How many more bodies the button shows. */
 const STEP = 20;
 
+const NOTHING = "Every body that authenticated senders sent is a valid event.";
+
 /** The most bodies that one request can ask for. */
 const LIMIT = 100;
 
@@ -118,7 +120,7 @@ export function setAsideView(host) {
     more.hidden = !list.next;
     all.hidden = !admin || !list.set_aside.length;
     cards(list.set_aside.map((body) => ({ body, admin })));
-    const none = list.set_aside.length ? [] : [emptyState("Nothing is set aside.", "Every body that authenticated senders sent is a valid event.")];
+    const none = list.set_aside.length ? [] : [emptyState("Nothing is set aside.", NOTHING)];
     words.replaceChildren(...none, ...unreadableMessages(list.unreadable));
   };
 }

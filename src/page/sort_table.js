@@ -1,13 +1,17 @@
 // A table whose columns sort.
 import { html, skeleton } from "./dom.js";
 import { csvButton } from "./download.js";
+import { grouped } from "./format.js";
 import { keyedList } from "./keyed.js";
 import { sorted } from "./statistics.js";
 
 /**
  * @template T
- * @typedef {{ head: string, value: (row: T) => string | number | null, show?: (row: T) => Node | string, share?: boolean }} Column
+ * @typedef {{ head: string, value: (row: T) => string | number | null, show?: (row: T) => Node | string,
+ *   share?: boolean }} Column
  */
+
+const NO_ROWS = "No sessions in this time. Choose a longer time range or another site.";
 
 /**
  * A card with a sorting table. The first column names the row.
@@ -33,7 +37,8 @@ export function createSortTable({ host, title, columns, key, csv }) {
       const focused = link !== null && link === document.activeElement;
       element.replaceChildren(...columns.map(({ head, value, show, share }, index) => {
         const plain = value(row);
-        const shown = show ? show(row) : plain === null ? "–" : typeof plain === "number" ? plain.toLocaleString() : plain;
+        const text = typeof plain === "number" ? grouped(plain) : plain ?? "–";
+        const shown = show ? show(row) : text;
         const cell = html(index ? "td" : "th", {
           "data-name": head, scope: index ? null : "row", class: index ? "number" : null,
         }, html("span", {}, shown));
@@ -73,7 +78,7 @@ export function createSortTable({ host, title, columns, key, csv }) {
     rows = now;
     const shared = columns.find(({ share }) => share);
     most = Math.max(1, ...rows.map((row) => Number(shared?.value(row) ?? 0)));
-    waiting.replaceChildren(...(rows.length ? [] : [html("p", { class: "note" }, "No sessions in this time. Choose a longer time range or another site.")]));
+    waiting.replaceChildren(...(rows.length ? [] : [html("p", { class: "note" }, NO_ROWS)]));
     shown.hidden = !rows.length;
     showRows();
   };

@@ -16,7 +16,8 @@ const NAMED = 5;
 function createTile(label) {
   const figure = html("span", { class: "figure" }, "–");
   const words = html("span", { class: "tile-words" }, "\u00a0");
-  const element = html("a", { class: "tile", href: "#/sessions" }, html("span", { class: "tile-label" }, label), figure, words);
+  const element = html("a", { class: "tile", href: "#/sessions" },
+    html("span", { class: "tile-label" }, label), figure, words);
   const update = (/** @type {number} */ number, /** @type {(Node | string)[]} */ said, /** @type {string} */ hash) => {
     const text = grouped(number);
     if (figure.textContent !== text) figure.textContent = text;
@@ -29,7 +30,8 @@ function createTile(label) {
 /** @param {NamedSession} waiting */
 function createWaiting({ site, lsid, since }) {
   const link = html("a", { href: sessionHash(site, lsid) });
-  const element = html("li", {}, link, " ", html("span", { class: "soft" }, site), html("strong", {}, sinceElement(since)));
+  const element = html("li", {},
+    link, " ", html("span", { class: "soft" }, site), html("strong", {}, sinceElement(since)));
   const update = (/** @type {NamedSession} */ { name }) => link.replaceChildren(isolated(name || lsid));
   return { element, update };
 }

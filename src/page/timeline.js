@@ -64,7 +64,8 @@ function waitingSpan({ start, end: ended, participants }, end) {
   const representatives = participants.filter(({ type }) => type === "representative");
   // A representative can have joined before the first event that is stored.
   if (representatives.some(({ joined }) => !joined)) return null;
-  const [answered] = representatives.map(({ joined }) => joined ?? "").sort((one, other) => Date.parse(one) - Date.parse(other));
+  const joins = representatives.map(({ joined }) => joined ?? "");
+  const [answered] = joins.sort((one, other) => Date.parse(one) - Date.parse(other));
   const until = answered ?? ended ?? end;
   if (until && Date.parse(until) <= Date.parse(start)) return null;
   const title = answered ? "waiting for a representative" : ended ? "never answered" : "still waiting";
