@@ -2,7 +2,7 @@
 //!
 //! | made | of |
 //! |---|---|
-//! | `page.html.gz` | `src/page/`: the style and the modules, put into the page (`build/page.rs`, `build/modules.rs`) |
+//! | `page.html.gz` | `src/page/`: the styles and the modules, put into the page (`build/page.rs`, `build/modules.rs`) |
 //! | `page.csp` | the page's content security policy, with the hashes of its style and script |
 //! | `openapi.yaml.gz` | `src/service/openapi.yaml` |
 //! | `foldings.gz` | the tables of `unicode-normalization`, for `src/folding.rs` |

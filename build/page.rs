@@ -13,6 +13,13 @@ use super::modules::{Fault, join_modules};
 /// The module that needs all others.
 const FIRST: &str = "app.js";
 
+/// Where the styles are.
+const STYLES_FOLDER: &str = "styles";
+
+/// The styles in the order in which they are joined: of equal rules the last one counts.
+const STYLES: [&str; 7] =
+    ["base.css", "layout.css", "forms.css", "lists.css", "overview.css", "session.css", "media.css"];
+
 /// The document, and the content security policy that it is served with.
 pub struct Page {
     pub document: String,
@@ -35,7 +42,12 @@ impl Page {
         }
         // The policy hashes what stands between the tags, line ends included.
         let script = format!("\n{}", join_modules(FIRST, &modules).map_err(&within)?);
-        let style = format!("\n{}", short_style(&read(&folder.join("style.css"))?).map_err(&within)?);
+        let mut style = String::from("\n");
+        for name in STYLES {
+            let source = read(&folder.join(STYLES_FOLDER).join(name))?;
+            style.push_str(&short_style(name, &source).map_err(&within)?);
+        }
+        check_styles(&folder.join(STYLES_FOLDER))?;
         let document = read(&folder.join("index.html"))?;
         let document = insert(&document, "<style>", &style).map_err(&within)?;
         let document = insert(&document, "<script type=\"module\">", &script).map_err(&within)?;
@@ -49,8 +61,18 @@ impl Page {
     }
 }
 
-/// The style without comments, empty lines and indentation.
-fn short_style(style: &str) -> Result<String, Fault> {
+/// A style that is not in the list would be left out.
+fn check_styles(folder: &Path) -> Result<(), String> {
+    let entries = fs::read_dir(folder).map_err(|error| format!("{} cannot be read: {error}", folder.display()))?;
+    let mut names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    match names.find(|name| !STYLES.contains(&name.as_str())) {
+        Some(name) => Err(format!("{}/{name}: add it to STYLES in build/page.rs", folder.display())),
+        None => Ok(()),
+    }
+}
+
+/// A style without comments, empty lines and indentation.
+fn short_style(name: &str, style: &str) -> Result<String, Fault> {
     let mut short = String::new();
     for (number, line) in (1..).zip(style.lines().map(str::trim)).filter(|(_, line)| !line.is_empty()) {
         match (line.starts_with("/*"), line.ends_with("*/"), line.contains("</style")) {
@@ -59,7 +81,7 @@ fn short_style(style: &str) -> Result<String, Fault> {
                 short.push_str(line);
                 short.push('\n');
             }
-            _ => return Err(Fault::new("style.css", number, "a comment must be one line of its own")),
+            _ => return Err(Fault::new(name, number, "a comment must be one line of its own")),
         }
     }
     Ok(short)

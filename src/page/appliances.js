@@ -83,7 +83,12 @@ const createNote = (host) => (/** @type {Item} */ { appliance: { site } }) => {
  * @param {ViewHost} host
  */
 export function applianceNotes(host) {
-  const element = html("div", { class: "notes" });
-  const update = keyedList(element, (/** @type {Item} */ { appliance }) => appliance.site, createNote(host));
+  const list = html("div", { class: "notes" });
+  const element = html("section", { class: "card", hidden: "" }, html("h2", {}, "Appliances"), list);
+  const rows = keyedList(list, (/** @type {Item} */ { appliance }) => appliance.site, createNote(host));
+  const update = (/** @type {Item[]} */ items) => {
+    rows(items);
+    element.hidden = !items.length;
+  };
   return { element, update };
 }

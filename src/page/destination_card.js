@@ -1,26 +1,31 @@
 // One destination. Its elements stay when its numbers change, so that lists stay open and buttons keep the focus.
 import { ask } from "./api.js";
-import { factList, html, stateBadge, timeElement } from "./dom.js";
-import { moment } from "./format.js";
+import { factList, html, stateBadge } from "./dom.js";
+import { grouped, moment } from "./format.js";
 import { keyedList } from "./keyed.js";
 import { replayQuery } from "./query.js";
+import { timeElement } from "./ticker.js";
 
 /** @typedef {{ status: DestinationStatus, refused: RefusedEvent[], admin: boolean }} Item */
 /** @typedef {{ event: RefusedEvent, admin: boolean }} RefusedItem */
 /** @typedef {(what: string, done: (answer: any) => string) => void} Act sends a command, and says how it ended */
 
+/** @param {Time | undefined} time */
+const timeOrNone = (time) => time ? timeElement(time) : null;
+
 /** @param {DestinationStatus} status */
 const destinationFacts = (status) => factList([
-  ["State", stateBadge(status.state, status.state === "working" ? "" : "unwell")],
+  ["State", stateBadge(status.state, status.state === "working" ? "working" : "unwell")],
   ["Address", status.origin ?? "none: the destination collects its events"],
   ["Format", status.format],
-  ["Pending", status.pending + (status.oldest_pending ? ", since " + moment(status.oldest_pending) : "")],
-  ["Last success", moment(status.last_success)],
+  ["Pending", html("span", {}, grouped(status.pending),
+    status.oldest_pending ? [", the oldest from ", timeElement(status.oldest_pending)] : null)],
+  ["Last success", timeOrNone(status.last_success)],
   ["Last answer", status.last_answer],
   ["Last error", status.last_error],
-  ["Failing since", moment(status.failing_since)],
+  ["Failing since", timeOrNone(status.failing_since)],
   ["Failing event", status.failing_event],
-  ["Next attempt", moment(status.next_attempt)],
+  ["Next attempt", timeOrNone(status.next_attempt)],
   ["Paused", status.paused && moment(status.paused.since) + ": " + status.paused.reason],
   ["Replays", status.replays || ""],
 ]);
@@ -113,7 +118,7 @@ export const createDestinationCard = (host, words) => (/** @type {Item} */ { sta
   const { element: buttons, update: updateButtons } = commands(name, act);
   const replay = replayForm(name, act);
   const box = html("div");
-  const element = html("section", {}, html("h2", {}, name), box, details, buttons, replay);
+  const element = html("section", { class: "card" }, html("h2", {}, name), box, details, buttons, replay);
   const update = (/** @type {Item} */ { status, refused, admin }) => {
     box.replaceChildren(destinationFacts(status));
     summary.textContent = status.refused + " refused";

@@ -1,6 +1,6 @@
 // The destinations that events are forwarded to.
 import { ask } from "./api.js";
-import { html, message, show } from "./dom.js";
+import { emptyState, html, show, skeleton } from "./dom.js";
 import { createDestinationCard } from "./destination_card.js";
 import { keyedList } from "./keyed.js";
 
@@ -11,12 +11,12 @@ import { keyedList } from "./keyed.js";
  * @returns {Update}
  */
 export function destinationsView(host) {
-  const box = html("div");
-  const none = html("div", {}, html("p", {}, "Loading…"));
+  const box = html("div", { class: "stack" });
+  const none = html("div", {}, skeleton(4));
   const words = html("p", { role: "status" });
   const cards = keyedList(box, (/** @type {Item} */ { status }) => status.name, createDestinationCard(host, words));
   const intro = "Events are forwarded to these destinations. An event is pending until its destination accepts it.";
-  show(html("p", {}, intro), words, box, none);
+  show(html("h2", { class: "title" }, "Destinations"), html("p", { class: "intro" }, intro), words, box, none);
   const isOpen = (/** @type {string} */ name) => box.querySelector("details[open][data-name='" + name + "']") !== null;
   return async ({ signal, admin }) => {
     /** @type {{ destinations: DestinationStatus[] }} */
@@ -32,6 +32,6 @@ export function destinationsView(host) {
     cards(items);
     none.replaceChildren(...(items.length
       ? []
-      : [message("No destinations are configured. List them in the setting destinations.")]));
+      : [emptyState("No destinations are configured.", "List them in the setting destinations to forward events.")]));
   };
 }

@@ -1,5 +1,5 @@
 // Elements. All text is set as text: what an event holds is never read as HTML.
-import { moment, unreadableText } from "./format.js";
+import { unreadableText } from "./format.js";
 
 /** @typedef {Node | string | number | null | undefined} Child */
 /** @typedef {Record<string, string | number | null | undefined | ((event: Event) => void)>} Properties */
@@ -55,9 +55,6 @@ export const show = (...children) => byId("main").replaceChildren(...children);
  */
 export const isolated = (words) => html("bdi", {}, words);
 
-/** @param {Time} time */
-export const timeElement = (time) => html("time", { datetime: time, title: time }, moment(time));
-
 /** @param {Child[]} words */
 export const message = (...words) => html("p", { class: "message" }, words);
 
@@ -84,9 +81,25 @@ export const stateBadge = (state, look) => html("span", { class: "state " + look
  * @param {[string, Child][]} facts
  */
 export function factList(facts) {
-  const known = facts.filter(([, value]) => value);
-  return html("dl", {}, known.flatMap(([name, value]) => [html("dt", {}, name), html("dd", {}, value)]));
+  const known = facts.filter(([, value]) => value instanceof Node ? value.textContent : value);
+  return html("dl", {}, known.map(([name, value]) => html("div", {}, html("dt", {}, name), html("dd", {}, value))));
 }
+
+/**
+ * Grey boxes in the place of what is read.
+ *
+ * @param {number} lines
+ */
+export const skeleton = (lines) => html("div", { class: "skeleton", role: "status" },
+  html("span", { class: "hidden" }, "Loading…"), Array.from({ length: lines }, () => html("i")));
+
+/**
+ * A message for an empty list: the reason, and the next step.
+ *
+ * @param {string} title
+ * @param {Child[]} words
+ */
+export const emptyState = (title, ...words) => html("div", { class: "empty" }, html("p", {}, title), html("p", {}, words));
 
 /**
  * @param {string[]} heads

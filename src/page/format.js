@@ -11,6 +11,19 @@ export function duration(seconds) {
   return parts.filter(([count]) => count).map(([count, unit]) => count + " " + unit).join(" ") || "0 s";
 }
 
+/**
+ * A duration by its two largest units: `2 h 5 min`, `45 s`.
+ *
+ * @param {number | null | undefined} seconds
+ */
+export function shortDuration(seconds) {
+  if (seconds === null || seconds === undefined) return "";
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 86_400) return duration(whole < 3_600 ? whole : whole - whole % 60);
+  const hours = Math.floor(whole / 3_600) % 24;
+  return Math.floor(whole / 86_400) + " d" + (hours ? " " + hours + " h" : "");
+}
+
 /** @param {Time | null | undefined} time */
 export const moment = (time) => time ? new Date(time).toLocaleString() : "";
 
@@ -25,6 +38,37 @@ export function nearMoment(time, now = new Date()) {
   return isToday ? date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }) : date.toLocaleString();
 }
 
+/**
+ * The exact time, for titles.
+ *
+ * @param {Time} time
+ */
+export const exactMoment = (time) => new Date(time).toLocaleString([], { dateStyle: "full", timeStyle: "long" });
+
+/**
+ * How long ago a time is, or its date if that is a day or more.
+ *
+ * @param {Time} time
+ * @param {number} now milliseconds
+ */
+export function relativeMoment(time, now) {
+  const date = new Date(time);
+  const seconds = Math.round((now - date.getTime()) / 1000);
+  const distance = Math.abs(seconds);
+  const worded = (/** @type {string} */ words) => seconds < 0 ? "in " + words : words + " ago";
+  // The clock of the appliance can be a little ahead.
+  if (seconds < 5 && seconds > -5) return "just now";
+  if (distance < 60) return worded(distance + " s");
+  if (distance < 3_600) return worded(Math.floor(distance / 60) + " min");
+  if (distance < 86_400) return worded(Math.floor(distance / 3_600) + " h");
+  const isThisYear = date.getFullYear() === new Date(now).getFullYear();
+  const day = date.toLocaleDateString([], { day: "numeric", month: "short", ...(isThisYear ? {} : { year: "numeric" }) });
+  return day + ", " + date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+}
+
+/** @param {number} number */
+export const grouped = (number) => number.toLocaleString();
+
 /** @param {Time} time */
 export const clock = (time) => new Date(time).toLocaleTimeString();
 
@@ -32,7 +76,7 @@ export const clock = (time) => new Date(time).toLocaleTimeString();
  * @param {number} number
  * @param {string} noun
  */
-export const count = (number, noun) => number + " " + noun + (number === 1 ? "" : "s");
+export const count = (number, noun) => grouped(number) + " " + noun + (number === 1 ? "" : "s");
 
 /**
  * Cuts a text to a number of characters.
@@ -63,26 +107,6 @@ export const eventName = (event) => event.replace("support_conference_", "").rep
 /** @param {string} name */
 export const nameOrNone = (name) => name || "(no name)";
 
-/** What a session's table shows in other columns, or is the same for all of them. */
-const SHOWN_ELSEWHERE = ["event", "version", "timestamp", "lsid"];
-
-/**
- * What an event says besides its name and session, one line for each thing.
- *
- * @param {EventData} data
- */
-export function eventDetails(data) {
-  const { conference, member, variables, ...rest } = data;
-  const further = Object.entries({ ...rest, ...variables }).filter(([name]) => !SHOWN_ELSEWHERE.includes(name));
-  const lines = further.map(([name, value]) => name + " = " + variableText(value));
-  if (member) {
-    const username = member.username ? ", " + member.username : "";
-    lines.unshift(nameOrNone(member.name) + " (" + member.type + username + ")");
-  }
-  if (conference) lines.unshift(conference.name + " (" + conference.kind + ":" + conference.id + ")");
-  return lines.join("\n");
-}
-
 /** @param {Problem} problem */
 export const problemText = (problem) => (problem.variable || "the body") + " " + problem.reason;
 
@@ -94,6 +118,6 @@ export const unreadableText = (record) => "Cannot be read: " + record.key + ": "
  * @param {string} zone
  */
 export function statsText(stats, zone) {
-  const keys = stats.key_budget ? stats.keys + " of " + count(stats.key_budget, "key") : count(stats.keys, "key");
+  const keys = stats.key_budget ? grouped(stats.keys) + " of " + count(stats.key_budget, "key") : count(stats.keys, "key");
   return [count(stats.sessions, "session"), count(stats.events, "event"), keys].join(", ") + "; time zone " + zone;
 }

@@ -16,7 +16,10 @@ export function loginView(enter, refuse) {
     if (TOKEN_CHARACTERS.test(value)) enter(value);
     else refuse("A token consists of A-Z, a-z, 0-9, _ and -.");
   };
-  show(html("form", { onsubmit: submit }, html("label", {}, "Read token", token), html("button", {}, "Show events")),
-    html("p", {}, "Enter one of the tokens of the setting read_tokens. It is kept for this tab only."));
+  show(html("section", { class: "card login" },
+    html("h2", {}, "Sign in"),
+    html("form", { onsubmit: submit },
+      html("label", {}, "Read token", token), html("button", { class: "main" }, "Show events")),
+    html("p", { class: "note" }, "Enter one of the tokens of the setting read_tokens. It is kept for this tab only.")));
   token.focus();
 }

@@ -1,7 +1,25 @@
 // Fragments of the page's URL, and paths of the API. These functions need no browser: `tests/query.test.js`.
 
-/** The search fields, as the API and the page's URL name them. */
-export const FILTERS = ["q", "external_key", "state", "announced", "site", "from", "to"];
+/**
+ * The search fields of the list, as the page's URL names them. `find` is the field of the header; `by` and `hour` are
+ * conditions that the page checks itself.
+ */
+export const FILTERS = [
+  "find", "q", "external_key", "state", "announced", "answered", "representative", "team", "site", "from", "to", "by",
+  "hour",
+];
+
+/** The fields that the API does not know. */
+const OF_PAGE = ["find", "by", "hour"];
+
+/** The fields of the overview, as the page's URL names them. */
+const OVERVIEW = ["range", "from", "through", "site"];
+
+/** Each view of one name, and its fields. */
+const VIEWS = ["sessions", "set-aside", "destinations"];
+
+/** Fields that only the list has. Links of earlier versions have them without the name of the view. */
+const OF_LIST = ["q", "external_key", "state", "announced"];
 
 /** @param {string} text */
 function decoded(text) {
@@ -20,22 +38,34 @@ function decoded(text) {
  */
 export function parseHash(hash) {
   const [path, query] = hash.split("?", 2);
-  const [, name, site, lsid] = (path ?? "").split("/");
-  const parameters = [...new URLSearchParams(query ?? "")].filter(([name]) => FILTERS.includes(name));
+  const [, first = "", site, lsid] = (path ?? "").split("/");
+  const given = new URLSearchParams(query ?? "");
+  const isList = first === "sessions" || OF_LIST.some((field) => given.has(field));
+  const known = isList ? "sessions" : VIEWS.includes(first) ? first : "overview";
+  const fields = known === "overview" ? OVERVIEW : FILTERS;
   /** @type {Filter} */
-  const filter = Object.fromEntries(parameters);
-  if (name === "session" && site && lsid) return { name, site, lsid: decoded(lsid), filter };
-  return { name: name === "set-aside" || name === "destinations" ? name : "sessions", site: "", lsid: "", filter };
+  const filter = Object.fromEntries([...given].filter(([field]) => fields.includes(field)));
+  if (first === "session" && site && lsid) return { name: "session", site, lsid: decoded(lsid), filter: {} };
+  return { name: known, site: "", lsid: "", filter };
 }
 
 /** @param {Filter} filter */
 const parameters = (filter) => new URLSearchParams(Object.entries(filter).filter(([, value]) => value));
 
-/** @param {Filter} filter */
-export function filterHash(filter) {
+/**
+ * @param {string} path
+ * @param {Filter} filter
+ */
+function hashOf(path, filter) {
   const query = parameters(filter).toString();
-  return "#/" + (query && "?" + query);
+  return path + (query && "?" + query);
 }
+
+/** @param {Filter} filter */
+export const filterHash = (filter) => hashOf("#/sessions", filter);
+
+/** @param {Filter} filter */
+export const overviewHash = (filter) => hashOf("#/", filter);
 
 /**
  * @param {string} site
@@ -56,6 +86,9 @@ export const midnight = (day) => new Date(day + "T00:00").toISOString();
  */
 export function sessionsPath(filter, cursor) {
   const query = parameters(filter);
+  // A page of few matches is larger: the rest is left out here.
+  if (filter.by || filter.hour) query.set("limit", "200");
+  for (const name of OF_PAGE) query.delete(name);
   for (const name of ["from", "to"]) {
     const day = query.get(name);
     // What is not a day is for the API to refuse.
@@ -95,3 +128,18 @@ export const withCursor = (path, cursor) =>
  * @param {string} to
  */
 export const replayQuery = (from, to) => new URLSearchParams({ from: midnight(from), to: midnight(to) }).toString();
+
+/**
+ * @param {{ from: string, to: string }} range
+ * @param {string} by
+ * @param {string} zone
+ * @param {string} site empty for all sites
+ */
+export const statisticsPath = ({ from, to }, by, zone, site) =>
+  "/api/statistics?" + parameters({ from, to, by, zone, site }).toString();
+
+/**
+ * @param {string} zone
+ * @param {string} site empty for all sites
+ */
+export const nowPath = (zone, site) => "/api/now?" + parameters({ zone, site }).toString();

@@ -53,7 +53,7 @@ const surveyParts = (surveys) => surveys.flatMap(({ by, answers = {} }) => [
 export function reportSection(report, fetched) {
   const facts = reportFacts(report).map(([name, value]) =>
     /** @type {[string, Node | null]} */ ([name, value ? isolated(value) : null]));
-  return html("section", { "aria-labelledby": "report" },
+  return html("section", { class: "card", "aria-labelledby": "report" },
     html("h2", { id: "report" }, "Report"),
     report.truncated
       ? message("The report was too large to keep it whole: parts are cut or left out. The appliance has all of it.")

@@ -1,5 +1,6 @@
-// The form above the list. Its fields are kept in the URL, so that a search can be sent as a link.
-import { html } from "./dom.js";
+// The filters above the list. They are kept in the URL, so that a search can be sent as a link.
+import { conditionWords } from "./conditions.js";
+import { html, isolated } from "./dom.js";
 import { filterHash } from "./query.js";
 
 /** @type {[string, string][]} */
@@ -21,12 +22,16 @@ export function searchForm(filter) {
       html("option", { value, selected: (filter[name] ?? "") === value ? "" : null }, words));
     return html("label", {}, label, html("select", { name, onchange: change(name) }, options));
   };
-  return html("form", { onsubmit: (event) => event.preventDefault(), role: "search" },
-    field("q", "Name, key or id", "search"),
-    field("external_key", "External key", "text"),
+  const chips = conditionWords(filter).map(({ name, words }) => html("li", {}, isolated(words), html("a", {
+    href: filterHash({ ...filter, [name]: "" }), "aria-label": "Remove the filter " + words,
+  }, "×")));
+  const clear = Object.values(filter).some(Boolean) ? html("a", { href: "#/sessions", class: "clear" }, "Clear all") : null;
+  return html("form", { class: "filters", onsubmit: (event) => event.preventDefault() },
     choice("state", "State", STATES),
     choice("announced", "Announced", ANNOUNCED),
     field("site", "Site", "text"),
     field("from", "From", "date"),
-    field("to", "Before", "date"));
+    field("to", "Before", "date"),
+    clear,
+    chips.length ? html("ul", { class: "chips", "aria-label": "Further filters" }, chips) : null);
 }

@@ -2,12 +2,14 @@
 import { ask } from "./api.js";
 import { createApplianceReader } from "./appliances.js";
 import { missingReport } from "./completeness.js";
-import { factList, html, isolated, message, show, stateBadge, table, timeElement, unreadableMessages } from "./dom.js";
-import { duration, eventDetails, eventName, moment } from "./format.js";
-import { picture, pictureWidth } from "./picture.js";
+import { factList, html, isolated, message, show, skeleton, stateBadge, unreadableMessages } from "./dom.js";
+import { eventList } from "./event_list.js";
+import { shortDuration } from "./format.js";
+import { createPicture } from "./picture.js";
 import { reportsPath, sessionPath, withCursor } from "./query.js";
 import { reportSection } from "./report.js";
 import { isReport, latestReport } from "./report_text.js";
+import { sinceElement, timeElement } from "./ticker.js";
 
 /**
  * The button that erases the session, and the dialog that asks first.
@@ -26,7 +28,7 @@ function erasing(host, path, lsid) {
       ({ remaining, perhaps } = await ask(path, { method: "DELETE" }));
     }
     if (!host.isShown()) return;
-    if (!perhaps.length) location.hash = "#/";
+    if (!perhaps.length) location.hash = "#/sessions";
     const link = html("a", { href: "#/set-aside" }, "bodies that were set aside");
     words.replaceChildren("The session is erased. Check these ", link, ", which contain its id: " + perhaps.join(", "));
   };
@@ -66,24 +68,28 @@ async function readSession(path, pages, signal) {
 }
 
 /** @param {SessionDetail} detail */
+function lengthOrSince({ state, start, duration_seconds }) {
+  if (state === "open" && start) return sinceElement(start);
+  return shortDuration(duration_seconds);
+}
+
+/** @param {SessionDetail} detail */
 const sessionFacts = (detail) => factList([
-  ["State", stateBadge(detail.state, detail.state)],
   ["Site", detail.site],
-  ["Start", moment(detail.start)],
-  ["End", moment(detail.end)],
-  ["Length", duration(detail.duration_seconds)],
+  ["Start", detail.start ? timeElement(detail.start) : ""],
+  ["End", detail.end ? timeElement(detail.end) : ""],
+  ["Length", lengthOrSince(detail)],
+  ["Waiting", shortDuration(detail.waiting_seconds)],
+  ["Transfers", detail.transfers ? String(detail.transfers) : ""],
+  ["Owner", isolated(detail.owners.at(-1)?.name ?? "")],
+  ["External key", isolated(detail.external_keys.map((key) => key.external_key).join(" → "))],
   ["Announced", detail.announced ? "" : "no: its end is known from the appliance's report alone"],
-  ["Owner", detail.owners.at(-1)?.name],
-  ["External key", detail.external_keys.map((key) => key.external_key).join(" → ")],
 ]);
 
-/** @param {SessionDetail["events"]} events */
-function eventTable(events) {
-  const lines = events.map(({ time, data }) => html("tr", {},
-    html("td", { "data-name": "Time" }, timeElement(time)),
-    html("td", { "data-name": "Event" }, eventName(data.event)),
-    html("td", { "data-name": "Details" }, html("span", { class: "details" }, isolated(eventDetails(data))))));
-  return table(["Time", "Event", "Details"], html("tbody", {}, lines));
+/** @param {SessionDetail} detail */
+function customerNames({ participants }) {
+  const names = participants.filter(({ type, name }) => type === "customer" && name).map(({ name }) => name);
+  return [...new Set(names)].join(", ");
 }
 
 /**
@@ -95,7 +101,12 @@ function eventTable(events) {
 export function sessionView(host, site, lsid) {
   const path = sessionPath(site, lsid);
   const { button, dialog } = erasing(host, path, lsid);
-  const box = html("div", {}, html("p", {}, "Loading…"));
+  const title = html("h2", { class: "title" }, "Session");
+  const state = html("span");
+  const facts = html("section", { class: "card facts" }, skeleton(4));
+  const picture = createPicture();
+  picture.element.hidden = true;
+  const box = html("div", { class: "stack" });
   const shown = html("p", { role: "status" });
   const more = html("button", { hidden: "" }, "Show more events");
   let pages = 1;
@@ -103,10 +114,14 @@ export function sessionView(host, site, lsid) {
     pages++;
     host.refresh();
   });
-  const back = html("p", {}, html("a", { href: "#/" }, "← Sessions"));
-  show(back, html("h2", { class: "mono" }, lsid), button, dialog, box, shown, more);
+  const back = html("p", { class: "back" }, html("a", { href: "#/sessions" }, "← Sessions"));
+  const head = html("div", { class: "session-head" },
+    html("div", {}, title, html("p", { class: "mono soft" }, lsid)), state, button);
+  show(back, head, dialog, html("div", { class: "stack" }, facts, picture.element, box), shown, more);
   const readAppliances = createApplianceReader();
   let before = "";
+  let isOpen = false;
+  host.onPoll(() => isOpen && picture.draw());
   return async ({ signal, admin }) => {
     const { detail, events, next, report } = await readSession(path, pages, signal);
     const appliances = report ? [] : await readAppliances(signal);
@@ -118,17 +133,24 @@ export function sessionView(host, site, lsid) {
       ? "Showing " + events.length + " of " + detail.events_total + " events. The timeline covers the first " +
         detail.events.length + "."
       : "";
+    isOpen = detail.state === "open";
+    picture.element.hidden = !detail.events.some((event) => !isReport(event));
+    picture.update(detail);
     // What has not changed is left alone, and with it what the reader has selected.
-    const now = JSON.stringify([detail, events.length, report, missing, pictureWidth()]);
+    const now = JSON.stringify([detail, events.length, report, missing]);
     if (now === before) return;
     before = now;
+    title.replaceChildren(isolated(customerNames(detail) || "Session"));
+    state.replaceChildren(stateBadge(detail.state, detail.state));
+    facts.replaceChildren(sessionFacts(detail));
+    const { fields, list } = announced.length
+      ? eventList(announced)
+      : { fields: [], list: message("No event of this session was received.") };
     box.replaceChildren(
-      sessionFacts(detail),
-      ...(detail.events.some((event) => !isReport(event)) ? [picture(detail)] : []),
+      ...fields,
       ...(report ? [reportSection(report.report, report.fetched)] : []),
       ...(missing ? [message(isolated(missing))] : []),
-      html("h2", {}, "Events"),
-      announced.length ? eventTable(announced) : message("No event of this session was received."),
+      list,
       ...unreadableMessages(detail.unreadable));
   };
 }

@@ -1,72 +1,23 @@
-// The list of sessions.
+// The list of sessions, and how far a search has come.
 import { ask } from "./api.js";
-import { applianceNotes, createApplianceReader } from "./appliances.js";
+import { createApplianceReader } from "./appliances.js";
 import { isMissed } from "./completeness.js";
-import { html, isolated, message, show, stateBadge, table, timeElement, unreadableMessages } from "./dom.js";
-import { count, duration } from "./format.js";
+import { emptyState, html, isolated, message, show, skeleton, table, unreadableMessages } from "./dom.js";
+import { findSessions, meantFilter, nothingFound, textMeaning } from "./finder.js";
+import { count, moment } from "./format.js";
 import { keyedList } from "./keyed.js";
-import { sessionHash, sessionsPath } from "./query.js";
+import { sessionHash } from "./query.js";
 import { searchForm } from "./search_form.js";
+import { createSessionRow, ROW_HEADS } from "./session_row.js";
 
-const HEADS = ["State", "Start", "Session", "Site", "Customer", "Owner", "External key", "Length", "Events"];
-
-/** The rows of one page of the API. */
+/** The rows of one page of the list. */
 const PAGE = 50;
 
-/** @typedef {{ sessions: SessionRow[], unreadable: Unreadable[], next: string | null }} Found */
+/** A search of more requests is not done again by itself. */
+const MANY_REQUESTS = 4;
 
-/** @typedef {{ session: SessionRow, missed: boolean }} Row */
-
-/** @param {Row} row */
-function createRow({ session: { site, lsid } }) {
-  const link = html("a", { href: sessionHash(site, lsid), title: lsid, class: "clip" }, lsid);
-  const linkCell = html("td", { "data-name": "Session", class: "mono" }, link);
-  const element = html("tr", {}, linkCell);
-  const update = (/** @type {Row} */ { session, missed }) => {
-    const cell = (/** @type {string} */ name, /** @type {Node | string | number} */ child, title = "") =>
-      html("td", { "data-name": name, title: title || null }, html("span", { class: "clip" }, child));
-    const customers = session.customers.join(", ");
-    const owner = session.owner?.name ?? "";
-    // The cell with the link stays: the link can have the focus.
-    while (element.firstChild !== linkCell) element.firstChild?.remove();
-    while (element.lastChild !== linkCell) element.lastChild?.remove();
-    linkCell.before(
-      html("td", { "data-name": "State" }, html("div", {},
-        stateBadge(session.state, session.state),
-        missed ? [" ", stateBadge("never announced", "missed")] : null)),
-      cell("Start", timeElement(session.start ?? session.first_event)));
-    linkCell.after(
-      cell("Site", session.site),
-      cell("Customer", isolated(customers), customers),
-      cell("Owner", isolated(owner), owner),
-      cell("External key", isolated(session.external_keys.at(-1) ?? ""), session.external_keys.join(", ")),
-      cell("Length", duration(session.duration_seconds)),
-      cell("Events", session.events));
-  };
-  return { element, update };
-}
-
-/**
- * Reads sessions until there are as many as wanted. A page of the API can be short, or empty, and have a next one.
- *
- * @param {Filter} filter
- * @param {number} wanted
- * @param {AbortSignal} signal
- * @param {(found: Found) => void} progress called after each page but the last
- */
-async function findSessions(filter, wanted, signal, progress) {
-  /** @type {Found} */
-  const found = { sessions: [], unreadable: [], next: null };
-  for (;;) {
-    /** @type {SessionList} */
-    const page = await ask(sessionsPath(filter, found.next), { signal });
-    found.sessions.push(...page.sessions);
-    found.unreadable.push(...page.unreadable);
-    found.next = page.next;
-    if (!found.next || found.sessions.length >= wanted) return found;
-    progress(found);
-  }
-}
+/** @typedef {import("./finder.js").Found} Found */
+/** @typedef {import("./session_row.js").Row} Row */
 
 /** @param {Stats | null} stats */
 function emptyStore(stats) {
@@ -78,10 +29,22 @@ function emptyStore(stats) {
     "&lsid=c69a8e10bea9428f816cfababe9815fe";
   const command = "curl -d '" + form + "' '" + location.origin + "/events?outbound_event_token=YOUR-TOKEN'";
   return [
-    message("No events have been received yet. Send a first one (omit the token if ingest is open):"),
+    emptyState("No events have been received yet.", "Send a first one (omit the token if ingest is open):"),
     html("pre", {}, command),
   ];
 }
+
+/** @param {Filter} filter */
+const noMatches = (filter) => emptyState("No sessions match these filters.",
+  filter.find ? "Check the spelling, or search for a part of it. " : "Remove a filter, or take a longer time. ",
+  html("a", { href: "#/sessions" }, "Show all sessions"));
+
+/** @param {Found} found */
+const progressWords = ({ sessions, through }) =>
+  count(sessions.length, "session") + " found" + (through ? ", searched back to " + moment(through) : "");
+
+/** @param {Found} found */
+const endWords = (found) => found.next ? progressWords(found) : count(found.sessions.length, "session") + " found in all";
 
 /**
  * @param {ViewHost} host
@@ -90,49 +53,107 @@ function emptyStore(stats) {
  */
 export function sessionsView(host, filter) {
   const body = html("tbody");
-  const list = table(HEADS, body, { class: "list", hidden: "" });
-  const words = html("div", { role: "status" }, html("p", {}, "Loading…"));
+  const list = table(ROW_HEADS, body, { class: "list", hidden: "" });
+  const words = html("div", {}, skeleton(8));
+  const progress = html("p", { role: "status", class: "progress" });
+  const stopButton = html("button", { hidden: "", onclick: () => stop.abort() }, "Stop");
+  const again = html("button", { hidden: "" }, "Search again");
+  const text = html("button", { hidden: "" }, "Search all texts");
   const unreadable = html("div");
   const more = html("button", { hidden: "" }, "Show more");
-  const rows = keyedList(body, (/** @type {Row} */ { session: { site, lsid } }) => site + "/" + lsid, createRow);
-  const notes = applianceNotes(host);
+  const rows = keyedList(body, (/** @type {Row} */ { session: { site, lsid } }) => site + "/" + lsid, createSessionRow);
   const readAppliances = createApplianceReader();
   /** @type {ApplianceStatus[]} */
   let appliances = [];
-  /** @type {SessionRow[]} */
-  let shown = [];
+  /** @type {Set<string>} */
+  let waiting = new Set();
+  let found = nothingFound();
+  let stop = new AbortController();
+  let stopped = false;
+  let complete = false;
   let pages = 1;
-  more.addEventListener("click", () => {
-    pages++;
-    host.refresh();
+  /** The meaning of the text in the search field, once it is known. @type {import("./finder.js").Meaning | null} */
+  let meaning = filter.find ? null : "text";
+  const onClick = (/** @type {HTMLElement} */ button, /** @type {() => void} */ change) =>
+    button.addEventListener("click", () => {
+      change();
+      host.refresh();
+    });
+  onClick(more, () => pages++);
+  onClick(again, () => {
+    complete = false;
   });
-  show(notes.element, searchForm(filter), list, words, more, unreadable);
-  const showRows = () => rows(shown.map((session) => ({ session, missed: isMissed(session, appliances) })));
-  const showFound = (/** @type {Found} */ found, /** @type {Node[]} */ remarks) => {
-    shown = found.sessions;
+  onClick(text, () => {
+    meaning = "text";
+    complete = false;
+  });
+  show(html("h2", { class: "title" }, "Sessions"), searchForm(filter),
+    html("div", { class: "search-state" }, progress, stopButton, text, again),
+    html("div", { class: "card flush" }, list, words), more, unreadable);
+
+  const showRows = () => rows(found.sessions.map((session) => ({
+    session,
+    missed: isMissed(session, appliances),
+    waiting: waiting.has(session.site + "/" + session.lsid),
+  })));
+  const showFound = (/** @type {Found} */ now, /** @type {Node[]} */ remarks) => {
+    found = now;
     showRows();
     list.hidden = !found.sessions.length;
     words.replaceChildren(...remarks);
     unreadable.replaceChildren(...unreadableMessages(found.unreadable));
   };
-  let complete = false;
-  const updateNotes = async (/** @type {Refresh} */ { signal, admin }) => {
+  const showState = (/** @type {boolean} */ searching) => {
+    const isLong = stopped || found.requests > MANY_REQUESTS;
+    stopButton.hidden = !searching;
+    again.hidden = searching || !isLong;
+    again.textContent = stopped ? "Continue" : "Search again";
+    text.hidden = searching || meaning !== "key";
+    const keyWords = meaning === "key" ? ["Sessions with the external key ", isolated(filter.find ?? ""), ". "] : [];
+    const said = searching ? "Searching… " + progressWords(found) : isLong || filter.find ? endWords(found) : "";
+    progress.replaceChildren(...keyWords, (stopped ? "Stopped. " : "") + said);
+  };
+  const updateMarks = async (/** @type {Refresh} */ { signal, now }) => {
+    waiting = new Set((now?.waiting ?? []).map(({ site, lsid }) => site + "/" + lsid));
+    showRows();
     appliances = await readAppliances(signal);
-    notes.update(appliances.map((appliance) => ({ appliance, admin })));
     showRows();
   };
-  const updateList = async (/** @type {Refresh} */ { signal, stats }) => {
-    const found = await findSessions(filter, pages * PAGE, signal, (found) => {
+  const search = async (/** @type {Refresh} */ { stats }, /** @type {AbortSignal} */ signal) => {
+    if (!meaning) {
+      const sites = filter.site ? [filter.site] : (stats?.sites ?? []).map(({ site }) => site);
+      const meant = await textMeaning(ask, { filter, sites, signal });
+      if (meant.meaning === "id") return location.replace(sessionHash(meant.site, filter.find ?? ""));
+      meaning = meant.meaning;
+    }
+    const options = { filter: meantFilter(filter, meaning), wanted: pages * PAGE, signal };
+    const resumed = stopped ? { ...options, found } : options;
+    stopped = false;
+    const now = await findSessions(ask, resumed, (now) => {
       // A list that is complete does not become shorter while it is read again.
-      if (!complete) showFound(found, [html("p", {}, "Searching…")]);
+      if (complete) return;
+      showFound(now, now.sessions.length ? [] : [skeleton(4)]);
+      showState(true);
     });
     complete = true;
-    more.hidden = !found.next;
-    const filtered = Object.values(filter).some(Boolean);
-    const none = filtered ? [message("No sessions match these filters.")] : emptyStore(stats);
-    showFound(found, found.sessions.length ? [] : none);
+    more.hidden = !now.next;
+    const none = Object.values(filter).some(Boolean) ? [noMatches(filter)] : emptyStore(stats);
+    showFound(now, now.sessions.length ? [] : none);
+    showState(false);
+  };
+  const updateList = async (/** @type {Refresh} */ refresh) => {
+    if (refresh.byTimer && (stopped || complete && found.requests > MANY_REQUESTS)) return;
+    stop = new AbortController();
+    try {
+      await search(refresh, AbortSignal.any([refresh.signal, stop.signal]));
+    } catch (error) {
+      if (refresh.signal.aborted || !stop.signal.aborted) throw error;
+      stopped = true;
+      showFound(found, []);
+      showState(false);
+    }
   };
   return async (refresh) => {
-    await Promise.all([updateNotes(refresh), updateList(refresh)]);
+    await Promise.all([updateMarks(refresh), updateList(refresh)]);
   };
 }

@@ -1,12 +1,15 @@
 // The bodies that were set aside.
 import { ask } from "./api.js";
-import { html, isolated, message, show, unreadableMessages } from "./dom.js";
-import { moment, problemText } from "./format.js";
+import { emptyState, html, isolated, show, skeleton, unreadableMessages } from "./dom.js";
+import { problemText } from "./format.js";
 import { keyedList } from "./keyed.js";
 import { withCursor } from "./query.js";
+import { timeElement } from "./ticker.js";
 
 /** How many more bodies the button shows. */
 const STEP = 20;
+
+const NOTHING = "Every body that authenticated senders sent is a valid event.";
 
 /** The most bodies that one request can ask for. */
 const LIMIT = 100;
@@ -38,13 +41,13 @@ const createCard = (host, summary) => (/** @type {Item} */ { body: { id, site, f
       words.textContent = reason(error);
     }
   };
-  const problems = html("ul");
+  const problems = html("ul", { class: "problems" });
   const content = html("pre");
   const buttons = html("div", { class: "buttons" },
     html("button", { onclick: retry, "aria-label": "Retry " + id }, "Retry"),
     html("button", { onclick: remove, "aria-label": "Remove " + id }, "Remove"));
-  const title = html("h2", {}, site + ", " + moment(firstseen));
-  const element = html("section", {}, title, problems, content, buttons, words);
+  const title = html("h2", {}, site, ", ", timeElement(firstseen));
+  const element = html("section", { class: "card" }, title, problems, content, buttons, words);
   const update = (/** @type {Item} */ { body, admin }) => {
     problems.replaceChildren(...body.problems.map((problem) => html("li", {}, problemText(problem))));
     content.replaceChildren(isolated(body.body ?? "(base64) " + body.body_base64));
@@ -99,8 +102,8 @@ async function retryEach(host, summary) {
  * @returns {Update}
  */
 export function setAsideView(host) {
-  const box = html("div");
-  const words = html("div", {}, html("p", {}, "Loading…"));
+  const box = html("div", { class: "stack" });
+  const words = html("div", {}, skeleton(4));
   const summary = html("p", { role: "status" });
   const more = html("button", { hidden: "" }, "Show more");
   const all = html("button", { hidden: "", onclick: () => retryEach(host, summary).catch(host.report) }, "Retry all");
@@ -111,13 +114,13 @@ export function setAsideView(host) {
     host.refresh();
   });
   const intro = "Bodies from authenticated senders that are not valid events, stored as received. Newest first.";
-  show(html("p", {}, intro), all, summary, box, words, more);
+  show(html("h2", { class: "title" }, "Set aside"), html("p", { class: "intro" }, intro), all, summary, box, words, more);
   return async ({ signal, admin }) => {
     const list = await readSetAside(wanted, signal);
     more.hidden = !list.next;
     all.hidden = !admin || !list.set_aside.length;
     cards(list.set_aside.map((body) => ({ body, admin })));
-    const none = list.set_aside.length ? [] : [message("Nothing is set aside.")];
+    const none = list.set_aside.length ? [] : [emptyState("Nothing is set aside.", NOTHING)];
     words.replaceChildren(...none, ...unreadableMessages(list.unreadable));
   };
 }

@@ -22,6 +22,49 @@ interface Stats {
   admin: boolean;
   unwell: { name: string; state: string }[];
   clock_faults: { site?: string; detail: string }[];
+  sites: { site: string; complete_through: Time | null; missed: number | null }[];
+  unreadable: Unreadable[];
+}
+
+/** The answer of `/api/now`. */
+interface Now {
+  now: Time;
+  midnight: Time;
+  open: number;
+  /** The sessions without a representative, the oldest first, at most 100. */
+  waiting: { site: string; lsid: string; since: Time }[];
+  waiting_total: number;
+  longest_wait_seconds: number | null;
+  /** Since midnight. */
+  ended: number;
+  /** Since midnight. */
+  never_answered: number;
+  /** Another text once anything is stored or removed. */
+  version: string;
+}
+
+interface Spread {
+  median: number;
+  p90: number;
+  max: number;
+}
+
+interface StatisticsGroup {
+  /** `null` for the sessions without a representative or a team. */
+  group: string | null;
+  sessions: number;
+  ended: number;
+  never_answered: number;
+  waiting_seconds: Spread | null;
+  length_seconds: Spread | null;
+  transfers: number;
+  representatives: number;
+  surveys: { customer: number; representative: number };
+  unknown: { begin: number; waiting: number; length: number; transfers: number };
+}
+
+interface Statistics {
+  groups: StatisticsGroup[];
 }
 
 interface Conference {
@@ -44,6 +87,7 @@ interface SessionRow {
   first_event: Time;
   last_event: Time;
   start: Time | null;
+  end: Time | null;
   announced: boolean;
   duration_seconds: number | null;
   customers: string[];
@@ -56,6 +100,8 @@ interface SessionList {
   sessions: SessionRow[];
   next: string | null;
   unreadable: Unreadable[];
+  /** All later sessions were searched. */
+  searched_through?: Time | null;
 }
 
 /** The appliance's report of a session, as far as the page shows it. */
@@ -139,6 +185,8 @@ interface SessionDetail {
   end: Time | null;
   duration_seconds: number | null;
   announced: boolean;
+  waiting_seconds?: number | null;
+  transfers?: number | null;
   owners: (Conference & { since: Time })[];
   participants: (Member & { joined: Time | null; left: Time | null })[];
   external_keys: { external_key: string }[];
@@ -205,16 +253,22 @@ interface ViewHost {
   report(error: unknown): void;
   /** Whether the view is still shown. */
   isShown(): boolean;
+  /** Calls back every few seconds while the view is shown, with the latest answer of `/api/now`. */
+  onPoll(callback: (now: Now | null) => void): void;
 }
 
 /** One refresh of a view. */
 interface Refresh {
   /** Aborted once a newer refresh or another view has replaced this one. */
   signal: AbortSignal;
-  /** `null` if the statistics could not be read. */
+  /** `null` if the statistics of the store could not be read. */
   stats: Stats | null;
   /** Whether the token is one of `admin_tokens`. */
   admin: boolean;
+  /** The last answer of `/api/now`, if there is one. */
+  now: Now | null;
+  /** Whether a timer started it, and not the reader. */
+  byTimer: boolean;
 }
 
 /** Reads what a view shows, and shows it. */

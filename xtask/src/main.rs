@@ -6,7 +6,7 @@
 //! | `setup.rs` | `setup`: a compiler for `wasm32-wasip1` |
 //! | `build.rs`, `remap.rs` | `build`: the core module and the components, without the paths of this machine |
 //! | `test.rs`, `build_ahead.rs` | `test`: every test of the workspace, and how many ran; `soak` |
-//! | `page.rs` | what Node checks of the page's source |
+//! | `page.rs` | what Node checks of the page's source, and its pictures |
 //! | `structure/` | `structure`: the rules for the layout of the source |
 //! | `documents/` | a test: the rules for the documents |
 //! | `bench.rs`, `profile.rs` | `bench` and `profile`: what the recipient costs, and where its time goes |
@@ -116,6 +116,9 @@ enum Task {
         #[arg(long)]
         target: Option<fuzz::FuzzTarget>,
     },
+    /// Sets up, builds, and takes pictures of the page in Chromium: docs/page has each view in light, in dark and on a
+    /// phone, with sessions of the emulated appliance.
+    Page,
     /// Checks the dependencies: advisories, licences, bans, sources.
     Deny,
     /// Checks the layout of the source: no import cycles between files, no file of more than 400 lines, no package
@@ -259,6 +262,11 @@ fn run(task: Task) -> Result<()> {
         Task::Bench { quick, record } => bench::bench(quick, record.as_deref()),
         Task::Profile { events } => profile::profile(events),
         Task::Fuzz { minutes, target } => fuzz(target, minutes),
+        Task::Page => {
+            build_what_serves()?;
+            browser::browser()?;
+            page::pictures()
+        }
         Task::Deny => deny::deny(),
         Task::Structure { folders } => structure::structure(&command::root(), folders),
         Task::Dist { check } => dist::dist(check),

@@ -1,5 +1,5 @@
 //! Checks the web page's source (`src/page/`) with Node: the syntax of each module, the types (TypeScript reads them
-//! from comments), and the tests of the functions that need no browser.
+//! from comments), and the tests of the functions that need no browser. Takes the pictures of the documentation.
 
 use std::fs;
 use std::path::PathBuf;
@@ -18,6 +18,9 @@ const TYPESCRIPT: &str = "5.9.3";
 
 /// Where TypeScript is installed.
 const PACKAGES: &str = "target/node";
+
+/// Where the documentation has its pictures of the page.
+const PICTURES: &str = "docs/page";
 
 /// How the checks ended.
 #[derive(Debug, Default)]
@@ -57,6 +60,13 @@ pub fn check() -> Result<PageChecks> {
         checked.count(test.run(&format!("running {}", file.display())));
     }
     Ok(checked)
+}
+
+/// Takes pictures of each view with a test that is ignored otherwise (`crates/appliance/tests/page/pictures.rs`).
+pub fn pictures() -> Result<()> {
+    let test = ["test", "--release", "--package", "appliance", "--test", "page", "--", "--ignored", "pictures::"];
+    let command = Command::cargo(test).env("PICTURES", root().join(PICTURES));
+    command.run(&format!("taking the pictures of {PICTURES}"))
 }
 
 impl PageChecks {

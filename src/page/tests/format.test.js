@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { count, duration, eventDetails, eventName, nearMoment, problemText } from "../format.js";
+import { count, duration, eventName, nearMoment, problemText, relativeMoment, shortDuration } from "../format.js";
 import { shortened, statsText, variableText } from "../format.js";
 
 test("a duration has hours, minutes and seconds, without those that are zero", () => {
@@ -17,6 +17,21 @@ test("a time of today has no day", () => {
   assert.ok(nearMoment(noon, new Date(2026, 0, 6)).includes("2026"));
 });
 
+test("a short duration has at most two units", () => {
+  const cases = [[59.6, "1 min"], [125, "2 min 5 s"], [7_265, "2 h 1 min"], [90_000, "1 d 1 h"], [172_800, "2 d"]];
+  for (const [seconds, text] of cases) assert.equal(shortDuration(seconds), text);
+  assert.equal(shortDuration(undefined), "");
+});
+
+test("a time is told by its distance, and from a day on by its date", () => {
+  const now = Date.UTC(2026, 9, 19, 12);
+  const ago = (seconds) => relativeMoment(new Date(now - seconds * 1000).toISOString(), now);
+  assert.deepEqual([0, -3, 30, 61, 7_300].map(ago), ["just now", "just now", "30 s ago", "1 min ago", "2 h ago"]);
+  assert.equal(ago(-120), "in 2 min");
+  assert.ok(!ago(2 * 86_400).includes("2026"), ago(2 * 86_400));
+  assert.ok(ago(400 * 86_400).includes("2025"), ago(400 * 86_400));
+});
+
 test("a text is cut by characters", () => {
   assert.equal(shortened("Ann", 3), "Ann");
   assert.equal(shortened("Anna", 3), "An…");
@@ -29,7 +44,7 @@ test("numbers have their noun", () => {
   assert.equal(count(1, "session"), "1 session");
   assert.equal(count(0, "session"), "0 sessions");
   const stats = { sessions: 1, events: 5, keys: 7, key_budget: 1024 };
-  assert.equal(statsText(stats, "UTC"), "1 session, 5 events, 7 of 1024 keys; time zone UTC");
+  assert.equal(statsText(stats, "UTC"), "1 session, 5 events, 7 of 1,024 keys; time zone UTC");
   assert.equal(statsText({ ...stats, key_budget: null }, "UTC"), "1 session, 5 events, 7 keys; time zone UTC");
 });
 
@@ -38,21 +53,6 @@ test("a variable with several values shows them with commas", () => {
   assert.equal(variableText("vip"), "vip");
   assert.equal(variableText({ id: 1 }), '{"id":1}');
   assert.equal(variableText(null), "null");
-});
-
-test("the details of an event have its member, its conference and its variables", () => {
-  const common = { event: "support_conference_member_added", version: "1", timestamp: 1, lsid: "one" };
-  const member = { type: "external_representative", name: "Ann", username: "ann" };
-  const variables = { "session.custom.tags[]": ["vip", "eu"] };
-  const added = { ...common, member, external_key: "INC-1", variables };
-  assert.equal(
-    eventDetails(added),
-    "Ann (external_representative, ann)\nexternal_key = INC-1\nsession.custom.tags[] = vip, eu",
-  );
-  const conference = { kind: "team", id: "7", name: "Desk" };
-  assert.equal(eventDetails({ ...common, conference }), "Desk (team:7)");
-  assert.equal(eventDetails({ ...common, member: { type: "customer", name: "" } }), "(no name) (customer)");
-  assert.equal(eventDetails(common), "");
 });
 
 test("events and problems are worded", () => {

@@ -64,3 +64,25 @@ test("what is stopped is aborted", async () => {
   work.end();
   await running;
 });
+
+test("a timer starts nothing for a while after long work", async (context) => {
+  context.mock.timers.enable({ apis: ["Date"] });
+  const run = new LatestRun();
+  let started = 0;
+  const lasting = (milliseconds) => async () => {
+    started++;
+    context.mock.timers.tick(milliseconds);
+  };
+  await run.start(lasting(400));
+  await run.start(lasting(2_000), true);
+  assert.equal(started, 2);
+  context.mock.timers.tick(7_900);
+  await run.start(lasting(0), true);
+  assert.equal(started, 2);
+  // The reader does not wait.
+  await run.start(lasting(0));
+  assert.equal(started, 3);
+  context.mock.timers.tick(200);
+  await run.start(lasting(0), true);
+  assert.equal(started, 4);
+});

@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { filterHash, midnight, parseHash, replayQuery } from "../query.js";
+import { filterHash, midnight, nowPath, overviewHash, parseHash, replayQuery, statisticsPath } from "../query.js";
 import { reportsPath, sessionHash, sessionPath, sessionsPath, withCursor } from "../query.js";
 
 const none = { site: "", lsid: "", filter: {} };
 
 test("a fragment names a view", () => {
   for (const hash of ["", "#/", "#/nowhere", "#/session/", "#/session/hq"]) {
-    assert.deepEqual(parseHash(hash), { ...none, name: "sessions" }, hash);
+    assert.deepEqual(parseHash(hash), { ...none, name: "overview" }, hash);
   }
+  assert.deepEqual(parseHash("#/sessions"), { ...none, name: "sessions" });
   assert.deepEqual(parseHash("#/set-aside"), { ...none, name: "set-aside" });
   assert.deepEqual(parseHash("#/destinations"), { ...none, name: "destinations" });
   assert.deepEqual(parseHash("#/session/hq/a%2Fb"), { ...none, name: "session", site: "hq", lsid: "a/b" });
@@ -24,9 +25,28 @@ test("the fragment of a session or a search leads back to it", () => {
   }
   const filter = { q: "Ann & Bob", state: "open" };
   assert.deepEqual(parseHash(filterHash(filter)).filter, filter);
-  assert.equal(filterHash({ announced: "false", site: "hq" }), "#/?announced=false&site=hq");
-  assert.equal(filterHash({ q: "", site: "" }), "#/");
-  assert.deepEqual(parseHash("#/?q=Ann&cursor=x").filter, { q: "Ann" });
+  assert.equal(filterHash({ announced: "false", site: "hq" }), "#/sessions?announced=false&site=hq");
+  assert.equal(filterHash({ q: "", site: "" }), "#/sessions");
+  assert.deepEqual(parseHash("#/sessions?q=Ann&cursor=x").filter, { q: "Ann" });
+});
+
+test("links of earlier versions lead to the list", () => {
+  assert.deepEqual(parseHash("#/?q=Ann"), { ...none, name: "sessions", filter: { q: "Ann" } });
+  assert.deepEqual(parseHash("#/?announced=false&site=hq").name, "sessions");
+});
+
+test("the overview keeps its range and its site in the fragment", () => {
+  const filter = { range: "custom", from: "2026-01-05", through: "2026-01-09", site: "hq" };
+  assert.deepEqual(parseHash(overviewHash(filter)), { ...none, name: "overview", filter });
+  assert.equal(overviewHash({ range: "", site: "" }), "#/");
+  assert.equal(parseHash("#/?site=hq").name, "overview");
+});
+
+test("statistics are asked for in the reader's zone", () => {
+  const range = { from: "2026-01-05T00:00:00Z", to: "2026-01-06T00:00:00Z" };
+  const query = new URLSearchParams(statisticsPath(range, "day", "+05:30", "").split("?")[1]);
+  assert.deepEqual(Object.fromEntries(query), { ...range, by: "day", zone: "+05:30" });
+  assert.equal(nowPath("UTC", "hq"), "/api/now?zone=UTC&site=hq");
 });
 
 test("a search has its filters, and days as the reader's midnights", () => {
@@ -35,6 +55,8 @@ test("a search has its filters, and days as the reader's midnights", () => {
   const path = sessionsPath({ from: "2026-01-05" }, null);
   assert.equal(new URLSearchParams(path.split("?")[1]).get("from"), midnight("2026-01-05"));
   assert.equal(new Date(midnight("2026-01-05")).getHours(), 0);
+  // The page checks these itself.
+  assert.equal(sessionsPath({ by: "begin", hour: "mon-09", find: "x" }, null), "/api/sessions?limit=200");
   // What is not a day goes as it is: the API says what is wrong with it.
   assert.equal(sessionsPath({ from: "tomorrow" }, null), "/api/sessions?from=tomorrow");
 });

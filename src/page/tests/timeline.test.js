@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { layOut, legend, memberKind } from "../timeline.js";
+import { layOut, legend, memberKind, sessionStretch, timelineWords, transferTimes, zoomed } from "../timeline.js";
 
 const at = (seconds) => new Date(Date.UTC(2026, 0, 5) + seconds * 1000).toISOString();
 
@@ -44,8 +44,8 @@ test("a member who comes again keeps the lane", () => {
   ];
   const { lanes, height } = layOut(session({ participants }), WIDTH);
   assert.deepEqual(lanes.map(({ name, bars }) => [name, bars.length]), [["Ann", 2], ["Ann", 1]]);
-  assert.deepEqual(lanes.map(({ y }) => y), [24, 50]);
-  assert.equal(height, 86);
+  assert.deepEqual(lanes.map(({ y }) => y), [28, 54]);
+  assert.equal(height, 90);
   const [first, second] = lanes[0].bars;
   near(first.x, 126);
   near(second.x + second.width, 400);
@@ -80,5 +80,54 @@ test("members of any type have a look, and the legend names their types", () => 
   const member = (type) => ({ type, name: "Ann", joined: at(0), left: null });
   const participants = ["customer", "auditor", "guest", "auditor"].map(member);
   assert.deepEqual(legend(session({ participants })).at(-1), ["other", "auditor, guest"]);
-  assert.equal(legend(session({})).length, 4);
+  assert.equal(legend(session({})).length, 3);
+});
+
+test("the customer waits until the first representative joins, or the session ends", () => {
+  const joins = (seconds) => ({ type: "representative", name: "Ann", joined: at(seconds), left: null });
+  const wait = (more, view) =>
+    layOut(session({ start: at(0), ...more }), WIDTH, view).lanes.find(({ name }) => name === "waiting")?.bars[0];
+  near(wait({ participants: [joins(50), joins(25)] }).width, 68.5);
+  assert.equal(wait({ participants: [joins(0)] }), undefined);
+  assert.equal(wait({ end: at(100) }).span.title, "never answered");
+  const open = wait({ state: "open" }, { now: Date.parse(at(200)) });
+  assert.deepEqual([open.span.title, open.span.until], ["still waiting", at(200)]);
+  assert.equal(wait({ participants: [{ ...joins(0), joined: null }] }), undefined);
+});
+
+test("owners after the first representative are transfers", () => {
+  const owner = (kind, seconds) => ({ kind, id: "1", name: kind + seconds, since: at(seconds) });
+  const owners = [owner("team", 0), owner("rep", 10), owner("team", 50), owner("rep", 60)];
+  assert.deepEqual(transferTimes(session({ owners })).map(({ since }) => since), [at(50), at(60)]);
+  assert.deepEqual(transferTimes(session({ owners: [owner("team", 0)] })), []);
+  const { transfers } = layOut(session({ owners }), WIDTH);
+  near(transfers[0].x, 126 + 137);
+  assert.ok(legend(session({ owners })).some(([kind]) => kind === "transfer"));
+  assert.match(timelineWords(session({ owners }), layOut(session({ owners }), WIDTH)), /^Timeline of session one, 1 min 40 s: owner; 2 transfers$/);
+});
+
+test("the scale counts from the start, also in a part", () => {
+  const whole = layOut(session({}), WIDTH);
+  assert.deepEqual(whole.ticks.map(({ text }) => text), ["0", "30 s", "1 min", "1:30 min"]);
+  near(whole.ticks[1].x, 126 + 30 * 2.74);
+  const shown = { from: Date.parse(at(50)), to: Date.parse(at(75)) };
+  const participants = [{ type: "customer", name: "Ann", joined: at(0), left: at(60) }, { type: "customer", name: "Bob", joined: at(0), left: at(9) }];
+  const part = layOut(session({ participants }), WIDTH, { shown });
+  assert.deepEqual(part.ticks.map(({ text }) => text), ["50 s", "1 min", "1:10 min"]);
+  const [ann, bob] = part.lanes;
+  near(ann.bars[0].x, 126);
+  near(ann.bars[0].width, 274 * 0.4);
+  assert.deepEqual(bob.bars, []);
+});
+
+test("steps of the reader stay within the session", () => {
+  const all = { from: 0, to: 80_000 };
+  const inner = zoomed(all, null, "in");
+  assert.deepEqual(inner, { from: 20_000, to: 60_000 });
+  assert.deepEqual(zoomed(all, inner, "left"), { from: 10_000, to: 50_000 });
+  assert.deepEqual(zoomed(all, { from: 60_000, to: 80_000 }, "right"), { from: 60_000, to: 80_000 });
+  assert.equal(zoomed(all, inner, "out"), null);
+  assert.equal(zoomed(all, inner, "all"), null);
+  assert.equal(zoomed({ from: 0, to: 9_000 }, null, "in"), null);
+  assert.deepEqual(sessionStretch(session({ state: "open" }), Date.parse(at(500))).to, Date.parse(at(500)));
 });

@@ -100,6 +100,18 @@ impl Browser {
         focused.send_keys(&format!("{token}{}", char::from(Key::Enter))).await.unwrap();
     }
 
+    /// Opens the page as [`Self::enter`] does, and goes on to the list of sessions.
+    pub(super) async fn enter_list(&self, recipient: &Recipient, token: &str) {
+        self.enter(recipient, token).await;
+        self.find("#views a[href='#/sessions']").await.click().await.unwrap();
+        self.find("[name=state]").await;
+    }
+
+    /// Shows what a fragment of the URL names, such as `#/sessions?q=Ann`.
+    pub(super) async fn show(&self, hash: &str) {
+        self.client.execute("location.hash = arguments[0]", vec![json!(hash)]).await.unwrap();
+    }
+
     /// The rules of axe-core that the page breaks, and where.
     pub(super) async fn faults(&self) -> Vec<String> {
         self.client.execute(&axe(), vec![]).await.unwrap();

@@ -1,8 +1,11 @@
 //! The page in Chromium, which `browser.rs` drives. `refreshing.rs` has slow, late and wrong answers, `reports.rs` has
-//! reports of sessions.
+//! reports of sessions, `overview.rs` the figures of the first view. `pictures.rs` takes the pictures of the
+//! documentation.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod browser;
+mod overview;
+mod pictures;
 mod refreshing;
 mod reports;
 #[path = "../support/mod.rs"]
@@ -23,7 +26,14 @@ const ADMIN: &str = "admin_tokens=a-read-token-of-many-characters";
 /// A destination that no server listens at.
 const CLOSED: &str = r#"destinations=[{"name": "closed", "url": "http://127.0.0.1:9/XYZZY"}]"#;
 
-const ROWS: &str = "tbody tr";
+/// The rows of the list of sessions.
+const ROWS: &str = ".list tbody tr";
+
+/// The link of the first session.
+const FIRST: &str = ".list tbody a";
+
+/// The events of a session.
+const EVENTS: &str = ".events > li";
 
 fn filled() -> Recipient {
     let recipient = Recipient::start(Kind::Host, &[GUARDED, READING]);
@@ -38,12 +48,12 @@ async fn twenty_sessions_are_listed_filtered_and_opened() {
     let browser = Browser::open(1200).await;
     browser.enter(&recipient, "wrong").await;
     browser.says("The token was not accepted.").await;
-    browser.enter(&recipient, READ).await;
+    browser.enter_list(&recipient, READ).await;
     until("all sessions are there", async || browser.count(ROWS).await == 20).await;
     // Names are in the values of records, not in their keys.
     until("customers are named", async || {
-        let first = browser.client.find(Locator::Css("tbody tr:first-child td:nth-child(5)")).await.unwrap();
-        !first.text().await.unwrap().is_empty()
+        let first = browser.client.find(Locator::Css(".list .names")).await.unwrap();
+        first.text().await.unwrap() != "no customer known"
     })
     .await;
     let picture = browser.client.screenshot().await.unwrap();
@@ -57,12 +67,12 @@ async fn twenty_sessions_are_listed_filtered_and_opened() {
     browser.choose("from", "").await;
     until("all are there again", async || browser.count(ROWS).await == 20).await;
     // The keyboard opens a session.
-    let link = browser.find("tbody a").await;
+    let link = browser.find(FIRST).await;
     link.send_keys(&char::from(Key::Enter).to_string()).await.unwrap();
     browser.find("svg rect.customer").await;
     assert!(browser.count("svg rect").await >= 3);
-    assert!(browser.count(ROWS).await >= 6);
-    browser.says("member added").await;
+    assert!(browser.count(EVENTS).await >= 6);
+    browser.says("joined as customer").await;
     browser.close().await;
 }
 
@@ -84,12 +94,14 @@ async fn what_an_event_holds_is_shown_and_not_run() {
         assert_eq!(recipient.post(&path, body).status, 200);
     }
     let browser = Browser::open(1200).await;
-    browser.enter(&recipient, READ).await;
+    browser.enter_list(&recipient, READ).await;
     browser.says(HOSTILE).await;
-    browser.find("tbody a").await.click().await.unwrap();
+    browser.find(FIRST).await.click().await.unwrap();
     browser.find("svg rect.customer").await;
-    browser.says(&format!("external_key = {HOSTILE}")).await;
-    browser.find("a[href='#/set-aside']").await.click().await.unwrap();
+    browser.says(&format!("{HOSTILE} joined as customer")).await;
+    // The key, the field and its name.
+    assert!(browser.text().await.matches(HOSTILE).count() >= 6);
+    browser.find("#views a[href='#/set-aside']").await.click().await.unwrap();
     browser.says("not%an&event=").await;
     assert_eq!(browser.count("img, b").await, 0);
     assert!(browser.client.get_alert_text().await.is_err());
@@ -103,7 +115,7 @@ async fn a_body_set_aside_is_shown_and_retried() {
     assert_eq!(recipient.post(&path, "event=support_conference_begin&version=1&lsid=x").result(), "set-aside");
     let browser = Browser::open(1200).await;
     browser.enter(&recipient, READ).await;
-    browser.find("a[href='#/set-aside']").await.click().await.unwrap();
+    browser.find("#views a[href='#/set-aside']").await.click().await.unwrap();
     browser.says("timestamp is missing").await;
     browser.find("section button").await.click().await.unwrap();
     browser.says("the body is still not a valid event").await;
@@ -116,7 +128,7 @@ async fn a_body_set_aside_is_shown_and_retried() {
     browser.find("section button").await.click().await.unwrap();
     browser.says("The body is stored as an event.").await;
     browser.says("Nothing is set aside.").await;
-    browser.find("a[href='#/']").await.click().await.unwrap();
+    browser.show("#/sessions").await;
     until("it is a session now", async || browser.count(ROWS).await == 1).await;
     browser.close().await;
 }
@@ -125,7 +137,7 @@ async fn a_body_set_aside_is_shown_and_retried() {
 async fn an_empty_store_and_an_unreachable_component_are_shown() {
     let recipient = Recipient::start(Kind::Host, &[GUARDED, READING]);
     let browser = Browser::phone().await;
-    browser.enter(&recipient, READ).await;
+    browser.enter_list(&recipient, READ).await;
     browser.says("No events have been received yet.").await;
     let text = browser.text().await;
     assert!(text.contains(&format!("http://{}/events?outbound_event_token=YOUR-TOKEN", recipient.address)), "{text}");
@@ -162,20 +174,20 @@ async fn axe_finds_no_fault_in_light_in_dark_and_on_a_phone() {
         browser.client.goto(&format!("http://{}/", recipient.address)).await.unwrap();
         browser.find("#token").await;
         holds("login").await;
-        browser.enter(&recipient, READ).await;
+        browser.enter_list(&recipient, READ).await;
         until("all are there", async || browser.count(ROWS).await == 20).await;
         holds("sessions").await;
-        browser.find("tbody a").await.click().await.unwrap();
+        browser.find(FIRST).await.click().await.unwrap();
         browser.find("svg rect.customer").await;
         holds("one session").await;
         browser.find("#erase").await.click().await.unwrap();
         browser.find("dialog[open]").await;
         holds("erasing").await;
         browser.client.execute("document.querySelector('dialog').close()", vec![]).await.unwrap();
-        browser.find("a[href='#/set-aside']").await.click().await.unwrap();
+        browser.find("#views a[href='#/set-aside']").await.click().await.unwrap();
         browser.says("no event").await;
         holds("set aside").await;
-        browser.find("a[href='#/destinations']").await.click().await.unwrap();
+        browser.find("#views a[href='#/destinations']").await.click().await.unwrap();
         browser.says("Destination closed is failing").await;
         browser.says("the connection was refused").await;
         holds("destinations").await;
@@ -191,7 +203,7 @@ async fn a_failing_destination_is_shown_and_administrators_pause_and_resume_it()
     );
     let browser = Browser::open(1200).await;
     browser.enter(&recipient, READ).await;
-    browser.find("a[href='#/destinations']").await.click().await.unwrap();
+    browser.find("#views a[href='#/destinations']").await.click().await.unwrap();
     browser.says("working").await;
     let path = format!("/events?outbound_event_token={TOKEN}");
     let event = "event=support_conference_begin&version=1&timestamp=1700000000&lsid=one";
@@ -210,7 +222,7 @@ async fn a_failing_destination_is_shown_and_administrators_pause_and_resume_it()
     browser.says("Events packed since").await;
     browser.find("#forget").await.click().await.unwrap();
     browser.enter(&recipient, "another-read-token").await;
-    browser.find("a[href='#/destinations']").await.click().await.unwrap();
+    browser.find("#views a[href='#/destinations']").await.click().await.unwrap();
     browser.says("http://127.0.0.1:9").await;
     assert_eq!(browser.visible_buttons().await, 0, "a read token is shown a button");
     browser.close().await;
@@ -222,9 +234,9 @@ async fn a_thousand_sessions_are_listed_fifty_at_a_time_and_found() {
     let address = format!("http://{}/events", recipient.address);
     assert_eq!(send(&address, &["--sessions", "1000", "--token", TOKEN]).code, Some(0));
     let browser = Browser::open(1200).await;
-    browser.enter(&recipient, READ).await;
+    browser.enter_list(&recipient, READ).await;
     until("the first are there", async || browser.count(ROWS).await == 50).await;
-    browser.says("1000 sessions").await;
+    browser.says("1,000 sessions").await;
     let more = "[...document.querySelectorAll('main button')].find((one) => one.textContent == 'Show more').click()";
     for shown in [100, 150] {
         browser.client.execute(more, vec![]).await.unwrap();
@@ -235,11 +247,18 @@ async fn a_thousand_sessions_are_listed_fifty_at_a_time_and_found() {
         const list = fetch('/api/sessions?limit=200&to=2100-01-01', { headers });
         return list.then((answer) => answer.json()).then(({ sessions }) => sessions.at(-1).lsid)";
     let lsid = browser.run(last).await.as_str().unwrap().to_owned();
-    let field = browser.find("[name=q]").await;
+    let field = browser.find("[name=find]").await;
     field.send_keys(&format!("{lsid}{}", char::from(Key::Enter))).await.unwrap();
-    until("it is found", async || browser.count(ROWS).await == 1).await;
+    until("it is opened", async || {
+        browser.client.current_url().await.unwrap().fragment() == Some(&format!("/session/default/{lsid}"))
+    })
+    .await;
     let focused = browser.client.active_element().await.unwrap();
-    assert_eq!(focused.attr("name").await.unwrap().as_deref(), Some("q"));
+    assert_eq!(focused.attr("name").await.unwrap().as_deref(), Some("find"));
+    // A part of it is searched for as text.
+    browser.show(&format!("#/sessions?find={}", lsid.get(..20).unwrap())).await;
+    until("it is found", async || browser.count(ROWS).await == 1).await;
+    browser.says("1 session found in all").await;
     browser.close().await;
 }
 
@@ -268,23 +287,29 @@ async fn filters_are_kept_in_the_url_and_administrators_erase_a_session() {
     assert_eq!(recipient.post(&path, "no event").result(), "set-aside");
     let browser = Browser::open(1200).await;
     // A read token is not shown the buttons that remove.
-    browser.enter(&recipient, "another-read-token").await;
+    browser.enter_list(&recipient, "another-read-token").await;
     until("all are there", async || browser.count(ROWS).await == 3).await;
-    browser.find("a[href='#/set-aside']").await.click().await.unwrap();
+    browser.find("#views a[href='#/set-aside']").await.click().await.unwrap();
     browser.says("no event").await;
     assert_eq!(browser.visible_buttons().await, 0);
     browser.find("#forget").await.click().await.unwrap();
-    browser.enter(&recipient, READ).await;
+    browser.enter_list(&recipient, READ).await;
     until("all are there again", async || browser.count(ROWS).await == 3).await;
     let wide = "return document.querySelector('table').scrollWidth > innerWidth";
     assert_eq!(browser.client.execute(wide, vec![]).await.unwrap(), json!(false), "a long name widens the table");
-    browser.choose("q", "ANN").await;
+    browser.find("[name=find]").await.send_keys(&format!("ANN{}", char::from(Key::Enter))).await.unwrap();
     until("one is found", async || browser.count(ROWS).await == 1).await;
-    assert!(browser.client.current_url().await.unwrap().fragment().unwrap().contains("q=ANN"));
+    assert!(browser.client.current_url().await.unwrap().fragment().unwrap().contains("find=ANN"));
     browser.client.refresh().await.unwrap();
     until("it is still the one", async || browser.count(ROWS).await == 1).await;
-    browser.choose("q", "").await;
-    browser.choose("external_key", "INC-2").await;
+    // Links of earlier versions have no name of the view.
+    browser.show("#/?q=ann").await;
+    until("it is found by its text", async || {
+        browser.count(ROWS).await == 1 && browser.text().await.contains("Text: ann")
+    })
+    .await;
+    browser.show("#/sessions?find=INC-2").await;
+    browser.says("Sessions with the external key INC-2.").await;
     until("one is found by its key", async || browser.count(ROWS).await == 1 && browser.text().await.contains("two"))
         .await;
     browser.choose("site", "a/b").await;

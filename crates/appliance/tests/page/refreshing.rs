@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use fantoccini::Locator;
 use serde_json::json;
 
 use crate::browser::{Browser, until};
@@ -26,7 +25,7 @@ fn delay(what: &str, milliseconds: u32) -> String {
 }
 
 /// Answers requests by JavaScript: `answer(path)` gives a value for JSON, or undefined for a real request.
-fn replace(answer: &str) -> String {
+pub(super) fn replace(answer: &str) -> String {
     format!(
         "const real = window.fetch;
         const answer = {answer};
@@ -38,7 +37,7 @@ fn replace(answer: &str) -> String {
     )
 }
 
-/// What the timer does every ten seconds, now.
+/// Refreshes the view as the timer does after a change.
 const REFRESH: &str = "window.dispatchEvent(new Event('resize'))";
 
 fn begin(recipient: &Recipient, lsid: &str) {
@@ -52,7 +51,7 @@ async fn two_sessions() -> (Recipient, Browser) {
     begin(&recipient, "one");
     begin(&recipient, "two");
     let browser = Browser::open(1200).await;
-    browser.enter(&recipient, READ).await;
+    browser.enter_list(&recipient, READ).await;
     until("both sessions are listed", async || browser.count(ROWS).await == 2).await;
     (recipient, browser)
 }
@@ -62,7 +61,7 @@ async fn a_search_that_takes_longer_than_the_time_between_refreshes_ends() {
     let (_recipient, browser) = two_sessions().await;
     // The timer goes off at least once meanwhile.
     browser.run(&delay("/api/sessions?", 13_000)).await;
-    browser.choose("q", "two").await;
+    browser.show("#/sessions?q=two").await;
     until("one session is found", async || browser.count(ROWS).await == 1).await;
     assert!(browser.text().await.contains("two"));
     browser.close().await;
@@ -72,22 +71,22 @@ async fn a_search_that_takes_longer_than_the_time_between_refreshes_ends() {
 async fn late_answers_of_an_earlier_view_change_nothing() {
     let (_recipient, browser) = two_sessions().await;
     browser.run(&delay("q=two", 1_500)).await;
-    browser.choose("q", "two").await;
-    browser.run("location.hash = '#/?q=one'").await;
+    browser.show("#/sessions?q=two").await;
+    browser.show("#/sessions?q=one").await;
     until("the later search is done", async || browser.count(ROWS).await == 1).await;
     browser.run("location.hash = '#/set-aside'").await;
     browser.says("Nothing is set aside.").await;
     // Erasing goes on, but its end does not lead away from another session.
     browser.run(&delay("DELETE", 1_500)).await;
     browser.run("location.hash = '#/session/default/one'").await;
-    browser.says("begin").await;
+    browser.says("The session began").await;
     browser.find("#erase").await.click().await.unwrap();
     browser.find("dialog[open] button").await.click().await.unwrap();
     browser.run("location.hash = '#/session/default/two'").await;
-    browser.says("begin").await;
+    browser.says("The session began").await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(browser.client.current_url().await.unwrap().fragment(), Some("/session/default/two"));
-    browser.run("location.hash = '#/'").await;
+    browser.show("#/sessions").await;
     until("one session is left", async || browser.count(ROWS).await == 1).await;
     assert!(browser.text().await.contains("two"));
     browser.close().await;
@@ -99,7 +98,7 @@ async fn forgetting_the_token_clears_the_page() {
     let store = rusqlite::Connection::open(recipient.store_path()).unwrap();
     let damage = "UPDATE spin_key_value SET value = CAST('{' AS BLOB) WHERE key LIKE 'event.default.%.two.%'";
     assert_eq!(store.execute(damage, []).unwrap(), 1);
-    browser.run("location.hash = '#/?q=one'").await;
+    browser.show("#/sessions?q=one").await;
     browser.says("Cannot be read: event.default.").await;
     // An answer that is under way when the token is forgotten is not shown either.
     browser.run(&delay("/api/", 1_500)).await;
@@ -133,7 +132,7 @@ async fn refreshing_destinations_keeps_lists_open_and_the_focus() {
         if (path.endsWith('/refused')) return { most: 100, refused: [event] };
     }";
     browser.run(&replace(answers)).await;
-    browser.find("a[href='#/destinations']").await.click().await.unwrap();
+    browser.find("#views a[href='#/destinations']").await.click().await.unwrap();
     browser.find("details[data-name=other] summary").await.click().await.unwrap();
     browser.says(&"f".repeat(32)).await;
     for focused in ["details[data-name=other] li button", "[aria-label='Pause other']", "[data-name=other] summary"] {
@@ -162,14 +161,14 @@ async fn a_proxy_that_answers_with_its_own_page_is_named() {
         window.real = window.fetch;
         window.fetch = async () => new Response('<h1>Sign in</h1>', { headers: { 'content-type': 'text/html' } })";
     browser.run(proxy).await;
-    for view in ["#/?q=one", "#/set-aside", "#/destinations", "#/session/default/one"] {
+    for view in ["#/sessions?q=one", "#/set-aside", "#/destinations", "#/session/default/one"] {
         browser.run(&format!("location.hash = '{view}'")).await;
         browser.says("The answer is HTTP 200 without JSON. Check the proxy in front of the component.").await;
         assert!(!browser.text().await.contains("undefined"), "{view}");
     }
     assert_eq!(browser.run("return window.errors").await, json!(0));
     // The token is kept, and the page goes on once the proxy is out of the way.
-    browser.run("window.fetch = window.real; location.hash = '#/'").await;
+    browser.run("window.fetch = window.real; location.hash = '#/sessions'").await;
     until("both sessions are listed", async || browser.count(ROWS).await == 2).await;
     assert!(!browser.text().await.contains("HTTP 200"));
     browser.close().await;
@@ -191,9 +190,9 @@ async fn members_of_any_type_and_several_values_are_shown() {
         };
     }";
     browser.run(&replace(answers)).await;
-    browser.client.find(Locator::LinkText("one")).await.unwrap().click().await.unwrap();
+    browser.show("#/session/default/one").await;
     browser.find("svg rect.other").await;
-    browser.says("Ann (auditor)").await;
+    browser.says("Ann joined as auditor").await;
     browser.says("tags[] = vip, eu").await;
     // The legend names the type.
     assert!(browser.find(".legend").await.text().await.unwrap().contains("auditor"));

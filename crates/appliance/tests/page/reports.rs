@@ -8,7 +8,7 @@ use outbound_events::report::{
 
 use crate::browser::{Browser, until};
 use crate::support::recipient::{GUARDED, Kind, Recipient, TOKEN};
-use crate::{ADMIN, READ, READING, ROWS};
+use crate::{ADMIN, EVENTS, FIRST, READ, READING, ROWS};
 
 /// An appliance that no server is at. Its only check is the one at the start.
 const UNREACHABLE: &str = r#"appliances=[{"site": "hq", "url": "http://127.0.0.1:9", "client_id": "id", "client_secret": "XYZZYXYZZY", "check_minutes": 1440}]"#;
@@ -60,8 +60,8 @@ async fn a_report_is_shown_as_text_and_opens_the_appliance_in_a_tab_of_its_own()
     store_report(&recipient, "one", 1_700_000_400, first);
     store_report(&recipient, "one", 1_700_000_500, hostile_report());
     let browser = Browser::open(1200).await;
-    browser.enter(&recipient, READ).await;
-    browser.find("tbody a").await.click().await.unwrap();
+    browser.enter_list(&recipient, READ).await;
+    browser.find(FIRST).await.click().await.unwrap();
     browser.says("PC-0815").await;
     let text = browser.text().await;
     assert_eq!(text.matches(HOSTILE).count(), 5, "{text}");
@@ -71,18 +71,17 @@ async fn a_report_is_shown_as_text_and_opens_the_appliance_in_a_tab_of_its_own()
         "return [...document.querySelectorAll('.links a')].map((a) => [a.href, a.target, a.rel].join(' ')).join()";
     assert_eq!(browser.run(links).await, "https://support.example.com/r _blank noopener noreferrer");
     // The events are the two that came.
-    let events = "return document.querySelector('main > div > table').tBodies[0].rows.length";
-    assert_eq!(browser.run(events).await, 2);
+    assert_eq!(browser.count(EVENTS).await, 2);
     assert_eq!(browser.faults().await, [""; 0]);
     browser.close().await;
     // No appliance is configured: nothing is said of a session without a report.
     let form = "event=support_conference_begin&version=1&timestamp=1700000000&lsid=two";
     assert_eq!(recipient.post(&path, form).result(), "stored");
     let phone = Browser::phone().await;
-    phone.enter(&recipient, READ).await;
+    phone.enter_list(&recipient, READ).await;
     until("both are listed", async || phone.count(ROWS).await == 2).await;
     phone.run("location.hash = '#/session/hq/two'").await;
-    phone.says("begin").await;
+    phone.says("The session began").await;
     assert!(!phone.text().await.contains("report"));
     phone.run("location.hash = '#/session/hq/one'").await;
     phone.says("PC-0815").await;
@@ -103,7 +102,8 @@ async fn an_appliance_that_cannot_be_reached_is_a_warning_that_says_why() {
     browser.find("[aria-label='Check hq now']").await.click().await.unwrap();
     browser.says("Checked: 0 reports stored.").await;
     assert_eq!(browser.faults().await, [""; 0]);
-    browser.find("tbody a").await.click().await.unwrap();
+    browser.show("#/sessions").await;
+    browser.find(FIRST).await.click().await.unwrap();
     browser.says("There is no report yet: it will be asked for").await;
     browser.says("it cannot be reached").await;
     assert!(!browser.text().await.contains("XYZZY"));
