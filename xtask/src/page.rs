@@ -62,9 +62,9 @@ pub fn check() -> Result<PageChecks> {
     Ok(checked)
 }
 
-/// Takes pictures of each view with a test that is ignored otherwise (`crates/appliance/tests/page/pictures.rs`).
+/// Takes pictures of each view with a test that keeps none otherwise (`crates/appliance/tests/page/pictures.rs`).
 pub fn pictures() -> Result<()> {
-    let test = ["test", "--release", "--package", "appliance", "--test", "page", "--", "--ignored", "pictures::"];
+    let test = ["test", "--release", "--package", "appliance", "--test", "page", "--", "pictures::"];
     let command = Command::cargo(test).env("PICTURES", root().join(PICTURES));
     command.run(&format!("taking the pictures of {PICTURES}"))
 }

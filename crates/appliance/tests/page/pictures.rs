@@ -1,5 +1,5 @@
-//! The pictures of the page in the documentation: each view in light, in dark and on a phone. `cargo xtask page` takes
-//! them.
+//! Each view in light, in dark and on a phone can be shown and pictured. `cargo xtask page` keeps the pictures for the
+//! documentation.
 
 use std::path::PathBuf;
 
@@ -11,8 +11,8 @@ use crate::support::recipient::{GUARDED, Kind, Recipient, TOKEN};
 use crate::support::send;
 use crate::{ADMIN, READ, READING, ROWS};
 
-/// The days before today that have sessions.
-const DAYS: u64 = 30;
+/// The days before today that have sessions: in the documentation, and otherwise.
+const DAYS: (u64, u64) = (30, 1);
 
 /// When sessions of a working day end, and how many.
 const BUSY: [(u32, u64); 7] = [(7, 2), (8, 5), (9, 8), (11, 9), (13, 5), (15, 6), (17, 2)];
@@ -21,8 +21,8 @@ const BUSY: [(u32, u64); 7] = [(7, 2), (8, 5), (9, 8), (11, 9), (13, 5), (15, 6)
 const WAREHOUSE: &str =
     r#"destinations=[{"name": "warehouse", "format": "pull", "secret": "whsec_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1u"}]"#;
 
-/// Sends sessions of the last month, from the emulator's seeds.
-fn send_month(recipient: &Recipient) {
+/// Sends sessions of the last days, from the emulator's seeds.
+fn send_days(recipient: &Recipient, days: u64) {
     let address = format!("http://{}/events/hq", recipient.address);
     let send = |sessions: u64, seed: u64, end: &str| {
         let (sessions, seed) = (sessions.to_string(), seed.to_string());
@@ -30,7 +30,7 @@ fn send_month(recipient: &Recipient) {
         assert_eq!(sent.code, Some(0), "{sent:?}");
     };
     let now = Utc::now();
-    for before in 0..=DAYS {
+    for before in 0..=days {
         let day = now.date_naive() - Days::new(before);
         let is_working_day = !matches!(day.weekday(), Weekday::Sat | Weekday::Sun);
         for (hour, sessions) in BUSY {
@@ -79,12 +79,14 @@ impl Pictures {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes pictures for the documentation: `cargo xtask page`"]
 async fn each_view_has_pictures() {
-    let folder = PathBuf::from(std::env::var_os("PICTURES").expect("run `cargo xtask page`"));
+    let temporary = tempfile::tempdir().unwrap();
+    let kept = std::env::var_os("PICTURES").map(PathBuf::from);
+    let days = if kept.is_some() { DAYS.0 } else { DAYS.1 };
+    let folder = kept.unwrap_or_else(|| temporary.path().to_owned());
     std::fs::create_dir_all(&folder).unwrap();
     let recipient = Recipient::start(Kind::Host, &[GUARDED, READING, ADMIN, WAREHOUSE]);
-    send_month(&recipient);
+    send_days(&recipient, days);
     send_waiting(&recipient);
     let window = "--window-size=1200,1500";
     let light = Browser::with(json!({}), &[window]).await;
