@@ -9,8 +9,10 @@ use crate::support::{Memory, TOKEN, call};
 
 const ALL: &str = "/api/statistics?from=2024-01-01&to=2025-01-01&by=site";
 
-/// Sends events of one session: the name, seconds after the begin of March, and more variables.
-fn with(events: &[(&str, i64, &str)]) -> Memory {
+/// An event of a session: the name, seconds after the begin of March, and more variables.
+type Sent = (&'static str, i64, &'static str);
+
+fn with(events: &[Sent]) -> Memory {
     let store = Memory::default();
     for (event, at, more) in events {
         send(&store, "hq", &form(event, "s1", MARCH + at, more), MARCH + DAY);
@@ -18,15 +20,15 @@ fn with(events: &[(&str, i64, &str)]) -> Memory {
     store
 }
 
-const BEGIN: (&str, i64, &str) = ("support_conference_begin", 0, "");
-const END: (&str, i64, &str) = ("support_conference_end", 600, "");
+const BEGIN: Sent = ("support_conference_begin", 0, "");
+const END: Sent = ("support_conference_end", 600, "");
 const JOINED: &str = "support_conference_member_added";
 const OWNER: &str = "support_conference_owner_changed";
 const REP: &str = "&type=representative&name=Ann";
 
 #[test]
 fn each_session_counts_as_what_it_is() {
-    let cases: [(&str, &[(&str, i64, &str)], Value); 10] = [
+    let cases: [(&str, &[Sent], Value); 10] = [
         ("waiting", &[BEGIN], json!({"sessions": 1, "ended": 0, "never_answered": 0})),
         (
             "never answered",
