@@ -10,6 +10,9 @@ use crate::event;
 use crate::load::LoadConnection;
 use crate::rounds::median;
 
+/// The 90 days of the figures: those of the stored events, and those before.
+const FIGURES: (&str, &str) = ("2023-10-01", "2023-12-30");
+
 /// A resource of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadResource {
@@ -21,15 +24,34 @@ pub enum ReadResource {
     Session,
     /// One event, of any age.
     Event,
-    /// The statistics.
+    /// The counts of the store.
     Stats,
-    /// One answer to a search for an unknown external key, which reads the most heads of packs.
+    /// Figures by day over 90 days.
+    Statistics,
+    /// What is open now.
+    Now,
+    /// The sessions with an external key, of any age.
+    ExternalKey,
+    /// The sessions with an external key that nobody has.
+    UnknownKey,
+    /// One answer to a search for an unknown text, which reads the most heads of packs.
     Search,
 }
 
 impl ReadResource {
     /// All resources, in the order of the table.
-    pub const ALL: [Self; 6] = [Self::Sessions, Self::Events, Self::Session, Self::Event, Self::Stats, Self::Search];
+    pub const ALL: [Self; 10] = [
+        Self::Sessions,
+        Self::Events,
+        Self::Session,
+        Self::Event,
+        Self::Stats,
+        Self::Statistics,
+        Self::Now,
+        Self::ExternalKey,
+        Self::UnknownKey,
+        Self::Search,
+    ];
 
     /// The name in the table.
     pub fn name(self) -> &'static str {
@@ -39,7 +61,11 @@ impl ReadResource {
             Self::Session => "one session",
             Self::Event => "one event",
             Self::Stats => "stats",
-            Self::Search => "one answer to a search for an unknown external key",
+            Self::Statistics => "figures by day over 90 days",
+            Self::Now => "what is open now",
+            Self::ExternalKey => "the sessions of an external key",
+            Self::UnknownKey => "the sessions of an unknown external key",
+            Self::Search => "one answer to a search for an unknown text",
         }
     }
 
@@ -53,7 +79,22 @@ impl ReadResource {
             Self::Session => (format!("/api/sessions/default/{lsid}"), lsid),
             Self::Event => (format!("/api/events/{}", key.id), key.id.to_string()),
             Self::Stats => ("/api/stats".to_owned(), "\"events\":".to_owned()),
-            Self::Search => ("/api/sessions?external_key=NOBODY".to_owned(), "\"sessions\":[]".to_owned()),
+            Self::Statistics => {
+                (format!("/api/statistics?by=day&from={}&to={}", FIGURES.0, FIGURES.1), "\"groups\":[{".to_owned())
+            }
+            Self::Now => ("/api/now".to_owned(), "\"version\":".to_owned()),
+            Self::ExternalKey => {
+                let (_, record) = event::stored(number)?;
+                let stored: serde_json::Value = serde_json::from_slice(&record)?;
+                let external_key = stored.pointer("/data/external_key").and_then(serde_json::Value::as_str);
+                let external_key = external_key.context("an event has no external key")?;
+                (
+                    format!("/api/sessions?external_key={external_key}"),
+                    format!("\"external_keys\":[\"{external_key}\"]"),
+                )
+            }
+            Self::UnknownKey => ("/api/sessions?external_key=NOBODY".to_owned(), "\"next\":null".to_owned()),
+            Self::Search => ("/api/sessions?q=NOBODY".to_owned(), "\"sessions\":[]".to_owned()),
         })
     }
 }
