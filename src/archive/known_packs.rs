@@ -154,6 +154,13 @@ impl KnownPacks {
         found
     }
 
+    /// [`index::session_hash`] of each session that is in several packs.
+    pub(super) fn in_several(&self) -> impl Iterator<Item = u64> {
+        let is_same = |one: &u64, other: &u64| hash_and_number(*one).0 == hash_and_number(*other).0;
+        let several = self.sessions.chunk_by(is_same).filter(|entries| entries.len() > 1);
+        several.filter_map(|entries| entries.first().map(|entry| hash_and_number(*entry).0))
+    }
+
     pub(super) fn sessions_of_unread(&self) -> impl Iterator<Item = u64> {
         let is_unread = |pack: usize| self.all.get(pack).is_some_and(|pack| !pack.is_read);
         let entries = self.sessions.iter().map(|entry| hash_and_number(*entry));

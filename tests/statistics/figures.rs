@@ -190,6 +190,10 @@ fn quantiles_of_more_sessions_are_off_by_at_most_what_is_stated() {
         quantiles.quantiles().unwrap()
     };
     let (exact, sketch) = (of(true), of(false));
+    let mut later = Quantiles::new(true);
+    times.iter().for_each(|time| later.add(*time));
+    later.sketch();
+    assert_eq!(later.quantiles().unwrap(), sketch);
     assert_eq!(exact.max, sketch.max);
     for (exact, sketch) in [(exact.median, sketch.median), (exact.p90, sketch.p90)] {
         assert!(exact.abs_diff(sketch) * 256 <= exact, "{exact} {sketch}");

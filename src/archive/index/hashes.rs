@@ -50,7 +50,12 @@ impl HashIndex {
 
 /// The first five bytes of [`Id::of_session`], as a number.
 pub fn session_hash(site: &Site, lsid: &Lsid) -> u64 {
-    Id::of_session(site, lsid).short() >> 24
+    short_hash(Id::of_session(site, lsid).short())
+}
+
+/// The [`session_hash`] of a session by [`super::SessionFigures::session`].
+pub fn short_hash(session: u64) -> u64 {
+    session >> 24
 }
 
 /// The first five bytes of [`Id::of_value`] of an external key, as a number. It is that of every site.

@@ -29,7 +29,7 @@ use crate::keys::{Finds, IndexKey, PackKey};
 use super::pack::{Head, MAX_PACK_BYTES};
 pub use figures::{FiguresIndex, Names, SessionFigures, figures_hash};
 pub use filter::EventIndex;
-pub use hashes::{HashIndex, key_hash, session_hash};
+pub use hashes::{HashIndex, key_hash, session_hash, short_hash};
 pub use header::PackFacts;
 use header::{FORMAT, IndexHeader, IndexHeaderPack, sections};
 

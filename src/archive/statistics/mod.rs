@@ -10,13 +10,14 @@
 //! A session counts in the group of its begin. What is not known is left out, and counted as unknown. A session can be
 //! in several packs, and loose too. The index of figures says of each pack what it has of a session
 //! ([`SessionFigures`]), and such parts are joined, since no event is in two of these packs. Packs that can share an
-//! event with another pack or with a loose record are read, and so are packs of which something was removed.
+//! event with another pack or with a loose record are read, and so are packs of which something was removed. Nearly all
+//! sessions are in one pack alone: they are counted as they are read, so that memory does not grow with their number.
 
 mod group;
 mod quantiles;
 mod zone;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::index::{self, FiguresIndex, Names, SessionFigures};
 use super::known_packs::KnownPacks;
@@ -28,12 +29,9 @@ use crate::keys::{self, Finds, KeyParts, PackKey};
 use crate::session::Summary;
 use crate::store::Store;
 use group::Groups;
-pub use group::{GroupBy, GroupFigures, SurveyCounts, UnknownCounts};
+pub use group::{GroupBy, GroupFigures, MOST_EXACT, SurveyCounts, UnknownCounts};
 pub use quantiles::{Quantiles, TimeQuantiles};
 pub use zone::{LocalTime, Zone};
-
-/// The most sessions of an answer with exact quantiles. Beyond that, a quantile is off by at most 0.4 %.
-pub const MOST_EXACT: usize = 100_000;
 
 /// What is asked.
 #[derive(Clone, Debug)]
@@ -70,26 +68,30 @@ pub struct Statistics {
 
 /// The figures of sessions, by group.
 pub async fn statistics<S: Store>(view: &mut View<'_, S>, query: &StatisticsQuery) -> Result<Statistics, ReadError> {
-    let mut collected = Collected { query, sites: Vec::new(), rows: Vec::new(), elsewhere: Vec::new(), left_out: 0 };
-    let mut names = Names::default();
-    let packs = collected.add_joined(view, &mut names).await?;
-    collected.add_packs(view, packs, &mut names).await?;
-    let left_out = collected.left_out;
-    let (sessions, sites) = collected.sessions(&names);
-    let mut groups = Groups::new(query.by, &query.zone, sessions.len() <= MOST_EXACT);
-    for session in &sessions {
-        groups.add(session, sites.get(session.site as usize).map_or("", Site::as_str), &names);
-    }
-    Ok(Statistics { groups: groups.figures(), left_out })
+    let mut collected = Collected {
+        query,
+        sites: Vec::new(),
+        names: Names::default(),
+        groups: Groups::new(query.by, &query.zone),
+        divided: HashSet::new(),
+        parts: Vec::new(),
+        left_out: 0,
+    };
+    let packs = collected.add_joined(view).await?;
+    collected.add_packs(view, packs).await?;
+    collected.join_parts();
+    Ok(Statistics { groups: collected.groups.figures(), left_out: collected.left_out })
 }
 
 struct Collected<'q> {
     query: &'q StatisticsQuery,
     sites: Vec<Site>,
-    /// Parts that began in the time range, and parts without a begin.
-    rows: Vec<SessionFigures>,
-    /// Of the other parts: the session, when it began, and whether the appliance's report says so.
-    elsewhere: Vec<(u64, Timestamp, bool)>,
+    names: Names,
+    groups: Groups<'q>,
+    /// [`index::session_hash`] of each session that is in several packs, or in a pack and loose.
+    divided: HashSet<u64>,
+    /// Parts of these sessions.
+    parts: Vec<SessionFigures>,
     left_out: usize,
 }
 
@@ -102,27 +104,30 @@ impl Collected<'_> {
         u32::try_from(number).unwrap_or(u32::MAX)
     }
 
-    fn is_within(&self, begun: Timestamp) -> bool {
-        (self.query.from..self.query.to).contains(&begun)
+    /// Adds a session, or a part of it.
+    fn add(&mut self, site: u32, row: SessionFigures) {
+        let row = SessionFigures { site, ..row };
+        if self.divided.contains(&index::short_hash(row.session)) {
+            self.parts.push(row);
+        } else {
+            self.count(&row);
+        }
     }
 
-    fn add(&mut self, site: u32, row: SessionFigures) {
-        match row.begun.filter(|begun| !self.is_within(*begun)) {
-            Some(begun) => self.elsewhere.push((row.session, begun, row.is_begin_reported)),
-            None => self.rows.push(SessionFigures { site, ..row }),
+    fn count(&mut self, session: &SessionFigures) {
+        if (self.query.from..self.query.to).contains(&session.begun.unwrap_or(session.first)) {
+            let site = self.sites.get(session.site as usize).map_or("", Site::as_str);
+            self.groups.add(session, site, &self.names);
         }
     }
 
     /// Adds what has to be joined event by event: loose records, and packs that can share an event with them or with
     /// each other, or of which something was removed. Returns the other packs.
-    async fn add_joined<S: Store>(
-        &mut self,
-        view: &mut View<'_, S>,
-        names: &mut Names,
-    ) -> Result<BTreeSet<PackKey>, ReadError> {
+    async fn add_joined<S: Store>(&mut self, view: &mut View<'_, S>) -> Result<BTreeSet<PackKey>, ReadError> {
         let mut packs = KnownPacks::load(view).await?;
         packs.mark_twins();
         packs.mark_removed(&view.covers);
+        self.divided.extend(packs.in_several());
         let mut summaries = BTreeMap::<SessionId, Summary>::new();
         let mut join = |site: &Site, summary: Summary| {
             let session = (site.clone(), summary.lsid.clone());
@@ -140,6 +145,7 @@ impl Collected<'_> {
             }
             let session = keys::read_lsid(parts.lsid).ok().map(|lsid| index::session_hash(&site, &lsid));
             packs.mark_repeats(&site, session, parts.time());
+            self.divided.extend(session);
             let summary = view.loose(&key).await?.and_then(|entry| entry.summary().ok().flatten());
             summary.into_iter().for_each(|summary| join(&site, summary));
         }
@@ -152,8 +158,8 @@ impl Collected<'_> {
             }
         }
         for ((site, _), summary) in &summaries {
-            let number = self.site(site);
-            self.add(number, SessionFigures::new(site, summary, names));
+            let (number, row) = (self.site(site), SessionFigures::new(site, summary, &mut self.names));
+            self.add(number, row);
         }
         Ok(rest)
     }
@@ -163,14 +169,14 @@ impl Collected<'_> {
         &mut self,
         view: &mut View<'_, S>,
         mut packs: BTreeSet<PackKey>,
-        names: &mut Names,
     ) -> Result<(), ReadError> {
         let indexes = if packs.is_empty() { Vec::new() } else { view.indexes(Finds::Figures) };
         for key in indexes {
             // A missing or damaged index only costs time.
             let Some(index) = view.store.get(&key).await?.and_then(FiguresIndex::parse) else { continue };
             for pack in index.packs() {
-                let Some(rows) = packs.contains(pack).then(|| index.rows(pack, names)).flatten() else { continue };
+                let wanted = packs.contains(pack);
+                let Some(rows) = wanted.then(|| index.rows(pack, &mut self.names)).flatten() else { continue };
                 packs.remove(pack);
                 let site = self.site(&pack.site);
                 rows.into_iter().for_each(|row| self.add(site, row));
@@ -180,45 +186,22 @@ impl Collected<'_> {
             let Some(head) = view.head(&pack).await? else { continue };
             let site = self.site(&pack.site);
             for summary in &head.sessions {
-                self.add(site, SessionFigures::new(&pack.site, summary, names));
+                let row = SessionFigures::new(&pack.site, summary, &mut self.names);
+                self.add(site, row);
             }
         }
         Ok(())
     }
 
-    /// The sessions that began in the time range, and those without a begin.
-    fn sessions(mut self, names: &Names) -> (Vec<SessionFigures>, Vec<Site>) {
-        SessionFigures::sort(&mut self.rows);
-        self.elsewhere.sort_unstable();
-        let mut sessions: Vec<SessionFigures> = Vec::with_capacity(self.rows.len());
-        for row in &self.rows {
-            match sessions.last_mut().filter(|last| last.session == row.session) {
-                Some(last) => last.join(row, names),
-                None => sessions.push(*row),
-            }
+    /// Counts the sessions whose parts were collected.
+    fn join_parts(&mut self) {
+        let mut parts = std::mem::take(&mut self.parts);
+        SessionFigures::sort(&mut parts);
+        for parts in parts.chunk_by(|one, other| one.session == other.session) {
+            let Some((first, rest)) = parts.split_first() else { continue };
+            let mut session = *first;
+            rest.iter().for_each(|part| session.join(part, &self.names));
+            self.count(&session);
         }
-        sessions.retain(|session| {
-            let from = self.elsewhere.partition_point(|(other, ..)| *other < session.session);
-            let others = self.elsewhere.iter().skip(from).take_while(|(other, ..)| *other == session.session);
-            let begun = others
-                .fold(session.begun.map(|begun| (begun, session.is_begin_reported)), |known, (_, begun, by)| {
-                    Some(known.map_or((*begun, *by), |known| begin(known, (*begun, *by))))
-                });
-            match begun {
-                Some((begun, _)) => self.is_within(begun),
-                None => self.is_within(session.first),
-            }
-        });
-        (sessions, self.sites)
-    }
-}
-
-/// The begin of a session by two parts, each with whether the appliance's report says so: the report knows better, and
-/// of two the earlier counts.
-fn begin(one: (Timestamp, bool), other: (Timestamp, bool)) -> (Timestamp, bool) {
-    match (one.1, other.1) {
-        (true, false) => one,
-        (false, true) => other,
-        _ => one.min(other),
     }
 }

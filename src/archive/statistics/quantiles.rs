@@ -37,6 +37,15 @@ impl Quantiles {
         Self(if is_exact { Times::Exact(Vec::new()) } else { sketch })
     }
 
+    /// Keeps no more than a sketch of the times.
+    pub fn sketch(&mut self) {
+        if let Times::Exact(times) = &mut self.0 {
+            let times = std::mem::take(times);
+            *self = Self::new(false);
+            times.into_iter().for_each(|time| self.add(time));
+        }
+    }
+
     /// Adds a time in seconds.
     pub fn add(&mut self, seconds: u64) {
         match &mut self.0 {
