@@ -19,7 +19,8 @@
 //! | sometimes after that: loose records become packs | [`archive::compaction`] |
 //!
 //! **A read**: [`service`] asks [`archive`], which joins loose records and packs. [`session`] turns the records of a
-//! session into its timeline. [`folding`] prepares text for searches.
+//! session into its timeline. [`folding`] prepares text for searches. [`report`] is the appliance's own report of a
+//! session, which [`appliance_api`] fetches.
 //!
 //! **The platform**: store, outgoing requests, clocks and randomness are one argument, the [`platform`]. So native
 //! tests run the whole service. The wasm adapters are `component.rs` (requests), `outgoing.rs` (outgoing requests),

@@ -9,7 +9,7 @@
 //!
 //! The appliance's report of a session is a record too; here it is JSON that nobody looks into.
 //!
-//! A crate of its own, since it is compiled for speed in a component that is otherwise compiled for size. Others use it
+//! A crate of its own, since it is compiled less strictly for size (`s`) than the rest of a component (`z`). Others use it
 //! as part of `outbound-events`.
 #![forbid(unsafe_code)]
 

@@ -14,7 +14,7 @@ pub struct StoredReport {
     pub json: ReportJson,
 }
 
-/// A report as JSON. Its content is `report.rs` of the library: this crate is compiled for speed, and no POST has one.
+/// A report as JSON. Its content is `report.rs` of the library: this crate is for the path of a POST, which has none.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ReportJson(Box<RawValue>);
