@@ -12,7 +12,6 @@ use crate::archive::now::{self, OpenNow, SiteNow, open_now};
 use crate::archive::statistics::{GroupBy, GroupFigures, StatisticsQuery, TimeQuantiles, Zone, statistics};
 use crate::archive::{self, View};
 use crate::event::Timestamp;
-use crate::parse::Problem;
 use crate::platform::Platform;
 use crate::service::answer::Service;
 use crate::service::problem::Refusal;
@@ -27,9 +26,6 @@ impl<P: Platform> Service<'_, P> {
         let to = query.time("to")?.unwrap_or_else(|| seconds(self.platform.now()));
         let before_days = to.seconds().saturating_sub(DAYS * 86_400);
         let from = query.time("from")?.or_else(|| Timestamp::from_seconds(before_days)).unwrap_or_default();
-        if to <= from {
-            return Err(Refusal::Query(Problem::of_variable("to", "is not later than from")));
-        }
         let zone = zone(&query)?;
         let by = query.get("by", GroupBy::parse)?.unwrap_or(GroupBy::Day);
         let wanted = StatisticsQuery { site: query.site()?, from, to, by, zone };

@@ -9,14 +9,14 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 use http::uri::PathAndQuery;
 use http::{StatusCode, Uri, header};
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::BodyExt as _;
 use outbound_events_host::guest::{Authorities, get};
 use serde_json::Value;
 
 /// How long the host can take to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The most bytes to read of the answer. Every answer is shorter.
+/// Of a longer answer no more is read: it is not one of `/health`.
 const MOST_BYTES: usize = 64 * 1024;
 
 /// The most characters to show of an answer that is not one of `/health`.
@@ -64,9 +64,12 @@ fn with_path(url: Uri) -> Result<Uri> {
 
 /// Whether the host is ready, and its answer. An error if the answer is not one of `/health`.
 async fn ask(url: Uri, authorities: &Authorities) -> Result<(bool, String)> {
-    let (head, body) = get(url, authorities).await?.into_parts();
-    let body = Limited::new(body, MOST_BYTES).collect().await.map_err(anyhow::Error::from_boxed)?;
-    let answer = String::from_utf8_lossy(&body.to_bytes()).into_owned();
+    let (head, mut body) = get(url, authorities).await?.into_parts();
+    let mut answer = Vec::new();
+    while let Some(frame) = body.frame().await.filter(|_| answer.len() < MOST_BYTES) {
+        answer.extend(frame?.into_data().unwrap_or_default());
+    }
+    let answer = String::from_utf8_lossy(&answer).into_owned();
     let ready = serde_json::from_str::<Value>(&answer).ok().and_then(|health| health.get("ready")?.as_bool());
     let Some(ready) = ready else {
         let format = head.headers.get(header::CONTENT_TYPE).and_then(|format| format.to_str().ok());
