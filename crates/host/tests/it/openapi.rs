@@ -38,7 +38,7 @@ fn every_answer_is_as_described() {
     for (paths, mode, phases, examples) in [
         ("^/(api|health|tick)", "all", EACH, "30"),
         ("^/events", "positive", EACH, "30"),
-        ("^/", "positive", "stateful", "200"),
+        ("^/", "positive", "stateful", "400"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let calls = folder.path().join("calls.json");
