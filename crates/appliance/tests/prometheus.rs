@@ -158,6 +158,10 @@ fn everything_happens(recipient: &Recipient) {
     let mut connection = recipient.connect();
     assert_eq!(connection.post(&path, numbered(1)).status, 200);
     assert_eq!(connection.post(&path, "no event").result(), "set-aside");
+    // A customer who waits now.
+    let begin = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let waits = format!("event=support_conference_begin&version=1&timestamp={begin}&lsid=waits");
+    assert_eq!(connection.post(&path, waits).status, 200);
     // From an appliance whose clock is ahead: the next tick reports it.
     assert_eq!(connection.post(&path, "event=x&version=1&timestamp=4102444800").status, 200);
     assert_eq!(connection.post("/events/hq", numbered(1)).status, 401);
