@@ -1,6 +1,6 @@
 //! What is open now: sessions without an end, and those that still wait for a representative.
 //!
-//! Of loose records only the keys are needed, but for the members who joined: only the value says whether one is a
+//! Of loose records only the keys are needed, but for members and reports: only the value says whether one names a
 //! representative. Of packs only recent ones count, and the index of what is open has what is needed of them. A session
 //! that began more than a day ago is not open: its end was lost.
 
@@ -12,10 +12,11 @@ use serde::Serialize;
 use super::index::{FiguresIndex, Names, SessionFigures, figures_hash};
 use super::listing::Listing;
 use super::view::{ReadError, View};
-use crate::event::{EventKind, EventName, Lsid, MemberRole, Timestamp};
+use crate::event::{EventName, Lsid, Timestamp};
 use crate::gather::gather;
 use crate::identity::Site;
 use crate::keys::{self, Finds, KeyParts, PackKey};
+use crate::session::Summary;
 use crate::store::Store;
 
 /// A session that began earlier is not open.
@@ -94,8 +95,8 @@ struct RecentSession {
     lsid: Option<Lsid>,
     /// A pack with records of it.
     pack: Option<PackKey>,
-    /// The loose keys of members who joined.
-    joined: Vec<String>,
+    /// The loose keys of members who joined or departed, and of reports.
+    members: Vec<String>,
 }
 
 impl RecentSession {
@@ -174,8 +175,11 @@ fn add_loose(loose: &[String], site: Option<&Site>, now: DateTime<Utc>, sessions
         match parts.event() {
             Some(EventName::Begin) => session.add_begin(time),
             Some(EventName::End | EventName::Report) => session.add_end(time),
-            Some(EventName::MemberAdded) => session.joined.push(parts.key.to_owned()),
             _ => {}
+        }
+        // The event of joining can be missing.
+        if let Some(EventName::MemberAdded | EventName::MemberDeparted | EventName::Report) = parts.event() {
+            session.members.push(parts.key.to_owned());
         }
     }
 }
@@ -217,16 +221,14 @@ async fn add_recent_packs<S: Store>(
     Ok(())
 }
 
-/// Finds out from loose records whether a representative has joined.
+/// Finds out from loose records whether a representative has been there, as [`Summary::is_answered`] says.
 async fn is_answered<S: Store>(view: &mut View<'_, S>, session: &mut RecentSession) -> Result<(), ReadError> {
-    for key in std::mem::take(&mut session.joined) {
+    for key in std::mem::take(&mut session.members) {
         if session.is_answered {
             break;
         }
-        let event = view.loose(&key).await?.and_then(|entry| entry.event().ok());
-        session.is_answered = event.is_some_and(
-            |event| matches!(event.kind(), EventKind::MemberAdded(member) if member.role == MemberRole::Representative),
-        );
+        let summary = view.loose(&key).await?.and_then(|entry| entry.summary().ok().flatten());
+        session.is_answered = summary.as_ref().is_some_and(Summary::is_answered);
     }
     Ok(())
 }

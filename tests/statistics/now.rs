@@ -117,9 +117,27 @@ fn the_version_changes_with_every_event_and_with_nothing_else() {
     assert_ne!(version(), second);
 }
 
-/// Of all loose records only those of members who joined sessions that are open or ended today are read.
+/// A dropped event of joining does not make a session unanswered until it is packed.
 #[test]
-fn only_members_who_joined_are_read() {
+fn a_representative_who_only_departed_was_there() {
+    let store = Memory::default();
+    begin(&store, "served", NOON - 900);
+    send(&store, "hq", &form("support_conference_member_departed", "served", NOON - 800, REP), NOON - 800);
+    begin(&store, "done", NOON - 700);
+    send(&store, "hq", &form("support_conference_member_departed", "done", NOON - 600, REP), NOON - 600);
+    end(&store, "done", NOON - 500);
+    let counted = || {
+        let now = now(&store);
+        ["open", "waiting_total", "ended", "never_answered"].map(|field| now[field].as_u64().unwrap())
+    };
+    assert_eq!(counted(), [1, 0, 1, 0], "loose");
+    pack(&store, NOON);
+    assert_eq!(counted(), [1, 0, 1, 0], "packed");
+}
+
+/// Of all loose records only those of members of sessions that are open or ended today are read.
+#[test]
+fn only_members_are_read() {
     let store = desk();
     let platform = at(&store, DateTime::from_timestamp(NOON, 0).unwrap());
     let midnight = outbound_events::event::Timestamp::from_seconds(MARCH.unsigned_abs()).unwrap();
