@@ -9,16 +9,15 @@ const timeOf = (text) => Date.parse(/^\d{4}-\d\d-\d\d$/.test(text) ? midnight(te
 
 /**
  * Whether a session that the API found satisfies the conditions that the page checks. The API's `from` and `to` select
- * by the begin or the last event.
+ * by the first event. Statistics leave out a session whose begin is not known.
  *
  * @param {SessionRow} session
  * @param {Filter} filter
  */
 export function isMeant({ start, end, first_event }, { by, hour, from, to }) {
-  const begin = start ?? first_event;
-  if (hour && weekHour(begin) !== hour) return false;
+  if (hour && weekHour(start ?? first_event) !== hour) return false;
   if (by !== "begin" && by !== "end") return true;
-  const time = by === "begin" ? begin : end;
+  const time = by === "begin" ? start : end;
   if (!time) return false;
   return !(from && Date.parse(time) < timeOf(from)) && !(to && Date.parse(time) >= timeOf(to));
 }

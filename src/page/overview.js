@@ -12,7 +12,7 @@ import { dayAfter, groupNames, groupTimes, timeRange } from "./range.js";
 import { rangeBar } from "./range_bar.js";
 import { representativeTableCard, teamTableCard } from "./people.js";
 import { sessionsSummary, unknownWords, WEEKDAYS, withEmptyGroups } from "./statistics.js";
-import { nowTiles } from "./tiles.js";
+import { nowTiles, openFilter } from "./tiles.js";
 import { zoneRule } from "./zone.js";
 
 const NUMBER_HEADS = ["Time", "Sessions", "Never answered", "Transfers"];
@@ -163,7 +163,7 @@ export function overviewView(host, filter) {
     const readNames = async () => {
       if (!now?.waiting_total) return;
       /** @type {SessionList | null} */
-      const list = await ask(sessionsPath({ site, state: "open", answered: "false" }, null), { signal })
+      const list = await ask(sessionsPath({ ...openFilter(now, site), answered: "false" }, null), { signal })
         .catch(passTokenFault);
       tiles.setNames(list?.sessions ?? []);
     };

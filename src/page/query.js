@@ -9,6 +9,9 @@ export const FILTERS = [
   "hour",
 ];
 
+/** Longer sessions are not looked for by their end: every day before it takes more requests. */
+const LONGEST_MS = 86_400_000;
+
 /** The fields that the API does not know. */
 const OF_PAGE = ["find", "by", "hour"];
 
@@ -94,6 +97,9 @@ export function sessionsPath(filter, cursor) {
     // What is not a day is for the API to refuse.
     if (day && !Number.isNaN(Date.parse(day + "T00:00"))) query.set(name, midnight(day));
   }
+  const from = Date.parse(query.get("from") ?? "");
+  // The API selects by the begin: a session that ended in this time can have begun before it.
+  if (filter.by === "end" && !Number.isNaN(from)) query.set("from", new Date(from - LONGEST_MS).toISOString());
   if (cursor) query.set("cursor", cursor);
   return "/api/sessions?" + query;
 }

@@ -10,7 +10,19 @@ import { sinceElement } from "./ticker.js";
 /** The waiting sessions that are named; the list has all of them. */
 const NAMED = 5;
 
+/** A session that began earlier is not open to `/api/now`: its end was lost. */
+const OPEN_MS = 86_400_000;
+
 /** @typedef {Now["waiting"][0] & { name: string }} NamedSession */
+
+/**
+ * The sessions that `/api/now` counts as open. Others without an end are left out.
+ *
+ * @param {Now} now
+ * @param {string} site empty for all sites
+ */
+export const openFilter = (now, site) =>
+  ({ site, state: "open", by: "begin", from: new Date(Date.parse(now.now) - OPEN_MS).toISOString() });
 
 /** @param {string} label */
 function createTile(label) {
@@ -42,11 +54,11 @@ function createWaiting({ site, lsid, since }) {
  * @param {string} site empty for all sites
  */
 export function nowTiles(site) {
-  const open = createTile("Open now");
+  const openTile = createTile("Open now");
   const waiting = createTile("Waiting now");
   const ended = createTile("Ended today");
   const missed = createTile("Never answered today");
-  const all = [open, waiting, ended, missed];
+  const all = [openTile, waiting, ended, missed];
   const list = html("ul", { class: "waiting-list" });
   const box = html("section", { class: "card waiting-card", "aria-label": "Waiting now", hidden: "" },
     html("h2", {}, "Waiting for a representative"), list);
@@ -66,16 +78,17 @@ export function nowTiles(site) {
     html("div", { class: "tiles pending" }, all.map((tile) => tile.element)), box, first);
   const update = (/** @type {Now} */ now) => {
     const { waiting: named, waiting_total: total, longest_wait_seconds: longest } = now;
-    const today = { site, from: dayName(new Date(now.midnight)), by: "end", state: "ended" };
+    const today = { site, from: dayName(new Date(now.midnight)), by: "end" };
+    const open = openFilter(now, site);
     const oldest = named[0];
     element.querySelector(".pending")?.classList.remove("pending");
-    open.update(now.open, [grouped(now.open - total) + " with a representative"], filterHash({ site, state: "open" }));
+    openTile.update(now.open, [grouped(now.open - total) + " with a representative"], filterHash(open));
     waiting.update(total, oldest ? ["longest ", sinceElement(oldest.since)] : ["no customer waits"],
-      filterHash({ site, state: "open", answered: "false" }));
+      filterHash({ ...open, answered: "false" }));
     waiting.element.className = "tile " + waitLook(total ? longest : null);
     ended.update(now.ended, ["since midnight"], filterHash(today));
     missed.update(now.never_answered, [percent(now.never_answered, now.ended) + " of those that ended"],
-      filterHash({ ...today, answered: "false" }));
+      filterHash({ ...today, state: "ended", answered: "false" }));
     shown = named.slice(0, NAMED);
     showRows();
     box.hidden = !total;

@@ -11,7 +11,8 @@ test("a session counts on the day of its begin, or of its end", () => {
   assert.equal(isMeant(late, day), true);
   assert.equal(isMeant(late, { ...day, by: "begin" }), false);
   assert.equal(isMeant(late, { ...day, by: "end" }), true);
-  assert.equal(isMeant(session(null, null), { ...day, by: "begin" }), true);
+  assert.equal(isMeant(session(null, null), day), true);
+  assert.equal(isMeant(session(null, null), { ...day, by: "begin" }), false);
   assert.equal(isMeant(session(null, null), { ...day, by: "end" }), false);
   assert.equal(isMeant(late, { by: "begin", from: local(2026, 9, 18, 23), to: local(2026, 9, 19) }), true);
 });

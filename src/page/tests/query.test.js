@@ -57,6 +57,10 @@ test("a search has its filters, and days as the reader's midnights", () => {
   assert.equal(new Date(midnight("2026-01-05")).getHours(), 0);
   // The page checks these itself.
   assert.equal(sessionsPath({ by: "begin", hour: "mon-09", find: "x" }, null), "/api/sessions?limit=200");
+  // Also sessions that ended on this day and began on the one before it.
+  const ended = new URLSearchParams(sessionsPath({ by: "end", from: "2026-01-05" }, null).split("?")[1]);
+  assert.equal(Date.parse(ended.get("from")), Date.parse(midnight("2026-01-05")) - 86_400_000);
+  assert.equal(sessionsPath({ by: "end", from: "tomorrow" }, null), "/api/sessions?from=tomorrow&limit=200");
   // What is not a day goes as it is: the API says what is wrong with it.
   assert.equal(sessionsPath({ from: "tomorrow" }, null), "/api/sessions?from=tomorrow");
 });
