@@ -1,9 +1,10 @@
 //! The page in Chromium, which `browser.rs` drives. `refreshing.rs` has slow, late and wrong answers, `reports.rs` has
-//! reports of sessions, `overview.rs` the figures of the first view. `pictures.rs` takes the pictures of the
-//! documentation.
+//! reports of sessions, `overview.rs` the figures of the first view, `figures.rs` the same figures with the answers of
+//! the real component. `pictures.rs` takes the pictures of the documentation.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod browser;
+mod figures;
 mod overview;
 mod pictures;
 mod refreshing;

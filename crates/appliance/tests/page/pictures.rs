@@ -22,7 +22,7 @@ const WAREHOUSE: &str =
     r#"destinations=[{"name": "warehouse", "format": "pull", "secret": "whsec_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1u"}]"#;
 
 /// Sends sessions of the last days, from the emulator's seeds.
-fn send_days(recipient: &Recipient, days: u64) {
+pub(super) fn send_days(recipient: &Recipient, days: u64) {
     let address = format!("http://{}/events/hq", recipient.address);
     let send = |sessions: u64, seed: u64, end: &str| {
         let (sessions, seed) = (sessions.to_string(), seed.to_string());
@@ -47,7 +47,7 @@ fn send_days(recipient: &Recipient, days: u64) {
 }
 
 /// A customer who waits.
-fn send_waiting(recipient: &Recipient) {
+pub(super) fn send_waiting(recipient: &Recipient) {
     let path = format!("/events/hq?outbound_event_token={TOKEN}");
     let begin = Utc::now().timestamp() - 130;
     for (event, more) in [("begin", ""), ("member_added", "&type=customer&name=Warren%20Heller")] {
