@@ -58,6 +58,7 @@ pub mod forward;
 mod gather;
 pub mod http_client;
 mod json_setting;
+pub mod oauth;
 pub mod platform;
 pub mod report;
 mod retry_after;

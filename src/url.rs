@@ -47,6 +47,11 @@ impl Url {
         &self.origin
     }
 
+    /// Another URL of the same origin. `path` begins with a slash.
+    pub(crate) fn with_path(&self, path: &str) -> Self {
+        Self { origin: self.origin.clone(), path: path.to_owned() }
+    }
+
     /// Whether both have one origin, with or without the scheme's default port.
     pub fn has_origin_of(&self, other: &Self) -> bool {
         without_default_port(&self.origin) == without_default_port(&other.origin)

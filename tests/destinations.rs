@@ -31,6 +31,20 @@ fn valid_destinations_are_accepted() {
         json!([{ "name": "a", "url": "https://example.com", "headers": { "Authorization": "Basic eA==" },
                  "events": ["support_conference_end", "some_new_event"], "sites": ["hq"], "external_key": "INC",
                  "from": "2026-01-01T00:00:00Z" }]),
+        json!([{ "name": "a", "url": "https://example.com", "format": "otlp", "batch": {},
+                 "auth": { "basic": { "username": "jürgen", "password": "p:w" } },
+                 "when": "event.data.variables[\"session.custom.department\"] == \"IT\"" }]),
+        json!([{ "name": "a", "url": "https://example.com", "format": "splunk-hec",
+                 "splunk_hec": { "index": "i", "sourcetype": "s", "host": "h" },
+                 "batch": { "max_events": 1000, "max_bytes": 1000000, "max_wait_seconds": 0 } }]),
+        json!([{ "name": "a", "url": "https://example.com", "format": "ndjson", "auth": { "bearer": "abc" },
+                 "batch": { "max_events": 1, "max_bytes": 1000, "max_wait_seconds": 5 } }]),
+        json!([{ "name": "a", "url": "https://example.com", "format": "template", "template": "sentinel", "batch": {},
+                 "auth": { "oauth2": { "token_url": "https://login.example/t?v=2", "client_id": "a", "client_secret": "b",
+                 "scope": "c", "audience": "d", "credentials_in": "header" } } }]),
+        json!([{ "name": "a", "url": "https://example.com", "format": "template", "batch": {},
+                 "template": { "body": "{{ events }}", "takes": "events" } }]),
+        json!([{ "name": "a", "format": "pull", "secret": SECRET, "when": "session.state == \"ended\"" }]),
     ];
     for case in cases {
         assert_eq!(faults(&case), Vec::<String>::new(), "{case}");
@@ -77,6 +91,92 @@ fn every_fault_is_reported_with_its_place() {
         (with("from", json!("yesterday")), "destinations[0].from is not a time"),
         (with("private", json!("yes")), "destinations[0].private is not true or false"),
         (with("urll", json!("x")), "destinations[0].urll is not a field"),
+        (with("when", json!("")), "destinations[0].when is empty"),
+        (with("when", json!(true)), "destinations[0].when is not a string"),
+        (with("when", json!("event.data ==")), "destinations[0].when fails (line 1): unexpected end"),
+        (with("when", json!("a b")), "destinations[0].when fails (line 1): unexpected input after expression"),
+        (with("when", json!("x".repeat(5_000))), "destinations[0].when is longer than 4,000 bytes"),
+        (with("batch", json!(true)), "destinations[0].batch is not an object"),
+        (with("batch", json!({ "max_event": 1 })), "destinations[0].batch.max_event is not a field"),
+        (with("batch", json!({ "max_events": 0 })), "destinations[0].batch.max_events is not a number from 1 to 1000"),
+        (with("batch", json!({ "max_events": 1001 })), "destinations[0].batch.max_events is not a number"),
+        (with("batch", json!({ "max_bytes": 1_000_001 })), "destinations[0].batch.max_bytes is not a number from 1000"),
+        (
+            with("batch", json!({ "max_wait_seconds": 6 })),
+            "destinations[0].batch.max_wait_seconds is not a number from 0",
+        ),
+        (with("batch", json!({ "max_wait_seconds": -1 })), "destinations[0].batch.max_wait_seconds is not a number"),
+        (with("splunk_hec", json!({})), "destinations[0].splunk_hec is only for the format splunk-hec"),
+        (with("auth", json!("x")), "destinations[0].auth is not an object with one of basic, bearer and oauth2"),
+        (with("auth", json!({})), "destinations[0].auth is not an object with one of"),
+        (with("auth", json!({ "basic": {}, "bearer": "x" })), "destinations[0].auth is not an object with one of"),
+        (with("auth", json!({ "digest": {} })), "destinations[0].auth is not an object with one of"),
+        (with("auth", json!({ "basic": "x" })), "destinations[0].auth.basic is not an object"),
+        (
+            with("auth", json!({ "basic": { "username": "a:b", "password": "c" } })),
+            "destinations[0].auth.basic.username has a colon",
+        ),
+        (with("auth", json!({ "basic": { "username": "a" } })), "destinations[0].auth.basic.password is missing"),
+        (
+            with("auth", json!({ "basic": { "username": "a", "password": "c", "realm": "d" } })),
+            "destinations[0].auth.basic.realm is not a field",
+        ),
+        (with("auth", json!({ "bearer": "a b" })), "destinations[0].auth.bearer is not a token"),
+        (with("auth", json!({ "bearer": "" })), "destinations[0].auth.bearer is not a token"),
+        (with("auth", json!({ "oauth2": {} })), "destinations[0].auth.oauth2.token_url is missing"),
+        (
+            with(
+                "auth",
+                json!({ "oauth2": { "token_url": "http://login.example/", "client_id": "a", "client_secret": "b" } }),
+            ),
+            "destinations[0].auth.oauth2.token_url is not an https",
+        ),
+        (
+            with("auth", json!({ "oauth2": { "token_url": "https://login.example/", "client_id": "a" } })),
+            "destinations[0].auth.oauth2.client_secret is missing",
+        ),
+        (
+            with(
+                "auth",
+                json!({ "oauth2": { "token_url": "https://login.example/", "client_id": "a", "client_secret": "b",
+         "credentials_in": "query" } }),
+            ),
+            "destinations[0].auth.oauth2.credentials_in is not body or header",
+        ),
+        (
+            with(
+                "auth",
+                json!({ "oauth2": { "token_url": "https://login.example/", "client_id": "a", "client_secret": "b",
+         "scopes": "c" } }),
+            ),
+            "destinations[0].auth.oauth2.scopes is not a field",
+        ),
+        (
+            json!([{ "name": "a", "url": "https://example.com", "auth": { "bearer": "x" },
+                     "headers": { "Authorization": "Bearer y" } }]),
+            "destinations[0].auth and headers.Authorization are both given",
+        ),
+        (
+            json!([{ "name": "a", "url": "https://example.com", "format": "form", "batch": {} }]),
+            "destinations[0].batch is not for the format form",
+        ),
+        (
+            json!([{ "name": "a", "url": "https://example.com", "format": "template", "template": "slack", "batch": {} }]),
+            "destinations[0].batch is only for a template that has \"takes\": \"events\"",
+        ),
+        (
+            json!([{ "name": "a", "url": "https://example.com", "format": "template",
+                     "template": { "body": "{}", "takes": "all" } }]),
+            "destinations[0].template.takes is not event or events",
+        ),
+        (
+            json!([{ "name": "a", "url": "https://example.com", "format": "splunk-hec", "splunk_hec": { "index": "" } }]),
+            "destinations[0].splunk_hec.index is not 1 to 256",
+        ),
+        (
+            json!([{ "name": "a", "format": "pull", "secret": SECRET, "batch": {} }]),
+            "destinations[0].batch is not for the format pull",
+        ),
         (template("{{ unclosed"), "destinations[0].template.body fails"),
         (
             json!([{ "name": "a", "url": "https://example.com", "format": "template" }]),

@@ -3,11 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
-use serde::Deserialize;
 
 use super::document::{Document, NoContent};
 use super::error::{AnswerExcerpt, ApiError};
@@ -22,6 +19,7 @@ use crate::event::{Lsid, Timestamp};
 use crate::excerpt;
 use crate::gather::gather;
 use crate::http_client::HttpClient as _;
+use crate::oauth::{self, ClientCredentials, CredentialsPlace, MAX_TOKEN_ANSWER_BYTES, TokenAnswer, USER_AGENT};
 use crate::platform::Platform;
 
 /// The path of tokens ("Authenticate to the Remote Support API").
@@ -36,16 +34,13 @@ pub const PATHS: [&str; 2] = [TOKEN_PATH, REPORTING_PATH];
 /// The shortest time between two requests: the appliance allows twenty a second, and others ask it, too.
 const PACE: Duration = Duration::from_millis(100);
 
-/// The most bytes of the answer with a token.
-const MAX_TOKEN_ANSWER_BYTES: usize = 64 * 1024;
-
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
-const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("outbound-events/", env!("CARGO_PKG_VERSION")));
 
 /// A client of one appliance, with a token that lives as long as it and is never stored or shown.
 pub struct ApplianceClient<'a, P> {
     platform: &'a P,
     appliance: &'a Appliance,
+    credentials: ClientCredentials,
     token: String,
     /// When the appliance sent its last answer, by its own clock.
     appliance_now: Option<Timestamp>,
@@ -62,7 +57,16 @@ impl<P> fmt::Debug for ApplianceClient<'_, P> {
 impl<'a, P: Platform> ApplianceClient<'a, P> {
     /// Gets a token.
     pub async fn connect(platform: &'a P, appliance: &'a Appliance) -> Result<Self, ApiError> {
-        let mut client = Self { platform, appliance, token: String::new(), appliance_now: None, last_request: None };
+        let credentials = ClientCredentials {
+            token_url: appliance.url.with_path(TOKEN_PATH),
+            client_id: appliance.client_id.clone(),
+            client_secret: appliance.client_secret.clone(),
+            scope: None,
+            audience: None,
+            place: CredentialsPlace::PlainHeader,
+        };
+        let token = String::new();
+        let mut client = Self { platform, appliance, credentials, token, appliance_now: None, last_request: None };
         client.get_token().await?;
         Ok(client)
     }
@@ -125,13 +129,13 @@ impl<'a, P: Platform> ApplianceClient<'a, P> {
 
     /// Sends a request to the Reporting API, with a new token if the appliance refuses the one before.
     async fn ask(&mut self, query: &[(&str, &str)]) -> Result<Unread<P>, ApiError> {
-        let answer = self.post(REPORTING_PATH, format!("Bearer {}", self.token), query).await?;
+        let answer = self.send(self.request(query)).await?;
         if answer.status() != StatusCode::UNAUTHORIZED {
             return self.check_status(answer).await;
         }
         drop(answer);
         self.get_token().await?;
-        let answer = self.post(REPORTING_PATH, format!("Bearer {}", self.token), query).await?;
+        let answer = self.send(self.request(query)).await?;
         if answer.status() != StatusCode::UNAUTHORIZED {
             return self.check_status(answer).await;
         }
@@ -150,17 +154,11 @@ impl<'a, P: Platform> ApplianceClient<'a, P> {
     }
 
     async fn get_token(&mut self) -> Result<(), ApiError> {
-        let Appliance { client_id, client_secret, .. } = self.appliance;
-        let credentials = STANDARD.encode(format!("{client_id}:{}", client_secret.0));
-        let form = [("grant_type", "client_credentials")];
-        let answer = self.post(TOKEN_PATH, format!("Basic {credentials}"), &form).await?;
+        let request = self.credentials.request(false);
+        let answer = self.send(request).await?;
         if [StatusCode::BAD_REQUEST, StatusCode::UNAUTHORIZED].contains(&answer.status()) {
             let failure = self.failure(answer).await;
-            // RFC 6749, 5.2.
-            let is_refused = failure.status() == StatusCode::UNAUTHORIZED
-                || failure.says("invalid_client")
-                || failure.says("unauthorized_client");
-            return Err(if is_refused {
+            return Err(if oauth::refuses_credentials(failure.status(), failure.body()) {
                 ApiError::WrongSecret(failure.answer())
             } else {
                 failure.into_error(self.now())
@@ -172,10 +170,6 @@ impl<'a, P: Platform> ApplianceClient<'a, P> {
     }
 
     async fn read_token(&self, answer: Unread<P>) -> Result<String, ApiError> {
-        #[derive(Deserialize)]
-        struct TokenAnswer {
-            access_token: String,
-        }
         let not_a_token =
             || ApiError::NotAnAppliance("it answered a request for a token with something else".to_owned());
         let mut body = Vec::new();
@@ -184,13 +178,11 @@ impl<'a, P: Platform> ApplianceClient<'a, P> {
             if body.len() <= MAX_TOKEN_ANSWER_BYTES { Ok(()) } else { Err(not_a_token()) }
         };
         exchange::read(self.platform, answer, &mut take).await?;
-        let token = serde_json::from_slice::<TokenAnswer>(&body).map_err(|_| not_a_token())?.access_token;
-        let is_token = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-        if is_token { Ok(token) } else { Err(not_a_token()) }
+        TokenAnswer::parse(&body).map(|answer| answer.access_token).ok_or_else(not_a_token)
     }
 
-    /// Posts a form, not faster than the pace.
-    async fn post(&mut self, path: &str, authorization: String, form: &[(&str, &str)]) -> Result<Unread<P>, ApiError> {
+    /// Sends a request, not faster than the pace.
+    async fn send(&mut self, request: Option<Request<Vec<u8>>>) -> Result<Unread<P>, ApiError> {
         if let Some(last) = self.last_request {
             let rest = PACE.saturating_sub(self.platform.elapsed(last));
             if !rest.is_zero() {
@@ -198,18 +190,18 @@ impl<'a, P: Platform> ApplianceClient<'a, P> {
             }
         }
         self.last_request = Some(self.platform.monotonic());
-        let request = self.request(path, authorization, form);
         let request = request.ok_or_else(|| ApiError::Failing("the request is not valid".to_owned()))?;
         let answer = exchange::send(self.platform, request, &self.secrets()).await?;
         self.appliance_now = date(answer.headers()).or(self.appliance_now);
         Ok(answer)
     }
 
-    fn request(&self, path: &str, authorization: String, form: &[(&str, &str)]) -> Option<Request<Vec<u8>>> {
-        let mut authorization = HeaderValue::try_from(authorization).ok()?;
+    /// A request to the Reporting API: a form, as its examples are.
+    fn request(&self, query: &[(&str, &str)]) -> Option<Request<Vec<u8>>> {
+        let mut authorization = HeaderValue::try_from(["Bearer ", &self.token].concat()).ok()?;
         authorization.set_sensitive(true);
-        let body = serde_urlencoded::to_string(form).ok()?;
-        let request = Request::post(format!("{}{path}", self.appliance.url.origin()))
+        let body = serde_urlencoded::to_string(query).ok()?;
+        let request = Request::post([self.appliance.url.origin(), REPORTING_PATH].concat())
             .header(header::AUTHORIZATION, authorization)
             .header(header::CONTENT_TYPE, FORM)
             .header(header::CONTENT_LENGTH, body.len())
@@ -278,9 +270,9 @@ impl<'a, P: Platform> ApplianceClient<'a, P> {
 
     /// What an answer may repeat and nobody may see, the longest first.
     fn secrets(&self) -> Vec<String> {
-        let Appliance { client_id, client_secret, .. } = self.appliance;
-        let basic = STANDARD.encode(format!("{client_id}:{}", client_secret.0));
-        excerpt::hidden(vec![basic, client_secret.0.clone(), self.token.clone()])
+        let mut secrets = vec![self.token.clone()];
+        secrets.extend(self.credentials.secret_texts());
+        excerpt::hidden(secrets)
     }
 }
 

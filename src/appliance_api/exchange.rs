@@ -111,9 +111,9 @@ impl Failure {
         self.head.status
     }
 
-    /// Whether the body has this text.
-    pub(super) fn says(&self, text: &str) -> bool {
-        self.body.windows(text.len().max(1)).any(|window| window == text.as_bytes())
+    /// The beginning of the body.
+    pub(super) fn body(&self) -> &[u8] {
+        &self.body
     }
 
     pub(super) fn answer(self) -> AnswerExcerpt {

@@ -45,4 +45,4 @@ pub use client::{ApplianceClient, PATHS};
 pub use error::{AnswerExcerpt, ApiError, MAX_ANSWER_BYTES};
 pub use fetched::{FetchedSessions, ReportedSession, UnreadableSession};
 pub use run::Checks;
-pub use setting::{Appliance, ApplianceFault, ClientSecret, Include};
+pub use setting::{Appliance, ApplianceFault, Include};

@@ -3,13 +3,12 @@
 //!
 //! All faults are reported at once, each with its place. The client secret is never shown, not even by `Debug`.
 
-use std::fmt;
-
 use serde_json::{Map, Value};
 
 use crate::event::Timestamp;
 use crate::identity::Site;
 use crate::json_setting::{parse_array, parse_time};
+use crate::oauth::ClientSecret;
 use crate::url::Url;
 
 /// An appliance whose APIs are asked.
@@ -31,16 +30,6 @@ pub struct Appliance {
     pub since: Option<Timestamp>,
     /// Whether its host name can resolve to an address that is not public.
     pub private: bool,
-}
-
-/// The secret of an API account. Never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ClientSecret(pub(super) String);
-
-impl fmt::Debug for ClientSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ClientSecret(hidden)")
-    }
 }
 
 /// The parts of a report that are kept only on request.

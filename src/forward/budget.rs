@@ -14,7 +14,7 @@ use crate::platform::Platform;
 /// that platforms give.
 const TIME: Duration = Duration::from_secs(10);
 
-/// At most this many deliveries are repeated if the process dies.
+/// At most this many deliveries are repeated if the process dies, or those of two requests if that is more.
 const MAX_UNWRITTEN: usize = 64;
 
 /// A delivery is written down after at most this time.
@@ -30,6 +30,8 @@ pub(super) struct Budget {
     written: Duration,
     /// The number of requests allowed in an hour.
     allowed: u32,
+    /// The number of deliveries that can stay unwritten.
+    max_unwritten: usize,
 }
 
 /// The part of the budget that is used up.
@@ -42,13 +44,20 @@ pub(super) enum OutOf {
 }
 
 impl Budget {
-    /// Begins the budget of a run, and a new hour if the last one is over.
-    pub(super) fn begin(platform: &impl Platform, allowed: u32, state: &mut DestinationState) -> Self {
+    /// Begins the budget of a run, and a new hour if the last one is over. `of_request` is the most events of a
+    /// request: those of one request are repeated together in any case.
+    pub(super) fn begin(
+        platform: &impl Platform,
+        allowed: u32,
+        of_request: usize,
+        state: &mut DestinationState,
+    ) -> Self {
         let now = platform.now();
         if !state.window.is_some_and(|hour| hour.holds(now)) {
             (state.window, state.requests) = (Some(Deadline::new(now, HOUR)), 0);
         }
-        Self { began: platform.monotonic(), written: platform.monotonic(), allowed }
+        let (began, written) = (platform.monotonic(), platform.monotonic());
+        Self { began, written, allowed, max_unwritten: MAX_UNWRITTEN.max(of_request) }
     }
 
     /// Whether the run can begin another item.
@@ -63,7 +72,7 @@ impl Budget {
 
     /// Whether the receipt must be written now.
     pub(super) fn is_receipt_due(&self, platform: &impl Platform, receipt: &Receipt) -> bool {
-        receipt.unwritten() >= MAX_UNWRITTEN || platform.elapsed(self.written) >= MAX_UNWRITTEN_TIME
+        receipt.unwritten() >= self.max_unwritten || platform.elapsed(self.written) >= MAX_UNWRITTEN_TIME
     }
 
     pub(super) fn receipt_written(&mut self, platform: &impl Platform) {

@@ -8,10 +8,12 @@ use super::destination::Destination;
 use super::pending::{Pending, QueueStep};
 use super::refused::Refused;
 use super::state::{DestinationState, key, rfc3339};
+use super::wanted;
 use crate::archive;
 use crate::event::Timestamp;
 use crate::identity::{DestinationName, Id};
 use crate::keys::Forwards;
+use crate::platform::Platform;
 use crate::store::{Store, StoreError};
 
 /// The pause of a destination, as it is stored.
@@ -85,18 +87,22 @@ pub async fn retry(store: &impl Store, name: &DestinationName, listed: Forwards)
 /// Skips the first pending event: it is listed as refused, and the next one is sent at once. With `only`, skips
 /// nothing unless that event is the first. Returns the skipped event's id and the log line, or nothing if there was
 /// no such event.
-pub async fn skip(
-    store: &impl Store,
+pub async fn skip<P: Platform>(
+    platform: &P,
     destination: &Destination,
     only: Option<Id>,
-    now: DateTime<Utc>,
 ) -> Result<Option<(Id, String)>, StoreError> {
-    let name = &destination.name;
+    let (store, name, now) = (platform.store(), &destination.name, platform.now());
     let listing = archive::list_visible(store, now).await?;
     let mut queue = Pending::load(store, destination, &listing).await?.queue(&listing);
     let first = loop {
         match queue.next(store, destination).await? {
-            QueueStep::Event(entry) => break entry,
+            QueueStep::Event(entry) => {
+                // An event whose condition fails is refused by the next run.
+                if wanted::is_wanted(platform, destination, &entry).await? == Ok(true) {
+                    break entry;
+                }
+            }
             QueueStep::Empty => return Ok(None),
             QueueStep::Unwanted(_) | QueueStep::Unreadable(..) | QueueStep::Read => {}
         }

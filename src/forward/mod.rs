@@ -6,11 +6,16 @@
 //! | the events that are *pending* for a destination, in order | [`pending`] |
 //! | *receipts*: the events that it has accepted | [`receipts`] |
 //! | the backlogs of all destinations, for compaction | [`backlogs`] |
-//! | a *delivery run*: next item, deliver, record; the pause after three days of failures | [`run`] |
+//! | a *delivery run*: next item, deliver, record | [`run`] |
+//! | what became of a request; the pause after three days of failures | `recording.rs` |
 //! | its lease; its budget | `lease.rs`, `budget.rs` |
-//! | one event -> its outcome | `deliver.rs` |
-//! | an event -> a signed request: CloudEvents, form or template | [`request`], [`template`] |
-//! | a trial of templates on invented events, before anything is sent | [`trial`] |
+//! | one event, or several -> the outcome | `deliver.rs` |
+//! | requests with several events, and their halves | `batch.rs` |
+//! | access tokens of OAuth 2.0 | [`access_token`] |
+//! | events -> a signed request | [`request`] |
+//! | its content: CloudEvents, form, lines, OpenTelemetry, Splunk, template | `content/`, [`template`] |
+//! | the condition `when`, and who wants what by it; the session for it and for templates | [`condition`], [`wanted`], `timeline.rs` |
+//! | a trial of templates and conditions on invented events, before anything is sent | [`trial`] |
 //! | the meaning of the answer, and the wait before the next attempt | [`outcome`] |
 //! | the probe for an event that jams its destination | `probe.rs` |
 //! | retries of refused events, and replays | `resend.rs` |
@@ -28,21 +33,27 @@
 //!    filter excludes. It is written after that.
 //! 2. No event is packed while it is pending for a destination, unless the destination is paused. An event that the
 //!    destination missed that way stays in the store, and a *replay* sends it.
-//! 3. An event is not sent before an earlier pending event, except by the probe. A refused, skipped or unreadable
-//!    event is passed over, and listed.
+//! 3. An event is not sent before an earlier pending event, except by the probe or in one request with it. A refused,
+//!    skipped or unreadable event is passed over, and listed.
 //! 4. The probe refuses an event only if the receiver accepted another one between the last two failures of the first.
 //! 5. A run checks its budget before every item, whatever the outcome of the one before.
 
+pub mod access_token;
 pub mod backlogs;
+mod batch;
 mod budget;
 pub mod commands;
+pub mod condition;
+mod content;
 mod deliver;
 pub mod destination;
+mod event_to_send;
 mod lease;
 pub mod outcome;
 pub mod pending;
 mod probe;
 pub mod receipts;
+mod recording;
 pub mod refused;
 pub mod request;
 mod resend;
@@ -50,6 +61,8 @@ pub mod run;
 pub mod state;
 pub mod status;
 pub mod template;
+mod timeline;
 pub mod trial;
+pub mod wanted;
 
 pub use lease::{give_back_leases, live_leases};

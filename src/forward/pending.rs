@@ -112,6 +112,16 @@ impl Queue {
         self.keys.is_empty() && self.second.is_empty() && self.entries.is_empty()
     }
 
+    /// A queue of records that are already read and in order.
+    pub(super) fn of(entries: impl Iterator<Item = RecordEntry>) -> Self {
+        Self { entries: entries.collect(), ..Self::default() }
+    }
+
+    /// The number of events, as far as keys show.
+    pub fn len(&self) -> usize {
+        self.keys.len() + self.second.len() + self.entries.len()
+    }
+
     /// Takes one step: reads at most one record.
     pub async fn next(&mut self, store: &impl Store, destination: &Destination) -> Result<QueueStep, StoreError> {
         if let Some(entry) = self.entries.pop_front() {

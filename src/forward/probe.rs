@@ -32,12 +32,13 @@ fn verdict(again: DeliveryOutcome) -> DeliveryOutcome {
 }
 
 impl<P: Platform> DeliveryRun<'_, P> {
-    /// Whether the next event must be tried after this outcome.
-    pub(super) fn is_probe_due(&self, entry: &RecordEntry, outcome: &DeliveryOutcome) -> bool {
+    /// Whether the next event must be tried after this outcome of an event. `of_batch` are the consecutive failures of
+    /// the batch that had it.
+    pub(super) fn is_probe_due(&self, entry: &RecordEntry, outcome: &DeliveryOutcome, of_batch: u32) -> bool {
         let DeliveryOutcome::Failed(failure) = outcome else { return false };
-        let failures = self.lease.state.failures_of(entry.key.id).saturating_add(1);
+        let failures = self.lease.state.failures_of(entry.key.id).saturating_add(1).max(of_batch);
         // A probe takes two requests: the other event, and the first one again.
-        let may_send = self.budget.has_time(self.platform) && self.budget.has_requests(2, &self.lease.state);
+        let may_send = self.budget.has_time(self.platform) && self.has_requests(2);
         may_send && is_due(failures, failure)
     }
 
@@ -47,12 +48,13 @@ impl<P: Platform> DeliveryRun<'_, P> {
         entry: &RecordEntry,
         other: &RecordEntry,
     ) -> RunResult<Option<DeliveryOutcome>> {
+        let other = std::slice::from_ref(other);
         let answer = self.deliver(other).await?;
         if !matches!(answer, DeliveryOutcome::Delivered { .. }) {
             return Ok(None);
         }
         self.record(other, answer).await?;
-        Ok(Some(verdict(self.deliver(entry).await?)))
+        Ok(Some(verdict(self.deliver(std::slice::from_ref(entry)).await?)))
     }
 
     /// The outcome of an event that failed, after a probe. A probe that is cut short must not undo the failure, or

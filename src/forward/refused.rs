@@ -54,6 +54,17 @@ impl Refused {
     }
 }
 
+/// Lists an event that is refused. Returns the log line.
+pub async fn refuse(
+    store: &impl Store,
+    name: &DestinationName,
+    entry: &RecordEntry,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> Result<String, StoreError> {
+    Refused::new(entry, reason, now).write(store, name).await
+}
+
 /// Lists a loose record that cannot be read. Returns the log line.
 pub async fn write_unreadable(
     store: &impl Store,

@@ -1,64 +1,44 @@
-//! Builds the request for an event.
+//! Builds the request for an event, or for several.
 
 use chrono::{DateTime, Utc};
 use http::uri::PathAndQuery;
-use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
+use http::{HeaderName, HeaderValue, Request, Uri, header};
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook};
 
-use super::destination::{DestinationFormat, Push, Secrets};
-use super::template::{self, RequestTemplate, TemplateContext};
-use crate::archive::pack::RecordEntry;
-use crate::record::Record;
-use crate::session::Timeline;
+use super::content::Content;
+use super::destination::{Push, Secrets};
+use crate::identity::Id;
+use crate::oauth::USER_AGENT;
 
-/// The content type of a CloudEvents event in structured mode.
-const CLOUDEVENTS: HeaderValue = HeaderValue::from_static("application/cloudevents+json; charset=utf-8");
+pub use super::event_to_send::EventToSend;
 
-const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
-
-/// The default `User-Agent`.
-const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("outbound-events/", env!("CARGO_PKG_VERSION")));
-
-/// Whether building the request needs the session's timeline.
-pub fn needs_session(push: &Push) -> bool {
-    matches!(push.format, DestinationFormat::Template(_))
-}
-
-/// Builds the request for an event. The error says why it cannot be built, for example because the template fails on
-/// this event.
+/// Builds the request for these events: one, or as many as the destination's batches have. `token` is the access token
+/// of OAuth 2.0, if the destination needs one. The error says why it cannot be built, for example because the template
+/// fails on an event.
 pub fn request(
     push: &Push,
     secrets: &Secrets,
-    entry: &RecordEntry,
-    session: Option<&Timeline>,
+    events: &[EventToSend<'_>],
+    token: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<Request<Vec<u8>>, String> {
-    let content = match &push.format {
-        // A stored record already is a CloudEvents event.
-        DestinationFormat::CloudEvents => {
-            Content { method: Method::POST, path: push.url.path.clone(), kind: CLOUDEVENTS, body: entry.value.clone() }
-        }
-        DestinationFormat::Form => Content {
-            method: Method::POST,
-            path: push.url.path.clone(),
-            kind: FORM,
-            body: form(&Record::from_json(&entry.value)?.0)?.into_bytes(),
-        },
-        DestinationFormat::Template(template) => templated(push, template, entry, session)?,
-    };
+    let content = Content::new(push, events)?;
     let path: PathAndQuery =
         content.path.parse().map_err(|_| "the event's values do not make a valid URL".to_owned())?;
     let uri: Uri = format!("{}{path}", push.url.origin()).parse().map_err(|_| "its URL is not valid".to_owned())?;
     let mut request = Request::builder()
         .method(content.method)
         .uri(uri)
-        .header(header::CONTENT_TYPE, content.kind)
+        .header(header::CONTENT_TYPE, content.content_type)
         .header(header::CONTENT_LENGTH, content.body.len());
     if !push.headers.contain(&header::USER_AGENT) {
         request = request.header(header::USER_AGENT, USER_AGENT);
     }
-    for (name, value) in signature(secrets, &entry.key.id.to_string(), now, &content.body)? {
+    for (name, value) in signature(secrets, &message_id(events, &content.body), now, &content.body)? {
         request = request.header(name, value);
+    }
+    if let Some(authorization) = authorization(push, token)? {
+        request = request.header(header::AUTHORIZATION, authorization);
     }
     for (name, value) in &push.headers.0 {
         request = request.header(name, value);
@@ -66,35 +46,25 @@ pub fn request(
     request.body(content.body).map_err(|error| error.to_string())
 }
 
-struct Content {
-    method: Method,
-    path: String,
-    kind: HeaderValue,
-    body: Vec<u8>,
+fn authorization(push: &Push, token: Option<&str>) -> Result<Option<HeaderValue>, String> {
+    let Some(token) = token else { return Ok(push.authentication.header().cloned()) };
+    let value = HeaderValue::try_from(["Bearer ", token].concat());
+    let mut value = value.map_err(|_| "its access token fits no header".to_owned())?;
+    value.set_sensitive(true);
+    Ok(Some(value))
 }
 
-/// The form as an appliance would send it (guide, "HTTP recipients").
-fn form(record: &Record) -> Result<String, String> {
-    serde_urlencoded::to_string(record.data.form()).map_err(|error| error.to_string())
+/// The message's id: that of its event. That of several events is made of the body, so that a receiver recognises a
+/// repeat of the same events.
+fn message_id(events: &[EventToSend<'_>], body: &[u8]) -> String {
+    match events {
+        [event] => event.entry.key.id.to_string(),
+        _ => Id::of_value(body).to_string(),
+    }
 }
 
-fn templated(
-    push: &Push,
-    template: &RequestTemplate,
-    entry: &RecordEntry,
-    session: Option<&Timeline>,
-) -> Result<Content, String> {
-    let seen = TemplateContext::new(entry, session)?;
-    Ok(Content {
-        method: template.method.clone(),
-        path: template::path(&push.url.path, &seen)?.into_owned(),
-        kind: template.content_type.clone(),
-        body: template.render(&seen)?,
-    })
-}
-
-/// The headers of Standard Webhooks. The event's id is the message's id, so a receiver recognises a repeat. There is
-/// a signature for each secret, so that a receiver can move from the old secret to the new one.
+/// The headers of Standard Webhooks. There is a signature for each secret, so that a receiver can move from the old
+/// secret to the new one.
 fn signature(
     secrets: &Secrets,
     id: &str,

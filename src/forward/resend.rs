@@ -1,9 +1,11 @@
 //! Sends events again: retries of refused events, and replays.
 
 use super::outcome::DeliveryOutcome;
+use super::pending::Queue;
 use super::probe;
 use super::run::{DeliveryRun, RunResult};
 use super::state::key;
+use super::wanted;
 use crate::archive::events::{EventsCursor, EventsPage, EventsQuery};
 use crate::archive::pack::RecordEntry;
 use crate::archive::{self, Listing, View, events};
@@ -13,7 +15,7 @@ use crate::keys::{Forwards, KeyParts};
 use crate::platform::Platform;
 use crate::store::Store as _;
 
-/// The number of events that a replay reads at a time.
+/// The number of events that a replay reads at a time, or those of a batch if that is more.
 const AT_A_TIME: usize = 64;
 
 impl<P: Platform> DeliveryRun<'_, P> {
@@ -42,10 +44,16 @@ impl<P: Platform> DeliveryRun<'_, P> {
             async |view: &mut View<'_, P::Store>| Ok((events::find_event(view, id).await?, view.unreadable.is_empty()));
         let (found, is_all_readable) = archive::read_view(self.platform, find).await?;
         match found {
-            Some(entry) if self.wants(&entry) => {
-                let outcome = self.deliver(&entry).await?;
-                let outcome = self.refused_again(&entry, outcome);
-                self.record(&entry, outcome).await?;
+            Some(entry) if self.passes_filter(&entry) => {
+                match wanted::is_wanted(self.platform, self.destination, &entry).await? {
+                    Ok(true) => {
+                        let outcome = self.deliver(std::slice::from_ref(&entry)).await?;
+                        let outcome = self.refused_again(&entry, outcome);
+                        self.record(std::slice::from_ref(&entry), outcome).await?;
+                    }
+                    Ok(false) => {}
+                    Err(reason) => self.refuse(&entry, reason).await?,
+                }
             }
             // The filter has changed.
             Some(_) => {}
@@ -76,7 +84,7 @@ impl<P: Platform> DeliveryRun<'_, P> {
         let (store, name) = (self.platform.store(), key(&self.destination.name, Forwards::Replay(from, to)));
         let Some(value) = store.get(&name).await? else { return Ok(()) };
         let after = str::from_utf8(&value).ok().and_then(|text| EventsCursor::parse(text).ok());
-        let limit = AT_A_TIME;
+        let limit = self.push.batch.map_or(AT_A_TIME, |limits| limits.max_events.max(AT_A_TIME));
         let wanted =
             EventsQuery { site: None, event: None, from: Some(from), to: Some(to), after, limit, max_bytes: 4 << 20 };
         let page = async |view: &mut View<'_, P::Store>| events::list_events(view, &wanted).await;
@@ -95,27 +103,21 @@ impl<P: Platform> DeliveryRun<'_, P> {
 
     /// Sends the events of a page. `last` becomes the key of the last event that is done.
     async fn replay_page(&mut self, events: Vec<RecordEntry>, last: &mut Option<String>) -> RunResult {
-        let mut rest = events.into_iter();
-        while let Some(entry) = rest.next() {
-            if self.wants(&entry) {
-                let mut outcome = self.deliver(&entry).await?;
-                if self.is_probe_due(&entry, &outcome)
-                    && let Some(other) = rest.as_slice().iter().find(|other| self.wants(other))
-                {
-                    let probed = self.probe(&entry, other).await;
-                    outcome = self.after_probe(outcome, probed)?;
-                }
-                self.record(&entry, outcome).await?;
-            } else {
-                self.check_budget().await?;
-            }
-            *last = Some(entry.key.to_string());
+        let mut queue = Queue::of(events.into_iter().filter(|entry| self.passes_filter(entry)));
+        let mut next = None;
+        loop {
+            let batch = match self.push.batch {
+                Some(limits) => self.next_batch(&mut queue, limits, &mut next).await?,
+                None => self.next(&mut queue).await?.into_iter().collect(),
+            };
+            let Some(end) = batch.last().map(|entry| entry.key.to_string()) else { return Ok(()) };
+            self.send_batch(batch, &mut queue).await?;
+            *last = Some(end);
         }
-        Ok(())
     }
 
-    /// Whether an event passes the filter.
-    fn wants(&self, entry: &RecordEntry) -> bool {
+    /// Whether an event passes the filter; its condition is another question.
+    fn passes_filter(&self, entry: &RecordEntry) -> bool {
         let (key, filter) = (entry.key.to_string(), &self.destination.filter);
         KeyParts::split(&key).is_some_and(|parts| filter.wants(&parts)) && filter.wants_record(&entry.value)
     }

@@ -5,7 +5,7 @@
 //! any process can begin one: it continues where the last one ended, because deliveries are written down. It checks
 //! its budget (`budget.rs`) before **every** item, whatever the outcome of the one before.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -14,25 +14,20 @@ use super::budget::{Budget, OutOf};
 use super::commands;
 use super::destination::{DeliveryMode, Destination, Push};
 use super::lease::{HeldLease, Renewal};
-use super::outcome::{DeliveryFailure, DeliveryOutcome, wait};
+use super::outcome::{DeliveryFailure, DeliveryOutcome};
 use super::pending::{Pending, Queue, QueueStep};
 use super::receipts::{self, Receipt};
-use super::refused::{self, MAX_REFUSED, Refused};
-use super::state::{DestinationState, FailureStreak, key};
+use super::refused;
+use super::wanted;
 use crate::archive::pack::RecordEntry;
 use crate::archive::{self, Listing};
-use crate::deadline::Deadline;
 use crate::http_client::HttpClient as _;
 use crate::identity::Id;
-use crate::keys::Forwards;
 use crate::platform::Platform;
-use crate::store::{Store as _, StoreError};
+use crate::store::StoreError;
 
 /// The wait before a run lists pending events again: events that arrive together are then written down together.
 const GATHER: Duration = Duration::from_millis(100);
-
-/// A destination is paused after this much waiting for it.
-const MAX_FAILING: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
 /// A run to each destination.
 #[derive(Debug)]
@@ -86,8 +81,12 @@ pub(super) struct DeliveryRun<'r, P> {
     pub(super) lease: HeldLease,
     pub(super) budget: Budget,
     pub(super) receipt: Receipt,
+    /// The access token, if the destination needs one and the run has one.
+    pub(super) token: Option<String>,
+    /// Whether the destination has rejected a token, so that the next one must be new.
+    pub(super) needs_fresh_token: bool,
     /// The refused events of the destination: those listed, and those of this run.
-    refused: HashSet<Id>,
+    pub(super) refused: HashSet<Id>,
     pub(super) log: Vec<String>,
 }
 
@@ -124,11 +123,13 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
         log: &mut Vec<String>,
     ) -> Result<Option<Self>, StoreError> {
         let Some(mut lease) = HeldLease::take(platform, &destination.name, log).await? else { return Ok(None) };
-        let budget = Budget::begin(platform, allowed, &mut lease.state);
+        let of_request = push.batch.map_or(1, |limits| limits.max_events);
+        let budget = Budget::begin(platform, allowed, of_request, &mut lease.state);
         let receipt = lease.state.receipt.as_ref().and_then(|id| id.parse().ok());
         let receipt = Receipt::resumed(platform.store(), destination.name.clone(), receipt).await?;
         let (refused, log) = (HashSet::new(), Vec::new());
-        Ok(Some(Self { platform, destination, push, lease, budget, receipt, refused, log }))
+        let (token, needs_fresh_token) = (None, false);
+        Ok(Some(Self { platform, destination, push, lease, budget, receipt, token, needs_fresh_token, refused, log }))
     }
 
     /// Runs to its end. Returns whether another run must begin at once.
@@ -165,8 +166,15 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
     }
 
     async fn work(&mut self) -> RunResult<std::convert::Infallible> {
+        let mut has_waited = false;
         loop {
             let (listing, mut queue) = self.queue().await?;
+            if let Some(limits) = self.push.batch.filter(|_| !queue.is_empty() && !has_waited) {
+                self.wait_for_more(&queue, limits).await?;
+                has_waited = true;
+                continue;
+            }
+            has_waited = false;
             self.refused = refused::ids(&self.destination.name, &listing).collect();
             if queue.is_empty() {
                 if !self.resend(&listing).await? {
@@ -182,27 +190,62 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
     }
 
     async fn send_pending(&mut self, queue: &mut Queue) -> RunResult {
+        if let Some(limits) = self.push.batch {
+            return self.send_batches(queue, limits).await;
+        }
         while let Some(entry) = self.next(queue).await? {
-            let mut outcome = self.deliver(&entry).await?;
-            if self.is_probe_due(&entry, &outcome) {
-                let probed = match self.next(queue).await {
-                    Ok(Some(other)) => self.probe(&entry, &other).await,
-                    Ok(None) => Ok(None),
-                    Err(stop) => Err(stop),
-                };
-                outcome = self.after_probe(outcome, probed)?;
-            }
-            self.record(&entry, outcome).await?;
+            self.send_alone(entry, &mut VecDeque::new(), queue, 0).await?;
         }
         Ok(())
     }
 
-    /// The next event of the queue that passes the filter.
-    async fn next(&mut self, queue: &mut Queue) -> RunResult<Option<Box<RecordEntry>>> {
+    /// Sends one event. The probe takes its other event from `waiting`, or else from the queue. `of_batch` are the
+    /// failures of the batch that had the event.
+    pub(super) async fn send_alone(
+        &mut self,
+        entry: RecordEntry,
+        waiting: &mut VecDeque<RecordEntry>,
+        queue: &mut Queue,
+        of_batch: u32,
+    ) -> RunResult {
+        let outcome = self.deliver(std::slice::from_ref(&entry)).await?;
+        self.settle(entry, outcome, waiting, queue, of_batch).await
+    }
+
+    /// Records the outcome of an event that was sent alone, after a probe if one is due.
+    pub(super) async fn settle(
+        &mut self,
+        entry: RecordEntry,
+        mut outcome: DeliveryOutcome,
+        waiting: &mut VecDeque<RecordEntry>,
+        queue: &mut Queue,
+        of_batch: u32,
+    ) -> RunResult {
+        if self.is_probe_due(&entry, &outcome, of_batch) {
+            let other = match waiting.pop_front() {
+                Some(other) => Ok(Some(other)),
+                None => self.next(queue).await,
+            };
+            let probed = match other {
+                Ok(Some(other)) => self.probe(&entry, &other).await,
+                Ok(None) => Ok(None),
+                Err(stop) => Err(stop),
+            };
+            outcome = self.after_probe(outcome, probed)?;
+        }
+        self.record(std::slice::from_ref(&entry), outcome).await
+    }
+
+    /// The next event of the queue that the destination wants.
+    pub(super) async fn next(&mut self, queue: &mut Queue) -> RunResult<Option<RecordEntry>> {
         loop {
             self.check_budget().await?;
             match queue.next(self.platform.store(), self.destination).await? {
-                QueueStep::Event(entry) => return Ok(Some(entry)),
+                QueueStep::Event(entry) => match wanted::is_wanted(self.platform, self.destination, &entry).await? {
+                    Ok(true) => return Ok(Some(*entry)),
+                    Ok(false) => self.receipt.add(entry.key.id),
+                    Err(reason) => self.refuse(&entry, reason).await?,
+                },
                 QueueStep::Empty => return Ok(None),
                 QueueStep::Read => {}
                 QueueStep::Unwanted(id) => self.receipt.add(id),
@@ -242,53 +285,6 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
         Ok(())
     }
 
-    /// Records the outcome of an event.
-    pub(super) async fn record(&mut self, entry: &RecordEntry, outcome: DeliveryOutcome) -> RunResult {
-        let id = entry.key.id;
-        match outcome {
-            DeliveryOutcome::Delivered { answer } => {
-                self.lease.state.failing = None;
-                self.lease.state.succeeded = Some(self.platform.now().timestamp_millis());
-                self.lease.state.answer = answer.or_else(|| self.lease.state.answer.take());
-                self.lease.state.forget_failures_of(id);
-                self.receipt.add(id);
-                self.unlist(id).await
-            }
-            DeliveryOutcome::Refused(reason) => self.refuse(entry, reason).await,
-            DeliveryOutcome::Gone => self.pause("it answered 410 Gone: it accepts no more events").await,
-            DeliveryOutcome::Failed(failure) => Err(Stop::Failing(id, failure)),
-        }
-    }
-
-    async fn refuse(&mut self, entry: &RecordEntry, reason: String) -> RunResult {
-        let id = entry.key.id;
-        let refused = Refused::new(entry, &reason, self.platform.now());
-        let line = refused.write(self.platform.store(), &self.destination.name).await?;
-        self.log.push(line);
-        self.lease.state.forget_failures_of(id);
-        self.refused.insert(id);
-        let pauses = self.refused.len() >= MAX_REFUSED;
-        let why = format!("it refused {MAX_REFUSED} events, the last because {reason}");
-        (self.lease.state.error, self.lease.state.error_event) = (Some(reason), Some(id.text()));
-        if pauses { self.pause(&why).await } else { Ok(()) }
-    }
-
-    async fn pause(&mut self, reason: &str) -> RunResult {
-        let line = commands::pause(self.platform.store(), &self.destination.name, reason, self.platform.now()).await?;
-        self.log.push(line);
-        Err(Stop::Paused)
-    }
-
-    /// Takes a refused event that is now delivered off the list. The receipt is written first.
-    async fn unlist(&mut self, id: Id) -> RunResult {
-        if self.refused.remove(&id) {
-            self.write_receipt().await?;
-            let store = self.platform.store();
-            store.delete(&key(&self.destination.name, Forwards::Refused(id))).await?;
-        }
-        Ok(())
-    }
-
     /// Stores the state, with the wait before the next attempt, and gives the lease back. Returns false if another
     /// run has the lease by now.
     async fn end(&mut self, stop: Stop) -> Result<bool, StoreError> {
@@ -315,28 +311,5 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
         let is_own = self.lease.give_back(store, name).await?;
         written?;
         error.map_or(Ok(is_own), Err)
-    }
-
-    /// Records a failure: the destination waits, longer each time, and is paused in the end.
-    async fn fail(&mut self, id: Id, failure: DeliveryFailure) -> Result<(), StoreError> {
-        let now = self.platform.now();
-        let state: &mut DestinationState = &mut self.lease.state;
-        let mut failing = state.failing.take().unwrap_or_else(|| FailureStreak::new(now));
-        let wait = wait(failing.failures.saturating_add(1), failure.retry_after);
-        failing.add(now, wait);
-        state.rest = Some(Deadline::new(now, wait));
-        state.add_failure_of(id);
-        let reason = failure.reason;
-        let line = format!("{reason}; failure {}, next attempt in {} s", failing.failures, wait.as_secs());
-        let gives_up = failing.waited.has_reached(MAX_FAILING);
-        state.failing = Some(failing);
-        (state.error, state.error_event) = (Some(reason.clone()), Some(id.text()));
-        self.log_line(&line);
-        if gives_up {
-            let why = format!("it has failed for three days: {reason}");
-            let line = commands::pause(self.platform.store(), &self.destination.name, &why, now).await?;
-            self.log.push(line);
-        }
-        Ok(())
     }
 }

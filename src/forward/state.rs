@@ -40,6 +40,9 @@ pub struct DestinationState {
     /// The beginning of the last body of an answer that accepted an event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
+    /// The last attempts, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<DeliveryAttempt>,
     /// The id of the receipt that the next run continues.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<String>,
@@ -49,6 +52,24 @@ pub struct DestinationState {
     /// The number of requests in that hour.
     #[serde(default)]
     pub requests: u32,
+}
+
+/// The number of attempts that the state keeps.
+const MAX_ATTEMPTS: usize = 10;
+
+/// A request to a destination, and its answer. It has no words of the receiver, which may repeat the event's content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryAttempt {
+    /// When it began, in Unix milliseconds.
+    pub at: i64,
+    /// The id of its event, or of the first of several.
+    pub event: String,
+    /// The number of its events.
+    pub events: usize,
+    /// The status of the answer, such as `200 OK`, or why there was none.
+    pub answer: String,
+    /// How long the answer took.
+    pub milliseconds: u64,
 }
 
 /// A lease, as it is stored.
@@ -131,6 +152,12 @@ impl DestinationState {
     pub fn add_failure_of(&mut self, event: Id) {
         let failures = self.failures_of(event).saturating_add(1);
         self.stuck = Some(Stuck { event: event.text(), failures });
+    }
+
+    /// Notes an attempt, and forgets the oldest.
+    pub fn note_attempt(&mut self, attempt: DeliveryAttempt) {
+        self.attempts.truncate(MAX_ATTEMPTS - 1);
+        self.attempts.insert(0, attempt);
     }
 
     /// Forgets the failures of an event that is delivered or refused.

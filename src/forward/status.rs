@@ -7,7 +7,7 @@ use super::commands::{Paused, paused};
 use super::destination::{DeliveryMode, Destination};
 use super::pending::Pending;
 use super::refused;
-use super::state::{DestinationState, rfc3339};
+use super::state::{DeliveryAttempt, DestinationState, rfc3339};
 use crate::archive::Listing;
 use crate::event::Timestamp;
 use crate::identity::DestinationName;
@@ -19,7 +19,7 @@ use crate::store::{Store, StoreError};
 pub struct DestinationStatus {
     /// The destination's name.
     pub name: String,
-    /// `cloudevents`, `form`, `template` or `pull`.
+    /// `cloudevents`, `form`, `ndjson`, `otlp`, `pull`, `splunk-hec` or `template`.
     pub format: &'static str,
     /// Scheme, host and port; absent for a destination that pulls.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,6 +56,31 @@ pub struct DestinationStatus {
     pub refused: usize,
     /// The number of replays under way.
     pub replays: usize,
+    /// The last ten requests, newest first. Empty for a destination that pulls.
+    pub attempts: Vec<AttemptStatus>,
+}
+
+/// A request to a destination, for the API and the page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AttemptStatus {
+    /// When it began: RFC 3339 in UTC.
+    pub time: String,
+    /// The id of its event, or of the first of several.
+    pub event: String,
+    /// The number of its events.
+    pub events: usize,
+    /// The status of the answer, or why there was none.
+    pub answer: String,
+    /// How long the answer took.
+    pub milliseconds: u64,
+}
+
+impl AttemptStatus {
+    fn of(attempt: DeliveryAttempt) -> Option<Self> {
+        let DeliveryAttempt { at, event, events, answer, milliseconds } = attempt;
+        let time = DateTime::from_timestamp_millis(at).map(rfc3339)?;
+        Some(Self { time, event, events, answer, milliseconds })
+    }
 }
 
 /// `working`, `failing` or `paused`.
@@ -101,6 +126,7 @@ pub async fn load(
         next_attempt: state.rest.filter(|_| state.failing.is_some()).and_then(|rest| time(rest.end())),
         paused,
         refused: refused::keys(name, listing).count(),
+        attempts: state.attempts.into_iter().filter_map(AttemptStatus::of).collect(),
         replays: own().filter(|key| matches!(key.what, Forwards::Replay(..))).count(),
     })
 }

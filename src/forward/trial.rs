@@ -1,5 +1,5 @@
-//! A trial of templates before anything is sent: each renders invented events of every kind that its destination
-//! wants.
+//! A trial of templates and conditions before anything is sent: each sees invented events of every kind that its
+//! destination wants, but for its condition.
 //!
 //! `appliance check-destinations` and the host at its start do this. The component does not: it reads its settings
 //! for each request, so every POST would pay for it.
@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::destination::{
     DeliveryMode, Destination, DestinationFault, DestinationFormat, EventFilter, ExternalKeyFilter, Filter, Push,
 };
-use super::request;
+use super::request::{self, EventToSend};
 use super::template::{self, RenderError, RequestTemplate, TemplateContext};
 use crate::archive::pack::RecordEntry;
 use crate::event::{EventName, Lsid, Timestamp};
@@ -21,17 +21,14 @@ use crate::report::{
 };
 use crate::session::{Timeline, name_rank};
 
-/// The faults of all templates, in the order of the setting. Of each template and each URL, the first event for which
+/// The faults of all templates and conditions, in the order of the setting. Of each field, the first event for which
 /// it fails.
 pub fn faults(destinations: &[Destination]) -> Vec<DestinationFault> {
     let mut faults = Vec::new();
     for (number, destination) in destinations.iter().enumerate() {
-        let DeliveryMode::Push(push) = &destination.mode else { continue };
-        let DestinationFormat::Template(template) = &push.format else { continue };
         let invented = invent(&destination.filter);
-        let tried: Vec<_> =
-            invented.iter().filter_map(|event| event.fault(destination, push, template).err()).collect();
-        for field in ["url", "template.body"] {
+        let tried: Vec<_> = invented.iter().filter_map(|event| event.fault(destination).err()).collect();
+        for field in ["when", "url", "template.body"] {
             let mut reasons = tried.iter().filter(|fault| fault.field == field).map(|fault| &fault.reason);
             let Some(first) = reasons.next() else { continue };
             let others = match reasons.count() {
@@ -50,6 +47,12 @@ struct FaultOfEvent {
     reason: String,
 }
 
+impl FaultOfEvent {
+    fn new(field: &'static str, reason: String) -> Self {
+        Self { field, reason }
+    }
+}
+
 /// An invented event, and its session at that moment.
 struct Invented {
     /// Its name and special features, for messages.
@@ -59,15 +62,37 @@ struct Invented {
 }
 
 impl Invented {
-    fn fault(&self, destination: &Destination, push: &Push, template: &RequestTemplate) -> Result<(), FaultOfEvent> {
+    fn fault(&self, destination: &Destination) -> Result<(), FaultOfEvent> {
         let what = &self.what;
-        let of = |field, reason| FaultOfEvent { field, reason };
         let seen = TemplateContext::new(&self.entry, self.session.as_ref());
-        let seen = seen.map_err(|reason| of("template.body", reason))?;
-        template::path(&push.url.path, &seen).map_err(|reason| {
-            of("url", format!("cannot be built for {what}: {reason}; exclude such events with external_key or events"))
+        let seen = seen.map_err(|reason| FaultOfEvent::new("template.body", reason))?;
+        if let Some(condition) = &destination.filter.when {
+            let holds = condition.holds(&seen).map(drop);
+            holds.map_err(|reason| FaultOfEvent::new("when", format!("{reason}, for {what}")))?;
+        }
+        let DeliveryMode::Push(push) = &destination.mode else { return Ok(()) };
+        if let DestinationFormat::Template(template) = &push.format {
+            let seen = if template.takes_events { TemplateContext::of_several(vec![seen]) } else { seen };
+            self.fault_of_template(push, template, &seen)?;
+        }
+        let event = EventToSend { entry: &self.entry, session: self.session.as_ref() };
+        let made = request::request(push, &destination.secrets, &[event], None, NOW);
+        made.map(drop)
+            .map_err(|reason| FaultOfEvent::new("url", format!("does not make a request of {what}: {reason}")))
+    }
+
+    fn fault_of_template(
+        &self,
+        push: &Push,
+        template: &RequestTemplate,
+        seen: &TemplateContext,
+    ) -> Result<(), FaultOfEvent> {
+        let what = &self.what;
+        template::path(&push.url.path, seen).map_err(|reason| {
+            let advice = "exclude such events with external_key or events";
+            FaultOfEvent::new("url", format!("cannot be built for {what}: {reason}; {advice}"))
         })?;
-        template.render(&seen).map_err(|error| {
+        template.render(seen).map(drop).map_err(|error| {
             let reason = match error {
                 RenderError::Failed(reason) => format!("{reason}, for {what}"),
                 RenderError::NotJson(error) if template.body.contains("\"{{") => {
@@ -75,10 +100,8 @@ impl Invented {
                 }
                 RenderError::NotJson(error) => format!("does not make valid JSON of {what}: {error}"),
             };
-            of("template.body", reason)
-        })?;
-        let made = request::request(push, &destination.secrets, &self.entry, self.session.as_ref(), NOW);
-        made.map(drop).map_err(|reason| of("url", format!("does not make a request of {what}: {reason}")))
+            FaultOfEvent::new("template.body", reason)
+        })
     }
 }
 

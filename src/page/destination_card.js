@@ -1,5 +1,6 @@
 // One destination. Its elements stay when its numbers change, so that lists stay open and buttons keep the focus.
 import { ask } from "./api.js";
+import { attemptList } from "./attempts.js";
 import { factList, html, stateBadge } from "./dom.js";
 import { grouped, moment } from "./format.js";
 import { keyedList } from "./keyed.js";
@@ -117,13 +118,15 @@ export const createDestinationCard = (host, words) => (/** @type {Item} */ { sta
   const refusedList = keyedList(list, (/** @type {RefusedItem} */ { event }) => event.id, createRefused(act));
   const { element: buttons, update: updateButtons } = commands(name, act);
   const replay = replayForm(name, act);
+  const { element: attempts, update: updateAttempts } = attemptList(name);
   const box = html("div");
-  const element = html("section", { class: "card" }, html("h2", {}, name), box, details, buttons, replay);
+  const element = html("section", { class: "card" }, html("h2", {}, name), box, attempts, details, buttons, replay);
   const update = (/** @type {Item} */ { status, refused, admin }) => {
     box.replaceChildren(destinationFacts(status));
     summary.textContent = status.refused + " refused";
     details.hidden = !status.refused;
     refusedList(refused.map((event) => ({ event, admin })));
+    updateAttempts(status.attempts);
     updateButtons(status);
     buttons.hidden = !admin;
     replay.hidden = !admin || format === "pull";

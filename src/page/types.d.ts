@@ -233,6 +233,15 @@ interface DestinationStatus {
   paused?: Paused;
   refused: number;
   replays: number;
+  attempts: DeliveryAttempt[];
+}
+
+interface DeliveryAttempt {
+  time: Time;
+  event: string;
+  events: number;
+  answer: string;
+  milliseconds: number;
 }
 
 interface RefusedEvent {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use http::Request;
 use outbound_events::forward::destination::{DeliveryMode, Destination};
-use outbound_events::forward::outcome::{DeliveryFailure, DeliveryOutcome, wait};
+use outbound_events::forward::outcome::{DeliveryFailure, DeliveryOutcome, SentRequest, wait};
 use outbound_events::http_client::HttpClient;
 use serde_json::{Value, json};
 
@@ -19,7 +19,8 @@ fn outcome_at(destination: &Value, says: Says, ways: &Ways) -> DeliveryOutcome {
     ways.say([says]);
     pollster::block_on(async {
         let answer = ways.send(Request::new(Vec::new())).await;
-        DeliveryOutcome::from_answer(ways, answer, push, &destination.secrets, ways.now()).await
+        let sent = SentRequest { push, secrets: &destination.secrets, token: None, events: 1 };
+        sent.outcome(ways, answer, ways.now()).await
     })
 }
 
@@ -195,7 +196,7 @@ fn a_misconfigured_destination_fails_with_advice() {
         (desk(), location(308, "https://"), redirects("a missing or invalid Location")),
         (desk(), ScriptedAnswer::new(300).body("PLUGH"), redirects("a missing or invalid Location")),
         (desk(), ScriptedAnswer::new(304), redirects("a missing or invalid Location")),
-        (desk(), ScriptedAnswer::new(401), "it requires credentials: set headers.Authorization".to_owned()),
+        (desk(), ScriptedAnswer::new(401), "it requires credentials: set auth or headers.Authorization".to_owned()),
         (
             key.clone(),
             ScriptedAnswer::new(401),

@@ -24,6 +24,8 @@ pub(super) struct Scenario {
     pub(super) administrator: bool,
     /// Whether there are some hundred loose events, few of which pass the filters.
     pub(super) filtered: bool,
+    /// Whether the destinations get batches.
+    pub(super) batches: bool,
 }
 
 /// The duration of a call to the store.
@@ -38,11 +40,13 @@ pub(super) enum StorePace {
 }
 
 pub(super) const QUICK: Scenario =
-    Scenario { pace: StorePace::Quick, clocks_step: false, administrator: false, filtered: false };
+    Scenario { pace: StorePace::Quick, clocks_step: false, administrator: false, filtered: false, batches: false };
 pub(super) const ADMINISTERED: Scenario = Scenario { administrator: true, ..QUICK };
 pub(super) const STEPPING_CLOCKS: Scenario = Scenario { clocks_step: true, ..ADMINISTERED };
 pub(super) const SLOW: Scenario = Scenario { pace: StorePace::Slow, ..STEPPING_CLOCKS };
 pub(super) const FILTERED: Scenario = Scenario { pace: StorePace::Even, filtered: true, ..QUICK };
+pub(super) const BATCHES: Scenario = Scenario { batches: true, ..QUICK };
+pub(super) const ADMINISTERED_BATCHES: Scenario = Scenario { batches: true, ..SLOW };
 
 impl StorePace {
     /// The time of one call.
@@ -86,6 +90,9 @@ pub(super) fn setting(scenario: &Scenario) -> String {
         if scenario.filtered {
             destination["external_key"] = Value::from(PREFIXES[number]);
         }
+        if scenario.batches {
+            destination["batch"] = json!({ "max_events": 4 + 3 * number, "max_wait_seconds": number });
+        }
         destination
     };
     json!([destination(0), destination(1)]).to_string()
@@ -105,8 +112,17 @@ pub(super) struct ModelEvent {
     pub(super) is_wanted: [bool; 2],
     /// Which destinations always answer 500 to it.
     pub(super) is_poison: [bool; 2],
+    /// Which destinations always answer 400 to it, or to a batch that has it.
+    pub(super) is_wrong: [bool; 2],
     /// Whether its record cannot be read.
     pub(super) is_damaged: bool,
+}
+
+impl ModelEvent {
+    /// Whether a destination accepts it when it is well.
+    pub(super) fn is_healthy(&self, destination: usize) -> bool {
+        !self.is_poison[destination] && !self.is_wrong[destination]
+    }
 }
 
 /// The events of a schedule in the order of their times, which all differ. The last [`FRESH`] arrive after the faults
@@ -129,13 +145,19 @@ pub(super) fn events(scenario: &Scenario, random: &mut Rng) -> Vec<ModelEvent> {
         let (key, value) = Record::from_form(form.as_bytes(), &Site::parse("hq").unwrap(), now()).unwrap();
         let is_damaged = !is_fresh && random.u8(..16) == 0;
         let is_wanted = PREFIXES.map(|prefix| !is_damaged && (!scenario.filtered || external_key.starts_with(prefix)));
-        let mut is_poison = [false; 2];
+        let (mut is_poison, mut is_wrong) = ([false; 2], [false; 2]);
         for destination in 0..2 {
             // Two in a row could not be told apart: the second attempt has no comparison.
             let before = events.iter().rev().find(|event| event.is_wanted[destination]);
-            let is_alone = before.is_none_or(|event| !event.is_poison[destination]);
+            let is_alone = before.is_none_or(|event| event.is_healthy(destination));
             is_poison[destination] =
                 has_poison && !is_fresh && is_wanted[destination] && is_alone && random.u8(..12) == 0;
+            is_wrong[destination] = scenario.batches
+                && !is_fresh
+                && is_wanted[destination]
+                && is_alone
+                && !is_poison[destination]
+                && random.u8(..8) == 0;
         }
         let value = if is_damaged { b"{}".to_vec() } else { value };
         events.push(ModelEvent {
@@ -144,6 +166,7 @@ pub(super) fn events(scenario: &Scenario, random: &mut Rng) -> Vec<ModelEvent> {
             value,
             is_wanted,
             is_poison,
+            is_wrong,
             is_damaged,
         });
     }

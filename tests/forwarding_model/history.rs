@@ -19,6 +19,8 @@ struct Look {
     owner: Value,
     /// When the lease was written and how long it holds, by clocks that can be wrong.
     held: Value,
+    /// Whether the run has read its clock since, and the lease was over by it. The clock may have stepped back later.
+    seemed_over: bool,
 }
 
 #[derive(Debug, Default)]
@@ -87,9 +89,17 @@ impl History {
     pub(super) fn reads_state(&mut self, moment: Moment<'_>, value: Option<&[u8]>) {
         let state = json(value);
         let lease = &state["lease"];
-        let look = Look { at: moment.clock, owner: lease["owner"].clone(), held: lease["held"].clone() };
+        let look =
+            Look { at: moment.clock, owner: lease["owner"].clone(), held: lease["held"].clone(), seemed_over: false };
         self.looks.insert(moment.run, look);
         self.looked.insert(moment.run, moment.now);
+    }
+
+    /// A run reads its clock.
+    pub(super) fn reads_clock(&mut self, run: RunNumber, clock: i64) {
+        if let Some(look) = self.looks.get_mut(&run) {
+            look.seemed_over |= !look.is_alive(clock);
+        }
     }
 
     /// A run writes a state. It must have read it before, without a live lease of another run, and its owner must be
@@ -101,6 +111,7 @@ impl History {
             Some(look)
                 if Some(&look.owner.to_string()) != self.own.get(&moment.run)
                     && look.is_alive(look.at)
+                    && !look.seemed_over
                     && look.is_alive(moment.clock) =>
             {
                 self.broke(moment, &format!("it overwrote a lease that it knew to be alive: {look:?}"));
@@ -129,11 +140,11 @@ impl History {
         };
     }
 
-    /// A run sends an event. It must have the lease, and no earlier event must be pending.
+    /// A run sends events in one request. It must have the lease, and no earlier event must be pending.
     pub(super) fn sends(
         &mut self,
         moment: Moment<'_>,
-        event: &ModelEvent,
+        sent: &[&ModelEvent],
         events: &[ModelEvent],
         receiver: &mut ModelReceiver,
         values: &BTreeMap<String, Vec<u8>>,
@@ -147,16 +158,19 @@ impl History {
         if moment.scenario.is_exact() && self.own.get(&moment.run) != Some(&owner) {
             self.broke(moment, &format!("it sends, and {owner} has the lease"));
         }
-        if !event.is_wanted[moment.destination] {
-            self.broke(moment, &format!("it sends {}, which is not wanted", event.id));
+        for event in sent {
+            if !event.is_wanted[moment.destination] {
+                self.broke(moment, &format!("it sends {}, which is not wanted", event.id));
+            }
+            self.is_in_order(moment, event, sent, events, receiver, values);
         }
-        self.is_in_order(moment, event, events, receiver, values);
     }
 
     fn is_in_order(
         &mut self,
         moment: Moment<'_>,
         event: &ModelEvent,
+        sent: &[&ModelEvent],
         events: &[ModelEvent],
         receiver: &mut ModelReceiver,
         values: &BTreeMap<String, Vec<u8>>,
@@ -175,7 +189,8 @@ impl History {
                 || values.contains_key(&format!("refused.{name}.{id}"))
                 || self.skipped.contains(&(moment.destination, id.clone()))
         };
-        let before = events.iter().take_while(|older| older.id != event.id);
+        let is_with_it = |older: &ModelEvent| sent.iter().any(|with| with.id == older.id);
+        let before = events.iter().take_while(|older| older.id != event.id).filter(|older| !is_with_it(older));
         let passed: Vec<_> = before.filter(|older| is_listed(older) && !is_done(older)).collect();
         let [first] = passed.as_slice() else {
             if let Some(first) = passed.first() {

@@ -118,23 +118,27 @@ impl ModelReceiver {
         self.mood
     }
 
-    /// The answer to an event, and the time until it is sent.
+    /// The answer to a request with these events, and the time until it is sent.
     pub(super) fn takes(
         &mut self,
-        event: &ModelEvent,
+        events: &[&ModelEvent],
         number: usize,
         now: u64,
         random: &mut Rng,
     ) -> (ReceiverReply, u64) {
         self.well.get_or_insert(now);
-        let poison = event.is_poison[number];
+        let poison = events.iter().any(|event| event.is_poison[number]);
+        let wrong = events.iter().any(|event| event.is_wrong[number]);
         let (says, after) = match self.mood(now, random) {
             Mood::Well | Mood::Late(_) | Mood::TakesAndHangs if poison => (ReceiverReply::Status(500), 0),
+            Mood::Well | Mood::Late(_) | Mood::TakesAndHangs if wrong => (ReceiverReply::Status(400), 0),
             Mood::Well => (ReceiverReply::Status(200), 0),
             Mood::Late(seconds) => (ReceiverReply::Status(200), seconds * SECOND),
             Mood::TakesAndHangs => {
-                self.succeeds(event);
-                *self.unheard.entry(event.id.clone()).or_default() += 1;
+                for event in events {
+                    self.succeeds(event);
+                    *self.unheard.entry(event.id.clone()).or_default() += 1;
+                }
                 return (ReceiverReply::Nothing, 0);
             }
             Mood::Status(status) => (ReceiverReply::Status(status), 0),
@@ -143,14 +147,19 @@ impl ModelReceiver {
             Mood::Hangs => (ReceiverReply::Nothing, 0),
         };
         match says {
-            ReceiverReply::Status(200) => self.succeeds(event),
+            ReceiverReply::Status(200) => events.iter().for_each(|event| self.succeeds(event)),
             ReceiverReply::Status(410) => self.is_gone = true,
-            ReceiverReply::Status(400 | 404 | 413 | 422) => _ = self.rejected.insert(event.id.clone()),
+            ReceiverReply::Status(400 | 404 | 413 | 422) => {
+                // An answer to several says nothing about one of them.
+                if let [event] = events {
+                    self.rejected.insert(event.id.clone());
+                }
+            }
             ReceiverReply::Status(408 | 425 | 429)
             | ReceiverReply::Later(..)
             | ReceiverReply::NoConnection
-            | ReceiverReply::Nothing => self.fails(event, false),
-            ReceiverReply::Status(_) => self.fails(event, true),
+            | ReceiverReply::Nothing => self.fail(events, false),
+            ReceiverReply::Status(_) => self.fail(events, true),
         }
         (says, after)
     }
@@ -163,10 +172,13 @@ impl ModelReceiver {
         }
     }
 
-    fn fails(&mut self, event: &ModelEvent, may_be_its_own: bool) {
-        let failures = self.failures.entry(event.id.clone()).or_default();
-        failures.count += 1;
-        (failures.may_be_its_own, failures.is_probed) = (may_be_its_own, false);
+    fn fail(&mut self, events: &[&ModelEvent], may_be_its_own: bool) {
+        let counts = events.iter().filter_map(|event| self.failures.get(&event.id)).map(|failures| failures.count);
+        let count = counts.max().unwrap_or(0) + 1;
+        for event in events {
+            let failures = self.failures.entry(event.id.clone()).or_default();
+            (failures.count, failures.may_be_its_own, failures.is_probed) = (count, may_be_its_own, false);
+        }
     }
 }
 

@@ -78,7 +78,7 @@ fn calm_down(world: &ForwardingWorld, random: &mut Rng, seed: u64) {
     // It now accepts the events that it refused in a bad mood.
     alone(Box::pin(async move {
         for number in 0..2 {
-            for event in world.events.iter().filter(|event| !event.is_poison[number] && refused(event, number)) {
+            for event in world.events.iter().filter(|event| event.is_healthy(number) && refused(event, number)) {
                 retry(world, number, &event.id).await;
             }
         }
@@ -86,7 +86,7 @@ fn calm_down(world: &ForwardingWorld, random: &mut Rng, seed: u64) {
     }));
     holds(world, seed);
     for (number, name) in DESTINATIONS.iter().enumerate() {
-        for event in world.events.iter().filter(|event| event.is_wanted[number] && !event.is_poison[number]) {
+        for event in world.events.iter().filter(|event| event.is_wanted[number] && event.is_healthy(number)) {
             let is_taken = world.receivers.borrow()[number].taken.contains_key(&event.id);
             let is_skipped = world.history.borrow().skipped.contains(&(number, event.id.clone()));
             assert!(is_taken || is_skipped, "seed {seed}: {name} never got {}, also not when retried", event.key);
@@ -112,7 +112,7 @@ async fn settles(world: &ForwardingWorld, seed: u64) {
                 asks(world, "POST", &format!("/api/destinations/{name}/resume")).await;
             }
             // An administrator must skip two adjacent failing events.
-            let both = world.pending(number).iter().take(2).filter(|event| event.is_poison[number]).count() == 2;
+            let both = world.pending(number).iter().take(2).filter(|event| !event.is_healthy(number)).count() == 2;
             if turn > 20 && both {
                 skip(world, number).await;
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::given::{DESTINATIONS, MILLISECOND, SECOND};
+use super::given::{DESTINATIONS, MILLISECOND, ModelEvent, SECOND};
 use super::history::{Moment, RunNumber};
 use super::receiver::ReceiverReply;
 use super::world::ForwardingWorld;
@@ -11,6 +11,7 @@ use http::{Request, Response};
 use outbound_events::http_client::{HttpClient, NotSent, ResponseBody};
 use outbound_events::platform::Platform;
 use outbound_events::store::{Store, StoreError};
+use serde_json::Value;
 
 /// The actor that uses the platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +126,11 @@ impl Platform for SimulatedPlatform<'_> {
     }
 
     fn now(&self) -> DateTime<Utc> {
-        self.world.clock(self.machine)
+        let clock = self.world.clock(self.machine);
+        if let Who::Run(run, _) = self.who {
+            self.world.history.borrow_mut().reads_clock(run, clock.timestamp_millis());
+        }
+        clock
     }
 
     fn random(&self) -> u64 {
@@ -138,14 +143,14 @@ impl Platform for SimulatedPlatform<'_> {
 }
 
 impl SimulatedPlatform<'_> {
-    /// The receiver's answer to an event, after the time that request and answer take.
-    async fn asks(&self, destination: usize, id: &str) -> ReceiverReply {
+    /// The receiver's answer to events, after the time that request and answer take.
+    async fn asks(&self, destination: usize, events: &[&ModelEvent]) -> ReceiverReply {
         let way = || self.world.random.borrow_mut().u64(..20) * MILLISECOND;
         self.world.time.sleep(way()).await;
         let (says, after) = {
             let random = &mut *self.world.random.borrow_mut();
             let receiver = &mut self.world.receivers.borrow_mut()[destination];
-            receiver.takes(self.world.event(id), destination, self.world.time.now(), random)
+            receiver.takes(events, destination, self.world.time.now(), random)
         };
         self.world.time.sleep(after + way()).await;
         says
@@ -157,17 +162,21 @@ impl<'w> HttpClient for SimulatedPlatform<'w> {
 
     async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<SimulatedBody<'w>>, NotSent> {
         let Who::Run(run, destination) = self.who else { panic!("an administrator sends nothing") };
-        let id = request.headers()["webhook-id"].to_str().unwrap().to_owned();
+        let ids: Vec<String> = match serde_json::from_slice(request.body()).unwrap() {
+            Value::Array(batch) => batch.iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect(),
+            _ => vec![request.headers()["webhook-id"].to_str().unwrap().to_owned()],
+        };
+        let sent: Vec<_> = ids.iter().map(|id| self.world.event(id)).collect();
         {
             let world = self.world;
             let receiver = &mut world.receivers.borrow_mut()[destination];
             let moment = world.moment(run, destination, self.machine);
             let mut history = world.history.borrow_mut();
-            history.sends(moment, world.event(&id), &world.events, receiver, &world.values.borrow());
+            history.sends(moment, &sent, &world.events, receiver, &world.values.borrow());
         }
         self.world.history.borrow_mut().hears(run, true);
         let _request = Longest { world: self.world, run, began: self.world.time.now() };
-        let says = self.asks(destination, &id).await;
+        let says = self.asks(destination, &sent).await;
         let fails = !matches!(says, ReceiverReply::Status(200 | 400 | 404 | 410 | 413 | 422));
         self.world.history.borrow_mut().hears(run, fails);
         let (status, retry_after) = match says {

@@ -16,7 +16,7 @@ use chrono::{DateTime, Utc};
 use outbound_events::archive::pack::RecordEntry;
 use outbound_events::event::{Lsid, Timestamp};
 use outbound_events::forward::destination::{DeliveryMode, Destination};
-use outbound_events::forward::request::request;
+use outbound_events::forward::request::{EventToSend, request};
 use outbound_events::identity::Site;
 use outbound_events::parse::parse;
 use outbound_events::record::Record;
@@ -145,7 +145,8 @@ fn send_in_session(
     let events: Vec<_> = session.iter().map(|entry| (entry.event().unwrap(), entry.delivered)).collect();
     let timeline = Timeline::new(events.iter().map(|(event, delivered)| (event, *delivered)));
     let timeline = entry.key.lsid.as_ref().map(|_| &timeline);
-    let request = request(push, &destination.secrets, entry, timeline, Utc::now())?;
+    let event = EventToSend { entry, session: timeline };
+    let request = request(push, &destination.secrets, &[event], None, Utc::now())?;
     Ok((request.uri().to_string(), request.into_body()))
 }
 

@@ -6,7 +6,7 @@ use outbound_events::report::{
 };
 use serde_json::{Value, json};
 
-use super::{HOSTILE, at, body, destination, entry, joins, report, send_in_session};
+use super::{HOSTILE, at, body, destination, entry, joins, report, send, send_in_session};
 use crate::support::seven;
 
 /// All events of the guide, an unrecognised one, a report, and hostile ones.
@@ -239,4 +239,22 @@ fn only_a_url_is_shown_as_the_recording() {
         assert_eq!(shown(url.to_owned()), expected, "{url}");
     }
     assert!(!shown(format!("https://a.example/{}", "x".repeat(1_000))));
+}
+
+/// The columns of `docs/destinations/sentinel.md`, also where an event has nothing to say.
+#[test]
+fn sentinel_gets_a_row_an_event() {
+    let destination = destination(json!("sentinel"), "https://x.example/y");
+    let rows =
+        |entry: &RecordEntry| -> Vec<Value> { serde_json::from_slice(&send(&destination, entry).unwrap().1).unwrap() };
+    let rows = rows(&joins("s1", "Jane \"J\" Doe", "INC7"));
+    let columns: Vec<_> = rows[0].as_object().unwrap().keys().cloned().collect();
+    let documented = include_str!("../../docs/destinations/sentinel.md");
+    for column in &columns {
+        assert!(documented.contains(&format!("`{column}`")), "{column} is not documented");
+    }
+    assert_eq!((rows.len(), columns.len()), (1, 19));
+    assert_eq!((&rows[0]["MemberName"], &rows[0]["ExternalKey"]), (&json!("Jane \"J\" Doe"), &json!("INC7")));
+    assert_eq!((&rows[0]["OwnerName"], &rows[0]["DurationSeconds"]), (&Value::Null, &Value::Null));
+    assert_eq!((&rows[0]["Variables"], &rows[0]["Site"]), (&json!({}), &json!("hq")));
 }

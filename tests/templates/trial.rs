@@ -114,3 +114,59 @@ fn formats_without_a_template_are_not_tried() {
     ]);
     assert_eq!(faults(&all), [""; 0]);
 }
+
+#[test]
+fn a_condition_is_tried_on_every_event_that_the_other_filters_want() {
+    let with = |when: &str, more: Value| {
+        let mut one = json!({ "name": "a", "url": "https://example.com", "when": when });
+        one.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!([one])
+    };
+    for (when, more, fault) in [
+        ("event.data.version == \"1\"", json!({}), ""),
+        ("session.state == \"ended\"", json!({}), ""),
+        ("event.data.member.name|lower == \"x\"", json!({}), ""),
+        ("event.data.timestamp + 1 > 2", json!({}), ""),
+        (
+            "event.data.version + 1 == 2",
+            json!({}),
+            "destinations[0].when fails (line 1): invalid operation, for support_conference_begin",
+        ),
+        (
+            "title|shout",
+            json!({}),
+            "destinations[0].when fails (line 1): filter shout is unknown, for support_conference_begin (",
+        ),
+        ("title|shout", json!({ "format": "otlp" }), "destinations[0].when fails"),
+        // Only some events have the value that it fails on.
+        (
+            "event.data.external_key == none or event.data.external_key + 1 == 2",
+            json!({ "external_key": "present" }),
+            "destinations[0].when fails",
+        ),
+    ] {
+        let found = faults(&with(when, more));
+        assert_eq!(found.is_empty(), fault.is_empty(), "{when}: {found:?}");
+        assert!(found.iter().all(|found| found.starts_with(fault)), "{when}: {found:?}");
+    }
+    // A condition that excludes all events hides no fault of the template.
+    let both = with("false", json!({ "format": "template", "template": { "body": "{{ title" } }));
+    assert!(Destination::read_all(&both.to_string()).is_err());
+    let both = with("false", json!({ "format": "template", "template": { "body": "{\"a\": \"{{ title }}\"}" } }));
+    assert!(faults(&both)[0].starts_with("destinations[0].template.body does not make valid JSON"));
+}
+
+#[test]
+fn a_template_of_several_events_is_tried() {
+    let of_several = |body: &str| {
+        json!([{ "name": "a", "url": "https://example.com", "format": "template", "batch": {},
+                 "template": { "body": body, "takes": "events" } }])
+    };
+    assert_eq!(faults(&of_several("[{% for one in events %}{{ one.event }}{% endfor %}]")), Vec::<String>::new());
+    let found = faults(&of_several("[{% for one in events %}{{ one.event }},{% endfor %}]"));
+    assert!(found[0].starts_with("destinations[0].template.body does not make valid JSON"), "{found:?}");
+    assert_eq!(
+        faults(&json!([{ "name": "a", "url": "https://example.com", "format": "template", "template": "sentinel" }])),
+        Vec::<String>::new()
+    );
+}

@@ -17,7 +17,7 @@ const ALONE: &str = "xtask/requirements-alone.txt";
 const OPTIONAL: &str = "xtask/requirements-optional.txt";
 
 /// Modules that must be importable.
-const IMPORTS: &str = "aiosmtpd, flask, gunicorn, schemathesis";
+const IMPORTS: &str = "aiosmtpd, authlib, flask, gunicorn, opentelemetry.proto, schemathesis";
 
 const ENVIRONMENT: &str = "target/python";
 

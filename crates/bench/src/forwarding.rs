@@ -39,6 +39,8 @@ pub struct ForwardingFigures {
     pub backlog: (u64, f64),
     /// How many of as many events a destination took a second that answers each with a body of 1 KB.
     pub backlog_with_bodies: f64,
+    /// How many of ten times as many events a destination took a second that gets them in batches of a hundred.
+    pub backlog_in_batches: f64,
 }
 
 /// A destination on a thread of its own, with the first arrival of each event.
@@ -52,8 +54,9 @@ impl BenchDestination {
         let came: Arc<Mutex<HashMap<String, Instant>>> = Arc::default();
         let ledger = Arc::clone(&came);
         let take = move |received: appliance::receive::Received| {
-            if let Some(id) = received.id() {
-                ledger.lock().entry(id.to_owned()).or_insert_with(Instant::now);
+            let (now, mut came) = (Instant::now(), ledger.lock());
+            for id in received.ids() {
+                came.entry(id.to_owned()).or_insert(now);
             }
         };
         let receiver = EmulatedReceiver::new(Vec::new(), misbehaviour, take)?;
@@ -74,6 +77,11 @@ impl BenchDestination {
 
     fn destination(&self) -> String {
         format!(r#"[{{"name": "desk", "url": "http://{}/in"}}]"#, self.address)
+    }
+
+    /// One that gets batches of a hundred events.
+    fn with_batches(&self) -> String {
+        format!(r#"[{{"name": "desk", "url": "http://{}/in", "batch": {{"max_events": 100}}}}]"#, self.address)
     }
 
     fn count(&self) -> usize {
@@ -112,8 +120,12 @@ pub async fn measure(
     Ok(ForwardingFigures {
         serial,
         delivered: delivered(events).await?,
-        backlog: (backlog, drained(backlog, Misbehaviour::default()).await?),
-        backlog_with_bodies: drained(backlog, Misbehaviour { body, ..Misbehaviour::default() }).await?,
+        backlog: (backlog, drained(backlog, Misbehaviour::default(), BenchDestination::destination).await?),
+        backlog_with_bodies: {
+            let with_body = Misbehaviour { body, ..Misbehaviour::default() };
+            drained(backlog, with_body, BenchDestination::destination).await?
+        },
+        backlog_in_batches: drained(10 * backlog, Misbehaviour::default(), BenchDestination::with_batches).await?,
     })
 }
 
@@ -137,11 +149,15 @@ async fn delivered(events: u32) -> Result<f64> {
 }
 
 /// How many of that many pending events are delivered a second.
-async fn drained(events: u64, misbehaviour: Misbehaviour) -> Result<f64> {
+async fn drained(
+    events: u64,
+    misbehaviour: Misbehaviour,
+    setting: impl Fn(&BenchDestination) -> String,
+) -> Result<f64> {
     let state = folder()?;
     filled::fill(&store_path(state.path()), events, |_| ())?;
     let desk = BenchDestination::open(misbehaviour)?;
-    let _host = Contender::start_with_destinations_in(state, &desk.destination(), "draining")?;
+    let _host = Contender::start_with_destinations_in(state, &setting(&desk), "draining")?;
     wait_for(|| (desk.count() > 0).then_some(())).await.context("nothing was delivered")?;
     let (began, before) = (Instant::now(), desk.count());
     let all = usize::try_from(events)?;

@@ -7,14 +7,18 @@
 //! | what | file |
 //! |---|---|
 //! | the types: a destination, its format, its filter | `mod.rs` |
-//! | parsing the setting, and its faults | `read.rs` |
-//! | secrets and headers, whose values are never shown | `hidden.rs` |
+//! | parsing the setting, and its faults | `read/` |
+//! | the condition `when` | [`super::condition`] |
+//! | secrets, headers and authentication, whose values are never shown | `hidden.rs` |
 //! | the texts that must be hidden in a destination's answers | `secret_texts.rs` |
 
 mod hidden;
 mod read;
 mod secret_texts;
 
+use std::time::Duration;
+
+use super::condition::EventCondition;
 use super::template::RequestTemplate;
 use crate::event::{EventName, Timestamp};
 use crate::identity::{DestinationName, Site};
@@ -22,7 +26,7 @@ use crate::keys::KeyParts;
 use crate::record::Record;
 use crate::url::Url;
 
-pub use hidden::{Headers, Secrets};
+pub use hidden::{Authentication, Headers, Secrets};
 pub use read::DestinationFault;
 
 /// A system to which events are forwarded.
@@ -43,19 +47,23 @@ pub struct Destination {
 /// How a destination gets events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeliveryMode {
-    /// A request an event.
-    Push(Push),
+    /// A request an event, or a request for several.
+    Push(Box<Push>),
     /// It requests its pending events, and acknowledges them.
     Pull,
 }
 
-/// A request an event.
+/// The requests to a destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Push {
     /// The URL of requests.
     pub url: Url,
     /// The content of requests.
     pub format: DestinationFormat,
+    /// How many events a request has. `None`: one.
+    pub batch: Option<BatchLimits>,
+    /// How a request shows who sends it.
+    pub authentication: Authentication,
     /// The headers of every request.
     pub headers: Headers,
 }
@@ -63,12 +71,40 @@ pub struct Push {
 /// The content of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DestinationFormat {
-    /// CloudEvents 1.0, structured mode.
+    /// CloudEvents 1.0: structured mode, or batched mode for a destination with batches.
     CloudEvents,
     /// The form as an appliance would send it.
     Form,
+    /// A record a line.
+    Ndjson,
+    /// Logs of OpenTelemetry: OTLP/HTTP in JSON.
+    Otlp,
+    /// Splunk's HTTP Event Collector.
+    SplunkHec(SplunkFields),
     /// Rendered by a template.
     Template(RequestTemplate),
+}
+
+/// The limits of a request with several events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchLimits {
+    /// The most events of a request.
+    pub max_events: usize,
+    /// The most bytes of its body. An event that exceeds it is sent alone.
+    pub max_bytes: usize,
+    /// How long a delivery run waits for more events if there are fewer.
+    pub max_wait: Duration,
+}
+
+/// The fields of events for Splunk that the administrator sets. `None`: the default of each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SplunkFields {
+    /// The index. By default, that of the token.
+    pub index: Option<String>,
+    /// The source type. By default `beyondtrust:remote_support`.
+    pub sourcetype: Option<String>,
+    /// The host. By default the site.
+    pub host: Option<String>,
 }
 
 impl DestinationFormat {
@@ -77,7 +113,19 @@ impl DestinationFormat {
         match self {
             Self::CloudEvents => "cloudevents",
             Self::Form => "form",
+            Self::Ndjson => "ndjson",
+            Self::Otlp => "otlp",
+            Self::SplunkHec(_) => "splunk-hec",
             Self::Template(_) => "template",
+        }
+    }
+
+    /// Whether one request can have several events.
+    pub fn takes_several(&self) -> bool {
+        match self {
+            Self::Form => false,
+            Self::Template(template) => template.takes_events,
+            Self::CloudEvents | Self::Ndjson | Self::Otlp | Self::SplunkHec(_) => true,
         }
     }
 }
@@ -93,6 +141,8 @@ pub struct Filter {
     pub from: Option<Timestamp>,
     /// The external key.
     pub external_key: ExternalKeyFilter,
+    /// A condition on everything that an event and its session have.
+    pub when: Option<EventCondition>,
 }
 
 /// A condition on the name of an event.
@@ -121,8 +171,13 @@ pub enum ExternalKeyFilter {
 
 impl Filter {
     /// Every record.
-    const ALL: Self =
-        Self { events: EventFilter::AllRecords, sites: None, from: None, external_key: ExternalKeyFilter::Any };
+    const ALL: Self = Self {
+        events: EventFilter::AllRecords,
+        sites: None,
+        from: None,
+        external_key: ExternalKeyFilter::Any,
+        when: None,
+    };
 
     /// Whether the filter accepts an event, as far as its key shows.
     pub fn wants(&self, key: &KeyParts<'_>) -> bool {
@@ -136,7 +191,8 @@ impl Filter {
             && self.from.is_none_or(|from| key.time().is_some_and(|time| from <= time))
     }
 
-    /// Whether the filter accepts the external key of a record. An unreadable record is accepted: the delivery run
+    /// Whether the filter accepts the external key of a record; `when` is another question
+    /// ([`super::wanted::is_wanted`]). An unreadable record is accepted: the delivery run
     /// reports it.
     pub fn wants_record(&self, value: &[u8]) -> bool {
         if self.external_key == ExternalKeyFilter::Any {
@@ -169,5 +225,19 @@ impl Destination {
             DeliveryMode::Push(push) => Some(push.url.origin()),
             DeliveryMode::Pull => None,
         }
+    }
+
+    /// Where it gets its access tokens, if it needs some.
+    pub fn token_url(&self) -> Option<&Url> {
+        let DeliveryMode::Push(push) = &self.mode else { return None };
+        match &push.authentication {
+            Authentication::OAuth2(credentials) => Some(&credentials.token_url),
+            Authentication::None | Authentication::Basic(_) | Authentication::Bearer(_) => None,
+        }
+    }
+
+    /// The origins that it is sent to: its own, and that of its tokens.
+    pub fn origins(&self) -> impl Iterator<Item = &str> {
+        self.origin().into_iter().chain(self.token_url().map(Url::origin))
     }
 }

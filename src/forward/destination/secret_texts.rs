@@ -6,7 +6,7 @@ use http::header;
 use percent_encoding::percent_decode_str;
 
 use super::Push;
-use super::hidden::Secrets;
+use super::hidden::{Authentication, Secrets};
 use crate::excerpt;
 
 /// A part of a path or of a header that is at least this long is more likely a token than a word.
@@ -14,19 +14,25 @@ const SHORTEST_TOKEN: usize = 16;
 
 impl Push {
     /// All secret texts of a destination's requests, the longest first. A receiver may repeat them whole or in parts.
-    pub(in crate::forward) fn secret_texts(&self, secrets: &Secrets) -> Vec<String> {
+    /// `token` is the access token of OAuth 2.0.
+    pub(in crate::forward) fn secret_texts(&self, secrets: &Secrets, token: Option<&str>) -> Vec<String> {
         let mut texts = Vec::new();
         for secret in &secrets.0 {
             texts.extend(secret.strip_prefix("whsec_").map(str::to_owned));
             texts.push(secret.clone());
         }
-        for (name, value) in &self.headers.0 {
+        let own = self.authentication.header().map(|value| (&header::AUTHORIZATION, value));
+        for (name, value) in self.headers.0.iter().map(|(name, value)| (name, value)).chain(own) {
             let value = String::from_utf8_lossy(value.as_bytes());
             if *name == header::AUTHORIZATION {
                 authorization(&value, &mut texts);
             }
             tokens(&value, &mut texts);
             texts.push(value.into_owned());
+        }
+        if let Authentication::OAuth2(credentials) = &self.authentication {
+            texts.extend(credentials.secret_texts());
+            texts.extend(token.map(str::to_owned));
         }
         self.url_texts(&mut texts);
         excerpt::hidden(texts)

@@ -10,7 +10,7 @@ pub fn for_answer(answer: &Parts, push: &Push, secrets: &Secrets) -> Option<Stri
     Some(match answer.status {
         status if status.is_redirection() => redirect(answer, push),
         StatusCode::UNAUTHORIZED => match credentials(push, secrets) {
-            None => "it requires credentials: set headers.Authorization".to_owned(),
+            None => "it requires credentials: set auth or headers.Authorization".to_owned(),
             Some(credentials) => format!("it does not accept the credentials: correct {credentials}"),
         },
         StatusCode::FORBIDDEN => match credentials(push, secrets) {
@@ -45,14 +45,14 @@ fn redirect(answer: &Parts, push: &Push) -> String {
 }
 
 /// The fields of the setting by which this destination may authenticate the sender.
-fn credentials(push: &Push, secrets: &Secrets) -> Option<&'static str> {
-    let authorization = push.headers.contain(&header::AUTHORIZATION);
-    Some(match (authorization, push.headers.0.is_empty(), secrets.0.is_empty()) {
-        (true, _, true) => "headers.Authorization",
-        (true, _, false) => "headers.Authorization or secret",
-        (false, false, true) => "headers",
-        (false, false, false) => "headers or secret",
-        (false, true, false) => "secret",
-        (false, true, true) => return None,
-    })
+fn credentials(push: &Push, secrets: &Secrets) -> Option<String> {
+    let own = push.authentication.field();
+    let header = match (push.headers.contain(&header::AUTHORIZATION), push.headers.0.is_empty()) {
+        (true, _) => Some("headers.Authorization"),
+        (false, false) => Some("headers"),
+        (false, true) => None,
+    };
+    let secret = (!secrets.0.is_empty()).then_some("secret");
+    let fields: Vec<_> = [own, header, secret].into_iter().flatten().collect();
+    (!fields.is_empty()).then(|| fields.join(" or "))
 }

@@ -14,7 +14,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use http::{Response, StatusCode};
 
-use super::destination::{Push, Secrets};
+use super::content;
+use super::destination::{DestinationFormat, Push, Secrets};
 use crate::excerpt;
 use crate::http_client::{BodyLimit, HttpClient, NotSent, read_at_most};
 use crate::retry_after;
@@ -29,6 +30,13 @@ pub enum DeliveryOutcome {
     Delivered {
         /// The beginning of the answer's body, if it has one.
         answer: Option<String>,
+    },
+    /// 2xx, but the answer says that the destination dropped some of the events. They must not be sent again.
+    PartlyRejected {
+        /// How many it dropped.
+        rejected: u64,
+        /// The answer, and its words.
+        reason: String,
     },
     /// The destination rejects this event; the next one is sent.
     Refused(String),
@@ -65,7 +73,7 @@ const BODY: BodyLimit = BodyLimit { bytes: 4 * 1024, time: Duration::from_secs(1
 const WAITS: [u64; 6] = [5, 30, 120, 600, 1_800, 3_600];
 
 /// The longest wait by `Retry-After`.
-const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The wait after this many failures, counted from 1.
 pub fn wait(failures: u32, retry_after: Option<Duration>) -> Duration {
@@ -74,45 +82,79 @@ pub fn wait(failures: u32, retry_after: Option<Duration>) -> Duration {
     asked.unwrap_or(Duration::from_secs(WAITS.get(index).copied().unwrap_or(3_600)))
 }
 
-impl DeliveryOutcome {
+/// A request that was sent.
+#[derive(Clone, Copy, Debug)]
+pub struct SentRequest<'r> {
+    /// The requests of its destination.
+    pub push: &'r Push,
+    /// The secrets of its destination.
+    pub secrets: &'r Secrets,
+    /// Its access token, if it has one.
+    pub token: Option<&'r str>,
+    /// The number of its events.
+    pub events: usize,
+}
+
+impl SentRequest<'_> {
     /// The outcome of an answer, or of a missing answer. Takes up to a second if the body does not end.
-    pub async fn from_answer<C: HttpClient>(
+    pub async fn outcome<C: HttpClient>(
+        &self,
         client: &C,
         answer: DestinationAnswer<C>,
-        push: &Push,
-        secrets: &Secrets,
         now: DateTime<Utc>,
-    ) -> Self {
+    ) -> DeliveryOutcome {
         let (head, body) = match answer {
             Ok(response) => response.into_parts(),
             Err(NotSent(reason)) => {
                 // The platform's message may contain the URL.
-                let reason =
-                    excerpt::without_secrets(reason.as_bytes(), &push.secret_texts(secrets)).unwrap_or_default();
-                return Self::Failed(DeliveryFailure { reason, retry_after: None, is_answer: false });
+                let reason = self.shown(reason.as_bytes()).unwrap_or_default();
+                return DeliveryOutcome::Failed(DeliveryFailure { reason, retry_after: None, is_answer: false });
             }
         };
-        let words = if may_be_shown(head.status) {
-            excerpt::without_secrets(&read_at_most(client, body, BODY).await, &push.secret_texts(secrets))
-        } else {
-            None
-        };
-        let status = match head.status.canonical_reason() {
-            Some(name) => format!("{} {name}", head.status.as_u16()),
-            None => head.status.as_u16().to_string(),
-        };
-        let advice = advice::for_answer(&head, push, secrets).map(|advice| format!("; {advice}")).unwrap_or_default();
+        let body = if may_be_shown(head.status) { read_at_most(client, body, BODY).await } else { Vec::new() };
+        let words = self.shown(&body);
+        let advice = advice::for_answer(&head, self.push, self.secrets);
+        let advice = advice.map(|advice| format!("; {advice}")).unwrap_or_default();
         let said = words.as_ref().map(|words| format!(": {words}")).unwrap_or_default();
-        let reason = format!("it answered {status}{advice}{said}");
+        let reason = format!("it answered {}{advice}{said}", status_text(head.status));
         match meaning(head.status) {
-            Meaning::Delivered => Self::Delivered { answer: words },
-            Meaning::Gone => Self::Gone,
-            Meaning::Refused => Self::Refused(reason),
+            Meaning::Delivered => self.accepted(&body, words),
+            Meaning::Gone => DeliveryOutcome::Gone,
+            Meaning::Refused => DeliveryOutcome::Refused(reason),
             Meaning::Failing { is_answer } => {
                 let retry_after = retry_after::longest(&head.headers, now);
-                Self::Failed(DeliveryFailure { reason, retry_after, is_answer })
+                DeliveryOutcome::Failed(DeliveryFailure { reason, retry_after, is_answer })
             }
         }
+    }
+
+    /// The outcome of an answer 2xx.
+    fn accepted(&self, body: &[u8], words: Option<String>) -> DeliveryOutcome {
+        let is_otlp = matches!(self.push.format, DestinationFormat::Otlp);
+        match content::rejected_of_answer(body).filter(|_| is_otlp) {
+            Some((rejected, message)) => {
+                let message = self.shown(message.as_bytes()).unwrap_or_default();
+                let reason = format!("it accepted the request, but dropped {rejected} of {}: {message}", self.events);
+                DeliveryOutcome::PartlyRejected { rejected, reason }
+            }
+            None => DeliveryOutcome::Delivered { answer: words },
+        }
+    }
+
+    /// The beginning of a text without secrets, as one line.
+    fn shown(&self, text: &[u8]) -> Option<String> {
+        if text.is_empty() {
+            return None;
+        }
+        excerpt::without_secrets(text, &self.push.secret_texts(self.secrets, self.token))
+    }
+}
+
+/// A status in words, such as `503 Service Unavailable`.
+pub(super) fn status_text(status: StatusCode) -> String {
+    match status.canonical_reason() {
+        Some(name) => format!("{} {name}", status.as_u16()),
+        None => status.as_u16().to_string(),
     }
 }
 

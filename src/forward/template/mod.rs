@@ -4,7 +4,7 @@
 //! name of the event), `site` and `session` (its timeline: `state`, `start`, `end`, `duration_seconds`, `owners`,
 //! `participants`, `external_keys`, `surveys`). The value of a placeholder is escaped for its context: as JSON, with
 //! quotes, if the content type is JSON; percent-encoded in a form and in the path and query of a URL. In any other
-//! text it is not escaped.
+//! text it is not escaped. A template that takes several events has `events`, a list of these.
 //!
 //! | what | file |
 //! |---|---|
@@ -34,9 +34,12 @@ pub struct RequestTemplate {
     pub content_type: HeaderValue,
     /// The body, in minijinja's language.
     pub body: Cow<'static, str>,
+    /// Whether it has `events`, a list, rather than one event.
+    pub takes_events: bool,
 }
 
 /// The values that a template can use.
+#[derive(Clone)]
 pub(super) struct TemplateContext(Value);
 
 impl TemplateContext {
@@ -52,6 +55,12 @@ impl TemplateContext {
             ("session", read(&session)?),
         ])))
     }
+
+    /// The context of a template that takes several events.
+    pub(super) fn of_several(events: Vec<Self>) -> Self {
+        let events: Vec<Value> = events.into_iter().map(|one| one.0).collect();
+        Self(Value::from_pairs([("events", Value::from(events))]))
+    }
 }
 
 /// A ready template that begins with what there is to say of a session's report.
@@ -62,9 +71,10 @@ macro_rules! with_report {
 }
 
 /// The ready templates: JSON, sent by POST.
-const READY: [(&str, &str); 6] = [
+const READY: [(&str, &str); 7] = [
     ("google-chat", include_str!("../templates/google-chat.json")),
     ("jira", with_report!("../templates/jira.json")),
+    ("sentinel", include_str!("../templates/sentinel.json")),
     ("servicenow", with_report!("../templates/servicenow.json")),
     ("servicenow-note", with_report!("../templates/servicenow-note.json")),
     ("slack", include_str!("../templates/slack.json")),
@@ -96,7 +106,12 @@ impl RequestTemplate {
     pub fn ready(name: &str) -> Option<Self> {
         let (_, body) = READY.iter().find(|(known, _)| *known == name)?;
         let content_type = HeaderValue::from_static("application/json");
-        Some(Self { method: Method::POST, content_type, body: Cow::Borrowed(body) })
+        Some(Self { method: Method::POST, content_type, body: Cow::Borrowed(body), takes_events: name == "sentinel" })
+    }
+
+    /// Whether it may ask for the session, which must be read from the store.
+    pub(super) fn needs_session(&self) -> bool {
+        self.body.contains("session")
     }
 
     /// Checks the syntax of the body.
@@ -132,6 +147,19 @@ const PERCENT: AutoEscape = AutoEscape::Custom(Cow::Borrowed("percent"));
 /// Checks the syntax of a URL's path and query.
 pub(super) fn check_path(path: &str) -> Result<(), String> {
     environment(PERCENT).template_from_str(path).map(drop).map_err(|error| describe(&error))
+}
+
+/// Checks the syntax of an expression.
+pub(super) fn check_expression(text: &str) -> Result<(), String> {
+    environment(AutoEscape::None).compile_expression(text).map(drop).map_err(|error| describe(&error))
+}
+
+/// Whether an expression is true for an event. The error repeats nothing of the event.
+pub(super) fn is_true(expression: &str, seen: &TemplateContext) -> Result<bool, String> {
+    let environment = environment(AutoEscape::None);
+    let compiled = environment.compile_expression(expression);
+    let value = compiled.and_then(|compiled| compiled.eval(&seen.0)).map_err(|error| describe(&error))?;
+    Ok(value.is_true())
 }
 
 /// The path and query of a URL for an event. It is an error if a value of the event would lead to another path.

@@ -15,6 +15,7 @@ use crate::forward::pending::{Pending, QueueStep};
 use crate::forward::receipts::Receipt;
 use crate::forward::refused::{self, MAX_REFUSED, Refused};
 use crate::forward::status::{self, DestinationStatus};
+use crate::forward::wanted;
 use crate::identity::{DestinationName, Id};
 use crate::keys::Forwards;
 use crate::parse::Problem;
@@ -69,7 +70,7 @@ impl<P: Platform> Service<'_, P> {
             }
             Action::Skip => {
                 let only = query.get("event", str::parse)?;
-                let skipped = commands::skip(store, destination, only, now).await?;
+                let skipped = commands::skip(self.platform, destination, only).await?;
                 let (event, line) = skipped.ok_or(Refusal::Absent("first pending event"))?;
                 return Ok((json(&Skipped { skipped: event.to_string() }), Some(line)));
             }
@@ -118,6 +119,17 @@ impl<P: Platform> Service<'_, P> {
         while batch.len() < limit {
             match queue.next(store, destination).await? {
                 QueueStep::Event(entry) => {
+                    match wanted::is_wanted(self.platform, destination, &entry).await? {
+                        Ok(true) => {}
+                        Ok(false) => {
+                            unwanted.add(entry.key.id);
+                            continue;
+                        }
+                        Err(reason) => {
+                            refused::refuse(store, name, &entry, &reason, now).await?;
+                            continue;
+                        }
+                    }
                     bytes += entry.value.len();
                     if bytes > MAX_PAGE_BYTES && !batch.is_empty() {
                         break;

@@ -35,4 +35,4 @@ pub use options::{ApiFaults, ApiOptions, MissingPermission, ReportNamespace};
 pub use serve::{ApiStartError, RunningApi};
 pub use service::{ApiAnswer, ApplianceApi, ServedRequest};
 pub use sessions::{ReportMoment, ReportWindow, SessionRegister, WindowSide};
-pub use tokens::MOST_TOKENS;
+pub use tokens::{MOST_TOKENS, TokenRefusal, TokenRegister, basic_credentials, bearer_token};

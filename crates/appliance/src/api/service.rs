@@ -220,11 +220,7 @@ impl ApplianceApi {
             }
             Some(_) => TokenRefusal::UnsupportedGrantType,
         };
-        let status = match refusal {
-            TokenRefusal::InvalidClient => StatusCode::UNAUTHORIZED,
-            TokenRefusal::InvalidRequest | TokenRefusal::UnsupportedGrantType => StatusCode::BAD_REQUEST,
-        };
-        self.refused(status, "Basic realm=\"API\"", refusal.code(), &refusal.to_string())
+        self.refused(refusal.status(), "Basic realm=\"API\"", refusal.code(), &refusal.to_string())
     }
 
     fn reporting(&self, request: &Request<Bytes>, parameters: &[(String, String)], at: Millis) -> Response<Bytes> {

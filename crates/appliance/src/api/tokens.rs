@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http::StatusCode;
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
@@ -16,7 +17,7 @@ pub const MOST_TOKENS: usize = 30;
 /// The length of a token.
 const TOKEN_CHARACTERS: usize = 40;
 
-/// The valid tokens of the account.
+/// The valid tokens of an account.
 pub struct TokenRegister {
     lifetime: Millis,
     /// Oldest first: the token, and when it expires.
@@ -44,6 +45,14 @@ impl TokenRefusal {
             Self::InvalidClient => "invalid_client",
             Self::InvalidRequest => "invalid_request",
             Self::UnsupportedGrantType => "unsupported_grant_type",
+        }
+    }
+
+    /// The status of the answer (RFC 6749, 5.2).
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::InvalidClient => StatusCode::UNAUTHORIZED,
+            Self::InvalidRequest | Self::UnsupportedGrantType => StatusCode::BAD_REQUEST,
         }
     }
 }

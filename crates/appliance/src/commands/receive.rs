@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use appliance::config::Period;
-use appliance::receive::{EmulatedReceiver, Framing, Misbehaviour, Received};
+use appliance::receive::{
+    EmulatedReceiver, Framing, Misbehaviour, Received, ReceivedEvent, ReceiverAccess, TOKEN_PATH,
+};
 use bytes::Bytes;
 use clap::Args;
 use http::{HeaderValue, StatusCode};
@@ -29,7 +31,43 @@ pub struct ReceiveArguments {
     #[arg(long)]
     bodies: bool,
     #[command(flatten)]
+    access: AccessArguments,
+    #[command(flatten)]
     misbehaves: MisbehaviourArguments,
+}
+
+/// Who may send. All others are answered 401.
+#[derive(Args)]
+#[command(next_help_heading = "Access")]
+struct AccessArguments {
+    /// Requires this user name and password (`auth.basic`).
+    #[arg(long, value_name = "USER:PASSWORD", group = "access")]
+    basic: Option<String>,
+    /// Requires this token (`auth.bearer`).
+    #[arg(long, value_name = "TOKEN", group = "access")]
+    bearer: Option<String>,
+    /// Requires an access token, and issues them at `/oauth2/token` to this client (`auth.oauth2`).
+    #[arg(long, value_name = "CLIENT_ID:SECRET", group = "access", value_parser = parse_client)]
+    oauth2: Option<(String, String)>,
+    /// How long an access token is valid.
+    #[arg(long, value_name = "TIME", requires = "oauth2", default_value = "1h")]
+    token_lifetime: Period,
+}
+
+fn parse_client(text: &str) -> Result<(String, String), &'static str> {
+    let (id, secret) = text.split_once(':').ok_or("is not CLIENT_ID:SECRET")?;
+    Ok((id.to_owned(), secret.to_owned()))
+}
+
+impl AccessArguments {
+    fn access(&self) -> ReceiverAccess {
+        match (&self.basic, &self.bearer, &self.oauth2) {
+            (Some(credentials), ..) => ReceiverAccess::basic(credentials),
+            (_, Some(token), _) => ReceiverAccess::bearer(token),
+            (.., Some((id, secret))) => ReceiverAccess::oauth2(id, secret, self.token_lifetime.0),
+            (None, None, None) => ReceiverAccess::Open,
+        }
+    }
 }
 
 /// Options that replace the default answer, which is 200 without a body.
@@ -129,9 +167,11 @@ impl MisbehaviourArguments {
 }
 
 pub async fn receive(arguments: ReceiveArguments) -> Result<bool> {
-    let ReceiveArguments { listen, secrets, bodies, misbehaves } = arguments;
+    let ReceiveArguments { listen, secrets, bodies, access, misbehaves } = arguments;
     let number = AtomicU64::new(0);
-    let receiver = EmulatedReceiver::new(secrets, misbehaves.misbehaviour(), move |received| {
+    let has_endpoint = access.oauth2.is_some();
+    let (access, misbehaviour) = (access.access(), misbehaves.misbehaviour());
+    let receiver = EmulatedReceiver::with_access(secrets, access, misbehaviour, move |received| {
         println!("{:>6}  {}", number.fetch_add(1, Ordering::Relaxed) + 1, shown(&received));
         if bodies {
             println!("{}", String::from_utf8_lossy(&received.body));
@@ -141,7 +181,11 @@ pub async fn receive(arguments: ReceiveArguments) -> Result<bool> {
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("cannot listen on {listen}; choose another --listen"))?;
-    println!("Listening on http://{}; Ctrl-C stops it", listener.local_addr()?);
+    let address = listener.local_addr()?;
+    println!("Listening on http://{address}; Ctrl-C stops it");
+    if has_endpoint {
+        println!("Access tokens: http://{address}{TOKEN_PATH}");
+    }
     tokio::select! {
         () = receiver.serve(listener) => {}
         () = stopped => {}
@@ -149,15 +193,26 @@ pub async fn receive(arguments: ReceiveArguments) -> Result<bool> {
     Ok(true)
 }
 
-/// One line: the status, the event, its session and id, and the signature.
+/// One line: the status, the event, its session and id, and the signature. A request with several events has a line
+/// more for each.
 fn shown(received: &Received) -> String {
-    let event: serde_json::Value = serde_json::from_slice(&received.body).unwrap_or_default();
-    let form: Vec<(String, String)> = serde_urlencoded::from_bytes(&received.body).unwrap_or_default();
-    let from_form = |name: &str| form.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-    let from_event = |name: &str| event.pointer(name).and_then(serde_json::Value::as_str);
-    let name = from_event("/data/event").or(from_form("event")).unwrap_or("(no event)");
-    let lsid = from_event("/data/lsid").or(from_form("lsid")).unwrap_or("-");
     let again = if received.again { ", again" } else { "" };
-    let id = received.id().unwrap_or("-");
-    format!("{} {name} {lsid} {id} {}{again}", received.status.as_u16(), received.signature.as_str())
+    let (status, id) = (received.status.as_u16(), received.id().unwrap_or("-"));
+    let signature = received.signature.as_str();
+    match received.events.as_slice() {
+        [] => format!("{status} (no event) - {id} {signature}{again}"),
+        [event] => format!("{status} {} {id} {signature}{again}", named(event)),
+        several => {
+            let lines = several.iter().map(|event| {
+                let id = event.id.as_deref().unwrap_or("-");
+                format!("\n        - {} {id}", named(event))
+            });
+            format!("{status} {} events {id} {signature}{again}{}", several.len(), lines.collect::<String>())
+        }
+    }
+}
+
+fn named(event: &ReceivedEvent) -> String {
+    let (name, lsid) = (event.name.as_deref().unwrap_or("(no event)"), event.lsid.as_deref().unwrap_or("-"));
+    format!("{name} {lsid}")
 }

@@ -4,6 +4,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use standardwebhooks::HEADER_WEBHOOK_ID;
 
+use super::events::ReceivedEvent;
+
 /// A received request and the status of its answer.
 #[derive(Clone, Debug)]
 pub struct Received {
@@ -13,11 +15,13 @@ pub struct Received {
     pub uri: Uri,
     /// Its headers.
     pub headers: HeaderMap,
+    /// Its events, as far as the format shows them.
+    pub events: Vec<ReceivedEvent>,
     /// Its body.
     pub body: Bytes,
     /// The result of verifying its signature.
     pub signature: Signature,
-    /// Whether a request with the same id was answered 2xx before.
+    /// Whether one of its events was answered 2xx before.
     pub again: bool,
     /// The status of the answer.
     pub status: StatusCode,
@@ -49,7 +53,14 @@ impl Signature {
 }
 
 impl Received {
-    /// The event's id, from the header `webhook-id`.
+    /// The ids of its events: from its body, or of a single event from the header `webhook-id`.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        let several = self.events.len() > 1;
+        let from_body = self.events.iter().filter(move |_| several).filter_map(|event| event.id.as_deref());
+        from_body.chain(self.id().filter(|_| !several))
+    }
+
+    /// The message's id, from the header `webhook-id`: that of its event, unless it has several.
     pub fn id(&self) -> Option<&str> {
         self.headers.get(HEADER_WEBHOOK_ID)?.to_str().ok()
     }

@@ -10,6 +10,8 @@ use hyper::body::Incoming;
 use parking_lot::Mutex;
 use standardwebhooks::{HEADER_WEBHOOK_SIGNATURE, Webhook};
 
+use super::access::ReceiverAccess;
+use super::events::ReceivedEvent;
 use super::misbehaviour::Misbehaviour;
 use super::received::{Received, Signature};
 
@@ -22,6 +24,7 @@ pub struct EmulatedReceiver(Arc<Inner>);
 
 struct Inner {
     secrets: Vec<String>,
+    access: ReceiverAccess,
     /// The behaviour, and when it was set.
     misbehaviour: Mutex<(Misbehaviour, Instant)>,
     seen: Mutex<HashSet<String>>,
@@ -34,9 +37,21 @@ struct Inner {
 pub struct NoSecret;
 
 impl EmulatedReceiver {
-    /// Creates a receiver that verifies with these secrets and calls `take` for each request, before it answers.
+    /// Creates a receiver for anyone, which verifies with these secrets and calls `take` for each request, before it
+    /// answers.
     pub fn new(
         secrets: Vec<String>,
+        misbehaviour: Misbehaviour,
+        take: impl Fn(Received) + Send + Sync + 'static,
+    ) -> Result<Self, NoSecret> {
+        Self::with_access(secrets, ReceiverAccess::Open, misbehaviour, take)
+    }
+
+    /// Creates a receiver that answers 401 to all others. Requests for tokens are answered as well, and not passed to
+    /// `take`.
+    pub fn with_access(
+        secrets: Vec<String>,
+        access: ReceiverAccess,
         misbehaviour: Misbehaviour,
         take: impl Fn(Received) + Send + Sync + 'static,
     ) -> Result<Self, NoSecret> {
@@ -44,12 +59,17 @@ impl EmulatedReceiver {
             return Err(NoSecret);
         }
         let misbehaviour = Mutex::new((misbehaviour, Instant::now()));
-        Ok(Self(Arc::new(Inner { secrets, misbehaviour, seen: Mutex::default(), take: Box::new(take) })))
+        Ok(Self(Arc::new(Inner { secrets, access, misbehaviour, seen: Mutex::default(), take: Box::new(take) })))
     }
 
     /// Changes the behaviour.
     pub fn behave(&self, misbehaviour: Misbehaviour) {
         *self.0.misbehaviour.lock() = (misbehaviour, Instant::now());
+    }
+
+    /// Makes all access tokens invalid.
+    pub fn revoke_tokens(&self) {
+        self.0.access.revoke();
     }
 
     /// Handles a request, and returns how to answer it.
@@ -59,7 +79,14 @@ impl EmulatedReceiver {
             return Misbehaviour { status: Some(StatusCode::PAYLOAD_TOO_LARGE), ..Misbehaviour::default() };
         };
         let body = body.to_bytes();
-        let behaviour = self.behaviour().for_body(&body);
+        if let Some((status, body)) = self.0.access.token(&head.method, &head.uri, &head.headers, &body) {
+            return Misbehaviour { status: Some(status), body: body.into(), ..Misbehaviour::default() };
+        }
+        let behaviour = if self.0.access.allows(&head.headers) {
+            self.behaviour().for_body(&body)
+        } else {
+            Misbehaviour { status: Some(StatusCode::UNAUTHORIZED), ..Misbehaviour::default() }
+        };
         // A sleep of zero takes a millisecond.
         if !behaviour.delay.is_zero() {
             tokio::time::sleep(behaviour.delay).await;
@@ -70,16 +97,23 @@ impl EmulatedReceiver {
             method: head.method,
             uri: head.uri,
             headers: head.headers,
+            events: ReceivedEvent::of_body(&body),
             body,
             again: false,
             status,
         };
-        if let Some(id) = received.id().map(str::to_owned) {
-            let mut seen = self.0.seen.lock();
-            received.again = if status.is_success() { !seen.insert(id) } else { seen.contains(&id) };
-        }
+        received.again = self.note(received.ids(), status.is_success());
         (self.0.take)(received);
         behaviour
+    }
+
+    /// Notes accepted ids. Returns whether one of them was accepted before.
+    fn note<'i>(&self, ids: impl Iterator<Item = &'i str>, is_accepted: bool) -> bool {
+        let mut seen = self.0.seen.lock();
+        ids.fold(false, |again, id| {
+            let is_known = if is_accepted { !seen.insert(id.to_owned()) } else { seen.contains(id) };
+            again | is_known
+        })
     }
 
     /// The behaviour now.

@@ -65,7 +65,7 @@ impl TestDestination {
 
     /// The ids of the accepted events.
     pub fn ids(&self) -> BTreeSet<String> {
-        self.taken().iter().map(|received| received.id().unwrap().to_owned()).collect()
+        self.taken().iter().flat_map(|received| received.ids().map(str::to_owned).collect::<Vec<_>>()).collect()
     }
 }
 

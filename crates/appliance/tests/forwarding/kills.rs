@@ -29,14 +29,18 @@ fn behaviour_in(life: u64) -> Misbehaviour {
     }
 }
 
+/// To a destination that gets events one by one, and to one that gets batches.
 #[test]
 fn nothing_is_missing_after_fifty_kills_under_load() {
-    let desk = TestDestination::open(&[SECRET]);
-    let mut recipient = start(&json!([desk.destination("desk")]));
+    let (desk, logs) = (TestDestination::open(&[SECRET]), TestDestination::open(&[SECRET]));
+    let mut with_batches = logs.destination("logs");
+    with_batches["batch"] = json!({ "max_events": 20, "max_wait_seconds": 0 });
+    let mut recipient = start(&json!([desk.destination("desk"), with_batches]));
     let mut answered: BTreeSet<String> = BTreeSet::new();
     let (path, mut number) = (recipient.store_path(), 0);
     for life in 0..50_u64 {
         desk.receiver.behave(behaviour_in(life));
+        logs.receiver.behave(behaviour_in(life + 3));
         let over = Arc::new(AtomicBool::new(false));
         let senders: Vec<_> = (0..4)
             .map(|_| {
@@ -73,13 +77,18 @@ fn nothing_is_missing_after_fifty_kills_under_load() {
         }
     }
     desk.receiver.behave(Misbehaviour::default());
+    logs.receiver.behave(Misbehaviour::default());
     // Counting pending events loads the host, so ask only twice a second.
     wait_until("nothing is pending", || {
         std::thread::sleep(Duration::from_millis(500));
-        status_of(&recipient, "desk")["pending"] == 0
+        ["desk", "logs"].iter().all(|name| status_of(&recipient, name)["pending"] == 0)
     });
-    let missing = answered.difference(&desk.ids()).count();
-    assert_eq!(missing, 0, "of {} that were answered 200", answered.len());
+    for ids in [desk.ids(), logs.ids()] {
+        let missing = answered.difference(&ids).count();
+        assert_eq!(missing, 0, "of {} that were answered 200", answered.len());
+    }
+    let most = logs.taken().iter().map(|received| received.events.len()).max();
+    assert!(most > Some(1), "no request had several events");
     let (taken, unique) = (desk.taken().len(), desk.ids().len());
     println!("{} answered 200, {unique} delivered, {} of them again", answered.len(), taken - unique);
     assert!(answered.len() > 1_000, "{}", answered.len());

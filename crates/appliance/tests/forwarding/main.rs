@@ -11,6 +11,8 @@
 //! | `kills.rs` | a host that is killed or stopped loses no event |
 //! | `secrets.rs` | secrets are not shown |
 //! | `commands.rs` | `appliance check-destinations` and `appliance receive` |
+//! | `formats.rs` | each form of `auth` and each format, by `check-destinations` and by the host |
+//! | `others.rs` | OpenTelemetry's own definitions, and a server of OAuth 2.0, in Python |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod answers;
@@ -18,8 +20,10 @@ mod commands;
 mod connections;
 mod delivery;
 mod desk;
+mod formats;
 mod framing;
 mod kills;
+mod others;
 mod poison;
 mod secrets;
 #[path = "../support/mod.rs"]

@@ -127,13 +127,19 @@ async fn refreshing_destinations_keeps_lists_open_and_the_focus() {
         window.pending = (window.pending ?? 0) + 1;
         const event = { id: 'f'.repeat(32), event: 'begin', time: '2026-01-05T00:00:00Z', reason: 'no' };
         const pending = 1000 + window.pending;
-        const desk = { name: 'desk', format: 'form', state: 'working', pending, refused: 1, replays: 0 };
+        const attempt = { event: event.id, events: 3, answer: '200 OK', milliseconds: 1500, time: event.time };
+        const desk = {
+            name: 'desk', format: 'form', state: 'working', pending, refused: 1, replays: 0, attempts: [attempt],
+        };
         if (path === '/api/destinations') return { destinations: [desk, { ...desk, name: 'other' }] };
         if (path.endsWith('/refused')) return { most: 100, refused: [event] };
     }";
     browser.run(&replace(answers)).await;
     browser.find("#views a[href='#/destinations']").await.click().await.unwrap();
     browser.find("details[data-name=other] summary").await.click().await.unwrap();
+    browser.find("details[data-name='other requests'] summary").await.click().await.unwrap();
+    browser.says("3 events from").await;
+    browser.says("1.5 s").await;
     browser.says(&"f".repeat(32)).await;
     for focused in ["details[data-name=other] li button", "[aria-label='Pause other']", "[data-name=other] summary"] {
         browser.run(&format!("document.querySelector(\"{focused}\").focus()")).await;
@@ -147,7 +153,7 @@ async fn refreshing_destinations_keeps_lists_open_and_the_focus() {
         }
         let script = format!("return document.activeElement === document.querySelector(\"{focused}\")");
         assert_eq!(browser.run(&script).await, json!(true), "{focused}");
-        assert_eq!(browser.count("details[open]").await, 1, "{focused}");
+        assert_eq!(browser.count("details[open]").await, 2, "{focused}");
     }
     browser.close().await;
 }

@@ -220,7 +220,7 @@ impl BenchFigures {
     }
 
     /// The targets of forwarding.
-    fn forwarding_targets(&self) -> [PerformanceTarget; 6] {
+    fn forwarding_targets(&self) -> [PerformanceTarget; 7] {
         let serial = &self.forwarding.serial;
         let against = |at: usize| serial.get(at).zip(serial.first()).map(|(with, without)| with.time_against(without));
         [
@@ -245,6 +245,11 @@ impl BenchFigures {
                 "the same where each answer has a body of 1 KB",
                 1_000.0,
                 Some(self.forwarding.backlog_with_bodies),
+            ),
+            PerformanceTarget::at_least(
+                "events/s of a backlog of 100,000 in batches of 100",
+                20_000.0,
+                Some(self.forwarding.backlog_in_batches),
             ),
         ]
     }

@@ -16,6 +16,7 @@
 //! | `tunnel` | asks a proxy for a tunnel |
 //! | `authorities` | the trusted certificate authorities |
 //! | `connection` | records whether any byte of an answer arrived |
+//! | `tokens` | keeps access tokens of destinations |
 //! | `client` | keeps connections, and repeats a request that a closed connection has lost |
 //! | `body` | the body of an answer, passed to the guest as it arrives |
 //! | `direct` | a GET of the host's own commands |
@@ -32,14 +33,16 @@ mod proxy;
 mod reason;
 mod resolver;
 mod rights;
+mod tokens;
 mod tunnel;
 
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use outbound_events::appliance_api::Appliance;
@@ -50,6 +53,7 @@ use crate::guest::outgoing::address::{is_public, literal};
 use crate::guest::outgoing::client::Client;
 use crate::guest::outgoing::connector::Connector;
 use crate::guest::outgoing::rights::{Reach, Rights};
+use crate::guest::outgoing::tokens::{KeptTokens, TokenRequest};
 
 pub use self::authorities::{Authorities, AuthorityError};
 pub use self::direct::{GetError, get};
@@ -77,6 +81,7 @@ pub struct OutgoingOptions {
 #[derive(Clone)]
 pub(super) struct Outgoing {
     rights: Arc<Rights>,
+    tokens: Arc<KeptTokens>,
     /// `None` without destinations.
     clients: Option<Clients>,
 }
@@ -107,9 +112,10 @@ impl Outgoing {
     ) -> Result<Self, OutgoingError> {
         let rights = Arc::new(Rights::new(destinations, appliances));
         if rights.is_empty() {
-            return Ok(Self { rights, clients: None });
+            return Ok(Self { rights, tokens: Arc::default(), clients: None });
         }
-        let of_destinations = destinations.iter().filter_map(|one| Some((one.name.as_str(), one.origin()?)));
+        let of_destinations =
+            destinations.iter().flat_map(|one| one.origins().map(|origin| (one.name.as_str(), origin)));
         let of_appliances = appliances.iter().map(|one| (one.site.as_str(), one.url.origin()));
         for (name, origin) in of_destinations.chain(of_appliances) {
             let Ok(uri) = origin.parse::<Uri>() else { continue };
@@ -120,7 +126,8 @@ impl Outgoing {
         }
         let (proxies, tls) = (Arc::new(options.proxies), options.authorities.tls()?);
         let client = |reach| Client::new(Connector::new(reach, Arc::clone(&proxies), tls.clone()));
-        Ok(Self { rights, clients: Some(Clients { public: client(Reach::Public), any: client(Reach::Any) }) })
+        let clients = Some(Clients { public: client(Reach::Public), any: client(Reach::Any) });
+        Ok(Self { rights, tokens: Arc::default(), clients })
     }
 
     /// Sends a request and returns the answer as soon as its head has arrived. Does not follow redirects.
@@ -135,7 +142,11 @@ impl Outgoing {
         if origin.closes(&uri) {
             request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        let answer = send_within(origin.reach(&uri), clients, request).await;
+        let answer = if origin.gives_tokens(&uri) {
+            self.send_for_token(origin.reach(&uri), clients, request).await
+        } else {
+            send_within(origin.reach(&uri), clients, request).await
+        };
         if let Err(error) = &answer {
             let reason = reason::describe(error);
             origin.failures.say(|unsaid| {
@@ -144,6 +155,29 @@ impl Outgoing {
         }
         answer
     }
+
+    async fn send_for_token(
+        &self,
+        reach: Reach,
+        clients: &Clients,
+        request: Request<WasiBody>,
+    ) -> Result<Response<WasiBody>, Error> {
+        let (head, body) = request.into_parts();
+        let form = read_whole(body).await?;
+        let for_token = TokenRequest::new(&head, &form);
+        if let Some(kept) = self.tokens.answer(&head, &for_token, Instant::now()) {
+            return Ok(kept);
+        }
+        let body = Full::new(form).map_err(|never| match never {}).boxed_unsync();
+        let answer = send_within(reach, clients, Request::from_parts(head, body)).await?;
+        self.tokens.keep(for_token, answer, Instant::now()).await
+    }
+}
+
+/// Reads the body of a request.
+async fn read_whole(body: WasiBody) -> Result<Bytes, Error> {
+    let body = Limited::new(body, MOST_REQUEST).collect().await;
+    Ok(body.map_err(|_| Error::HttpRequestBodySize(None))?.to_bytes())
 }
 
 async fn send_within(reach: Reach, clients: &Clients, request: Request<WasiBody>) -> Result<Response<WasiBody>, Error> {
@@ -158,8 +192,7 @@ async fn send_within(reach: Reach, clients: &Clients, request: Request<WasiBody>
     };
     // Hyper adds it in the form that the connection needs.
     head.headers.remove(header::HOST);
-    let body = Limited::new(body, MOST_REQUEST).collect().await;
-    let body = body.map_err(|_| Error::HttpRequestBodySize(None))?.to_bytes();
+    let body = read_whole(body).await?;
     let answer = tokio::time::timeout(TIMEOUT, client.send(Request::from_parts(head, Full::new(body)))).await;
     let (head, body) = match answer {
         Ok(answer) => answer.map_err(|error| reason::classify(&error))?.into_parts(),

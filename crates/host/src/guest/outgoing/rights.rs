@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use http::Uri;
 use outbound_events::appliance_api::{self, Appliance};
 use outbound_events::forward::destination::{DeliveryMode, Destination};
+use outbound_events::url::Url;
 
 use crate::guest::outgoing::address::is_loopback;
 use crate::rate_limited_log::RateLimitedLog;
@@ -20,10 +21,11 @@ pub(super) enum Reach {
 #[derive(Debug)]
 pub(super) struct Rights(HashMap<String, Origin>);
 
-/// An origin, its destinations and its appliance.
+/// An origin, its destinations, the destinations that get tokens from it, and its appliance.
 #[derive(Debug)]
 pub(super) struct Origin {
     destinations: Vec<Destination>,
+    for_tokens: Vec<Destination>,
     appliance: Option<Appliance>,
     /// The setting allows http only for loopback addresses.
     is_loopback: bool,
@@ -37,6 +39,9 @@ impl Rights {
         for destination in destinations {
             if let Some(origin) = destination.origin().and_then(|origin| rights.add(origin)) {
                 origin.destinations.push(destination.clone());
+            }
+            if let Some(origin) = destination.token_url().and_then(|url| rights.add(url.origin())) {
+                origin.for_tokens.push(destination.clone());
             }
         }
         for appliance in appliances {
@@ -52,6 +57,7 @@ impl Rights {
         let is_loopback = uri.scheme_str() == Some("http") && uri.host().is_some_and(is_loopback);
         let origin = self.0.entry(origin(&uri)?).or_insert_with(|| Origin {
             destinations: Vec::new(),
+            for_tokens: Vec::new(),
             appliance: None,
             is_loopback,
             failures: RateLimitedLog::default(),
@@ -70,6 +76,18 @@ impl Rights {
 }
 
 impl Origin {
+    /// Whether the request is one to the token endpoint of a destination.
+    pub(super) fn gives_tokens(&self, uri: &Uri) -> bool {
+        self.of_token_endpoint(uri).next().is_some()
+    }
+
+    /// The destinations whose token endpoint the request is for.
+    fn of_token_endpoint(&self, uri: &Uri) -> impl Iterator<Item = &Destination> {
+        let path = path_of(uri).to_owned();
+        let is_its = move |url: &Url| url.matched(&path).is_some();
+        self.for_tokens.iter().filter(move |destination| destination.token_url().is_some_and(&is_its))
+    }
+
     /// Whether the connection must end with the request: the vendor asks for it ("Reporting API").
     pub(super) fn closes(&self, uri: &Uri) -> bool {
         self.appliance_of(uri).is_some()
@@ -87,7 +105,7 @@ impl Origin {
         if let Some(appliance) = self.appliance_of(uri) {
             return if appliance.private || self.is_loopback { Reach::Any } else { Reach::Public };
         }
-        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        let path = path_of(uri);
         let alike = |destination: &Destination| match &destination.mode {
             DeliveryMode::Push(push) => push.url.matched(path),
             DeliveryMode::Pull => None,
@@ -95,8 +113,13 @@ impl Origin {
         let right = |destination: &Destination| Some((alike(destination)?, destination.private));
         // Of several that are as much alike, `private` is the greater.
         let private = self.destinations.iter().filter_map(right).max().is_some_and(|(_, private)| private);
+        let private = private || self.of_token_endpoint(uri).any(|destination| destination.private);
         if private || self.is_loopback { Reach::Any } else { Reach::Public }
     }
+}
+
+fn path_of(uri: &Uri) -> &str {
+    uri.path_and_query().map_or("/", |path| path.as_str())
 }
 
 /// Scheme, host and port, in one spelling.
@@ -127,7 +150,9 @@ mod tests {
                 {"name": "one-ticket", "url": "https://desk.example/t/open/1", "private": true},
                 {"name": "other", "url": "https://other.example/inner"},
                 {"name": "bare", "url": "https://bare.example", "private": true},
-                {"name": "local", "url": "http://127.0.0.1:9/in"}]"#,
+                {"name": "local", "url": "http://127.0.0.1:9/in"},
+                {"name": "with-token", "url": "https://api.example/in", "private": true, "auth": {"oauth2":
+                 {"token_url": "https://login.example/tenant/token?v=2", "client_id": "a", "client_secret": "b"}}}]"#,
         )
         .unwrap();
         let appliances = Appliance::read_all(
@@ -160,6 +185,9 @@ mod tests {
             ("https://support.example/api/reporting", Some(Reach::Any)),
             ("https://support.example/api/command", Some(Reach::Public)),
             ("https://desk.example/api/reporting", Some(Reach::Public)),
+            ("https://login.example/tenant/token?v=2", Some(Reach::Any)),
+            ("https://login.example/tenant/token", Some(Reach::Public)),
+            ("https://login.example/", Some(Reach::Public)),
             ("http://desk.example/inner", None),
             ("https://desk.example:444/inner", None),
             ("https://sub.desk.example/inner", None),

@@ -1,14 +1,25 @@
 //! Parses the setting `destinations`, and reports all its faults at once, each with its place.
+//!
+//! | what | file |
+//! |---|---|
+//! | a destination: its name, mode, format, filter, secrets | this file |
+//! | `auth` | `authentication.rs` |
+//! | `batch`, and the fields of one format | `format.rs` |
+//! | `headers` | `headers.rs` |
+
+mod authentication;
+mod format;
+mod headers;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderName, HeaderValue, Method, header};
 use serde_json::{Map, Value};
 
-use super::hidden::{Headers, Secrets};
+use super::hidden::Secrets;
 use super::{DeliveryMode, Destination, DestinationFormat, EventFilter, ExternalKeyFilter, Filter, Push};
 use crate::event::EventName;
-use crate::forward::template::{self, RequestTemplate};
+use crate::forward::condition::EventCondition;
+use crate::forward::template;
 use crate::identity::{DestinationName, Site};
 use crate::json_setting::{parse_array, parse_time};
 use crate::url::{self, Url};
@@ -65,15 +76,27 @@ struct Fields<'f> {
     faults: &'f mut Vec<DestinationFault>,
 }
 
-const FIELDS: [&str; 11] =
-    ["name", "url", "format", "template", "secret", "headers", "events", "sites", "external_key", "from", "private"];
+const FIELDS: [&str; 15] = [
+    "name",
+    "url",
+    "format",
+    "template",
+    "splunk_hec",
+    "batch",
+    "auth",
+    "secret",
+    "headers",
+    "events",
+    "sites",
+    "external_key",
+    "from",
+    "when",
+    "private",
+];
 
 impl Fields<'_> {
     fn destination(&mut self) -> Option<Destination> {
-        let unknown: Vec<_> = self.object.keys().filter(|name| !FIELDS.contains(&name.as_str())).cloned().collect();
-        for name in unknown {
-            self.fault(&name, format!("is not a field; the fields are {}", FIELDS.join(", ")));
-        }
+        self.report_unknown(&FIELDS);
         let faults = self.faults.len();
         let name = self.parse_field("name", |text| {
             DestinationName::parse(text).ok_or("is not 1 to 32 characters of a-z, 0-9 and -")
@@ -90,6 +113,7 @@ impl Fields<'_> {
             }),
             from: self.parse_field("from", parse_time),
             external_key: self.parse_field("external_key", parse_external_key).unwrap_or(ExternalKeyFilter::Any),
+            when: self.parse_field("when", EventCondition::parse),
         };
         let private = match self.object.get("private") {
             None | Some(Value::Bool(false)) => false,
@@ -104,7 +128,7 @@ impl Fields<'_> {
 
     fn events(&mut self, mode: Option<&DeliveryMode>) -> EventFilter {
         let Some(names) = self.parse_list("events", EventName::of_setting) else { return EventFilter::AllEvents };
-        let is_form = matches!(mode, Some(DeliveryMode::Push(Push { format: DestinationFormat::Form, .. })));
+        let is_form = matches!(mode, Some(DeliveryMode::Push(push)) if push.format == DestinationFormat::Form);
         if is_form && names.contains(&EventName::Report) {
             self.fault("events", "names report, which the format form cannot hold: an appliance sends no such form");
         }
@@ -112,20 +136,23 @@ impl Fields<'_> {
     }
 
     fn mode(&mut self, secrets: &Secrets) -> Option<DeliveryMode> {
-        let format = self.parse_field("format", |text| match text {
-            "cloudevents" | "form" | "template" | "pull" => Ok(text.to_owned()),
-            _ => Err("is not one of cloudevents, form, template and pull"),
+        let named = self.parse_field("format", |text| match text {
+            "cloudevents" | "form" | "ndjson" | "otlp" | "pull" | "splunk-hec" | "template" => Ok(text.to_owned()),
+            _ => Err("is not one of cloudevents, form, ndjson, otlp, pull, splunk-hec and template"),
         });
-        let named = self.object.contains_key("format");
-        if named && format.is_none() {
+        if self.object.contains_key("format") && named.is_none() {
             return None;
         }
-        let format = format.unwrap_or_else(|| "cloudevents".to_owned());
-        if format != "template" && self.object.contains_key("template") {
-            self.fault("template", "is only for the format template");
+        let named = named.unwrap_or_else(|| "cloudevents".to_owned());
+        for (field, format) in [("template", "template"), ("splunk_hec", "splunk-hec")] {
+            if named != format && self.object.contains_key(field) {
+                self.fault(field, format!("is only for the format {format}"));
+            }
         }
-        if format == "pull" {
-            for field in ["url", "headers"].into_iter().filter(|field| self.object.contains_key(*field)) {
+        if named == "pull" {
+            for field in
+                ["url", "headers", "auth", "batch"].into_iter().filter(|field| self.object.contains_key(*field))
+            {
                 self.fault(field, "is not for the format pull, which sends nothing");
             }
             if secrets.0.is_empty() && !self.object.contains_key("secret") {
@@ -133,85 +160,17 @@ impl Fields<'_> {
             }
             return Some(DeliveryMode::Pull);
         }
-        let url = self.url(format == "template");
+        let url = self.url(named == "template");
         let headers = self.headers();
-        let format = match format.as_str() {
-            "form" => DestinationFormat::Form,
-            "template" => DestinationFormat::Template(self.template()?),
-            _ => DestinationFormat::CloudEvents,
-        };
-        Some(DeliveryMode::Push(Push { url: url?, format, headers }))
+        let authentication = self.authentication(&headers);
+        let format = self.format(&named);
+        let batch = self.batch(format.as_ref());
+        let push = Push { url: url?, format: format?, batch, authentication: authentication?, headers };
+        Some(DeliveryMode::Push(Box::new(push)))
     }
 
     fn url(&mut self, templated: bool) -> Option<Url> {
-        if !self.object.contains_key("url") {
-            self.fault("url", "is missing");
-        }
-        self.parse_field("url", |text| Url::parse(text, |path| check_path(path, templated)))
-    }
-
-    fn headers(&mut self) -> Headers {
-        let mut headers = Vec::new();
-        match self.object.get("headers") {
-            None => {}
-            Some(Value::Object(object)) => {
-                for (name, value) in object {
-                    match parse_header(name, value) {
-                        Ok((known, _)) if headers.iter().any(|(other, _)| *other == known) => {
-                            self.fault(&format!("headers.{name}"), "is given twice, in different spellings");
-                        }
-                        Ok(header) => headers.push(header),
-                        Err(reason) => self.fault(&format!("headers.{name}"), reason),
-                    }
-                }
-            }
-            Some(_) => self.fault("headers", "is not an object of names and values"),
-        }
-        Headers(headers)
-    }
-
-    fn template(&mut self) -> Option<RequestTemplate> {
-        let read = match self.object.get("template") {
-            None => Err(format!("is missing; the ready templates are {}", template::names())),
-            Some(Value::String(name)) => RequestTemplate::ready(name)
-                .ok_or_else(|| format!("is not a ready template; the ready templates are {}", template::names())),
-            Some(Value::Object(object)) => return self.own_template(&object.clone()),
-            Some(_) => Err("is not the name of a ready template or an object".to_owned()),
-        };
-        read.map_err(|reason| self.fault("template", reason)).ok()
-    }
-
-    fn own_template(&mut self, object: &Map<String, Value>) -> Option<RequestTemplate> {
-        for name in object.keys().filter(|name| !["method", "content_type", "body"].contains(&name.as_str())) {
-            self.fault(&format!("template.{name}"), "is not a field; the fields are method, content_type and body");
-        }
-        let text = |name: &str| object.get(name).and_then(Value::as_str);
-        let method = match text("method").unwrap_or("POST") {
-            "POST" => Some(Method::POST),
-            "PUT" => Some(Method::PUT),
-            "PATCH" => Some(Method::PATCH),
-            _ => {
-                self.fault("template.method", "is not one of POST, PUT and PATCH");
-                None
-            }
-        };
-        let content_type = HeaderValue::from_str(text("content_type").unwrap_or("application/json"));
-        if content_type.is_err() {
-            self.fault("template.content_type", "is not a valid content type");
-        }
-        let Some(body) = text("body") else {
-            self.fault("template.body", "is missing or not a string");
-            return None;
-        };
-        let template =
-            RequestTemplate { method: method?, content_type: content_type.ok()?, body: body.to_owned().into() };
-        match template.check() {
-            Ok(()) => Some(template),
-            Err(reason) => {
-                self.fault("template.body", reason);
-                None
-            }
-        }
+        self.required("url", |text| Url::parse(text, |path| check_path(path, templated)))
     }
 
     fn secrets(&mut self) -> Secrets {
@@ -251,13 +210,25 @@ impl Fields<'_> {
         Some(list)
     }
 
-    fn parse_field<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, &'static str>) -> Option<T> {
-        match self.object.get(name)?.as_str().ok_or("is not a string").and_then(parse) {
-            Ok(value) => Some(value),
-            Err(reason) => {
-                self.fault(name, reason);
-                None
-            }
+    fn parse_field<T, E: Into<String>>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, E>) -> Option<T> {
+        let read = match self.object.get(name)?.as_str() {
+            Some(text) => parse(text).map_err(Into::into),
+            None => Err("is not a string".to_owned()),
+        };
+        read.map_err(|reason| self.fault(name, reason)).ok()
+    }
+
+    fn required<T, E: Into<String>>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, E>) -> Option<T> {
+        if !self.object.contains_key(name) {
+            self.fault(name, "is missing");
+        }
+        self.parse_field(name, parse)
+    }
+
+    fn report_unknown(&mut self, known: &[&str]) {
+        let unknown: Vec<_> = self.object.keys().filter(|name| !known.contains(&name.as_str())).cloned().collect();
+        for name in unknown {
+            self.fault(&name, format!("is not a field; the fields are {}", known.join(", ")));
         }
     }
 
@@ -287,34 +258,4 @@ fn check_path(path: &str, templated: bool) -> Result<(), &'static str> {
     } else {
         url::check_path(path)
     }
-}
-
-/// Headers that the request sets by itself.
-const OWN_HEADERS: [HeaderName; 5] =
-    [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::TE, header::TRAILER, header::EXPECT];
-
-/// Headers that hosts of `wasi:http` accept from no component: `DEFAULT_FORBIDDEN_HEADERS` of wasmtime-wasi-http 48
-/// (`src/lib.rs`), which Spin and our host use unchanged. A request with one of them can never be sent.
-const FORBIDDEN_HEADERS: [HeaderName; 9] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    HeaderName::from_static("proxy-connection"),
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    header::HOST,
-    HeaderName::from_static("http2-settings"),
-];
-
-fn parse_header(name: &str, value: &Value) -> Result<(HeaderName, HeaderValue), &'static str> {
-    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "is not a valid header name")?;
-    if OWN_HEADERS.contains(&name) || FORBIDDEN_HEADERS.contains(&name) || name.as_str().starts_with("webhook-") {
-        return Err("is set by the request itself or by the platform that sends it; remove it");
-    }
-    // White space around a value is not part of it (RFC 9110, 5.5).
-    let value = value.as_str().and_then(|value| HeaderValue::from_str(value.trim_matches([' ', '\t'])).ok());
-    let mut value = value.ok_or("is not a valid header value")?;
-    value.set_sensitive(true);
-    Ok((name, value))
 }
