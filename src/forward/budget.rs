@@ -14,8 +14,11 @@ use crate::platform::Platform;
 /// that platforms give.
 const TIME: Duration = Duration::from_secs(10);
 
-/// At most this many deliveries are repeated if the process dies, or those of two requests if that is more.
+/// About this many deliveries are repeated if the process dies, or those of [`REQUESTS`] if that is more.
 const MAX_UNWRITTEN: usize = 64;
+
+/// Requests with batches between two writes: a write takes about as long as a request.
+const REQUESTS: usize = 4;
 
 /// A delivery is written down after at most this time.
 const MAX_UNWRITTEN_TIME: Duration = Duration::from_millis(200);
@@ -45,7 +48,7 @@ pub(super) enum OutOf {
 
 impl Budget {
     /// Begins the budget of a run, and a new hour if the last one is over. `of_request` is the most events of a
-    /// request: those of one request are repeated together in any case.
+    /// request.
     pub(super) fn begin(
         platform: &impl Platform,
         allowed: u32,
@@ -57,7 +60,7 @@ impl Budget {
             (state.window, state.requests) = (Some(Deadline::new(now, HOUR)), 0);
         }
         let (began, written) = (platform.monotonic(), platform.monotonic());
-        Self { began, written, allowed, max_unwritten: MAX_UNWRITTEN.max(of_request) }
+        Self { began, written, allowed, max_unwritten: MAX_UNWRITTEN.max(REQUESTS * of_request) }
     }
 
     /// Whether the run can begin another item.
