@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, Request, StatusCode, header};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::url::Url;
 
@@ -133,25 +134,17 @@ pub(crate) fn refuses_credentials(status: StatusCode, body: &[u8]) -> bool {
 impl TokenAnswer {
     /// Parses the body of an answer 200. `None` if it has no token that a header can hold.
     pub fn parse(body: &[u8]) -> Option<Self> {
-        /// Some servers write the number as text.
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Seconds {
-            Number(u64),
-            Text(String),
-        }
         #[derive(Deserialize)]
         struct Body {
             access_token: String,
             #[serde(default)]
-            expires_in: Option<Seconds>,
+            expires_in: Value,
         }
         let Body { access_token, expires_in } = serde_json::from_slice(body).ok()?;
         let is_token = !access_token.is_empty() && access_token.bytes().all(|byte| byte.is_ascii_graphic());
-        let expires_in = expires_in.and_then(|seconds| match seconds {
-            Seconds::Number(seconds) => Some(seconds),
-            Seconds::Text(text) => text.trim().parse().ok(),
-        });
+        // Some servers write the number as text. Anything else says nothing.
+        let from_text = || expires_in.as_str().and_then(|text| text.trim().parse().ok());
+        let expires_in = expires_in.as_u64().or_else(from_text);
         is_token.then_some(Self { access_token, expires_in })
     }
 }

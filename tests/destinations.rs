@@ -333,6 +333,10 @@ fn nothing_secret_is_shown() {
     let all = json!([
         { "name": "a", "url": "https://example.com/services/T0/XYZZY?token=XYZZY", "secret": SECRET, "headers": { "x": "XYZZY" } },
         { "name": "b", "format": "pull", "secret": SECRET },
+        { "name": "d", "url": "https://example.com", "auth": { "basic": { "username": "a", "password": "XYZZY" } } },
+        { "name": "e", "url": "https://example.com", "auth": { "bearer": "XYZZY" } },
+        { "name": "f", "url": "https://example.com", "auth": { "oauth2": { "token_url": "https://login.example/XYZZY",
+            "client_id": "a", "client_secret": "XYZZY" } } },
     ]);
     let settings =
         |text: String| Settings::from_variables(move |name| Ok((name == "destinations").then(|| text.clone())));
@@ -341,6 +345,10 @@ fn nothing_secret_is_shown() {
     let broken = [
         json!([{ "name": "a", "url": "http://example.com/XYZZY", "secret": "whsec_XYZZY", "headers": { "host": "XYZZY" } }]).to_string(),
         json!([{ "name": "a", "url": "https://example.com/XYZZY XYZZY", "external_key": 1 }]).to_string(),
+        json!([{ "name": "a", "url": "https://example.com", "auth": { "basic": { "username": "XYZZY:", "password": "XYZZY\n" } } }]).to_string(),
+        json!([{ "name": "a", "url": "https://example.com", "auth": { "bearer": "XYZZY XYZZY" } }]).to_string(),
+        json!([{ "name": "a", "url": "https://example.com", "auth": { "oauth2": { "token_url": "http://login.example/XYZZY",
+            "client_id": "a", "client_secret": "XYZZY\n" } } }]).to_string(),
         "[{\"secret\": \"XYZZY\"".to_owned(),
         "\"XYZZY\"".to_owned(),
     ];

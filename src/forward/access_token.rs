@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::budget::OutOf;
+use super::destination::url_texts;
 use super::outcome::{DeliveryFailure, DestinationAnswer, LONGEST_WAIT, status_text};
 use super::run::{DeliveryRun, RunResult, Stop};
 use crate::excerpt;
@@ -41,7 +42,7 @@ impl<P: Platform> DeliveryRun<'_, P> {
 
 fn failure(credentials: &ClientCredentials, what: &str) -> DeliveryFailure {
     let reason = format!("no access token from {}: {what}", credentials.token_url.origin());
-    DeliveryFailure { reason, retry_after: None, is_answer: false }
+    DeliveryFailure { reason, is_of_token: true, ..DeliveryFailure::default() }
 }
 
 /// Reads the token of an answer to [`ClientCredentials::request`]. The error says what to change if that is known.
@@ -51,7 +52,9 @@ pub async fn read<C: HttpClient>(
     answer: DestinationAnswer<C>,
     now: DateTime<Utc>,
 ) -> Result<String, DeliveryFailure> {
-    let hidden = excerpt::hidden(credentials.secret_texts().into());
+    let mut hidden = Vec::from(credentials.secret_texts());
+    url_texts(&credentials.token_url, &mut hidden);
+    let hidden = excerpt::hidden(hidden);
     let shown = |text: &[u8]| excerpt::without_secrets(text, &hidden);
     let (head, body) = match answer {
         Ok(answer) => answer.into_parts(),

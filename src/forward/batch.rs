@@ -1,12 +1,17 @@
 //! Requests with several events, for destinations that ask for them. A request is delivered or not as a whole.
 //!
-//! - A batch that is *refused* is sent again in two halves, the first one first, until the event at fault stands alone
-//!   and is refused. A batch whose body exceeds `max_bytes` is halved the same way, unsent.
-//! - A batch that *fails* is tried again as a whole, like an event. From the sixth failure on its events are sent one
-//!   by one, so the probe finds the event at fault.
+//! - A batch that is *refused*, or whose body exceeds `max_bytes`, is *narrowed*: the next one has half as many events,
+//!   until the event at fault stands alone and is refused.
+//! - A batch that *fails* is tried again as a whole, like an event. After five failures its events are sent one by one.
+//!   One that fails alone is treated like any event, so the probe finds it in the end.
+//!
+//! How far it is narrowed is a part of the stored state ([`super::state::NarrowedBatch`]): a run that ends in between
+//! does not begin anew.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
+use super::content;
 use super::destination::BatchLimits;
 use super::lease::RENEWAL;
 use super::outcome::DeliveryOutcome;
@@ -15,15 +20,23 @@ use super::probe::FAILURES;
 use super::run::{DeliveryRun, RunResult};
 use crate::archive::pack::RecordEntry;
 use crate::http_client::HttpClient as _;
+use crate::identity::Id;
 use crate::platform::Platform;
 
+/// The part of a run's time that is not spent on waiting for more events.
+const MARGIN: Duration = Duration::from_secs(2);
+
+/// The most events of a request whose template asks for their sessions: each is read from the store.
+const MAX_WITH_SESSIONS: usize = 10;
+
 impl<P: Platform> DeliveryRun<'_, P> {
-    /// Waits for more events, unless there are enough for a request.
+    /// Waits for more events, unless there are enough for a request, or the run ends soon.
     pub(super) async fn wait_for_more(&mut self, queue: &Queue, limits: BatchLimits) -> RunResult {
         let began = self.platform.monotonic();
+        let most = limits.max_wait.min(self.budget.time_left(self.platform).saturating_sub(MARGIN));
         while queue.len() < limits.max_events {
             self.check_budget().await?;
-            let left = limits.max_wait.saturating_sub(self.platform.elapsed(began));
+            let left = most.saturating_sub(self.platform.elapsed(began));
             if left.is_zero() {
                 break;
             }
@@ -34,95 +47,75 @@ impl<P: Platform> DeliveryRun<'_, P> {
 
     /// Sends the events of the queue, as many in a request as the limits allow.
     pub(super) async fn send_batches(&mut self, queue: &mut Queue, limits: BatchLimits) -> RunResult {
-        let mut next = None;
+        let mut waiting = VecDeque::new();
         loop {
-            let batch = self.next_batch(queue, limits, &mut next).await?;
+            let batch = self.next_batch(&mut waiting, queue, limits).await?;
             if batch.is_empty() {
                 return Ok(());
             }
-            self.send_batch(batch, queue).await?;
+            self.send_batch(batch, &mut waiting, queue).await?;
         }
     }
 
-    /// The next events for one request. `next` is the one that did not fit the last.
+    /// The next events for one request: those that wait, then those of the queue.
     pub(super) async fn next_batch(
         &mut self,
+        waiting: &mut VecDeque<RecordEntry>,
         queue: &mut Queue,
         limits: BatchLimits,
-        next: &mut Option<RecordEntry>,
     ) -> RunResult<Vec<RecordEntry>> {
-        let mut batch: Vec<_> = next.take().into_iter().collect();
-        let mut bytes: usize = batch.iter().map(|entry| entry.value.len()).sum();
-        while batch.len() < limits.max_events {
-            let Some(entry) = self.next(queue).await? else { break };
+        let (mut batch, mut bytes, mut most) = (Vec::new(), 0_usize, limits.max_events);
+        while batch.len() < most {
+            let entry = match waiting.pop_front() {
+                Some(entry) => entry,
+                None => match self.next(queue).await? {
+                    Some(entry) => entry,
+                    None => break,
+                },
+            };
             bytes = bytes.saturating_add(entry.value.len());
             if bytes > limits.max_bytes && !batch.is_empty() {
-                *next = Some(entry);
+                waiting.push_front(entry);
                 break;
+            }
+            if batch.is_empty() {
+                most = self.batch_size(entry.key.id, limits);
             }
             batch.push(entry);
         }
         Ok(batch)
     }
 
-    /// Sends a batch, in as many parts as it takes. `queue` has the events after it.
-    pub(super) async fn send_batch(&mut self, batch: Vec<RecordEntry>, queue: &mut Queue) -> RunResult {
-        // The last part is the next one.
-        let mut parts = vec![VecDeque::from(batch)];
-        while let Some(mut part) = parts.pop() {
-            if part.len() == 1 {
-                let Some(entry) = part.pop_front() else { continue };
-                let mut after = parts.pop().unwrap_or_default();
-                self.send_alone(entry, &mut after, queue, 0).await?;
-                parts.extend(Some(after).filter(|after| !after.is_empty()));
-                continue;
-            }
-            let outcome = self.deliver(part.make_contiguous()).await?;
-            if matches!(outcome, DeliveryOutcome::Refused(_)) {
-                let second = part.split_off(part.len().div_ceil(2));
-                parts.extend([second, part]);
-            } else if let Some(failures) = self.failures_of_batch(&part, &outcome) {
-                self.send_one_by_one(part, outcome, queue, failures).await?;
-            } else {
-                self.record(part.make_contiguous(), outcome).await?;
-            }
+    /// The number of events of the request that begins with this one.
+    fn batch_size(&mut self, first: Id, limits: BatchLimits) -> usize {
+        if self.lease.state.failures_of(first).saturating_add(1) >= FAILURES {
+            self.lease.state.narrow_to_one();
         }
-        Ok(())
+        let narrowed = self.lease.state.narrowed.as_ref().map_or(usize::MAX, |narrowed| narrowed.next());
+        let readable = if content::needs_session(self.push) { MAX_WITH_SESSIONS } else { usize::MAX };
+        limits.max_events.min(narrowed).min(readable)
     }
 
-    /// Sends the events of a batch that has failed this often.
-    async fn send_one_by_one(
+    /// Sends a batch. Returns whether it is done: a batch that is refused waits again, to be sent in parts.
+    pub(super) async fn send_batch(
         &mut self,
-        mut batch: VecDeque<RecordEntry>,
-        failed: DeliveryOutcome,
+        mut batch: Vec<RecordEntry>,
+        waiting: &mut VecDeque<RecordEntry>,
         queue: &mut Queue,
-        mut failures: u32,
-    ) -> RunResult {
-        let Some(first) = batch.pop_front() else { return Ok(()) };
-        let refused = self.refused.len();
-        match self.deliver(std::slice::from_ref(&first)).await {
-            Ok(outcome) => self.settle(first, outcome, &mut batch, queue, failures).await?,
-            // The failure of the batch counts if none of its events could be sent.
-            Err(stop) => {
-                let failed = self.after_probe(failed, Err(stop))?;
-                return self.record(&[first], failed).await;
-            }
+    ) -> RunResult<bool> {
+        if batch.len() == 1
+            && let Some(entry) = batch.pop()
+        {
+            self.send_alone(entry, waiting, queue).await?;
+            return Ok(true);
         }
-        while let Some(entry) = batch.pop_front() {
-            if self.refused.len() > refused {
-                // One event was at fault. Any other has to fail as often by itself.
-                failures = 0;
-            }
-            self.send_alone(entry, &mut batch, queue, failures).await?;
+        let outcome = self.deliver(&batch).await?;
+        if matches!(outcome, DeliveryOutcome::Refused(_)) {
+            self.lease.state.narrow(batch.len());
+            batch.into_iter().rev().for_each(|entry| waiting.push_front(entry));
+            return Ok(false);
         }
-        Ok(())
-    }
-
-    /// The consecutive failures of a batch, which count for its first event, if it is time to send its events one by
-    /// one. Also after timeouts: a receiver may be too slow for so many at once.
-    fn failures_of_batch(&self, batch: &VecDeque<RecordEntry>, outcome: &DeliveryOutcome) -> Option<u32> {
-        let DeliveryOutcome::Failed(failure) = outcome else { return None };
-        let failures = self.lease.state.failures_of(batch.front()?.key.id).saturating_add(1);
-        (failures >= FAILURES && failure.retry_after.is_none()).then_some(failures)
+        self.record(&batch, outcome).await?;
+        Ok(true)
     }
 }

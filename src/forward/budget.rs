@@ -65,7 +65,12 @@ impl Budget {
 
     /// Whether the run can begin another item.
     pub(super) fn has_time(&self, platform: &impl Platform) -> bool {
-        platform.elapsed(self.began) < TIME
+        !self.time_left(platform).is_zero()
+    }
+
+    /// The time in which the run can begin another item.
+    pub(super) fn time_left(&self, platform: &impl Platform) -> Duration {
+        TIME.saturating_sub(platform.elapsed(self.began))
     }
 
     /// Whether `more` requests can still be sent in this hour.

@@ -9,7 +9,7 @@ use http::{Request, StatusCode};
 
 use super::budget::OutOf;
 use super::destination::Authentication;
-use super::lease::RENEWAL;
+use super::lease::{RENEWAL, Renewal};
 use super::outcome::{DeliveryOutcome, DestinationAnswer, SentRequest, TIMEOUT, status_text};
 use super::request::{self, EventToSend};
 use super::run::{DeliveryRun, RunResult, Stop};
@@ -19,7 +19,6 @@ use crate::archive::pack::RecordEntry;
 use crate::http_client::{HttpClient as _, NotSent};
 use crate::platform::Platform;
 use crate::session::Timeline;
-use crate::store::StoreError;
 
 /// The outcome of a request, and the status of the answer if there was one.
 struct Exchange {
@@ -39,7 +38,11 @@ impl<P: Platform> DeliveryRun<'_, P> {
         let is_rejected = exchange.status == Some(StatusCode::UNAUTHORIZED) && self.token.take().is_some();
         if is_rejected && self.budget.has_time(self.platform) && self.has_requests(2) {
             self.needs_fresh_token = true;
-            return Ok(self.exchange(&events).await?.outcome);
+            // The failure counts if the request could not be sent again.
+            return match self.exchange(&events).await {
+                Ok(second) => Ok(second.outcome),
+                Err(stop) => self.after_probe(exchange.outcome, Err(stop)),
+            };
         }
         Ok(exchange.outcome)
     }
@@ -50,11 +53,15 @@ impl<P: Platform> DeliveryRun<'_, P> {
         if let Authentication::OAuth2(credentials) = &push.authentication
             && self.token.is_none()
         {
+            let began = self.platform.monotonic();
             if let Err(failure) = self.get_token(credentials).await? {
-                self.note_attempt(events, self.platform.monotonic(), failure.reason.clone());
+                self.note_attempt(events, began, "no access token".to_owned());
                 return Ok(Exchange { outcome: DeliveryOutcome::Failed(failure), status: None });
             }
-            self.check_budget().await?;
+            // Whatever time that took: a run that ends here would deliver nothing, and the next one no more.
+            if self.lease.renew_if_due(self.platform, &self.destination.name).await? == Renewal::Lost {
+                return Err(Stop::OutOf(OutOf::Lease));
+            }
         }
         let (secrets, now) = (&self.destination.secrets, self.platform.now());
         let refused = |reason| Ok(Exchange { outcome: DeliveryOutcome::Refused(reason), status: None });
@@ -126,12 +133,15 @@ impl<P: Platform> DeliveryRun<'_, P> {
     }
 
     /// The session of each event, for a template that asks for it.
-    async fn sessions(&self, entries: &[RecordEntry]) -> Result<Vec<Option<Timeline>>, StoreError> {
+    async fn sessions(&mut self, entries: &[RecordEntry]) -> RunResult<Vec<Option<Timeline>>> {
         let mut sessions = Vec::with_capacity(entries.len());
         for entry in entries {
-            let session =
-                if content::needs_session(self.push) { timeline::of_event(self.platform, entry).await? } else { None };
-            sessions.push(session);
+            if !content::needs_session(self.push) {
+                sessions.push(None);
+                continue;
+            }
+            self.check_budget().await?;
+            sessions.push(timeline::of_event(self.platform, entry).await?);
         }
         Ok(sessions)
     }

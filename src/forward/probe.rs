@@ -32,11 +32,10 @@ fn verdict(again: DeliveryOutcome) -> DeliveryOutcome {
 }
 
 impl<P: Platform> DeliveryRun<'_, P> {
-    /// Whether the next event must be tried after this outcome of an event. `of_batch` are the consecutive failures of
-    /// the batch that had it.
-    pub(super) fn is_probe_due(&self, entry: &RecordEntry, outcome: &DeliveryOutcome, of_batch: u32) -> bool {
+    /// Whether the next event must be tried after this outcome.
+    pub(super) fn is_probe_due(&self, entry: &RecordEntry, outcome: &DeliveryOutcome) -> bool {
         let DeliveryOutcome::Failed(failure) = outcome else { return false };
-        let failures = self.lease.state.failures_of(entry.key.id).saturating_add(1).max(of_batch);
+        let failures = self.lease.state.failures_of(entry.key.id).saturating_add(1);
         // A probe takes two requests: the other event, and the first one again.
         let may_send = self.budget.has_time(self.platform) && self.has_requests(2);
         may_send && is_due(failures, failure)
@@ -71,7 +70,7 @@ impl<P: Platform> DeliveryRun<'_, P> {
                 self.log_line(&format!("a probe was interrupted: {error}"));
                 Ok(failed)
             }
-            Err(Stop::OutOf(OutOf::Time | OutOf::Requests) | Stop::Paused | Stop::Failing(..) | Stop::Idle) => {
+            Err(Stop::OutOf(OutOf::Time | OutOf::Requests) | Stop::Paused | Stop::Failing(_) | Stop::Idle) => {
                 Ok(failed)
             }
         }

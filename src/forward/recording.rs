@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::commands;
-use super::outcome::{DeliveryFailure, DeliveryOutcome, wait};
+use super::outcome::{DeliveryOutcome, wait};
 use super::refused::{MAX_REFUSED, Refused};
-use super::run::{DeliveryRun, RunResult, Stop};
+use super::run::{DeliveryRun, FailedRequest, RunResult, Stop};
 use super::state::{DestinationState, FailureStreak, key};
 use crate::archive::pack::RecordEntry;
 use crate::deadline::Deadline;
@@ -21,6 +21,9 @@ impl<P: Platform> DeliveryRun<'_, P> {
     /// Records the outcome of the events of one request.
     pub(super) async fn record(&mut self, entries: &[RecordEntry], outcome: DeliveryOutcome) -> RunResult {
         let Some(first) = entries.first() else { return Ok(()) };
+        if !matches!(outcome, DeliveryOutcome::Failed(_) | DeliveryOutcome::Gone) {
+            self.lease.state.settle(entries.len());
+        }
         match outcome {
             DeliveryOutcome::Delivered { answer } => {
                 self.lease.state.answer = answer.or_else(|| self.lease.state.answer.take());
@@ -45,7 +48,9 @@ impl<P: Platform> DeliveryRun<'_, P> {
                 Ok(())
             }
             DeliveryOutcome::Gone => self.pause("it answered 410 Gone: it accepts no more events").await,
-            DeliveryOutcome::Failed(failure) => Err(Stop::Failing(first.key.id, failure)),
+            DeliveryOutcome::Failed(failure) => {
+                Err(Stop::Failing(FailedRequest { first: first.key.id, events: entries.len(), failure }))
+            }
         }
     }
 
@@ -93,19 +98,24 @@ impl<P: Platform> DeliveryRun<'_, P> {
     }
 
     /// Records a failure: the destination waits, longer each time, and is paused in the end.
-    pub(super) async fn fail(&mut self, id: Id, failure: DeliveryFailure) -> Result<(), StoreError> {
+    pub(super) async fn fail(&mut self, failed: FailedRequest) -> Result<(), StoreError> {
         let now = self.platform.now();
         let state: &mut DestinationState = &mut self.lease.state;
         let mut failing = state.failing.take().unwrap_or_else(|| FailureStreak::new(now));
-        let wait = wait(failing.failures.saturating_add(1), failure.retry_after);
+        let wait = wait(failing.failures.saturating_add(1), failed.failure.retry_after);
         failing.add(now, wait);
         state.rest = Some(Deadline::new(now, wait));
-        state.add_failure_of(id);
+        let FailedRequest { first, events, failure } = failed;
+        // Without an access token nothing was sent: no event is to blame.
+        let event = (!failure.is_of_token).then_some(first);
+        if let Some(first) = event {
+            state.add_failure_of(first, events);
+        }
         let reason = failure.reason;
         let line = format!("{reason}; failure {}, next attempt in {} s", failing.failures, wait.as_secs());
         let gives_up = failing.waited.has_reached(MAX_FAILING);
         state.failing = Some(failing);
-        (state.error, state.error_event) = (Some(reason.clone()), Some(id.text()));
+        (state.error, state.error_event) = (Some(reason.clone()), event.map(Id::text));
         self.log_line(&line);
         if gives_up {
             let why = format!("it has failed for three days: {reason}");

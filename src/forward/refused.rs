@@ -54,17 +54,6 @@ impl Refused {
     }
 }
 
-/// Lists an event that is refused. Returns the log line.
-pub async fn refuse(
-    store: &impl Store,
-    name: &DestinationName,
-    entry: &RecordEntry,
-    reason: &str,
-    now: DateTime<Utc>,
-) -> Result<String, StoreError> {
-    Refused::new(entry, reason, now).write(store, name).await
-}
-
 /// Lists a loose record that cannot be read. Returns the log line.
 pub async fn write_unreadable(
     store: &impl Store,
@@ -147,6 +136,15 @@ pub async fn forget_removed<P: Platform>(platform: &P, concerns: impl Fn(&EventK
             for what in [Forwards::Refused(id), Forwards::Unreadable(id), Forwards::Retry(id)] {
                 store.delete(&key(destination, what)).await?;
             }
+            forget_error(platform, destination, id).await?;
+        }
+    }
+    // An event that fails is in no list.
+    for ForwardKey { destination, .. } in listing.forwards.iter().filter(|key| key.what == Forwards::State) {
+        let state = DestinationState::load(store, destination).await?;
+        if let Some(id) = state.error_event.and_then(|id| id.parse().ok())
+            && !is_stored(platform, &listing, id).await?
+        {
             forget_error(platform, destination, id).await?;
         }
     }

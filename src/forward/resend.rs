@@ -1,5 +1,7 @@
 //! Sends events again: retries of refused events, and replays.
 
+use std::collections::VecDeque;
+
 use super::outcome::DeliveryOutcome;
 use super::pending::Queue;
 use super::probe;
@@ -51,12 +53,13 @@ impl<P: Platform> DeliveryRun<'_, P> {
                         let outcome = self.refused_again(&entry, outcome);
                         self.record(std::slice::from_ref(&entry), outcome).await?;
                     }
-                    Ok(false) => {}
+                    // The condition has changed.
+                    Ok(false) => store.delete(&key(name, Forwards::Refused(id))).await?,
                     Err(reason) => self.refuse(&entry, reason).await?,
                 }
             }
             // The filter has changed.
-            Some(_) => {}
+            Some(_) => store.delete(&key(name, Forwards::Refused(id))).await?,
             // The event was removed.
             None if is_all_readable => store.delete(&key(name, Forwards::Refused(id))).await?,
             None => self.log_line(&format!(
@@ -104,15 +107,16 @@ impl<P: Platform> DeliveryRun<'_, P> {
     /// Sends the events of a page. `last` becomes the key of the last event that is done.
     async fn replay_page(&mut self, events: Vec<RecordEntry>, last: &mut Option<String>) -> RunResult {
         let mut queue = Queue::of(events.into_iter().filter(|entry| self.passes_filter(entry)));
-        let mut next = None;
+        let mut waiting = VecDeque::new();
         loop {
             let batch = match self.push.batch {
-                Some(limits) => self.next_batch(&mut queue, limits, &mut next).await?,
+                Some(limits) => self.next_batch(&mut waiting, &mut queue, limits).await?,
                 None => self.next(&mut queue).await?.into_iter().collect(),
             };
             let Some(end) = batch.last().map(|entry| entry.key.to_string()) else { return Ok(()) };
-            self.send_batch(batch, &mut queue).await?;
-            *last = Some(end);
+            if self.send_batch(batch, &mut waiting, &mut queue).await? {
+                *last = Some(end);
+            }
         }
     }
 

@@ -12,9 +12,9 @@ use futures_util::future::join_all;
 
 use super::budget::{Budget, OutOf};
 use super::commands;
-use super::destination::{DeliveryMode, Destination, Push};
+use super::destination::{Authentication, DeliveryMode, Destination, Push};
 use super::lease::{HeldLease, Renewal};
-use super::outcome::{DeliveryFailure, DeliveryOutcome};
+use super::outcome::DeliveryFailure;
 use super::pending::{Pending, Queue, QueueStep};
 use super::receipts::{self, Receipt};
 use super::refused;
@@ -46,9 +46,9 @@ impl<P: Platform> DeliveryRuns<'_, P> {
         let sends = |destination: &&Destination| matches!(destination.mode, DeliveryMode::Push(_));
         let senders = u32::try_from(self.destinations.iter().filter(sends).count()).unwrap_or(u32::MAX);
         // Equal shares: destinations need not count together.
-        let allowed = self.max_requests_per_hour.map_or(u32::MAX, |most| (most / senders.max(1)).max(1));
+        let share = self.max_requests_per_hour.map_or(u32::MAX, |most| most / senders.max(1));
         let runs = self.destinations.iter().filter_map(|destination| match &destination.mode {
-            DeliveryMode::Push(push) => Some(self.run_one(destination, push, allowed)),
+            DeliveryMode::Push(push) => Some(self.run_one(destination, push, share.max(least_requests(push)))),
             DeliveryMode::Pull => None,
         });
         join_all(runs).await.into_iter().flatten().collect()
@@ -71,6 +71,12 @@ impl<P: Platform> DeliveryRuns<'_, P> {
             }
         }
     }
+}
+
+/// The number of requests in an hour without which a destination gets nothing: an event; and for OAuth 2.0 a token,
+/// and both again if the token is rejected.
+fn least_requests(push: &Push) -> u32 {
+    if matches!(push.authentication, Authentication::OAuth2(_)) { 4 } else { 1 }
 }
 
 /// A run to one destination. It has the lease.
@@ -98,10 +104,19 @@ pub(super) enum Stop {
     OutOf(OutOf),
     /// The destination is paused.
     Paused,
-    /// The destination fails; this event failed last.
-    Failing(Id, DeliveryFailure),
+    /// The destination fails; this request failed last.
+    Failing(FailedRequest),
     /// The store failed.
     Store(StoreError),
+}
+
+/// A request that failed.
+pub(super) struct FailedRequest {
+    /// The first of its events.
+    pub(super) first: Id,
+    /// The number of its events.
+    pub(super) events: usize,
+    pub(super) failure: DeliveryFailure,
 }
 
 impl From<StoreError> for Stop {
@@ -194,34 +209,20 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
             return self.send_batches(queue, limits).await;
         }
         while let Some(entry) = self.next(queue).await? {
-            self.send_alone(entry, &mut VecDeque::new(), queue, 0).await?;
+            self.send_alone(entry, &mut VecDeque::new(), queue).await?;
         }
         Ok(())
     }
 
-    /// Sends one event. The probe takes its other event from `waiting`, or else from the queue. `of_batch` are the
-    /// failures of the batch that had the event.
+    /// Sends one event. The probe takes its other event from `waiting`, or else from the queue.
     pub(super) async fn send_alone(
         &mut self,
         entry: RecordEntry,
         waiting: &mut VecDeque<RecordEntry>,
         queue: &mut Queue,
-        of_batch: u32,
     ) -> RunResult {
-        let outcome = self.deliver(std::slice::from_ref(&entry)).await?;
-        self.settle(entry, outcome, waiting, queue, of_batch).await
-    }
-
-    /// Records the outcome of an event that was sent alone, after a probe if one is due.
-    pub(super) async fn settle(
-        &mut self,
-        entry: RecordEntry,
-        mut outcome: DeliveryOutcome,
-        waiting: &mut VecDeque<RecordEntry>,
-        queue: &mut Queue,
-        of_batch: u32,
-    ) -> RunResult {
-        if self.is_probe_due(&entry, &outcome, of_batch) {
+        let mut outcome = self.deliver(std::slice::from_ref(&entry)).await?;
+        if self.is_probe_due(&entry, &outcome) {
             let other = match waiting.pop_front() {
                 Some(other) => Ok(Some(other)),
                 None => self.next(queue).await,
@@ -303,7 +304,7 @@ impl<'r, P: Platform> DeliveryRun<'r, P> {
         let mut error = None;
         match stop {
             Stop::OutOf(OutOf::Requests) => state.rest = Some(Budget::until_next_hour(state, now)),
-            Stop::Failing(id, failure) => self.fail(id, failure).await?,
+            Stop::Failing(failed) => self.fail(failed).await?,
             Stop::Store(failed) => error = Some(failed),
             Stop::Idle => state.failing = None,
             Stop::Paused | Stop::OutOf(OutOf::Time | OutOf::Lease) => {}

@@ -27,6 +27,9 @@ pub struct DestinationState {
     /// The event that failed last. It stays while others are delivered, so that its failures keep counting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stuck: Option<Stuck>,
+    /// The batch whose event at fault is being looked for, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub narrowed: Option<NarrowedBatch>,
     /// When the destination last accepted an event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub succeeded: Option<i64>,
@@ -103,6 +106,26 @@ pub struct Stuck {
     pub event: String,
     /// The number of failures in a row.
     pub failures: u32,
+    /// The number of events of the request that failed. The event is the first of them.
+    #[serde(default)]
+    pub events: usize,
+}
+
+/// A batch that is sent in parts, because it was refused or failed too often.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NarrowedBatch {
+    /// The most events of the next request.
+    pub size: usize,
+    /// The number of its events that are neither delivered nor refused. Too large after a crash, which makes the next
+    /// requests smaller than they need be.
+    pub remaining: usize,
+}
+
+impl NarrowedBatch {
+    /// The number of events of the next request.
+    pub fn next(&self) -> usize {
+        self.size.min(self.remaining).max(1)
+    }
 }
 
 impl FailureStreak {
@@ -148,10 +171,32 @@ impl DestinationState {
         self.stuck.as_ref().filter(|stuck| *stuck.event == *event.text()).map_or(0, |stuck| stuck.failures)
     }
 
-    /// Adds a failure of an event.
-    pub fn add_failure_of(&mut self, event: Id) {
+    /// Adds a failure of an event, the first of the `events` of a request.
+    pub fn add_failure_of(&mut self, event: Id, events: usize) {
         let failures = self.failures_of(event).saturating_add(1);
-        self.stuck = Some(Stuck { event: event.text(), failures });
+        self.stuck = Some(Stuck { event: event.text(), failures, events });
+    }
+
+    /// A request with this many events was refused: the next one has half as many.
+    pub fn narrow(&mut self, events: usize) {
+        self.narrowed = Some(NarrowedBatch { size: events.div_ceil(2), remaining: events });
+    }
+
+    /// The events of the batch that failed are sent one by one, unless they already are.
+    pub fn narrow_to_one(&mut self) {
+        let events = self.stuck.as_ref().map_or(1, |stuck| stuck.events.max(1));
+        if self.narrowed.as_ref().is_none_or(|narrowed| narrowed.size > 1) {
+            self.narrowed = Some(NarrowedBatch { size: 1, remaining: events });
+        }
+    }
+
+    /// This many events are delivered or refused.
+    pub fn settle(&mut self, events: usize) {
+        let Some(narrowed) = &mut self.narrowed else { return };
+        narrowed.remaining = narrowed.remaining.saturating_sub(events);
+        if narrowed.remaining == 0 {
+            self.narrowed = None;
+        }
     }
 
     /// Notes an attempt, and forgets the oldest.

@@ -173,6 +173,18 @@ fn without_a_token_nothing_is_sent_and_the_reason_is_known() {
     }
 }
 
+/// What a server says of the token's life is not ours to judge, and concerns the host alone.
+#[test]
+fn an_odd_life_of_a_token_does_not_make_it_useless() {
+    for life in ["3599.0", "-1", "null", "\"soon\"", "[]", "1e30"] {
+        let recipient = with_oauth(&json!({}));
+        let body = format!(r#"{{"access_token":"T","expires_in":{life}}}"#);
+        recipient.ways.say([ScriptedAnswer::new(200).body(body)]);
+        recipient.take(&event(1));
+        assert_eq!(sent(&recipient, "authorization"), pairs(&[(LOGIN, ""), (DESK, "Bearer T")]), "{life}");
+    }
+}
+
 #[test]
 fn a_token_endpoint_that_asks_to_wait_is_obeyed() {
     let recipient = with_oauth(&json!({}));
@@ -187,10 +199,10 @@ fn a_token_endpoint_that_asks_to_wait_is_obeyed() {
     assert_eq!(recipient.status("desk")["pending"], 0);
 }
 
-/// A token alone delivers nothing, and counts as a request.
+/// A token counts as a request. With fewer than four an hour nothing would be delivered, or no token replaced.
 #[test]
 fn a_token_is_a_request_of_the_hour() {
-    for (allowed, expected) in [("1", 0), ("2", 2), ("3", 3)] {
+    for (allowed, expected) in [("1", 4), ("4", 4), ("5", 5)] {
         let mut recipient = with_oauth(&json!({}));
         recipient.more = vec![("max_requests_per_hour", allowed)];
         (0..5).for_each(|number| _ = recipient.take_and_die(&event(number)));

@@ -1,5 +1,5 @@
-//! The formats for log systems, field by field. `crates/host/tests/formats.rs` reads them with the parts that others
-//! have made.
+//! The formats for log systems, field by field. `crates/appliance/tests/forwarding/others.rs` reads them with what
+//! others have made.
 
 use super::recipient::{ForwardingRecipient, event};
 use crate::support::now;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::recipient::{ForwardingRecipient, OTHER_SECRET, SECRET, event};
-use crate::support::{Says, call};
+use crate::support::{Says, ScriptedAnswer, call};
 use serde_json::{Value, json};
 
 /// Row 2: an unreadable loose record prevented replays for ever.
@@ -182,6 +182,28 @@ fn refused_entries_are_removed_with_their_events() {
     assert_eq!((&status["refused"], &status["last_error"]), (&json!(1), &Value::Null), "{status}");
     assert_eq!(recipient.api("DELETE", "/api/events?before=2026-01-01T00:00:00Z").status, 200);
     assert_eq!(recipient.status("desk")["refused"], 0);
+}
+
+/// The receiver's words about an event that was only failing, and in no list, stayed after the event was erased.
+#[test]
+fn the_words_about_an_erased_event_are_forgotten_also_while_it_fails() {
+    let recipient = ForwardingRecipient::with_desk();
+    recipient.ways.say([ScriptedAnswer::new(500).body("Jane Doe is no user here")]);
+    recipient.take(&event(0));
+    recipient.take_and_die(&event(1));
+    assert!(recipient.status("desk").to_string().contains("Jane Doe"));
+    assert_eq!(recipient.api("DELETE", "/api/sessions/hq/session1").status, 200);
+    assert!(recipient.status("desk").to_string().contains("Jane Doe"), "another session");
+    assert_eq!(recipient.api("DELETE", "/api/sessions/hq/session0").status, 200);
+    assert!(!recipient.status("desk").to_string().contains("Jane Doe"));
+    // Words about several events can be about any of them, so they are not kept at all.
+    let recipient =
+        ForwardingRecipient::new(json!([{ "name": "desk", "url": "https://desk.example/in", "batch": {} }]));
+    (0..2).for_each(|number| _ = recipient.take_and_die(&event(number)));
+    recipient.ways.say([ScriptedAnswer::new(500).body("Jane Doe is no user here")]);
+    recipient.tick();
+    let status = recipient.status("desk");
+    assert_eq!(status["last_error"], "it answered 500 Internal Server Error");
 }
 
 /// Pauses and refusals are logged, whatever causes them.

@@ -249,8 +249,7 @@ pub(in crate::forward) fn rejected_of_answer(body: &[u8]) -> Option<(u64, String
     #[serde(rename_all = "camelCase")]
     struct PartialSuccess {
         rejected_log_records: Option<JsonInteger>,
-        #[serde(default)]
-        error_message: String,
+        error_message: Option<String>,
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -262,5 +261,5 @@ pub(in crate::forward) fn rejected_of_answer(body: &[u8]) -> Option<(u64, String
         JsonInteger::Number(number) => number,
         JsonInteger::Text(text) => text.trim().parse().ok()?,
     };
-    (rejected > 0).then_some((rejected, partial.error_message))
+    (rejected > 0).then(|| (rejected, partial.error_message.unwrap_or_default()))
 }

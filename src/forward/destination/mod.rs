@@ -28,6 +28,7 @@ use crate::url::Url;
 
 pub use hidden::{Authentication, Headers, Secrets};
 pub use read::DestinationFault;
+pub(super) use secret_texts::url_texts;
 
 /// A system to which events are forwarded.
 #[derive(Clone, Debug, PartialEq, Eq)]

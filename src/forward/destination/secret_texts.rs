@@ -8,6 +8,7 @@ use percent_encoding::percent_decode_str;
 use super::Push;
 use super::hidden::{Authentication, Secrets};
 use crate::excerpt;
+use crate::url::Url;
 
 /// A part of a path or of a header that is at least this long is more likely a token than a word.
 const SHORTEST_TOKEN: usize = 16;
@@ -32,32 +33,32 @@ impl Push {
         }
         if let Authentication::OAuth2(credentials) = &self.authentication {
             texts.extend(credentials.secret_texts());
+            url_texts(&credentials.token_url, &mut texts);
             texts.extend(token.map(str::to_owned));
         }
-        self.url_texts(&mut texts);
+        url_texts(&self.url, &mut texts);
         excerpt::hidden(texts)
     }
+}
 
-    /// The secret texts of the URL. Of a path with placeholders, the texts between them.
-    fn url_texts(&self, texts: &mut Vec<String>) {
-        let mut in_query = false;
-        for literal in self.url.path.split("{{").map(|part| part.split_once("}}").map_or(part, |(_, literal)| literal))
-        {
-            for part in literal.split_inclusive(['?', '&']) {
-                let bare = part.trim_end_matches(['?', '&']);
-                if in_query {
-                    let value = bare.split_once('=').map_or(bare, |(_, value)| value);
-                    texts.push(percent_decode_str(value).decode_utf8_lossy().into_owned());
-                    texts.push(value.to_owned());
-                }
-                in_query |= part.ends_with('?');
+/// The secret texts of a URL. Of a path with placeholders, the texts between them.
+pub(in crate::forward) fn url_texts(url: &Url, texts: &mut Vec<String>) {
+    let mut in_query = false;
+    for literal in url.path.split("{{").map(|part| part.split_once("}}").map_or(part, |(_, literal)| literal)) {
+        for part in literal.split_inclusive(['?', '&']) {
+            let bare = part.trim_end_matches(['?', '&']);
+            if in_query {
+                let value = bare.split_once('=').map_or(bare, |(_, value)| value);
+                texts.push(percent_decode_str(value).decode_utf8_lossy().into_owned());
+                texts.push(value.to_owned());
             }
-            tokens(literal, texts);
-            texts.extend(
-                literal.split_once('?').map(|(path, query)| [path, query].map(str::to_owned)).into_iter().flatten(),
-            );
-            texts.push(literal.to_owned());
+            in_query |= part.ends_with('?');
         }
+        tokens(literal, texts);
+        texts.extend(
+            literal.split_once('?').map(|(path, query)| [path, query].map(str::to_owned)).into_iter().flatten(),
+        );
+        texts.push(literal.to_owned());
     }
 }
 

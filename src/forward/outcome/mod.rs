@@ -47,7 +47,7 @@ pub enum DeliveryOutcome {
 }
 
 /// The failure of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeliveryFailure {
     /// The status of the answer, the advice if there is any, and the beginning of its body. Contains no secret.
     pub reason: String,
@@ -55,6 +55,8 @@ pub struct DeliveryFailure {
     pub retry_after: Option<Duration>,
     /// Whether there was an answer that can be about the event. 408, 425 and 429 are about the time, not the event.
     pub is_answer: bool,
+    /// Whether there was no access token, so that nothing was sent.
+    pub is_of_token: bool,
 }
 
 impl DeliveryFailure {
@@ -68,6 +70,9 @@ impl DeliveryFailure {
 pub const TIMEOUT: Duration = Duration::from_secs(15);
 
 const BODY: BodyLimit = BodyLimit { bytes: 4 * 1024, time: Duration::from_secs(1) };
+
+/// An answer of OTLP is read to its end: it may say that something was dropped.
+const OTLP_BODY: BodyLimit = BodyLimit { bytes: 64 * 1024, ..BODY };
 
 /// The waits in seconds after the first failure, the second and so on; the last one repeats.
 const WAITS: [u64; 6] = [5, 30, 120, 600, 1_800, 3_600];
@@ -108,14 +113,16 @@ impl SentRequest<'_> {
             Err(NotSent(reason)) => {
                 // The platform's message may contain the URL.
                 let reason = self.shown(reason.as_bytes()).unwrap_or_default();
-                return DeliveryOutcome::Failed(DeliveryFailure { reason, retry_after: None, is_answer: false });
+                return DeliveryOutcome::Failed(DeliveryFailure { reason, ..DeliveryFailure::default() });
             }
         };
-        let body = if may_be_shown(head.status) { read_at_most(client, body, BODY).await } else { Vec::new() };
+        let limit = if self.is_otlp() { OTLP_BODY } else { BODY };
+        let body = if may_be_shown(head.status) { read_at_most(client, body, limit).await } else { Vec::new() };
         let words = self.shown(&body);
         let advice = advice::for_answer(&head, self.push, self.secrets);
         let advice = advice.map(|advice| format!("; {advice}")).unwrap_or_default();
-        let said = words.as_ref().map(|words| format!(": {words}")).unwrap_or_default();
+        // Words about several events can repeat the content of any of them: the error is forgotten with its event.
+        let said = words.as_ref().filter(|_| self.events == 1).map(|words| format!(": {words}")).unwrap_or_default();
         let reason = format!("it answered {}{advice}{said}", status_text(head.status));
         match meaning(head.status) {
             Meaning::Delivered => self.accepted(&body, words),
@@ -123,15 +130,14 @@ impl SentRequest<'_> {
             Meaning::Refused => DeliveryOutcome::Refused(reason),
             Meaning::Failing { is_answer } => {
                 let retry_after = retry_after::longest(&head.headers, now);
-                DeliveryOutcome::Failed(DeliveryFailure { reason, retry_after, is_answer })
+                DeliveryOutcome::Failed(DeliveryFailure { reason, retry_after, is_answer, is_of_token: false })
             }
         }
     }
 
     /// The outcome of an answer 2xx.
     fn accepted(&self, body: &[u8], words: Option<String>) -> DeliveryOutcome {
-        let is_otlp = matches!(self.push.format, DestinationFormat::Otlp);
-        match content::rejected_of_answer(body).filter(|_| is_otlp) {
+        match content::rejected_of_answer(body).filter(|_| self.is_otlp()) {
             Some((rejected, message)) => {
                 let message = self.shown(message.as_bytes()).unwrap_or_default();
                 let reason = format!("it accepted the request, but dropped {rejected} of {}: {message}", self.events);
@@ -139,6 +145,10 @@ impl SentRequest<'_> {
             }
             None => DeliveryOutcome::Delivered { answer: words },
         }
+    }
+
+    fn is_otlp(&self) -> bool {
+        matches!(self.push.format, DestinationFormat::Otlp)
     }
 
     /// The beginning of a text without secrets, as one line.

@@ -28,6 +28,9 @@ use crate::service::problem::Refusal;
 /// The largest number of events in one acknowledgement.
 const MAX_ACKNOWLEDGED: usize = 1_000;
 
+/// The largest number of events that one request looks at: a condition can exclude many.
+const MAX_LOOKED_AT: usize = 1_000;
+
 impl<P: Platform> Service<'_, P> {
     pub(super) async fn destinations(&self, head: &Parts) -> Result<Response<Vec<u8>>, Refusal> {
         Query::parse(head, &[])?;
@@ -116,19 +119,15 @@ impl<P: Platform> Service<'_, P> {
         let listing = archive::list_visible(store, now).await?;
         let mut queue = Pending::load(store, destination, &listing).await?.queue(&listing);
         let (mut batch, mut bytes, mut unwanted) = (Vec::new(), 0, Receipt::new(name.clone()));
-        while batch.len() < limit {
+        let mut looked = 0;
+        while batch.len() < limit && looked < MAX_LOOKED_AT {
             match queue.next(store, destination).await? {
                 QueueStep::Event(entry) => {
-                    match wanted::is_wanted(self.platform, destination, &entry).await? {
-                        Ok(true) => {}
-                        Ok(false) => {
-                            unwanted.add(entry.key.id);
-                            continue;
-                        }
-                        Err(reason) => {
-                            refused::refuse(store, name, &entry, &reason, now).await?;
-                            continue;
-                        }
+                    looked += 1;
+                    // An event whose condition fails is not kept back: the client could never get it.
+                    if wanted::is_wanted(self.platform, destination, &entry).await? == Ok(false) {
+                        unwanted.add(entry.key.id);
+                        continue;
                     }
                     bytes += entry.value.len();
                     if bytes > MAX_PAGE_BYTES && !batch.is_empty() {

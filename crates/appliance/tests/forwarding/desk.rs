@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use appliance::receive::{EmulatedReceiver, Misbehaviour, Received};
+use appliance::receive::{EmulatedReceiver, Misbehaviour, Received, ReceiverAccess};
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -27,13 +27,18 @@ pub struct TestDestination {
 }
 
 impl TestDestination {
-    /// Starts a receiver that verifies with these secrets.
+    /// Starts a receiver for anyone that verifies with these secrets.
     pub fn open(secrets: &[&str]) -> Self {
+        Self::open_with(secrets, ReceiverAccess::Open)
+    }
+
+    /// Starts a receiver for those who have access.
+    pub fn open_with(secrets: &[&str], access: ReceiverAccess) -> Self {
         let runtime = Runtime::new().unwrap();
         let got: Arc<Mutex<Vec<Received>>> = Arc::default();
         let ledger = Arc::clone(&got);
         let secrets = secrets.iter().map(|secret| (*secret).to_owned()).collect();
-        let receiver = EmulatedReceiver::new(secrets, Misbehaviour::default(), move |received| {
+        let receiver = EmulatedReceiver::with_access(secrets, access, Misbehaviour::default(), move |received| {
             ledger.lock().unwrap().push(received)
         });
         let receiver = receiver.unwrap();

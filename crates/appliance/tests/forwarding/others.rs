@@ -7,17 +7,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::desk::{TestDestination, events, start, status_of};
+use crate::desk::{TestDestination, api, events, start, status_of};
+use crate::support::otlp::{agrees, id_of, log_records};
 use crate::support::recipient::{Connection, numbered, root};
 use crate::support::{send, wait_until};
-
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/");
-
-fn python(script: &str) -> Command {
-    let mut command = Command::new(root().join("target/python/bin/python"));
-    command.arg(format!("{FOLDER}{script}"));
-    command
-}
 
 #[test]
 fn opentelemetrys_own_definitions_read_every_log_record() {
@@ -27,48 +20,12 @@ fn opentelemetrys_own_definitions_read_every_log_record() {
         start(&json!([{ "name": "logs", "url": url, "format": "otlp", "batch": { "max_wait_seconds": 1 } }]));
     assert_eq!(send(&events(&recipient), &["--sessions", "30"]).code, Some(0));
     wait_until("all are delivered", || status_of(&recipient, "logs")["pending"] == 0);
-    let folder = tempfile::tempdir().unwrap();
-    let files: Vec<_> = logs
-        .taken()
-        .iter()
-        .enumerate()
-        .map(|(number, received)| {
-            let file = folder.path().join(number.to_string());
-            std::fs::write(&file, &received.body).unwrap();
-            file
-        })
-        .collect();
-    let output = python("otlp_reader.py").args(&files).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let records: Vec<Value> =
-        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert!(records.len() > 150 && files.len() < records.len() / 3, "{} in {} requests", records.len(), files.len());
-    // Each is what the record of the same id says.
+    let taken = logs.taken();
+    let records = log_records(taken.iter().map(|received| received.body.as_ref()));
+    assert!(records.len() > 150 && taken.len() < records.len() / 3, "{} in {} requests", records.len(), taken.len());
     for record in &records {
-        let attributes = &record["attributes"];
-        let id = attributes["cloudevents.event_id"].as_str().unwrap();
-        let stored = crate::desk::api(&recipient, "GET", &format!("/api/events/{id}")).1;
-        let seconds = stored["data"]["timestamp"].as_u64().unwrap();
-        assert_eq!(record["time"].as_u64(), Some(seconds * 1_000_000_000), "{stored}");
-        let recorded = chrono::DateTime::parse_from_rfc3339(stored["recordedtime"].as_str().unwrap()).unwrap();
-        assert_eq!(record["observed"].as_i64(), recorded.timestamp_nanos_opt());
-        assert_eq!((&record["severity"], &record["name"]), (&json!(9), &stored["type"]));
-        assert_eq!(
-            record["resource"],
-            json!({ "service.name": "beyondtrust-remote-support", "service.instance.id": "hq" })
-        );
-        assert_eq!(attributes["session.id"], stored["subject"]);
-        let member = &stored["data"]["member"];
-        if member.is_object() {
-            assert_eq!(
-                (&attributes["user.full_name"], &attributes["user.roles"]),
-                (&member["name"], &json!([member["type"]]))
-            );
-            assert_eq!(attributes.get("user.name"), member.get("username"));
-        }
-        for (name, value) in stored["data"]["variables"].as_object().into_iter().flatten() {
-            assert_eq!(attributes[format!("beyondtrust.variable.{name}")], *value);
-        }
+        agrees(record, &api(&recipient, "GET", &format!("/api/events/{}", id_of(record))).1);
+        assert_eq!(record["name"], record["attributes"]["event.name"]);
     }
 }
 
@@ -80,8 +37,9 @@ struct OauthServer {
 
 impl OauthServer {
     fn start(lifetime: &str) -> Self {
-        let mut child =
-            python("oauth_server.py").arg(lifetime).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/oauth_server.py");
+        let mut server = Command::new(root().join("target/python/bin/python"));
+        let mut child = server.args([script, lifetime]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let port: u16 = line.trim().parse().expect("the server prints its port");

@@ -13,6 +13,7 @@
 pub mod recipient;
 
 pub mod authority;
+pub mod otlp;
 pub mod prometheus;
 pub mod proxy;
 pub mod smtp;

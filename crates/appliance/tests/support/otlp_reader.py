@@ -1,11 +1,18 @@
-"""Reads requests of OTLP/HTTP in JSON by OpenTelemetry's own definitions: one file a request. An unknown field is an
-error. Prints a JSON line for each log record."""
+"""Reads requests of OTLP/HTTP by OpenTelemetry's own definitions: one file a request, in JSON, or in protobuf and gzip as
+collectors send them on. An unknown field is an error. Prints a JSON line for each log record."""
 
+import gzip
 import json
 import sys
 
 from google.protobuf import json_format
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+
+
+def parse(body):
+    if body[:2] == b"\x1f\x8b":
+        return ExportLogsServiceRequest.FromString(gzip.decompress(body))
+    return json_format.Parse(body.decode(), ExportLogsServiceRequest(), ignore_unknown_fields=False)
 
 
 def value_of(value):
@@ -20,8 +27,8 @@ def attributes(of):
 
 
 for path in sys.argv[1:]:
-    with open(path, encoding="utf-8") as body:
-        request = json_format.Parse(body.read(), ExportLogsServiceRequest(), ignore_unknown_fields=False)
+    with open(path, "rb") as body:
+        request = parse(body.read())
     for resource in request.resource_logs:
         for scope in resource.scope_logs:
             for record in scope.log_records:
