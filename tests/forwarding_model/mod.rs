@@ -57,7 +57,7 @@ const KEPT: [u64; 1] = [
 
 /// The number of schedules of each kind, or more if the environment says so (`cargo xtask soak`).
 fn schedules() -> u64 {
-    std::env::var("MODEL_SCHEDULES").map_or(300, |number| number.parse().unwrap())
+    std::env::var("MODEL_SCHEDULES").map_or(200, |number| number.parse().unwrap())
 }
 
 fn all(scenario: Scenario) {

@@ -35,17 +35,37 @@ fn main() -> ExitCode {
     trials::run_here(mounts.chain(may_not_grow.iter().map(|promise| (*promise, prlimit))))
 }
 
-/// The ids of the events in the file, after SQLite has checked it. Reads a copy; the copy of an idle host is complete.
-fn ids_in(folder: &Path) -> BTreeSet<String> {
+/// The ids of the events in the file, after SQLite has checked it. Reads a copy of one moment, as a crash would leave it:
+/// a host that still packs writes between the copies of two files, and they do not fit together.
+fn ids_in(recipient: &Recipient, folder: &Path) -> BTreeSet<String> {
     let copy = tempfile::tempdir().unwrap();
+    let pid = recipient.child.id();
+    signal(pid, "STOP");
+    while !is_stopped(pid) {
+        std::thread::yield_now();
+    }
     for name in ["sqlite_key_value.db", "sqlite_key_value.db-wal"] {
         fs::copy(folder.join(name), copy.path().join(name)).unwrap();
     }
+    signal(pid, "CONT");
     let path = store_path(copy.path());
     let connection = rusqlite::Connection::open(&path).unwrap();
     let found: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(found, "ok");
     ids(&path)
+}
+
+fn signal(pid: u32, signal: &str) {
+    assert!(succeeds(Command::new("kill").args([&format!("-{signal}"), &pid.to_string()])));
+}
+
+/// Whether every thread of a process is stopped.
+fn is_stopped(pid: u32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("stat")).ok()).all(|stat| {
+        // The state follows the name, which can have parentheses.
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+    })
 }
 
 fn ids(store: &Path) -> BTreeSet<String> {
@@ -90,7 +110,7 @@ fn a_full_disk_is_a_503_until_there_is_room() {
     let recipient = disk.recipient(&[OPEN]);
     let acknowledged = fill(&recipient, || assert!(disk.resize("64m")));
     assert!(recipient.log().contains("database or disk is full"), "{}", recipient.log());
-    assert_eq!(ids_in(&disk.seen_from_outside()), acknowledged);
+    assert_eq!(ids_in(&recipient, &disk.seen_from_outside()), acknowledged);
 }
 
 /// An event of a session with 20 events. It is long and compresses badly.
@@ -260,5 +280,5 @@ fn events_are_answered_503_while_the_file_cannot_grow() {
     };
     assert!(limit("400000"));
     let acknowledged = fill(&recipient, || assert!(limit("unlimited")));
-    assert_eq!(ids_in(recipient.store_path().parent().unwrap()), acknowledged);
+    assert_eq!(ids_in(&recipient, recipient.store_path().parent().unwrap()), acknowledged);
 }
