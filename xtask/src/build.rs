@@ -71,7 +71,7 @@ impl Package {
 
 /// The most bytes of the core module for Spin, so that growth is deliberate. The size varies by some hundred bytes with
 /// the path of the project's folder.
-const CEILING: u64 = 2_224_288;
+const CEILING: u64 = 2_226_688;
 
 /// An error if the core module is larger than [`CEILING`].
 pub fn check_size() -> Result<()> {
