@@ -10,11 +10,11 @@
 //! | what became of a request; the pause after three days of failures | `recording.rs` |
 //! | its lease; its budget | `lease.rs`, `budget.rs` |
 //! | one event, or several -> the outcome | `deliver.rs` |
-//! | requests with several events, and their halves | `batch.rs` |
+//! | requests with several events, and how one that is refused is narrowed | `batch.rs` |
 //! | access tokens of OAuth 2.0 | [`access_token`] |
 //! | events -> a signed request | [`request`] |
 //! | its content: CloudEvents, form, lines, OpenTelemetry, Splunk, template | `content/`, [`template`] |
-//! | the condition `when`, and who wants what by it; the session for it and for templates | [`condition`], [`wanted`], `timeline.rs` |
+//! | the condition `when`; whether an event passes it; the session that it or a template asks for | [`condition`], [`wanted`], `timeline.rs` |
 //! | a trial of templates and conditions on invented events, before anything is sent | [`trial`] |
 //! | the meaning of the answer, and the wait before the next attempt | [`outcome`] |
 //! | the probe for an event that jams its destination | `probe.rs` |
