@@ -16,8 +16,15 @@ use crate::page;
 /// wasmtime is compiled, and `cargo xtask run` would have to compile it again.
 const PACKAGES: [&str; 5] = ["outbound-events", "outbound-events-host", "appliance", "bench", "xtask"];
 
+/// Those of them that are libraries, whose documentation can have tests.
+const LIBRARIES: &[&str] = PACKAGES.as_slice().split_at(PACKAGES.len() - 1).0;
+
 /// The packages after the first.
 const OTHER_PACKAGES: &[&str] = PACKAGES.as_slice().split_at(1).1;
+
+/// All but the tests of the documentation. Those read the libraries in the build folder, which compiling ahead replaces,
+/// without cargo's lock.
+const TARGETS: [&str; 2] = ["--tests", "--examples"];
 
 /// What the closing lines of the tests add up to, and why how many were skipped.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -37,15 +44,21 @@ pub fn test(arguments: &[String]) -> Result<()> {
         unsuccessful.push("the page");
     }
     let ahead = OnceCell::new();
+    let targets: &[String] = if arguments.is_empty() { &TARGETS.map(str::to_owned) } else { arguments };
     for package in PACKAGES {
         // Cargo's lock is free once the tests run. With arguments, perhaps nothing else is needed.
         let running = || _ = arguments.is_empty().then(|| ahead.get_or_init(|| BuildAhead::start(OTHER_PACKAGES)));
-        if !test_package(package, arguments, &mut count, running)? {
+        if !test_package(package, targets, &mut count, running)? {
             unsuccessful.push(package);
         }
     }
     if let Some(ahead) = ahead.into_inner() {
         ahead.join();
+        for package in LIBRARIES {
+            if !test_package(package, &["--doc".to_owned()], &mut count, || {})? {
+                unsuccessful.push(package);
+            }
+        }
     }
     println!();
     for (reason, tests) in &count.reasons {
@@ -75,7 +88,8 @@ pub fn soak(schedules: u64, swap_rounds: u64) -> Result<()> {
 /// Whether all its tests passed.
 fn test_package(package: &str, arguments: &[String], count: &mut Count, running: impl Fn()) -> Result<bool> {
     let command = Command::cargo(["test", "--release", "--no-fail-fast", "--package", package]).args(arguments);
-    eprintln!("==> testing {package}\n    {}", command.line());
+    let what = format!("testing {package}{}", if arguments == ["--doc"] { "'s documentation" } else { "" });
+    eprintln!("==> {what}\n    {}", command.line());
     let started = Instant::now();
     let mut child = command.into_inner().stdout(Stdio::piped()).spawn().context("cargo cannot be started")?;
     for line in child.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).lines()) {
@@ -85,7 +99,7 @@ fn test_package(package: &str, arguments: &[String], count: &mut Count, running:
         count.add(&line);
     }
     let status = child.wait().context("cargo was lost")?;
-    print_time(&format!("testing {package}"), started);
+    print_time(&what, started);
     Ok(status.success())
 }
 

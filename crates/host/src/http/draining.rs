@@ -24,7 +24,9 @@ const UNREAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// A TCP stream that keeps reading for a moment when it is shut down.
 ///
 /// A refused request's body is still arriving. Closing at once would reset the connection, and the client might never
-/// see the answer. So further input is read and dropped, within limits.
+/// see the answer. So further input is read and dropped, within limits. Beyond these bytes, nothing is read, but the
+/// connection stays for the rest of the time: a client that sends and reads at once can then read the answer before its
+/// writing fails. To a proxy such as Caddy, a write that fails first is an answer of 502 instead of ours.
 pub struct DrainingStream {
     stream: Pin<Box<TimeoutWriter<TcpStream>>>,
     hello: Option<OnTlsHello>,
@@ -90,7 +92,10 @@ impl AsyncWrite for DrainingStream {
         }
         let until = this.until.get_or_insert_with(|| Box::pin(sleep(Self::TIME)));
         let mut dropped = [0; 16 * 1024];
-        while this.remaining > 0 && until.as_mut().poll(cx).is_pending() {
+        while until.as_mut().poll(cx).is_pending() {
+            if this.remaining == 0 {
+                return Poll::Pending;
+            }
             let mut buffer = ReadBuf::new(&mut dropped);
             match this.stream.as_mut().poll_read(cx, &mut buffer) {
                 Poll::Pending => return Poll::Pending,

@@ -1,7 +1,9 @@
 //! The command: its arguments, its output and its exit codes.
 
+use std::io::Write as _;
 use std::net::TcpStream;
 use std::process::Command;
+use std::time::Duration;
 
 use crate::authority::Authority;
 use crate::support::{GUARDED, Kind, OPEN, Recipient, TOKEN, component, host, numbered, to_its_end};
@@ -283,6 +285,25 @@ fn a_refused_client_can_finish_its_body_and_read_the_reason() {
     for _ in 0..50 {
         connection.send([b'x'; 20_000]);
     }
+    assert_eq!(connection.receive().status, 413);
+    assert!(connection.is_at_its_end());
+}
+
+/// Caddy answered 502 in place of our 413 when its writing failed before it had read the answer.
+#[test]
+fn a_refused_client_that_sends_on_can_read_the_reason_before_its_writing_fails() {
+    let recipient = Recipient::start(Kind::Host, &[OPEN]);
+    let mut connection = recipient.connect();
+    connection.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n");
+    assert!(connection.stream().peek(&mut [0]).unwrap() > 0);
+    connection.stream().set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+    // Until the host reads no more and all buffers are full.
+    let failed = loop {
+        if let Err(error) = connection.stream().write_all(&[b'x'; 20_000]) {
+            break error;
+        }
+    };
+    assert_eq!(failed.kind(), std::io::ErrorKind::WouldBlock, "{failed}");
     assert_eq!(connection.receive().status, 413);
     assert!(connection.is_at_its_end());
 }
