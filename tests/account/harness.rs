@@ -75,15 +75,9 @@ impl SiteUnderTest {
         self.time.get() + TimeDelta::seconds(self.ahead.get())
     }
 
-    fn on<T>(&self, run: impl AsyncFnOnce(&TestPlatform<'_, Memory, &Self, &dyn Fn() -> DateTime<Utc>>) -> T) -> T {
-        let clock = || self.clock();
+    fn on<T>(&self, run: impl AsyncFnOnce(&TestPlatform<'_>) -> T) -> T {
         let monotonic = || (self.time.get() - DateTime::UNIX_EPOCH).to_std().unwrap();
-        let platform = TestPlatform {
-            store: &self.store,
-            http_client: &self,
-            clock: &clock as &dyn Fn() -> DateTime<Utc>,
-            monotonic: Some(&monotonic),
-        };
+        let platform = TestPlatform::new(&self.store, || self.clock()).http_client(&self).monotonic(&monotonic);
         pollster::block_on(run(&platform))
     }
 
@@ -98,7 +92,7 @@ impl SiteUnderTest {
     /// The seconds until the next check is due.
     pub fn next(&self) -> u64 {
         let all = appliances(self.since);
-        let next = async |platform: &TestPlatform<'_, Memory, &Self, &dyn Fn() -> DateTime<Utc>>| {
+        let next = async |platform: &TestPlatform<'_>| {
             Checks { platform, appliances: &all, retention_days: None }.next().await.unwrap().unwrap()
         };
         self.on(next).as_secs()

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::actors::{AccountActor, POLICY, Removals, announcer, checker, compactor, eraser, pruner, site, turn};
 use super::plan::{HOUR, MINUTE, PlannedSession, sessions};
 use super::world::{AccountView, AccountWorld};
-use crate::support::{Memory, Trouble, appliances, at, compact};
+use crate::support::{AnyStore, Memory, Trouble, appliances, at, compact};
 use fastrand::Rng;
 use outbound_events::appliance_api::Checks;
 use outbound_events::archive::account::Account;
@@ -161,7 +161,7 @@ fn hold(world: &AccountWorld, removals: &Removals, seed: u64) {
     let account = pollster::block_on(Account::load(&store, &site())).unwrap().unwrap();
     let Some(before) = account.missed_before() else { return };
     let platform = at(&store, world.now());
-    let count = async |view: &mut View<'_, Memory>| count_unannounced(view, &site(), before).await;
+    let count = async |view: &mut View<'_, AnyStore<'_>>| count_unannounced(view, &site(), before).await;
     let counted = pollster::block_on(archive::read_view(&platform, count)).unwrap();
     assert_eq!(counted, missed, "seed {seed}: missed");
 }
@@ -186,7 +186,7 @@ fn visible(world: &AccountWorld, store: &Memory) -> BTreeMap<String, Vec<RecordE
         max_bytes: usize::MAX,
     };
     let platform = at(store, world.now());
-    let list = async |view: &mut View<'_, Memory>| events::list_events(view, &query).await;
+    let list = async |view: &mut View<'_, AnyStore<'_>>| events::list_events(view, &query).await;
     let page = pollster::block_on(archive::read_view(&platform, list)).unwrap();
     let mut records: BTreeMap<String, Vec<RecordEntry>> = BTreeMap::new();
     for entry in page.events {

@@ -68,18 +68,12 @@ pub const NOTHING: &str = "No Support report information matching your chosen cr
 pub fn on<T>(
     ways: &Ways,
     answers: impl IntoIterator<Item = impl Into<Says>>,
-    run: impl AsyncFnOnce(&TestPlatform<'_, Memory, Ways, &dyn Fn() -> chrono::DateTime<chrono::Utc>>) -> T,
+    run: impl AsyncFnOnce(&TestPlatform<'_>) -> T,
 ) -> T {
     ways.say(answers);
     let store = Memory::default();
     let monotonic = || ways.passed.get();
-    let now = || ways.now();
-    let platform = TestPlatform {
-        store: &store,
-        http_client: ways,
-        clock: &now as &dyn Fn() -> chrono::DateTime<chrono::Utc>,
-        monotonic: Some(&monotonic),
-    };
+    let platform = TestPlatform::new(&store, || ways.now()).http_client(ways).monotonic(&monotonic);
     pollster::block_on(run(&platform))
 }
 

@@ -1,7 +1,6 @@
 //! Any bytes, as an answer of an appliance's Reporting API: reports or a typed error, the same however the bytes are
 //! split, and no more kept than there was.
 
-use chrono::{DateTime, Utc};
 use outbound_events::appliance_api::{ApiError, Appliance, ApplianceClient, FetchedSessions};
 use outbound_events::event::Lsid;
 use serde_json::json;
@@ -23,9 +22,8 @@ pub fn fetch(answer: impl Into<Says>) -> Result<FetchedSessions, ApiError> {
     let appliance = Appliance::read_all(&entry.to_string()).unwrap().remove(0);
     let (store, ways) = (Memory::default(), Ways::default());
     ways.say([ScriptedAnswer::new(200).body(json!({ "access_token": "a-token" }).to_string()).into(), answer.into()]);
-    let (clock, monotonic) = (|| ways.now(), || ways.passed.get());
-    let clock: &dyn Fn() -> DateTime<Utc> = &clock;
-    let platform = TestPlatform { store: &store, http_client: &ways, clock, monotonic: Some(&monotonic) };
+    let monotonic = || ways.passed.get();
+    let platform = TestPlatform::new(&store, || ways.now()).http_client(&ways).monotonic(&monotonic);
     pollster::block_on(async { ApplianceClient::connect(&platform, &appliance).await?.reports(&asked()).await })
 }
 

@@ -6,7 +6,7 @@ use outbound_events::archive::{View, read_view};
 use serde_json::{Value, json};
 
 use super::{DAY, MARCH, form, get, pack, send, time};
-use crate::support::{Memory, TOKEN, at, call};
+use crate::support::{AnyStore, Memory, TOKEN, at, call};
 
 const NOON: i64 = MARCH + 12 * 3_600;
 const REP: &str = "&type=representative&name=Ann";
@@ -142,7 +142,7 @@ fn only_members_are_read() {
     let platform = at(&store, DateTime::from_timestamp(NOON, 0).unwrap());
     let midnight = outbound_events::event::Timestamp::from_seconds(MARCH.unsigned_abs()).unwrap();
     store.calls.borrow_mut().clear();
-    let read = async |view: &mut View<'_, Memory>| {
+    let read = async |view: &mut View<'_, AnyStore<'_>>| {
         open_now(view, None, DateTime::from_timestamp(NOON, 0).unwrap(), midnight).await
     };
     pollster::block_on(read_view(&platform, read)).unwrap();

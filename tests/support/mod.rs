@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `request.rs` | a request and its answer |
 //! | `platform.rs` | a platform made of a store, an HTTP client and clocks |
+//! | `any_port.rs` | any store and any HTTP client as one type |
 //! | `memory.rs` | a store in memory |
 //! | `limited.rs` | a store with the limits of all platforms |
 //! | `slow_disk.rs` | a store with slow writes |
@@ -23,6 +24,7 @@
     reason = "shared by tests that each use a part"
 )]
 
+mod any_port;
 mod appliance;
 mod destination;
 mod failing;
@@ -34,6 +36,7 @@ mod platform;
 mod request;
 mod slow_disk;
 
+pub use any_port::AnyStore;
 pub use appliance::{SimulatedAppliance, SimulatedSession, Trouble, appliance_setting, appliances};
 pub use destination::{Given, Rest, Says, ScriptedAnswer, Ways};
 pub use failing::{FailingStore, StoreFault};

@@ -4,33 +4,55 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use outbound_events::http_client::{HttpClient, NoHttpClient};
+use outbound_events::http_client::NoHttpClient;
 use outbound_events::platform::Platform;
 use outbound_events::store::Store;
+
+use super::any_port::{AnyHttpClient, AnyStore, DynHttpClient, DynStore};
 
 /// 2026-01-02T03:04:05.678Z, the time of all tests.
 pub fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_767_323_045, 678_000_000).unwrap()
 }
 
-/// A platform from its parts. Its monotonic clock follows the wall clock, unless it has its own.
-pub struct TestPlatform<'p, S, H, C> {
-    pub store: &'p S,
-    pub http_client: &'p H,
-    pub clock: C,
-    pub monotonic: Option<&'p dyn Fn() -> Duration>,
+/// A platform from its parts. One type for all of them, so that the service is compiled once for all tests.
+pub struct TestPlatform<'p> {
+    store: AnyStore<'p>,
+    http_client: AnyHttpClient<'p>,
+    clock: Box<dyn Fn() -> DateTime<Utc> + 'p>,
+    monotonic: Option<&'p dyn Fn() -> Duration>,
 }
 
-impl<S: Store, H: HttpClient, C: Fn() -> DateTime<Utc>> Platform for TestPlatform<'_, S, H, C> {
-    type Store = S;
-    type HttpClient = H;
-
-    fn store(&self) -> &S {
-        self.store
+impl<'p> TestPlatform<'p> {
+    /// Sends no requests. Its monotonic clock follows the wall clock.
+    pub fn new(store: &'p impl DynStore, clock: impl Fn() -> DateTime<Utc> + 'p) -> Self {
+        Self {
+            store: AnyStore(store),
+            http_client: AnyHttpClient(&NoHttpClient),
+            clock: Box::new(clock),
+            monotonic: None,
+        }
     }
 
-    fn http_client(&self) -> &H {
-        self.http_client
+    pub fn http_client(self, client: &'p impl DynHttpClient<'p>) -> Self {
+        Self { http_client: AnyHttpClient(client), ..self }
+    }
+
+    pub fn monotonic(self, monotonic: &'p dyn Fn() -> Duration) -> Self {
+        Self { monotonic: Some(monotonic), ..self }
+    }
+}
+
+impl<'p> Platform for TestPlatform<'p> {
+    type Store = AnyStore<'p>;
+    type HttpClient = AnyHttpClient<'p>;
+
+    fn store(&self) -> &AnyStore<'p> {
+        &self.store
+    }
+
+    fn http_client(&self) -> &AnyHttpClient<'p> {
+        &self.http_client
     }
 
     fn now(&self) -> DateTime<Utc> {
@@ -50,11 +72,11 @@ impl<S: Store, H: HttpClient, C: Fn() -> DateTime<Utc>> Platform for TestPlatfor
 }
 
 /// A platform of a store and a clock.
-pub fn by<S: Store, C: Fn() -> DateTime<Utc>>(store: &S, clock: C) -> TestPlatform<'_, S, NoHttpClient, C> {
-    TestPlatform { store, http_client: &NoHttpClient, clock, monotonic: None }
+pub fn by<'p, S: Store>(store: &'p S, clock: impl Fn() -> DateTime<Utc> + 'p) -> TestPlatform<'p> {
+    TestPlatform::new(store, clock)
 }
 
 /// A platform of a store, at a constant time.
-pub fn at<S: Store>(store: &S, now: DateTime<Utc>) -> TestPlatform<'_, S, NoHttpClient, impl Fn() -> DateTime<Utc>> {
+pub fn at<S: Store>(store: &S, now: DateTime<Utc>) -> TestPlatform<'_> {
     by(store, move || now)
 }

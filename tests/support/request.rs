@@ -77,7 +77,7 @@ impl Call {
     /// The answer of a service with an HTTP client, whose clock it uses.
     pub fn answer_with(self, store: &impl Store, ways: &Ways, settings: &[(&str, &str)]) -> Reply {
         let monotonic = || ways.passed.get();
-        let parts = TestPlatform { store, http_client: ways, clock: || ways.now(), monotonic: Some(&monotonic) };
+        let parts = TestPlatform::new(store, || ways.now()).http_client(ways).monotonic(&monotonic);
         pollster::block_on(self.answered(&parts, settings))
     }
 
