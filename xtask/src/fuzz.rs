@@ -63,9 +63,8 @@ pub fn compile_targets() {
         return;
     }
     let Ok(program) = tool::tool("cargo-fuzz", VERSION) else { return };
-    for target in FuzzTarget::value_variants() {
-        CargoFuzz(program.clone()).command("build", *target).niced().output();
-    }
+    // Together: the fuzzer's flags make a target one unit, which is compiled on one processor.
+    CargoFuzz(program).command("build").niced().output();
 }
 
 /// Makes a C++ compiler available: the fuzzer's library is compiled from source.
@@ -86,10 +85,11 @@ fn has_compiler() -> bool {
 struct CargoFuzz(PathBuf);
 
 impl CargoFuzz {
-    fn command(&self, what: &str, target: FuzzTarget) -> Command {
+    /// For all targets, unless a target's name is the next argument.
+    fn command(&self, what: &str) -> Command {
         let command = Command::new(&self.0).args([what, "--fuzz-dir", "fuzz", "--sanitizer", "none"]);
         // A separate folder: other flags in `target` would recompile everything.
-        command.args(["--target-dir", "target/fuzz-build", target.name()])
+        command.args(["--target-dir", "target/fuzz-build"])
     }
 
     fn run(&self, target: FuzzTarget, seconds: u64) -> Result<()> {
@@ -100,7 +100,7 @@ impl CargoFuzz {
         }
         let before = files(&crashes)?;
         let seeds = format!("fuzz/seeds/{}", target.name());
-        let run = self.command("run", target).args([&corpus, &seeds, &crashes]).arg("--").args([
+        let run = self.command("run").args([target.name(), &corpus, &seeds, &crashes]).arg("--").args([
             format!("-max_total_time={seconds}"),
             format!("-max_len={}", target.max_len()),
             format!("-artifact_prefix={crashes}/"),
@@ -125,7 +125,8 @@ impl CargoFuzz {
 
     /// Minimizes a found input in place. Failures do not matter.
     fn minimize(&self, target: FuzzTarget, crash: &str) {
-        let minimize = self.command("tmin", target).arg(crash).arg("--").arg(format!("-exact_artifact_path={crash}"));
+        let minimize =
+            self.command("tmin").args([target.name(), crash]).arg("--").arg(format!("-exact_artifact_path={crash}"));
         let minimize = minimize.arg("-timeout=10");
         eprintln!("==> minimizing {crash}\n    {}", minimize.line());
         minimize.output();
