@@ -1,5 +1,7 @@
 //! The work after an answer: delivery runs, compaction if it is due, and reports of clock faults.
 
+use std::pin::Pin;
+
 use futures_util::future::join;
 
 use super::answer::{FollowUp, Service};
@@ -16,15 +18,29 @@ impl<P: Platform> Service<'_, P> {
     /// Does the work after an answer, once the response is on its way: the sender does not wait for it. Bounded, and
     /// harmless if it breaks off. Returns log lines.
     pub async fn follow_up(&self, follow_up: FollowUp) -> Vec<String> {
-        let went_on = match follow_up {
-            FollowUp { compaction: true, .. } => self.deliver_and_compact().await,
-            FollowUp { deliver: true, .. } => self.deliver_now().await,
-            FollowUp { .. } => Ok(Vec::new()),
-        };
-        // The event is stored, whatever fails now.
-        let mut lines = went_on.unwrap_or_else(|wrong| vec![wrong.to_string()]);
-        lines.extend(self.report(Vec::from_iter(follow_up.clock_fault)).await);
-        lines
+        match follow_up {
+            FollowUp { deliver: false, compaction: false, clock_fault: None } => Vec::new(),
+            FollowUp { deliver: true, compaction: false, clock_fault: None } if self.only_ticks_deliver() => Vec::new(),
+            _ => self.follow_up_with_work(follow_up).await,
+        }
+    }
+
+    /// Most events need none of it. Boxed in a function of its own, so that it takes no room in their memory.
+    #[inline(never)]
+    fn follow_up_with_work<'f>(&'f self, follow_up: FollowUp) -> Pin<Box<dyn Future<Output = Vec<String>> + 'f>> {
+        Box::pin(async move {
+            let went_on = match follow_up {
+                FollowUp { compaction: true, .. } => self.deliver_and_compact().await,
+                FollowUp { deliver: true, .. } => self.deliver_now().await,
+                FollowUp { .. } => Ok(Vec::new()),
+            };
+            // The event is stored, whatever fails now.
+            let mut lines = went_on.unwrap_or_else(|wrong| vec![wrong.to_string()]);
+            if let Some(fault) = follow_up.clock_fault {
+                lines.extend(self.report(vec![fault]).await);
+            }
+            lines
+        })
     }
 
     /// Stores clock faults, and returns log lines about them.
@@ -83,6 +99,11 @@ impl<P: Platform> Service<'_, P> {
             return Ok(Vec::new());
         }
         Ok(self.deliver(self.variables.settings()?).await)
+    }
+
+    /// False if that setting cannot be used, which [`Service::deliver_now`] reports.
+    fn only_ticks_deliver(&self) -> bool {
+        self.variables.delivery_runs() == Ok(DeliveryRunStart::OnTicks)
     }
 
     pub(super) async fn deliver(&self, settings: &Settings) -> Vec<String> {

@@ -44,7 +44,7 @@ impl<P: Platform> Service<'_, P> {
         };
         match sender {
             Sender::Unauthenticated => Err(Refusal::Invalid { problems, set_aside: None }),
-            Sender::Authenticated => self.set_aside(site, head, &body, problems).await,
+            Sender::Authenticated => Box::pin(self.set_aside(site, head, &body, problems)).await,
         }
     }
 

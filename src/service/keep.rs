@@ -1,5 +1,7 @@
 //! Stores a value once: the record of a POST, or of a retried body.
 
+use std::pin::Pin;
+
 use super::answer::Service;
 use super::problem::Refusal;
 use crate::archive::compaction::{Bound, make_room};
@@ -17,11 +19,26 @@ impl<P: Platform> Service<'_, P> {
         if store::holds(self.platform.store(), key).await? {
             return Ok(Kept::Before);
         }
-        if let Err(refused) = self.platform.store().set(key, value).await {
+        match self.platform.store().set(key, value).await {
+            Ok(()) => {}
             // Neither error improves by compaction: a slow store would only become slower.
-            if matches!(refused, StoreError::Unavailable(_) | StoreError::Denied(_)) {
-                return Err(refused.into());
-            }
+            Err(refused @ (StoreError::Unavailable(_) | StoreError::Denied(_))) => return Err(refused.into()),
+            Err(refused) => self.keep_in_full_store(key, value, refused, log).await?,
+        }
+        Ok(Kept::New)
+    }
+
+    /// Compacts a store that `refused` a write, and tries again. Boxed in a function of its own, so that it takes no room
+    /// in the memory of an event.
+    #[inline(never)]
+    fn keep_in_full_store<'f>(
+        &'f self,
+        key: &'f str,
+        value: &'f [u8],
+        refused: StoreError,
+        log: &'f mut Vec<String>,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Refusal>> + 'f>> {
+        Box::pin(async move {
             let (Ok(policy), Ok(destinations)) = (self.variables.packing(), self.variables.destinations()) else {
                 return Err(refused.into());
             };
@@ -37,8 +54,7 @@ impl<P: Platform> Service<'_, P> {
             if matches!(stored, Err(StoreError::Full(_))) {
                 stored = self.platform.store().set(key, value).await;
             }
-            stored?;
-        }
-        Ok(Kept::New)
+            Ok(stored?)
+        })
     }
 }

@@ -1,5 +1,7 @@
 //! Maps paths to handlers.
 
+use std::pin::Pin;
+
 use http::Method;
 use http::request::Parts;
 
@@ -32,19 +34,36 @@ impl<P: Platform> Service<'_, P> {
         chunk: impl AsyncFnMut() -> Result<Option<Vec<u8>>, BrokenOff>,
     ) -> Result<Answer, Refusal> {
         let head = head.map_err(|_| Refusal::Unreadable)?;
-        match (Route::parse(head.uri.path())?, &head.method) {
-            (Route::Ingest(site), &Method::POST) => self.ingest(site, &head, chunk).await,
-            (Route::Front, &Method::POST) => self.ingest(Site::default(), &head, chunk).await,
-            (Route::Front, &Method::GET | &Method::HEAD) => Ok(Answer::new(page::page())),
-            (Route::OpenApi, &Method::GET | &Method::HEAD) => Ok(Answer::new(page::openapi())),
-            (Route::Ingest(_), _) => Err(Refusal::Method { allow: "POST" }),
-            (Route::Front, _) => Err(Refusal::Method { allow: "GET, HEAD, POST" }),
-            (Route::Api(resource), _) => self.api(resource, &head, chunk).await,
-            (Route::Tick(work), &Method::GET | &Method::POST) => self.tick(&head, work).await,
-            (Route::Tick(_), _) => Err(Refusal::Method { allow: "GET, POST" }),
-            (Route::Health, &Method::GET | &Method::HEAD) => Ok(self.health().await),
-            (Route::Health | Route::OpenApi, _) => Err(Refusal::Method { allow: "GET, HEAD" }),
-        }
+        let site = match (Route::parse(head.uri.path())?, &head.method) {
+            (Route::Ingest(site), &Method::POST) => site,
+            (Route::Front, &Method::POST) => Site::default(),
+            (route, _) => return self.route_others(route, &head, chunk).await,
+        };
+        self.ingest(site, &head, chunk).await
+    }
+
+    /// Answers requests other than events. Boxed in a function of its own, so that they take no room in the memory of an
+    /// event: each page of it that is written must be cleared.
+    #[inline(never)]
+    fn route_others<'f>(
+        &'f self,
+        route: Route,
+        head: &'f Parts,
+        chunk: impl AsyncFnMut() -> Result<Option<Vec<u8>>, BrokenOff> + 'f,
+    ) -> Pin<Box<dyn Future<Output = Result<Answer, Refusal>> + 'f>> {
+        Box::pin(async move {
+            match (route, &head.method) {
+                (Route::Front, &Method::GET | &Method::HEAD) => Ok(Answer::new(page::page())),
+                (Route::OpenApi, &Method::GET | &Method::HEAD) => Ok(Answer::new(page::openapi())),
+                (Route::Ingest(_), _) => Err(Refusal::Method { allow: "POST" }),
+                (Route::Front, _) => Err(Refusal::Method { allow: "GET, HEAD, POST" }),
+                (Route::Api(resource), _) => self.api(resource, head, chunk).await,
+                (Route::Tick(work), &Method::GET | &Method::POST) => self.tick(head, work).await,
+                (Route::Tick(_), _) => Err(Refusal::Method { allow: "GET, POST" }),
+                (Route::Health, &Method::GET | &Method::HEAD) => Ok(self.health().await),
+                (Route::Health | Route::OpenApi, _) => Err(Refusal::Method { allow: "GET, HEAD" }),
+            }
+        })
     }
 }
 
