@@ -101,7 +101,7 @@ enum Task {
         #[arg(long)]
         record: Option<PathBuf>,
     },
-    /// Profiles the component by function; needs `perf`.
+    /// Counts what an event demands: pages, host calls, bytes. Then profiles the component by function; needs `perf`.
     Profile {
         /// The number of events to process.
         #[arg(long, default_value_t = 100_000)]

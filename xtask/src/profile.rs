@@ -1,4 +1,4 @@
-//! `profile`: where the component spends its time.
+//! `profile`: what an event demands, and where the component spends its time.
 
 use std::path::PathBuf;
 
@@ -7,15 +7,21 @@ use anyhow::{Context as _, Result, bail};
 use crate::build::{self, Package};
 use crate::command::{Command, is_on_path, root};
 
-/// Runs the component under `perf`, and prints the functions with the most samples.
+/// Counts what an event demands of an instance and of its host, in the component and in the bare one. Then runs the
+/// component under `perf`, and prints the functions with the most samples.
 pub fn profile(events: u64) -> Result<()> {
+    let (component, bare) = (build::build(Package::Named)?, build::build(Package::Bare)?);
+    Command::cargo(["build", "--release", "--package", "bench"]).run("building the benchmark")?;
+    let bench = root().join("target/release/bench");
+    for component in [&component, &bare] {
+        let component = relative(component)?;
+        let demand = Command::new(&bench).args(["demand", "--component"]).arg(&component);
+        demand.run(&format!("counting what an event demands in {}", component.display()))?;
+    }
     if !is_on_path("perf") {
         bail!("perf is not on PATH; install it, on Debian from the package linux-perf");
     }
-    let component = build::build(Package::Named)?;
-    Command::cargo(["build", "--release", "--package", "bench"]).run("building the benchmark")?;
     let samples = root().join("target/perf.data");
-    let bench = root().join("target/release/bench");
     let record =
         Command::new("perf").args(["record", "--event", "cpu-clock", "--freq", "4000", "--output"]).arg(&samples);
     let take = record.arg("--").arg(bench).args(["take", "--events", &events.to_string(), "--component"]);

@@ -74,12 +74,17 @@ pub fn test(arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Runs `schedules` schedules of the archive's model on each kind of store. Each schedule is a seed, so a second run repeats them. Then
-/// swaps all of the host's memory out `swap_rounds` times.
+/// Runs `schedules` schedules of the archive's model on each kind of store, and a twentieth as many sequences of requests
+/// to reused instances. Each is a seed, so a second run repeats them. Then swaps all of the host's memory out
+/// `swap_rounds` times.
 pub fn soak(schedules: u64, swap_rounds: u64) -> Result<()> {
     let model = ["test", "--release", "--package", "outbound-events", "--test", "library", "archive_model"];
     let command = Command::cargo(model).env("MODEL_SCHEDULES", schedules.to_string());
     command.run(&format!("running {schedules} schedules on each kind of store"))?;
+    let sequences = schedules / 20;
+    let reuse = ["test", "--release", "--package", "outbound-events-host", "--test", "it", "reuse"];
+    let command = Command::cargo(reuse).env("REUSE_SEQUENCES", sequences.to_string());
+    command.run(&format!("sending {sequences} sequences of requests to one instance and to fresh ones"))?;
     let swap = ["test", "--release", "--package", "outbound-events-host", "--test", "swap"];
     let command = Command::cargo(swap).env("SWAP_ROUNDS", swap_rounds.to_string());
     command.run(&format!("swapping the host's memory out {swap_rounds} times"))

@@ -25,6 +25,8 @@ pub enum ContenderKind {
     Loose,
     /// The host as on a machine with swap.
     Swap,
+    /// The host, whose instances serve many events.
+    Reusing,
     /// The native library behind hyper, with the host's store.
     Native,
     /// A component that only stores the body, in the host.
@@ -43,7 +45,7 @@ impl ContenderKind {
     /// The contenders of the tables that can run on this machine. Those in Spin need `spin` on PATH.
     pub fn available() -> Vec<Self> {
         let spin = Command::new("spin").arg("--version").output().is_ok_and(|output| output.status.success());
-        let mut all = vec![Self::Host, Self::Swap, Self::Native, Self::Bare, Self::Flask];
+        let mut all = vec![Self::Host, Self::Swap, Self::Reusing, Self::Native, Self::Bare, Self::Flask];
         all.extend([Self::SpinWal, Self::SpinBare, Self::Spin].into_iter().filter(|_| spin));
         all
     }
@@ -54,6 +56,7 @@ impl ContenderKind {
             Self::Host => "host",
             Self::Loose => "host that packs nothing",
             Self::Swap => "host, memory can be swapped out",
+            Self::Reusing => "host that reuses instances",
             Self::Native => "native library behind hyper",
             Self::Bare => "bare component in the host",
             Self::Flask => "Flask, gunicorn, SQLite",
@@ -75,6 +78,11 @@ impl ContenderKind {
             Self::Swap => {
                 let mut command = host(&root().join(RECIPIENT), &store)?;
                 command.arg("--assume-swap");
+                command
+            }
+            Self::Reusing => {
+                let mut command = host(&root().join(RECIPIENT), &store)?;
+                command.args(["--reuse-instances", "1000"]);
                 command
             }
             Self::Bare => host(&root().join(BARE), &store)?,

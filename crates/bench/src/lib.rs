@@ -14,6 +14,8 @@
 //! | many concurrent readers, while an appliance sends | [`crowded`] |
 //! | a backlog, drained by `appliance send` | [`backlog`] |
 //! | the cost of one event, one instance and one start | [`cost`] |
+//! | the calls of a component to its host, by name | [`host_calls`] |
+//! | the pages of an instance's memory that an event touches | [`pages`] |
 //! | a host that is killed a hundred times, and a ledger of its answers | [`kills`] |
 //! | one complete run | [`run`] |
 //! | the tables and the targets | [`report`] |
@@ -30,9 +32,11 @@ pub mod event;
 pub mod filled;
 pub mod floor;
 pub mod forwarding;
+pub mod host_calls;
 pub mod kills;
 pub mod load;
 pub mod native;
+pub mod pages;
 pub mod reading;
 pub mod report;
 pub mod rounds;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use bench::contender::RECIPIENT;
+use bench::cost::EventDemand;
 use bench::report::record;
 use bench::run::{BenchExtent, measure};
 use bench::{cost, filled, native};
@@ -52,6 +53,12 @@ enum Command {
         #[arg(long, default_value = RECIPIENT)]
         component: String,
     },
+    /// Counts what an event demands in a component: pages of memory, calls to the host by name, bytes that pass.
+    Demand {
+        /// The component, from the project's top folder.
+        #[arg(long, default_value = RECIPIENT)]
+        component: String,
+    },
     /// Serves the library without wasm: one of the contenders.
     Native {
         /// The store's file.
@@ -79,6 +86,7 @@ async fn main() -> ExitCode {
         Command::Fill { store, events, packed: false } => filled::fill(&store, events, |_| ()),
         Command::Take { component, events } => cost::process_events(&component, events).await,
         Command::Cost { component } => costs(&component).await,
+        Command::Demand { component } => demands(&component).await,
         Command::Native { store } => {
             tracing_subscriber::fmt().with_target(false).with_writer(std::io::stderr).with_ansi(false).init();
             native::serve(&store).await
@@ -99,6 +107,18 @@ async fn costs(component: &str) -> Result<()> {
     }
     for (step, microseconds) in cost::step_times(component, 2_000).await? {
         println!("{microseconds:>8.1} µs: {step}");
+    }
+    Ok(())
+}
+
+async fn demands(component: &str) -> Result<()> {
+    for demand in cost::event_demands(component).await? {
+        let EventDemand { event, pages, calls, moved_bytes } = demand;
+        let called = calls.values().sum::<u64>();
+        println!("{event}: {} pages touched, {} of them written", pages.touched, pages.written.len());
+        println!("    written, by number: {:?}", pages.written);
+        println!("    {moved_bytes} bytes moved, {called} calls:");
+        calls.iter().for_each(|(name, times)| println!("    {times:>4} {name}"));
     }
     Ok(())
 }

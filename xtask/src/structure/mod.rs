@@ -7,6 +7,7 @@
 //! | an import or a path -> the file that defines the item | `resolve.rs` |
 //! | import cycles of files and folders | `cycle.rs` |
 //! | type names with several definitions | `names.rs` |
+//! | statics of the component that can change | `statics.rs` |
 //! | the crates and source files below a folder, long files, misplaced packages | `folder.rs` |
 //!
 //! What counts as an import of another file:
@@ -25,6 +26,7 @@ mod folder;
 mod module;
 mod names;
 mod resolve;
+mod statics;
 mod syntax;
 #[cfg(test)]
 mod tests;
@@ -49,7 +51,7 @@ pub fn structure(root: &Path, folders: bool) -> Result<()> {
     if problems == 0 {
         eprintln!(
             "    no import cycles, no file of more than {MOST_LINES} lines, no package inside another's source, \
-             no type name with two definitions"
+             no type name with two definitions, no static of the component that can change"
         );
         return Ok(());
     }
@@ -105,7 +107,14 @@ fn check(root: &Path, folders: bool) -> Result<(String, usize)> {
     if !repeated.is_empty() {
         report.push_str("Give each of these types a name that a search finds once.\n");
     }
-    Ok((report, cycles.len() + long.len() + nested.len() + repeated.len()))
+    let statics = statics::changeable(root)?;
+    for name in &statics {
+        report.push_str(&format!("{name}: a static of the component that can change\n"));
+    }
+    if !statics.is_empty() {
+        report.push_str("Keep it in the request's own data: an instance can serve several requests.\n");
+    }
+    Ok((report, cycles.len() + long.len() + nested.len() + repeated.len() + statics.len()))
 }
 
 /// A path as messages show it.

@@ -168,7 +168,10 @@ fn violations_are_reported_with_what_to_do() {
     let files: &[(&str, &str)] = &[
         ("Cargo.toml", &outer),
         ("src/lib.rs", "mod a;\nuse a::A;\npub struct B;"),
-        ("src/a.rs", "use crate::B;\npub struct A(B);"),
+        (
+            "src/a.rs",
+            "use crate::B;\npub struct A(B);\nfn a() { static LAST: Option<Mutex<u8>> = None; }\nstatic FIXED: u8 = 1;",
+        ),
         ("src/page.css", &long),
         ("src/short.js", "//"),
         ("src/inner/Cargo.toml", &inner),
@@ -179,7 +182,7 @@ fn violations_are_reported_with_what_to_do() {
     ];
     let folder = write(files);
     let (report, problems) = check(&folder.path().canonicalize().unwrap(), false).unwrap();
-    assert_eq!(problems, 4, "{report}");
+    assert_eq!(problems, 5, "{report}");
     let expected = [
         "src/a.rs:1 imports crate::B from src/lib.rs",
         "src/lib.rs:2 imports a::A from src/a.rs",
@@ -190,6 +193,8 @@ fn violations_are_reported_with_what_to_do() {
         "Move each of these packages ",
         "A: defined in src/a.rs and src/inner/src/main.rs",
         "Give each of these types ",
+        "src/a.rs: LAST: a static of the component that can change",
+        "Keep it in the request's own data",
     ];
     for part in expected {
         assert!(report.contains(part), "{part}\n{report}");

@@ -122,6 +122,21 @@ impl BenchFigures {
                 rate_of(&self.together, ContenderKind::Swap, ContenderKind::Host),
             ),
             PerformanceTarget::at_least(
+                "one connection: the rate of the host that reuses instances / the native library's",
+                0.85,
+                rate_of(&self.serial, ContenderKind::Reusing, ContenderKind::Native),
+            ),
+            PerformanceTarget::at_least(
+                "32 connections: the same",
+                0.7,
+                rate_of(&self.together, ContenderKind::Reusing, ContenderKind::Native),
+            ),
+            PerformanceTarget::at_least(
+                "32 connections: the rate of the host that reuses instances / that of the bare component",
+                1.2,
+                rate_of(&self.together, ContenderKind::Reusing, ContenderKind::Bare),
+            ),
+            PerformanceTarget::at_least(
                 "one connection: the rate under `spin up` in WAL mode / that of the bare component",
                 0.9,
                 rate_of(&self.serial, ContenderKind::SpinWal, ContenderKind::SpinBare),

@@ -1,6 +1,7 @@
 //! `outbound-events-host serve`: serves the component over HTTP, with a durable store.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -71,6 +72,10 @@ pub struct ServeCommand {
     ca_certificate: Vec<PathBuf>,
     #[command(flatten)]
     limits: ClientLimits,
+    /// Lets an instance of the component serve this many events, one after the other. With more than 1, events cost
+    /// less, and SECURITY.md describes what is given up. Instances of readers and ticks always serve one request.
+    #[arg(long, value_name = "NUMBER", default_value_t = NonZeroU32::MIN)]
+    reuse_instances: NonZeroU32,
     /// Assumes that memory can be swapped out, which makes clearing instance memory slower. Set it if swap will be
     /// added while the host runs. Without it, the host checks at its start.
     #[arg(long)]
@@ -147,7 +152,7 @@ async fn serve_until_stopped(arguments: ServeCommand) -> Result<()> {
     };
     let swap = if arguments.assume_swap { Swap::ASSUMED } else { Swap::look() };
     tracing::info!(possible = swap.possible, reason = swap.reason, "swap");
-    let limits = Limits { swap, ..Limits::default() };
+    let limits = Limits { swap, reuse_instances: arguments.reuse_instances, ..Limits::default() };
     let guest = Guest::with_outgoing(&component, store, variables, limits, outgoing)
         .map_err(anyhow::Error::from)
         .with_context(|| format!("{} cannot be served", arguments.component.display()))?;

@@ -44,7 +44,7 @@ pub struct Guest {
 /// Numbers of instances.
 pub(crate) struct Instances {
     pub(crate) in_use: u64,
-    /// Made ahead of their requests.
+    /// Waiting for requests: made ahead, or kept to serve again.
     pub(crate) ready: u64,
     /// The most in use at once.
     pub(crate) limit: u64,
@@ -94,7 +94,7 @@ impl Guest {
             list_bytes: limits.memory_bytes / 8 * 7,
         };
         Ok(Self {
-            pool: InstancePool::new(pre, supplies, limits.time),
+            pool: InstancePool::new(pre, supplies, limits.time, limits.reuse_instances),
             instances: Arc::new(Semaphore::new(limits.instances as usize)),
             readers: Arc::new(Semaphore::new(limits.readers as usize)),
             long_lists: Arc::new(Semaphore::new(1)),
@@ -115,6 +115,11 @@ impl Guest {
     /// The settings, if the variables are those of this component.
     pub(crate) fn settings(&self) -> Option<Settings> {
         Settings::from_variables(|name| Ok(self.variables.get(name).cloned())).ok()
+    }
+
+    /// The number of instances created so far, also ahead of requests.
+    pub fn instances_created(&self) -> u64 {
+        self.pool.created()
     }
 
     pub(crate) fn instances(&self) -> Instances {

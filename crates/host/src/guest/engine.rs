@@ -13,7 +13,7 @@ use wasmtime_wasi_http::{WasiHttp, WasiHttpView as _};
 
 use crate::guest::limits::Limits;
 use crate::guest::offer;
-use crate::guest::pool::READY;
+use crate::guest::pool;
 use crate::guest::state::InstanceState;
 
 /// How long a guest can compute before it yields.
@@ -39,7 +39,7 @@ const KEPT_TABLE: usize = 64 << 10;
 fn config(limits: &Limits) -> Config {
     // A component consists of a few core instances: the module, its adapter, and shims.
     const PARTS: u32 = 8;
-    let instances = limits.instances.saturating_add(READY);
+    let instances = limits.instances.saturating_add(pool::waiting(limits.reuse_instances));
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
         .total_core_instances(instances.saturating_mul(PARTS))

@@ -1,5 +1,6 @@
 //! Limits of instances, and the measured use of one.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::swap::Swap;
@@ -20,6 +21,9 @@ pub struct Limits {
     pub memory_bytes: usize,
     /// How long an instance can take for a request.
     pub time: Duration,
+    /// How many requests an instance can serve, one after the other. If more than one, only events that were answered
+    /// 200 are followed by another in the same instance.
+    pub reuse_instances: NonZeroU32,
     /// Whether to measure what an instance uses, which makes it slower. The response's extensions then have [`Used`].
     pub measure: bool,
     /// Whether to write a file that tells `perf` where the component's functions are.
@@ -38,6 +42,7 @@ impl Default for Limits {
             memory_bytes: 128 << 20,
             // The limit of both clouds. It leaves room for a delivery run (10 s) and its last request (15 s).
             time: Duration::from_secs(30),
+            reuse_instances: NonZeroU32::MIN,
             measure: false,
             perf_map: false,
             swap: Swap::look(),
@@ -48,8 +53,10 @@ impl Default for Limits {
 /// What an instance used for a request, if it ended together with its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Used {
-    /// Instructions, counted as wasmtime's fuel.
+    /// Instructions of this request, counted as wasmtime's fuel.
     pub fuel: u64,
-    /// The peak of linear memory, in bytes.
+    /// The peak of the instance's linear memory, in bytes.
     pub memory_bytes: usize,
+    /// The bytes of keys, values and settings that this request moved between the instance and its host.
+    pub moved_bytes: u64,
 }

@@ -17,6 +17,11 @@ const MAX_LINE: usize = 8 * 1024;
 pub struct GuestLog(Arc<Mutex<Line>>);
 
 impl GuestLog {
+    /// Whether there is no incomplete line.
+    pub(super) fn is_empty(&self) -> bool {
+        self.line().0.is_empty()
+    }
+
     fn line(&self) -> MutexGuard<'_, Line> {
         self.0.lock()
     }

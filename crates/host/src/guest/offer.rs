@@ -19,15 +19,15 @@ mod bindings {
     wasmtime::component::bindgen!({
         path: "../../wit",
         world: "host",
-        // Reads return at once and need no future.
+        // Reads return at once and need no future. Calls are traced like those of WASI's interfaces.
         imports: {
-            "fermyon:spin/key-value.[method]store.set": async | trappable,
-            "fermyon:spin/key-value.[method]store.delete": async | trappable,
-            "fermyon:spin/key-value.[method]store.get-keys": async | trappable,
-            "wasi:keyvalue/store.[method]bucket.set": async | trappable,
-            "wasi:keyvalue/store.[method]bucket.delete": async | trappable,
-            "wasi:keyvalue/store.[method]bucket.list-keys": async | trappable,
-            default: trappable,
+            "fermyon:spin/key-value.[method]store.set": async | tracing | trappable,
+            "fermyon:spin/key-value.[method]store.delete": async | tracing | trappable,
+            "fermyon:spin/key-value.[method]store.get-keys": async | tracing | trappable,
+            "wasi:keyvalue/store.[method]bucket.set": async | tracing | trappable,
+            "wasi:keyvalue/store.[method]bucket.delete": async | tracing | trappable,
+            "wasi:keyvalue/store.[method]bucket.list-keys": async | tracing | trappable,
+            default: tracing | trappable,
         },
         with: {
             "fermyon:spin/key-value.store": super::OpenStore,
@@ -49,6 +49,8 @@ pub struct Offer {
     /// The most memory in bytes that a list of all keys can take in the guest.
     pub list_bytes: usize,
     pub turn: ListTurn,
+    /// The bytes of the keys, values and settings that have passed between the instance and its host.
+    pub moved_bytes: u64,
 }
 
 /// Whether an instance waits before it lists a large number of keys. Such a list takes as much memory as everything
@@ -93,11 +95,22 @@ pub fn add_to_linker<T: Send>(linker: &mut Linker<T>, view: fn(&mut T) -> OfferV
 }
 
 impl Offer {
+    fn moved(&mut self, bytes: usize) {
+        self.moved_bytes = self.moved_bytes.saturating_add(bytes as u64);
+    }
+
+    fn variable(&mut self, name: &str) -> Option<String> {
+        let value = self.variables.get(name).cloned();
+        self.moved(name.len() + value.as_ref().map_or(0, String::len));
+        value
+    }
+
     /// A list of all keys. An error if the list exceeds the guest's memory: it would trap before it could report that.
     async fn keys(&mut self) -> Result<Vec<String>, String> {
         self.wait_for_turn().await?;
         let keys = self.store.get_keys().await.map_err(|error| error.to_string())?;
         let bytes: usize = keys.iter().map(|key| key.len() + KEY_COST).sum();
+        self.moved(keys.iter().map(String::len).sum());
         if bytes > self.list_bytes {
             return Err(format!("the list of its {} keys exceeds the memory of an instance", keys.len()));
         }
@@ -124,7 +137,9 @@ const LAST: &str = "\u{10ffff}";
 macro_rules! open_store {
     ($error:ty) => {
         fn get(&mut self, _: Resource<OpenStore>, key: String) -> wasmtime::Result<Result<Option<Vec<u8>>, $error>> {
-            Ok(self.offer.store.get(&key).map_err(Into::into))
+            let value = self.offer.store.get(&key);
+            self.offer.moved(key.len() + value.as_ref().ok().and_then(Option::as_ref).map_or(0, Vec::len));
+            Ok(value.map_err(Into::into))
         }
 
         async fn set(
@@ -133,14 +148,17 @@ macro_rules! open_store {
             key: String,
             value: Vec<u8>,
         ) -> wasmtime::Result<Result<(), $error>> {
+            self.offer.moved(key.len() + value.len());
             Ok(self.offer.store.set(key, value).await.map_err(Into::into))
         }
 
         async fn delete(&mut self, _: Resource<OpenStore>, key: String) -> wasmtime::Result<Result<(), $error>> {
+            self.offer.moved(key.len());
             Ok(self.offer.store.delete(key).await.map_err(Into::into))
         }
 
         fn exists(&mut self, _: Resource<OpenStore>, key: String) -> wasmtime::Result<Result<bool, $error>> {
+            self.offer.moved(key.len());
             Ok(self.offer.store.exists(&key).map_err(Into::into))
         }
 
@@ -154,6 +172,7 @@ macro_rules! open_store {
 impl OfferView<'_> {
     /// Opens the only store; `no_such_store` for any other name.
     fn open_by_name<E>(&mut self, name: &str, no_such_store: E) -> wasmtime::Result<Result<Resource<OpenStore>, E>> {
+        self.offer.moved(name.len());
         if name != BUCKET {
             return Ok(Err(no_such_store));
         }
@@ -183,7 +202,7 @@ impl From<HostStoreError> for key_value::Error {
 
 impl variables::Host for OfferView<'_> {
     fn get(&mut self, name: String) -> wasmtime::Result<Result<String, variables::Error>> {
-        let value = self.offer.variables.get(&name).cloned();
+        let value = self.offer.variable(&name);
         Ok(value.ok_or(variables::Error::Undefined(name)))
     }
 }
@@ -216,10 +235,12 @@ impl From<HostStoreError> for keyvalue::Error {
 
 impl config::Host for OfferView<'_> {
     fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<String>, config::Error>> {
-        Ok(Ok(self.offer.variables.get(&key).cloned()))
+        Ok(Ok(self.offer.variable(&key)))
     }
 
     fn get_all(&mut self) -> wasmtime::Result<Result<Vec<(String, String)>, config::Error>> {
-        Ok(Ok(self.offer.variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect()))
+        let all: Vec<_> = self.offer.variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        self.offer.moved(all.iter().map(|(name, value)| name.len() + value.len()).sum());
+        Ok(Ok(all))
     }
 }

@@ -1,5 +1,5 @@
-//! The life of a request: a permit, a fresh instance, its answer, and the next instance, made after this one is
-//! dropped.
+//! The life of a request: a permit, an instance, its answer, and what becomes of the instance: it serves again, or the
+//! next one is made after it is dropped.
 
 use std::future::{poll_fn, ready};
 use std::pin::Pin;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use outbound_events::service;
 use tokio::runtime::Handle;
@@ -16,7 +16,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::spawn_blocking;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
-use wasmtime::Store;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 use wasmtime_wasi_http::{WasiBody, WasiHttpView as _};
 
@@ -25,14 +24,14 @@ use crate::guest::component::Guest;
 use crate::guest::error::GuestError;
 use crate::guest::offer::ListTurn;
 use crate::guest::pool::{Instance, InstancePool};
-use crate::guest::state::{InstanceState, used};
+use crate::guest::state::used;
 use crate::guest::tick_state;
 use crate::measure::AtWork;
 
 /// An instance in use by a request. The fields are dropped in this order: the permit is free only after the instance is
 /// gone.
 struct InUse {
-    store: Store<InstanceState>,
+    instance: Instance,
     #[expect(dead_code, reason = "held, not read")]
     permit: OwnedSemaphorePermit,
     instance_use: InstanceUse,
@@ -43,7 +42,8 @@ struct InUse {
 impl InUse {
     /// Whether the instance served an ingest request and listed no large number of keys, so that clearing it is quick.
     fn is_quick_to_clear(&self) -> bool {
-        matches!(self.instance_use, InstanceUse::Events) && matches!(self.store.data().offer.turn, ListTurn::Waiting(_))
+        matches!(self.instance_use, InstanceUse::Events)
+            && matches!(self.instance.store.data().offer.turn, ListTurn::Waiting(_))
     }
 }
 
@@ -58,8 +58,9 @@ enum InstanceUse {
 }
 
 impl Guest {
-    /// Answers a request with an instance that serves no other request. `request` has a `Host` header or an authority
-    /// in its URI.
+    /// Answers a request. `request` has a `Host` header or an authority in its URI.
+    ///
+    /// A fresh instance serves it, unless it is one for events and instances are reused ([`Limits::reuse_instances`]).
     ///
     /// The instance can go on after its response. Requests of readers are limited in number and run on separate
     /// threads, so that events do not wait for long lists of keys.
@@ -97,16 +98,21 @@ impl Guest {
         turn: ListTurn,
     ) -> Result<Response<WasiBody>, GuestError> {
         let permit = acquire(&self.instances, self.limits.wait).await.ok_or(GuestError::Busy)?;
-        let Instance { mut store, proxy } = self.pool.take().await?;
-        store.data_mut().offer.turn = turn;
-        let mut in_use = InUse { store, permit, instance_use, at_work: AtWork::new(&self.durations) };
+        let reusable = matches!(instance_use, InstanceUse::Events).then(|| self.pool.take_reusable()).flatten();
+        let mut instance = match reusable {
+            Some(instance) => instance,
+            None => self.pool.take().await?,
+        };
+        instance.store.data_mut().offer.turn = turn;
+        let mut in_use = InUse { instance, permit, instance_use, at_work: AtWork::new(&self.durations) };
         let (sender, mut response) = oneshot::channel();
-        let mut http = in_use.store.data_mut().http();
+        let mut http = in_use.instance.store.data_mut().http();
         let request = http.new_incoming_request(Scheme::Http, request).map_err(GuestError::Request)?;
         let out = http.new_response_outparam(sender).map_err(GuestError::Trap)?;
         let time = self.limits.time;
         let mut run: GuestRun = Box::pin(async move {
-            let call = proxy.wasi_http_incoming_handler().call_handle(&mut in_use.store, request, out);
+            let Instance { proxy, store, .. } = &mut in_use.instance;
+            let call = proxy.wasi_http_incoming_handler().call_handle(store, request, out);
             let ended = timeout(time, call).await;
             (Ended(ended), in_use)
         });
@@ -134,8 +140,9 @@ impl Guest {
         {
             return self.take(response.map_err(GuestError::Error)?, Box::pin(ready((ended, in_use)))).await;
         }
-        let used = used(&in_use.store);
-        self.renew_later(in_use);
+        let used = used(&in_use.instance.store);
+        let is_ok = matches!(&response, Ok(Ok(response)) if response.status() == StatusCode::OK);
+        self.reuse_or_renew(in_use, is_ok && !ended.is_failure());
         let Ok(response) = response else { return Err(ended.failure().unwrap_or(GuestError::Silent)) };
         let mut response = response.map_err(GuestError::Error)?;
         if let Some(used) = used {
@@ -148,6 +155,7 @@ impl Guest {
     /// after the end of the body does not revoke the response.
     async fn take(&self, response: Response<WasiBody>, mut run: GuestRun) -> Result<Response<WasiBody>, GuestError> {
         let (head, body) = response.into_parts();
+        let is_ok = head.status == StatusCode::OK;
         let mut answer = AnswerBody::new(body, &self.room);
         tokio::select! {
             biased;
@@ -161,7 +169,9 @@ impl Guest {
                     tokio::select! {
                         (ended, in_use) = run => {
                             ended.note(is_whole);
-                            renew(&guest.pool, in_use).await;
+                            if let Err(in_use) = guest.reuse(in_use, is_ok && !ended.is_failure()) {
+                                renew(&guest.pool, in_use).await;
+                            }
                         }
                         () = guest.ticks.cut.notified() => {}
                     }
@@ -180,12 +190,28 @@ impl Guest {
                         return Err(ended.failure().unwrap_or(GuestError::Silent));
                     }
                 }
-                self.renew_later(in_use);
+                self.reuse_or_renew(in_use, is_ok && !ended.is_failure());
                 answer.take().await.map_err(GuestError::BrokenOff)?;
                 ended.note(answer.is_whole());
             }
         }
         Ok(Response::from_parts(head, answer.boxed_unsync()))
+    }
+
+    /// Keeps an instance for another event if it can serve one, and replaces it otherwise. `succeeded`: it ended by
+    /// itself, and its request was answered 200.
+    fn reuse_or_renew(&self, in_use: InUse, succeeded: bool) {
+        if let Err(in_use) = self.reuse(in_use, succeeded) {
+            self.renew_later(in_use);
+        }
+    }
+
+    fn reuse(&self, in_use: InUse, succeeded: bool) -> Result<(), InUse> {
+        if !succeeded || !in_use.is_quick_to_clear() {
+            return Err(in_use);
+        }
+        // The permit is dropped after the instance is kept.
+        self.pool.keep(in_use.instance).map_err(|instance| InUse { instance, ..in_use })
     }
 
     /// Drops an instance and makes one for a future request, outside the path of this one: clearing an instance and
@@ -282,9 +308,9 @@ mod tests {
 
     async fn in_use(guest: &Guest) -> InUse {
         let permit = acquire(&guest.instances, guest.limits.wait).await.unwrap();
-        let mut store = guest.pool.instance_store();
-        store.data_mut().offer.turn = ListTurn::Waiting(Arc::clone(&guest.long_lists));
-        InUse { store, permit, instance_use: InstanceUse::Events, at_work: AtWork::new(&guest.durations) }
+        let mut instance = guest.pool.make().await.unwrap();
+        instance.store.data_mut().offer.turn = ListTurn::Waiting(Arc::clone(&guest.long_lists));
+        InUse { instance, permit, instance_use: InstanceUse::Events, at_work: AtWork::new(&guest.durations) }
     }
 
     /// A body that begins with `first`, and ends after it or never.
@@ -332,7 +358,7 @@ mod tests {
         let cases: [MakeSlow; 3] = [
             Box::new(|in_use| in_use.instance_use = InstanceUse::Readers(reader)),
             Box::new(|in_use| in_use.instance_use = InstanceUse::Ticks),
-            Box::new(|in_use| in_use.store.data_mut().offer.turn = ListTurn::Held(turn)),
+            Box::new(|in_use| in_use.instance.store.data_mut().offer.turn = ListTurn::Held(turn)),
         ];
         assert!(in_use(&guest).await.is_quick_to_clear());
         for make_slow in cases {

@@ -32,7 +32,8 @@ impl Supplies {
         let log = GuestLog::default();
         let state = InstanceState {
             table: ResourceTable::new(),
-            wasi: WasiCtx::builder().stdout(log.clone()).stderr(log).build(),
+            wasi: WasiCtx::builder().stdout(log.clone()).stderr(log.clone()).build(),
+            log,
             http: WasiHttpCtx::new(),
             hooks: OutgoingHooks(self.outgoing.clone()),
             offer: Offer {
@@ -40,30 +41,38 @@ impl Supplies {
                 variables: Arc::clone(&self.variables),
                 list_bytes: self.list_bytes,
                 turn: ListTurn::Exempt,
+                moved_bytes: 0,
             },
             most_memory: MostMemory(0),
         };
         let mut store = Store::new(engine, state);
-        // Fails unless fuel is enabled for measuring; then nothing is measured.
-        if store.set_fuel(u64::MAX).is_ok() {
-            store.limiter(|state| &mut state.most_memory);
-        }
+        store.limiter(|state| &mut state.most_memory);
         // A computing guest yields at every tick of the epoch; after its time limit it is not resumed.
-        store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
+        Self::begin(&mut store);
         store
+    }
+
+    /// Prepares an instance for the next request.
+    pub(super) fn begin(store: &mut Store<InstanceState>) {
+        // Fails unless fuel is enabled for measuring; then nothing is measured.
+        let _ = store.set_fuel(u64::MAX);
+        store.set_epoch_deadline(1);
+        store.data_mut().offer.moved_bytes = 0;
     }
 }
 
 /// `None` if it is not measured.
 pub(super) fn used(store: &Store<InstanceState>) -> Option<Used> {
     let remaining = store.get_fuel().ok()?;
-    Some(Used { fuel: u64::MAX - remaining, memory_bytes: store.data().most_memory.0 })
+    let InstanceState { most_memory, offer, .. } = store.data();
+    Some(Used { fuel: u64::MAX - remaining, memory_bytes: most_memory.0, moved_bytes: offer.moved_bytes })
 }
 
 pub(super) struct InstanceState {
     table: ResourceTable,
     wasi: WasiCtx,
+    log: GuestLog,
     http: WasiHttpCtx,
     hooks: OutgoingHooks,
     pub(super) offer: Offer,
@@ -74,7 +83,17 @@ impl InstanceState {
     pub(super) fn offer(&mut self) -> OfferView<'_> {
         OfferView { offer: &mut self.offer, table: &mut self.table }
     }
+
+    /// Whether nothing of a request remains in the host, and the memory has not grown much: an instance that needed more
+    /// than an event does is not worth its memory.
+    pub(super) fn is_reusable(&self) -> bool {
+        self.table.is_empty() && self.log.is_empty() && self.most_memory.0 <= REUSABLE_MEMORY
+    }
 }
+
+/// The most bytes of linear memory of an instance that serves again: a little more than the component begins with
+/// (`.cargo/config.toml`).
+const REUSABLE_MEMORY: usize = 2 << 20;
 
 /// The peak of an instance's linear memory, in bytes. This limiter only measures: the pool enforces the limit.
 struct MostMemory(usize);

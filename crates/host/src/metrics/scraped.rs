@@ -7,6 +7,7 @@ use chrono::DateTime;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
 use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 use serde_json::Value;
@@ -45,8 +46,9 @@ impl Scraped {
     fn instances(&self, page: &mut MetricsEncoder<'_, '_>) -> fmt::Result {
         let instances = self.guest.instances();
         page.gauge("instances_in_use", "Instances in use", None, instances.in_use)?;
-        page.gauge("instances_ready", "Instances made ahead that wait for a request", None, instances.ready)?;
+        page.gauge("instances_ready", "Instances that wait for a request", None, instances.ready)?;
         page.gauge("instances_limit", "The most instances in use at once", None, instances.limit)?;
+        page.counter("instances_created", "Instances created", self.guest.instances_created())?;
         let swap = self.guest.limits.swap;
         let help = "1 if the host assumes that its memory can be swapped out, with the reason; checked at its start";
         page.gauges("swap_possible", help, None, [([("reason", swap.reason)], u64::from(swap.possible))])
@@ -154,6 +156,11 @@ impl MetricsEncoder<'_, '_> {
     fn gauge(&mut self, name: &str, help: &str, unit: Option<Unit>, value: u64) -> fmt::Result {
         let gauge = ConstGauge::new(value);
         gauge.encode(self.0.encode_descriptor(name, &sentence(help), unit.as_ref(), MetricType::Gauge)?)
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        let counter = ConstCounter::new(value);
+        counter.encode(self.0.encode_descriptor(name, &sentence(help), None, MetricType::Counter)?)
     }
 
     /// Writes nothing if there are no values.

@@ -31,6 +31,7 @@
 //! | `openapi.rs` | the answers match `/openapi.yaml` |
 //! | `pages.rs` | the component on a host that lists keys in pages |
 //! | `private.rs` | permissions of the files that the host makes |
+//! | `reuse.rs` | instances that serve several events |
 //! | `secrets.rs` | no token is in a log, an answer or the store |
 //! | `store_commands/` | `outbound-events-host store …` |
 //! | `tls/` | https |
@@ -62,6 +63,7 @@ mod open_files;
 mod openapi;
 mod pages;
 mod private;
+mod reuse;
 mod secrets;
 mod store_commands;
 mod tls;
