@@ -62,9 +62,10 @@ export const representativeTableCard = (host, within, csv) => createSortTable({
   columns: [{
     head: "Representative",
     value: ({ group }) => group,
-    show: ({ group }) => html("a", {
-      href: filterHash({ ...within(), ...(group === null ? { answered: "false" } : { representative: group }) }),
-    }, isolated(group ?? "no representative")),
+    // The API has no filter for sessions that nobody owned.
+    show: ({ group }) => group === null
+      ? html("span", { class: "soft" }, "no representative")
+      : html("a", { href: filterHash({ ...within(), representative: group }) }, isolated(group)),
   }, SESSIONS, LENGTH, TRANSFERS],
 });
 
