@@ -7,23 +7,20 @@ use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
 use http::header::{self, CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use outbound_events::parse::parse;
 use outbound_events_host::guest::{Guest, Limits, Used};
 use outbound_events_host::port::NativeStore;
 use outbound_events_host::store::KeyValueStore;
-use outbound_events_host::swap::Swap;
 use tokio::task::yield_now;
 use wasmtime_wasi_http::WasiBody;
 
 use crate::contender::{BARE, Contender, ContenderKind, RECIPIENT, folder, root, store_path};
 use crate::event;
 use crate::floor::Floor;
-use crate::host_calls::{CallCounter, HostCalls};
 use crate::load::LoadConnection;
 use crate::native;
-use crate::pages::{InstanceMemory, TouchedPages};
 use crate::rounds::median;
 
 /// The guest's cost of one event.
@@ -45,7 +42,7 @@ pub fn sizes() -> Result<[u64; 2]> {
 }
 
 /// A guest on a store in memory, so that only its own work is measured.
-fn guest(component: &str, limits: Limits) -> Result<Guest> {
+pub(crate) fn guest(component: &str, limits: Limits) -> Result<Guest> {
     guest_on(KeyValueStore::memory(), component, limits)
 }
 
@@ -55,7 +52,8 @@ fn guest_on(store: KeyValueStore, component: &str, limits: Limits) -> Result<Gue
     Guest::new(&component, store, open, limits).map_err(anyhow::Error::from)
 }
 
-fn request(form: &str) -> Result<Parts> {
+/// The head of an event's request.
+pub(crate) fn request(form: &str) -> Result<Parts> {
     let request = Request::post("/events").header(header::HOST, "localhost:3000").header(CONTENT_LENGTH, form.len());
     Ok(request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(())?.into_parts().0)
 }
@@ -64,54 +62,13 @@ async fn take(guest: &Guest, form: String) -> Result<Option<Used>> {
     Ok(answer(guest, form).await?.extensions().get().copied())
 }
 
-async fn answer(guest: &Guest, form: String) -> Result<Response<WasiBody>> {
+/// The answer to an event, which must be 200.
+pub(crate) async fn answer(guest: &Guest, form: String) -> Result<Response<WasiBody>> {
     let head = request(&form)?;
     let body = Full::new(Bytes::from(form)).map_err(|never| match never {}).boxed_unsync();
     let response = guest.handle(Request::from_parts(head, body)).await?;
     ensure!(response.status() == StatusCode::OK, "an event was answered {}", response.status());
     Ok(response)
-}
-
-/// What an event touches of its instance, and asks of its host.
-#[derive(Clone, Debug)]
-pub struct EventDemand {
-    /// The event's name.
-    pub event: String,
-    /// Pages of the instance's memory.
-    pub pages: TouchedPages,
-    /// The calls, but for those that only drop a handle.
-    pub calls: HostCalls,
-    /// The bytes of headers, bodies, keys, values and settings, in both directions.
-    pub moved_bytes: u64,
-}
-
-/// What each of the guide's seven events demands in a fresh instance.
-pub async fn event_demands(component: &str) -> Result<Vec<EventDemand>> {
-    // If memory can be swapped, the pool keeps no page of an earlier instance.
-    let swap = Swap { possible: true, reason: "pages are counted" };
-    let guest = guest(component, Limits { measure: true, swap, ..Limits::default() })?;
-    let counter = CallCounter::start();
-    let mut demands = Vec::new();
-    take(&guest, event::form(1_000)).await?;
-    for form in event::seven() {
-        // Lets the host drop the last instance and create the next one.
-        yield_now().await;
-        let memory = InstanceMemory::find()?;
-        memory.clear_marks()?;
-        counter.take();
-        let event = parse(form.as_bytes())?.kind().name().as_str().to_owned();
-        let sent = http_bytes(&request(&form)?.headers) + "/events".len() + form.len();
-        let response = answer(&guest, form).await?;
-        let (pages, calls) = (memory.touched()?, counter.take());
-        let used: &Used = response.extensions().get().context("the use of the instance was not measured")?;
-        let moved_bytes = used.moved_bytes + (sent + http_bytes(response.headers())) as u64;
-        demands.push(EventDemand { event, pages, calls, moved_bytes });
-    }
-    Ok(demands)
-}
-
-fn http_bytes(headers: &HeaderMap) -> usize {
-    headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
 }
 
 /// The cost of each of the guide's seven events in a fresh instance.

@@ -14,8 +14,7 @@
 //! | many concurrent readers, while an appliance sends | [`crowded`] |
 //! | a backlog, drained by `appliance send` | [`backlog`] |
 //! | the cost of one event, one instance and one start | [`cost`] |
-//! | the calls of a component to its host, by name | [`host_calls`] |
-//! | the pages of an instance's memory that an event touches | [`pages`] |
+//! | what an event demands: pages of memory ([`pages`]), calls to the host ([`host_calls`]), bytes; Linux only | [`demand`] |
 //! | a host that is killed a hundred times, and a ledger of its answers | [`kills`] |
 //! | one complete run | [`run`] |
 //! | the tables and the targets | [`report`] |
@@ -28,14 +27,18 @@ pub mod backlog;
 pub mod contender;
 pub mod cost;
 pub mod crowded;
+#[cfg(target_os = "linux")]
+pub mod demand;
 pub mod event;
 pub mod filled;
 pub mod floor;
 pub mod forwarding;
+#[cfg(target_os = "linux")]
 pub mod host_calls;
 pub mod kills;
 pub mod load;
 pub mod native;
+#[cfg(target_os = "linux")]
 pub mod pages;
 pub mod reading;
 pub mod report;

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use bench::contender::RECIPIENT;
-use bench::cost::EventDemand;
 use bench::report::record;
 use bench::run::{BenchExtent, measure};
 use bench::{cost, filled, native};
@@ -111,9 +110,10 @@ async fn costs(component: &str) -> Result<()> {
     Ok(())
 }
 
+#[cfg(target_os = "linux")]
 async fn demands(component: &str) -> Result<()> {
-    for demand in cost::event_demands(component).await? {
-        let EventDemand { event, pages, calls, moved_bytes } = demand;
+    for demand in bench::demand::event_demands(component).await? {
+        let bench::demand::EventDemand { event, pages, calls, moved_bytes } = demand;
         let called = calls.values().sum::<u64>();
         println!("{event}: {} pages touched, {} of them written", pages.touched, pages.written.len());
         println!("    written, by number: {:?}", pages.written);
@@ -121,6 +121,11 @@ async fn demands(component: &str) -> Result<()> {
         calls.iter().for_each(|(name, times)| println!("    {times:>4} {name}"));
     }
     Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+async fn demands(_: &str) -> Result<()> {
+    anyhow::bail!("pages of memory are counted on Linux only")
 }
 
 async fn run(arguments: RunArguments) -> Result<()> {

@@ -1,8 +1,9 @@
 //! What an event demands of an instance of the component, and of its host.
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use bench::contender::RECIPIENT;
-use bench::cost::event_demands;
+use bench::demand::event_demands;
 
 /// Each of the guide's seven events, in open mode: with tokens, one setting less is read. The one whose id lets the
 /// component check whether a compaction is due needs more.
