@@ -18,21 +18,31 @@ impl<P: Platform> Service<'_, P> {
     /// Does the work after an answer, once the response is on its way: the sender does not wait for it. Bounded, and
     /// harmless if it breaks off. Returns log lines.
     pub async fn follow_up(&self, follow_up: FollowUp) -> Vec<String> {
-        match follow_up {
-            FollowUp { deliver: false, compaction: false, clock_fault: None } => Vec::new(),
-            FollowUp { deliver: true, compaction: false, clock_fault: None } if self.only_ticks_deliver() => Vec::new(),
-            _ => self.follow_up_with_work(follow_up).await,
+        let begins_runs = if follow_up.deliver { self.begins_runs() } else { Ok(false) };
+        if !follow_up.compaction && follow_up.clock_fault.is_none() && begins_runs == Ok(false) {
+            return Vec::new();
         }
+        self.follow_up_with_work(follow_up, begins_runs).await
+    }
+
+    /// Whether delivery runs follow an event: not if only ticks begin them, or if there is no destination. Reads these two
+    /// settings first: most events need no others.
+    fn begins_runs(&self) -> Result<bool, SettingsError> {
+        Ok(self.variables.delivery_runs()? != DeliveryRunStart::OnTicks && !self.variables.destinations()?.is_empty())
     }
 
     /// Most events need none of it. Boxed in a function of its own, so that it takes no room in their memory.
     #[inline(never)]
-    fn follow_up_with_work<'f>(&'f self, follow_up: FollowUp) -> Pin<Box<dyn Future<Output = Vec<String>> + 'f>> {
+    fn follow_up_with_work<'f>(
+        &'f self,
+        follow_up: FollowUp,
+        begins_runs: Result<bool, SettingsError>,
+    ) -> Pin<Box<dyn Future<Output = Vec<String>> + 'f>> {
         Box::pin(async move {
-            let went_on = match follow_up {
-                FollowUp { compaction: true, .. } => self.deliver_and_compact().await,
-                FollowUp { deliver: true, .. } => self.deliver_now().await,
-                FollowUp { .. } => Ok(Vec::new()),
+            let went_on = if follow_up.compaction {
+                self.deliver_and_compact(begins_runs).await
+            } else {
+                self.deliver_now(begins_runs).await
             };
             // The event is stored, whatever fails now.
             let mut lines = went_on.unwrap_or_else(|wrong| vec![wrong.to_string()]);
@@ -49,11 +59,15 @@ impl<P: Platform> Service<'_, P> {
         lines.unwrap_or_else(|error| vec![format!("a clock is wrong, and the report could not be stored: {error}")])
     }
 
-    async fn deliver_and_compact(&self) -> Result<Vec<String>, SettingsError> {
+    async fn deliver_and_compact(
+        &self,
+        begins_runs: Result<bool, SettingsError>,
+    ) -> Result<Vec<String>, SettingsError> {
         let destinations = self.variables.destinations()?;
         let policy = self.variables.packing()?;
         // Run both: a destination that hangs must not delay compaction.
-        let (delivered, (_, packing)) = join(self.deliver_now(), self.compact_if_due(&policy, &destinations)).await;
+        let (delivered, (_, packing)) =
+            join(self.deliver_now(begins_runs), self.compact_if_due(&policy, &destinations)).await;
         Ok(delivered?.into_iter().chain(packing).collect())
     }
 
@@ -92,18 +106,8 @@ impl<P: Platform> Service<'_, P> {
         }
     }
 
-    /// Begins delivery runs, unless only ticks do or there is no destination. Reads these two settings first: most
-    /// events need no others.
-    async fn deliver_now(&self) -> Result<Vec<String>, SettingsError> {
-        if self.variables.delivery_runs()? == DeliveryRunStart::OnTicks || self.variables.destinations()?.is_empty() {
-            return Ok(Vec::new());
-        }
-        Ok(self.deliver(self.variables.settings()?).await)
-    }
-
-    /// False if that setting cannot be used, which [`Service::deliver_now`] reports.
-    fn only_ticks_deliver(&self) -> bool {
-        self.variables.delivery_runs() == Ok(DeliveryRunStart::OnTicks)
+    async fn deliver_now(&self, begins_runs: Result<bool, SettingsError>) -> Result<Vec<String>, SettingsError> {
+        if begins_runs? { Ok(self.deliver(self.variables.settings()?).await) } else { Ok(Vec::new()) }
     }
 
     pub(super) async fn deliver(&self, settings: &Settings) -> Vec<String> {
