@@ -1,4 +1,5 @@
-//! The pages of an instance's memory that an event touches. Linux only.
+//! The pages of an instance's memory that an event touches. Linux only, with `CONFIG_PROC_PAGE_MONITOR`, which has the
+//! files `smaps`, `pagemap` and `clear_refs` of a process.
 
 use std::os::unix::fs::FileExt as _;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use outbound_events::service;
 use tokio::runtime::Handle;
@@ -40,17 +40,19 @@ struct InUse {
 }
 
 impl InUse {
-    /// Whether the instance served an ingest request and listed no large number of keys, so that clearing it is quick.
+    /// Whether it served no reader and no tick, and listed no large number of keys, so that clearing it is quick.
     fn is_quick_to_clear(&self) -> bool {
-        matches!(self.instance_use, InstanceUse::Events)
+        matches!(self.instance_use, InstanceUse::Events | InstanceUse::Public)
             && matches!(self.instance.store.data().offer.turn, ListTurn::Waiting(_))
     }
 }
 
 /// The kind of request that an instance serves.
 enum InstanceUse {
-    /// A request of an appliance or an unauthenticated client.
+    /// A POST of an appliance or an unauthenticated client. An answer of 200 to it is that of an event.
     Events,
+    /// The page, the description of the API, the health check.
+    Public,
     /// A request of a reader or an administrator. The number of these is limited.
     Readers(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit),
     /// A tick.
@@ -68,7 +70,11 @@ impl Guest {
         let turn = ListTurn::Waiting(Arc::clone(&self.long_lists));
         let path = request.uri().path();
         if !service::is_for_readers(path) {
-            let instance_use = if tick_state::is_tick(path) { InstanceUse::Ticks } else { InstanceUse::Events };
+            let instance_use = match request.method() {
+                _ if tick_state::is_tick(path) => InstanceUse::Ticks,
+                &Method::POST => InstanceUse::Events,
+                _ => InstanceUse::Public,
+            };
             return self.answer(request, instance_use, turn).await;
         }
         let permit = acquire(&self.readers, self.limits.wait).await.ok_or(GuestError::Readers)?;
@@ -207,7 +213,7 @@ impl Guest {
     }
 
     fn reuse(&self, in_use: InUse, succeeded: bool) -> Result<(), InUse> {
-        if !succeeded || !in_use.is_quick_to_clear() {
+        if !succeeded || !matches!(in_use.instance_use, InstanceUse::Events) || !in_use.is_quick_to_clear() {
             return Err(in_use);
         }
         // The permit is dropped after the instance is kept.

@@ -169,6 +169,7 @@ async fn an_instance_serves_as_many_events_as_it_may_and_is_ended_by_anything_el
     let ending = [
         ("wrong token", Request { uri: "/events?outbound_event_token=wrong".to_owned(), ..event(1) }),
         ("no event", Request { uri: format!("/nowhere?outbound_event_token={TOKEN}"), ..event(1) }),
+        ("a health check", Request { method: "GET", uri: "/health".to_owned(), ..event(1) }),
         ("a reader", Request { method: "GET", uri: "/api/events".to_owned(), ..event(1) }),
     ];
     for (what, request) in ending {
