@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -16,8 +16,7 @@ use wasmtime_wasi_http::{Error, WasiBody};
 /// How many bytes are read ahead. The rest of a larger body is handed on as it arrives.
 pub const READ_AHEAD: usize = 256 * 1024;
 
-/// The most bytes buffered for all unauthenticated clients together. Buffers grow by doubling, so they can take twice
-/// that.
+/// The most bytes of buffers for all unauthenticated clients together.
 pub const ROOM: usize = 64 << 20;
 
 /// How long a client can take for the next part of a body.
@@ -45,7 +44,7 @@ pub enum BodyError {
 pub enum ReadAhead {
     /// Not at all: the guest will refuse the request by its head.
     Nothing,
-    /// Up to [`READ_AHEAD`], as long as a permit is available for each byte.
+    /// Up to [`READ_AHEAD`], as long as a permit is available for each byte of the buffer.
     Shared(Arc<Semaphore>),
     /// Up to [`READ_AHEAD`].
     Unlimited,
@@ -68,14 +67,16 @@ where
         ReadAhead::Shared(room) => ReadAheadBuffer { room: Some(room), ..ReadAheadBuffer::default() },
         ReadAhead::Unlimited => ReadAheadBuffer::default(),
     };
-    if incoming.size_hint().lower() > READ_AHEAD as u64 {
+    let announced = usize::try_from(incoming.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > READ_AHEAD {
         return Ok(buffer.before(incoming));
     }
+    let expected = if announced == 0 { READ_AHEAD } else { announced };
     while buffer.bytes.len() <= READ_AHEAD {
         match timeout(PROGRESS_TIMEOUT, incoming.frame()).await.map_err(|_| BodyError::Stalled)? {
             None => return Ok(buffer.whole()),
             Some(Err(error)) => return Err(BodyError::BrokenOff(error)),
-            Some(Ok(frame)) => buffer.add(frame.data_ref().unwrap_or(&Bytes::new()))?,
+            Some(Ok(frame)) => buffer.add(frame.data_ref().unwrap_or(&Bytes::new()), expected)?,
         }
     }
     Ok(buffer.before(incoming))
@@ -83,23 +84,33 @@ where
 
 #[derive(Default)]
 struct ReadAheadBuffer {
-    bytes: BytesMut,
-    /// Has a permit for each byte that can be buffered. `None`: no limit.
+    bytes: Vec<u8>,
+    /// Has a permit for each byte that can be allocated. `None`: no limit.
     room: Option<Arc<Semaphore>>,
     permit: Option<OwnedSemaphorePermit>,
 }
 
 impl ReadAheadBuffer {
-    fn add(&mut self, bytes: &[u8]) -> Result<(), BodyError> {
-        if let Some(room) = &self.room {
-            let count = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-            let more = Arc::clone(room).try_acquire_many_owned(count).map_err(|_| BodyError::NoRoom)?;
-            match &mut self.permit {
-                Some(permit) => permit.merge(more),
-                None => self.permit = Some(more),
-            }
+    /// `expected`: the size of the whole body, if nothing more is known. The buffer grows by doubling up to there.
+    fn add(&mut self, bytes: &[u8], expected: usize) -> Result<(), BodyError> {
+        let needed = self.bytes.len() + bytes.len();
+        if needed > self.bytes.capacity() {
+            let capacity = needed.max(expected.min(2 * self.bytes.capacity()));
+            self.pay_for(capacity - self.bytes.capacity())?;
+            self.bytes.reserve_exact(capacity - self.bytes.len());
         }
         self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn pay_for(&mut self, bytes: usize) -> Result<(), BodyError> {
+        let Some(room) = &self.room else { return Ok(()) };
+        let count = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let more = Arc::clone(room).try_acquire_many_owned(count).map_err(|_| BodyError::NoRoom)?;
+        match &mut self.permit {
+            Some(permit) => permit.merge(more),
+            None => self.permit = Some(more),
+        }
         Ok(())
     }
 
@@ -121,7 +132,7 @@ impl ReadAheadBuffer {
         B: Body<Data = Bytes, Error = hyper::Error> + Send + Unpin + 'static,
     {
         let rest = incoming.map(|incoming| (incoming, Box::pin(sleep(PROGRESS_TIMEOUT))));
-        BufferedBody { ahead: self.bytes.freeze(), rest, _permit: self.permit }.boxed_unsync()
+        BufferedBody { ahead: self.bytes.into(), rest, _permit: self.permit }.boxed_unsync()
     }
 }
 
@@ -200,6 +211,20 @@ mod tests {
             assert_eq!(body.collect().await.unwrap().to_bytes(), expected);
         }
         assert_eq!(room.available_permits(), 10);
+    }
+
+    /// Until buffers were charged by their capacity, they could take twice the room.
+    #[tokio::test]
+    async fn a_buffer_pays_for_what_it_allocates() {
+        let part = "x".repeat(1_000);
+        for (count, allocated) in [(1, 1_000), (2, 2_000), (3, 4_000), (130, 256_000), (260, READ_AHEAD)] {
+            let room = Arc::new(Semaphore::new(READ_AHEAD));
+            let body = body(&vec![part.as_str(); count], true);
+            let body = read_ahead(body, ReadAhead::Shared(Arc::clone(&room))).await.unwrap();
+            assert_eq!(room.available_permits(), READ_AHEAD - allocated, "{count}");
+            assert_eq!(body.collect().await.unwrap().to_bytes().len(), count * 1_000);
+            assert_eq!(room.available_permits(), READ_AHEAD, "{count}");
+        }
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::io;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,8 +16,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -29,7 +28,7 @@ pub use crate::http::address::PerAddress;
 use crate::http::body::{self, BodyError, ReadAhead};
 use crate::http::client_address::Proxies;
 use crate::http::connections::{ConnectionSlot, Connections};
-use crate::http::draining::DrainingStream;
+use crate::http::draining::{DrainingStream, KeptOpen};
 use crate::http::failure::{RequestFailure, check_head};
 use crate::http::health;
 use crate::http::threads::Threads;
@@ -98,17 +97,17 @@ fn serve_boxed(listener: TcpListener, guest: Guest, options: Options, stop: Boxe
 }
 
 async fn serve_until(mut stop: Boxed<()>, listener: TcpListener, guest: Guest, options: Options) -> anyhow::Result<()> {
-    let (stopping, stopped) = watch::channel(());
-    let server = Arc::new(HttpServer::new(guest, options, stopped));
-    let graceful = GracefulShutdown::new();
+    // Each connection holds a receiver until it has ended.
+    let (stopping, _) = watch::channel(());
+    let server = Arc::new(HttpServer::new(guest, options));
     let threads = Threads::start().context("no threads can be started")?;
     let background = tokio::spawn(Arc::clone(&server).run_background_tasks());
     loop {
         tokio::select! {
             accepted = server.accept(&listener) => {
                 let started = accepted.and_then(|(stream, peer, slot)| {
-                    let (server, watcher) = (Arc::clone(&server), graceful.watcher());
-                    threads.serve(stream, move |stream| server.connection(stream, peer, slot, watcher))
+                    let (server, stopped) = (Arc::clone(&server), stopping.subscribe());
+                    threads.serve(stream, move |stream| server.connection(stream, peer, slot, stopped))
                 });
                 if let Err(error) = started {
                     // Probably out of file descriptors: open connections will return theirs.
@@ -119,10 +118,11 @@ async fn serve_until(mut stop: Boxed<()>, listener: TcpListener, guest: Guest, o
             () = &mut stop => break,
         }
     }
-    drop((listener, stopping));
+    drop(listener);
     background.abort();
-    tracing::info!(connections = graceful.count(), "stopping; accepted requests are finished first");
-    let finished = timeout(SHUTDOWN_TIMEOUT, graceful.shutdown()).await;
+    tracing::info!(connections = stopping.receiver_count(), "stopping; accepted requests are finished first");
+    stopping.send_replace(());
+    let finished = timeout(SHUTDOWN_TIMEOUT, stopping.closed()).await;
     // An interrupted delivery run sends events again if their receipts were not stored.
     if !server.guest.finish(AFTER_ANSWERS_TIMEOUT).await {
         tracing::warn!("a delivery run was interrupted: its last events can be sent a second time");
@@ -141,12 +141,13 @@ struct HttpServer {
     tls_on_plain_port: RateLimitedLog,
     refused_heads: RateLimitedLog,
     no_room: RateLimitedLog,
-    /// Its sender is dropped when the host is stopping.
-    stopped: watch::Receiver<()>,
 }
 
+/// Changes when the host is stopping.
+type Stopped = watch::Receiver<()>;
+
 impl HttpServer {
-    fn new(guest: Guest, options: Options, stopped: watch::Receiver<()>) -> Self {
+    fn new(guest: Guest, options: Options) -> Self {
         let connections = Connections::new(options.max_connections, options.max_connections_per_address);
         let unauthenticated = Unauthenticated::new(guest.settings(), options.unauthenticated_requests_per_second);
         Self {
@@ -157,7 +158,6 @@ impl HttpServer {
             tls_on_plain_port: RateLimitedLog::default(),
             refused_heads: RateLimitedLog::default(),
             no_room: RateLimitedLog::default(),
-            stopped,
         }
     }
 
@@ -181,42 +181,66 @@ impl HttpServer {
         Ok((stream, peer, slot))
     }
 
-    async fn connection(self: Arc<Self>, stream: TcpStream, peer: IpAddr, slot: ConnectionSlot, watcher: Watcher) {
+    async fn connection(self: Arc<Self>, stream: TcpStream, peer: IpAddr, slot: ConnectionSlot, stopped: Stopped) {
         let _open = self.options.metrics.as_ref().map(Metrics::connection);
         // An answer must not wait for the acknowledgement of the previous one.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!("TCP_NODELAY: {error}");
         }
         tokio::select! {
-            () = self.serve_stream(stream, peer, &slot, watcher) => {}
+            () = self.serve_stream(stream, peer, &slot, stopped) => {}
             () = slot.must_close() => self.limited(Limit::Connections),
         }
     }
 
-    async fn serve_stream(self: &Arc<Self>, stream: TcpStream, peer: IpAddr, slot: &ConnectionSlot, watcher: Watcher) {
+    async fn serve_stream(
+        self: &Arc<Self>,
+        stream: TcpStream,
+        peer: IpAddr,
+        slot: &ConnectionSlot,
+        mut stopped: Stopped,
+    ) {
         let Some(tls) = &self.options.tls else {
             let server = Arc::clone(self);
             let stream = DrainingStream::plain(stream, move || server.warn_of_tls(peer));
-            return self.serve_http(stream, peer, slot, watcher).await;
+            return self.serve_http(stream, peer, slot, stopped).await;
         };
-        let mut stopped = self.stopped.clone();
         let accepted = tokio::select! {
             accepted = tls.accept(stream, peer) => accepted,
             // A client in the handshake has not sent a request.
             _ = stopped.changed() => None,
         };
         if let Some(stream) = accepted {
-            self.serve_http(stream, peer, slot, watcher).await;
+            self.serve_http(stream, peer, slot, stopped).await;
         }
     }
 
+    /// Serves requests, then drains the connection without the memory that they needed: while a crowd is refused, most
+    /// connections are draining.
     async fn serve_http(
         &self,
-        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        mut stream: impl AsyncRead + AsyncWrite + Send + Unpin,
         peer: IpAddr,
         slot: &ConnectionSlot,
-        watcher: Watcher,
+        mut stopped: Stopped,
     ) {
+        match self.serve_requests(&mut stream, peer, slot, &mut stopped).await {
+            Err(error) if error.is_parse() => self.warn_of_head(peer, &error),
+            Err(error) => tracing::debug!("a connection ended early: {error}"),
+            Ok(()) => {}
+        }
+        if let Err(error) = stream.shutdown().await {
+            tracing::debug!("a connection was not shut down: {error}");
+        }
+    }
+
+    async fn serve_requests(
+        &self,
+        stream: &mut (impl AsyncRead + AsyncWrite + Send + Unpin),
+        peer: IpAddr,
+        slot: &ConnectionSlot,
+        stopped: &mut Stopped,
+    ) -> hyper::Result<()> {
         let service = service_fn(async |request| Ok::<_, Infallible>(self.answer(peer, slot, request).await));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -226,12 +250,13 @@ impl HttpServer {
             .max_buf_size(HEAD_BYTES)
             // A client that closes its half after the request still gets its answer.
             .half_close(true)
-            .serve_connection(TokioIo::new(stream), service);
-        match watcher.watch(connection).await {
-            Err(error) if error.is_parse() => self.warn_of_head(peer, &error),
-            Err(error) => tracing::debug!("a connection ended early: {error}"),
-            Ok(()) => {}
+            .serve_connection(TokioIo::new(KeptOpen(stream)), service);
+        let mut connection = pin!(connection);
+        tokio::select! {
+            ended = &mut connection => return ended,
+            _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
         }
+        connection.await
     }
 
     fn warn_of_head(&self, client: IpAddr, reason: &dyn std::error::Error) {
