@@ -3,8 +3,16 @@
 use std::path::Path;
 
 use crate::support::{self, Kind, OPEN, Recipient, numbered};
-use wasmtime::Engine;
 use wasmtime::component::Component;
+use wasmtime::{Cache, CacheConfig, Config, Engine, OptLevel};
+
+/// Compiles a component as quickly as possible, and once for all tests. With what the host needs for speed, this took a
+/// minute.
+pub fn compiled(component: &Path) -> Component {
+    let mut config = Config::new();
+    config.cranelift_opt_level(OptLevel::None).cache(Some(Cache::new(CacheConfig::new()).unwrap()));
+    Component::from_file(&Engine::new(&config).unwrap(), component).unwrap()
+}
 
 #[test]
 fn spin_toml_names_the_core_module_where_it_is_built() {
@@ -48,9 +56,9 @@ fn each_component_finds_what_the_other_stored() {
 }
 
 fn imports(component: &Path) -> Vec<String> {
-    let engine = Engine::default();
-    let component = Component::from_file(&engine, component).unwrap();
-    let mut imports: Vec<_> = component.component_type().imports(&engine).map(|(name, _)| name.to_owned()).collect();
+    let component = compiled(component);
+    let mut imports: Vec<_> =
+        component.component_type().imports(component.engine()).map(|(name, _)| name.to_owned()).collect();
     imports.sort();
     imports
 }

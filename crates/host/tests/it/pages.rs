@@ -1,5 +1,6 @@
 //! The component on a host that lists keys in pages, as `wasi:keyvalue` allows: pages can overlap.
 
+use crate::component::compiled;
 use crate::support;
 use crate::support::TOKEN;
 use bytes::Bytes;
@@ -7,8 +8,8 @@ use http::{Request, Response};
 use http_body_util::{BodyExt as _, Empty};
 use serde_json::Value;
 use tokio::sync::oneshot;
+use wasmtime::Store;
 use wasmtime::component::{Component, HasSelf, Linker, Resource, ResourceTable};
-use wasmtime::{Engine, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::p2::bindings::Proxy;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
@@ -117,9 +118,8 @@ impl keyvalue::HostBucket for Host {
 }
 
 /// The component's statistics of a store with these pages of keys.
-async fn stats(pages: Vec<Vec<String>>) -> Value {
-    let engine = Engine::default();
-    let mut linker = Linker::new(&engine);
+async fn stats(component: &Component, pages: Vec<Vec<String>>) -> Value {
+    let mut linker = Linker::new(component.engine());
     p2::add_to_linker_async(&mut linker).unwrap();
     keyvalue::add_to_linker::<_, HasSelf<_>>(&mut linker, |host: &mut Host| host).unwrap();
     config::add_to_linker::<_, HasSelf<_>>(&mut linker, |host: &mut Host| host).unwrap();
@@ -130,9 +130,8 @@ async fn stats(pages: Vec<Vec<String>>) -> Value {
         way_out: NoWayOut,
         pages,
     };
-    let mut store = Store::new(&engine, host);
-    let component = Component::from_file(&engine, support::wasi_component()).unwrap();
-    let proxy = Proxy::instantiate_async(&mut store, &component, &linker).await.unwrap();
+    let mut store = Store::new(component.engine(), host);
+    let proxy = Proxy::instantiate_async(&mut store, component, &linker).await.unwrap();
     let request = Request::get("http://recipient/api/stats").header("Authorization", format!("Bearer {TOKEN}"));
     let request =
         request.body(Empty::<Bytes>::new().map_err(|never| -> Error { match never {} }).boxed_unsync()).unwrap();
@@ -150,13 +149,14 @@ async fn stats(pages: Vec<Vec<String>>) -> Value {
 async fn keys_in_pages_are_all_there_and_each_once() {
     let key = |n: u32| format!("event.default.00170000000{n}.session.begin.{n:032x}");
     let keys = |numbers: &[u32]| numbers.iter().map(|n| key(*n)).collect::<Vec<_>>();
+    let component = compiled(&support::wasi_component());
     for (pages, expected) in [
         (vec![keys(&[1, 2, 3])], 3),
         (vec![keys(&[3, 1]), keys(&[2])], 3),
         (vec![keys(&[1, 2]), keys(&[2, 3]), keys(&[]), keys(&[3, 4])], 4),
         (vec![keys(&[])], 0),
     ] {
-        let answer = stats(pages.clone()).await;
+        let answer = stats(&component, pages.clone()).await;
         assert_eq!(answer["keys"], expected, "{pages:?}: {answer}");
     }
 }
