@@ -96,6 +96,11 @@ fn every_fault_is_reported_with_its_place() {
         (with("when", json!("event.data ==")), "destinations[0].when fails (line 1): unexpected end"),
         (with("when", json!("a b")), "destinations[0].when fails (line 1): unexpected input after expression"),
         (with("when", json!("x".repeat(5_000))), "destinations[0].when is longer than 4,000 bytes"),
+        (
+            with("when", json!("-".repeat(401) + "1")),
+            "destinations[0].when has 401 operators in one expression; at most",
+        ),
+        (with("when", json!(vec!["1"; 402].join("~"))), "destinations[0].when has 401 operators"),
         (with("batch", json!(true)), "destinations[0].batch is not an object"),
         (with("batch", json!({ "max_event": 1 })), "destinations[0].batch.max_event is not a field"),
         (with("batch", json!({ "max_events": 0 })), "destinations[0].batch.max_events is not a number from 1 to 1000"),

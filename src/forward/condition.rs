@@ -1,5 +1,6 @@
 //! The condition `when` of a destination: an expression in minijinja's language over what templates see.
 
+use super::template::expression_tokens::{ExpressionToken, ExpressionTokens};
 use super::template::{self, TemplateContext};
 use crate::archive::pack::RecordEntry;
 use crate::session::Timeline;
@@ -43,41 +44,14 @@ impl EventCondition {
 
 /// The names of an expression that are not attributes of others. Texts in quotes have none.
 fn names(expression: &str) -> impl Iterator<Item = &str> {
-    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let mut rest = expression;
     let mut after_dot = false;
-    std::iter::from_fn(move || {
-        loop {
-            let first = rest.chars().next()?;
-            if first == '"' || first == '\'' {
-                rest = after_quotes(rest, first);
-                after_dot = false;
-            } else if is_name(first) {
-                let (name, tail) = rest.split_at_checked(rest.find(|c| !is_name(c)).unwrap_or(rest.len()))?;
-                rest = tail;
-                if !std::mem::take(&mut after_dot) {
-                    return Some(name);
-                }
-            } else {
-                after_dot = first == '.' || (after_dot && first.is_whitespace());
-                rest = rest.get(first.len_utf8()..)?;
-            }
+    ExpressionTokens::of(expression).filter_map(move |token| {
+        let is_attribute = std::mem::replace(&mut after_dot, token == ExpressionToken::Sign('.'));
+        match token {
+            ExpressionToken::Word(name) if !is_attribute => Some(name),
+            _ => None,
         }
     })
-}
-
-/// The text after a text in quotes.
-fn after_quotes(text: &str, quote: char) -> &str {
-    let mut is_escaped = false;
-    for (at, c) in text.char_indices().skip(1) {
-        match c {
-            _ if is_escaped => is_escaped = false,
-            '\\' => is_escaped = true,
-            _ if c == quote => return text.get(at + 1..).unwrap_or_default(),
-            _ => {}
-        }
-    }
-    ""
 }
 
 #[cfg(test)]

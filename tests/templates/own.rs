@@ -58,6 +58,36 @@ fn an_external_key_in_a_path_is_one_segment() {
     }
 }
 
+/// A template of 20,000 operators used up the stack of the host at its start.
+#[test]
+fn a_template_that_nests_too_deep_is_refused_wherever_its_tags_end() {
+    let signs = |count: usize| "-".repeat(count);
+    let in_tag = |text: &str| format!("a {{{{ 'x' ~ {text}1 }}}} b");
+    let cases = [
+        (in_tag(&signs(199)), ""),
+        (in_tag(&signs(200)), "has 201 operators in one expression; at most 200"),
+        (format!("{{% if {}1 %}}x{{% endif %}}", signs(200)), "has 201 operators"),
+        // Neither the end of a map, nor a text, nor a comment is the end of the tag.
+        (format!("{{{{ {{'a': {{'b': 1}}}}|length ~ {}1 }}}}", signs(200)), "has 206 operators"),
+        (format!("{{{{ '}}}}\\'}}}}' ~ {}1 }}}}", signs(200)), "has 201 operators"),
+        (format!("{{# {{{{ #}}{}", in_tag(&signs(200))), "has 201 operators"),
+        (format!("{{{{- 1 -}}}}{}", in_tag(&signs(200))), "has 201 operators"),
+        // What is not in a tag is text.
+        (format!("{{{{ 1 }}}}{}{{{{ 1 }}}}", "-.[(".repeat(200)), ""),
+        (format!("{{{{ site in [{}] }}}}", ["'hq'"; 900].join(", ")), ""),
+        (format!("{{{{ {}1{} }}}}", "(".repeat(31), ")".repeat(31)), "has 31 brackets in each other; at most 30"),
+        ("{% set x = [[1]] %}".repeat(150), ""),
+        ("{% set x = [[1]] %}".repeat(151), "has 302 opening brackets in its tags; at most 300"),
+    ];
+    for (body, expected) in cases {
+        let template = json!({ "body": body, "content_type": "text/plain" });
+        let all = json!([{ "name": "a", "url": "https://x.example/y", "format": "template", "template": template }]);
+        let read = Destination::read_all(&all.to_string());
+        let faults = read.err().map(|faults| format!("{faults:?}")).unwrap_or_default();
+        assert!(faults.contains(expected) && faults.is_empty() == expected.is_empty(), "{expected}: {faults}");
+    }
+}
+
 #[test]
 fn a_template_with_invalid_json_refuses_the_event() {
     let destination = destination(json!({ "body": "{\"a\": {{ title }}" }), "https://x.example/y");

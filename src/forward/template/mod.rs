@@ -9,10 +9,13 @@
 //! | what | file |
 //! |---|---|
 //! | templates, their context, rendering | this file |
+//! | how deep an expression can nest | `bounds.rs`, `expression_tokens.rs` |
 //! | the filters: minijinja's, and ours for text from events | `filters.rs` |
 //! | the ready templates | `../templates/` |
 //! | a trial on invented events, before anything is sent | `../trial.rs` |
 
+mod bounds;
+pub(super) mod expression_tokens;
 mod filters;
 
 use std::borrow::Cow;
@@ -114,8 +117,9 @@ impl RequestTemplate {
         self.body.contains("session")
     }
 
-    /// Checks the syntax of the body.
+    /// Checks the syntax of the body, and its bounds.
     pub fn check(&self) -> Result<(), String> {
+        bounds::check_template(&self.body)?;
         environment(self.escape()).template_from_str(&self.body).map(drop).map_err(|error| describe(&error))
     }
 
@@ -144,13 +148,15 @@ impl RequestTemplate {
 
 const PERCENT: AutoEscape = AutoEscape::Custom(Cow::Borrowed("percent"));
 
-/// Checks the syntax of a URL's path and query.
+/// Checks the syntax of a URL's path and query, and their bounds.
 pub(super) fn check_path(path: &str) -> Result<(), String> {
+    bounds::check_template(path)?;
     environment(PERCENT).template_from_str(path).map(drop).map_err(|error| describe(&error))
 }
 
-/// Checks the syntax of an expression.
+/// Checks the syntax of an expression, and its bounds.
 pub(super) fn check_expression(text: &str) -> Result<(), String> {
+    bounds::check_expression(text)?;
     environment(AutoEscape::None).compile_expression(text).map(drop).map_err(|error| describe(&error))
 }
 

@@ -18,6 +18,7 @@
 //! |---|---|
 //! | `command.rs` | arguments, environment, files of settings, and exit codes |
 //! | `component.rs` | the build outputs, and that each component reads what the other stored |
+//! | `depth.rs` | settings that nest as deep as they may |
 //! | `destinations.rs` | the authorities trusted for destinations, and the reasons for an unreachable destination |
 //! | `documented_metrics.rs` | `docs/operate/metrics.md` has exactly the metrics that the host serves |
 //! | `durability.rs` | the store keeps its events, and a file that is not a store is an error at the start |
@@ -50,6 +51,7 @@ mod support;
 
 mod command;
 mod component;
+mod depth;
 mod destinations;
 mod documented_metrics;
 mod durability;
