@@ -27,9 +27,9 @@ pub struct EventDemand {
 
 /// What each of the guide's seven events demands in a fresh instance.
 pub async fn event_demands(component: &str) -> Result<Vec<EventDemand>> {
-    // If memory can be swapped, the pool keeps no page of an earlier instance.
-    let swap = Swap { possible: true, reason: "pages are counted" };
-    let guest = guest(component, Limits { measure: true, swap, ..Limits::default() })?;
+    // No page of an earlier instance is kept.
+    let limits = Limits { measure: true, swap: Swap::ASSUMED, kept_memory_bytes: 0, ..Limits::default() };
+    let guest = guest(component, limits)?;
     let counter = CallCounter::start();
     let mut demands = Vec::new();
     answer(&guest, event::form(1_000)).await?;

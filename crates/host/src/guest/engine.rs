@@ -30,9 +30,6 @@ pub(super) fn load(component: &[u8], limits: &Limits) -> wasmtime::Result<ProxyP
     Ok(pre)
 }
 
-/// How many bytes of each instance's memory stay with the pool: what an event touches, and some more.
-const KEPT_MEMORY: usize = 2 << 20;
-
 /// How many bytes of each table stay with the pool.
 const KEPT_TABLE: usize = 64 << 10;
 
@@ -52,7 +49,9 @@ fn config(limits: &Limits) -> Config {
     // costs a third of the time of an event. Where memory can be swapped out, the kernel's report of written pages misses
     // some, so all pages are cleared.
     let pagemap_scan = if limits.swap.possible { Enabled::No } else { Enabled::Auto };
-    pool.linear_memory_keep_resident(KEPT_MEMORY).table_keep_resident(KEPT_TABLE).pagemap_scan(pagemap_scan);
+    pool.linear_memory_keep_resident(limits.kept_memory_bytes)
+        .table_keep_resident(KEPT_TABLE)
+        .pagemap_scan(pagemap_scan);
     let mut config = Config::new();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config.epoch_interruption(true);

@@ -19,6 +19,8 @@ pub struct Limits {
     pub wait: Duration,
     /// The memory of an instance, in bytes.
     pub memory_bytes: usize,
+    /// How many bytes of its memory are cleared and kept for the next instance; the rest is given back to the kernel.
+    pub kept_memory_bytes: usize,
     /// How long an instance can take for a request.
     pub time: Duration,
     /// How many requests an instance can serve, one after the other. If more than one, only events that were answered
@@ -40,6 +42,8 @@ impl Default for Limits {
             readers: 4,
             wait: Duration::from_secs(5),
             memory_bytes: 128 << 20,
+            // What an event touches, and some more.
+            kept_memory_bytes: 2 << 20,
             // The limit of both clouds. It leaves room for a delivery run (10 s) and its last request (15 s).
             time: Duration::from_secs(30),
             reuse_instances: NonZeroU32::MIN,
