@@ -100,8 +100,11 @@ impl SqliteStore {
     /// Reserves room on the disk for removal. An error if the disk has no room.
     pub fn keep_reserve(&self) -> std::io::Result<()> {
         let mut reserve = self.reserve.lock();
-        // On a full disk, health checks must try a write.
-        reserve.keep().inspect_err(|_| self.condition.committed(!reserve.is_given_up()))
+        let kept = reserve.keep();
+        // On a full disk, health checks must try a write: the reserve can be there although nothing else has room.
+        let has_room = reserve.free()? >= reserve.bytes()?;
+        self.condition.committed(!reserve.is_given_up() && has_room);
+        kept
     }
 
     pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, HostStoreError> {
