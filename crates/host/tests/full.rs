@@ -80,8 +80,9 @@ fn health(recipient: &Recipient) -> Response {
 
 /// Sends events until there is no room, and again after room was made.
 fn fill(recipient: &Recipient, more_room: impl FnOnce()) -> BTreeSet<String> {
-    let mut connection = recipient.connect();
     let (mut acknowledged, refused) = until_full(recipient, 0, numbered);
+    // Not before: on a busy machine that takes longer than a connection can stay without a request.
+    let mut connection = recipient.connect();
     let first_refused = acknowledged.len();
     assert_eq!((refused.status, refused.header("retry-after")), (503, "5"), "{refused:?}");
     let full = health(recipient);
