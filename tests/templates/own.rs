@@ -72,6 +72,11 @@ fn a_template_that_nests_too_deep_is_refused_wherever_its_tags_end() {
         (format!("{{{{ '}}}}\\'}}}}' ~ {}1 }}}}", signs(200)), "has 201 operators"),
         (format!("{{# {{{{ #}}{}", in_tag(&signs(200))), "has 201 operators"),
         (format!("{{{{- 1 -}}}}{}", in_tag(&signs(200))), "has 201 operators"),
+        // What is between `raw` and `endraw` is text, also where it looks like a tag that never ends.
+        (format!("{{% raw %}}{{{{ ' {{% endraw %}}{}", in_tag(&signs(200))), "has 201 operators"),
+        (format!("{{%- raw -%}} endraw {{{{ ( {{%- endraw -%}}{}", in_tag(&signs(200))), "has 201 operators"),
+        (format!("{{% raw %}}{{%\u{a0}endraw %}}{{{{ ' {{% endraw %}}{}", in_tag(&signs(200))), "has 201 operators"),
+        (format!("{{% raw %}}{{{{ {}{{% endraw %}}", signs(300)), ""),
         // What is not in a tag is text.
         (format!("{{{{ 1 }}}}{}{{{{ 1 }}}}", "-.[(".repeat(200)), ""),
         (format!("{{{{ site in [{}] }}}}", ["'hq'"; 900].join(", ")), ""),

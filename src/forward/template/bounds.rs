@@ -2,8 +2,8 @@
 //!
 //! minijinja compiles an expression, evaluates it and lets it go by functions that call themselves, once for each
 //! operator: `-` 4,000 times, or `a ~ a ~ a …`, used up an instance's stack. A component that traps while it reads its
-//! settings takes events, and answers nothing else. Brackets take ten times as much, and minijinja allows 75 in each
-//! other; it allows 150 statements in each other, which is little.
+//! settings takes events, and answers nothing else. minijinja itself bounds what stands in each other, statements and twice
+//! the brackets, at 150 together. Of brackets alone that is too many: one takes as much as ten signs.
 //!
 //! No expression nests deeper than it has operators; and no value that a template builds, such as `{% set x = [x] %}`
 //! again and again, nests deeper than it has brackets. So these are counted. What they may need of an instance's stack
@@ -15,7 +15,7 @@ use super::expression_tokens::{ExpressionToken, ExpressionTokens};
 const MAX_OPERATORS: usize = 200;
 
 /// The most brackets in each other.
-const MAX_DEPTH: isize = 30;
+const MAX_NESTED_BRACKETS: isize = 30;
 
 /// The most opening brackets in all tags of a template.
 const MAX_BRACKETS: usize = 300;
@@ -36,7 +36,13 @@ pub(super) fn check_template(text: &str) -> Result<(), String> {
                 continue;
             }
             TagStart::Value => "}}",
-            TagStart::Statement => "%}",
+            TagStart::Statement => {
+                if let Some(text) = after_whole_tag(after, "raw") {
+                    rest = after_raw_text(text);
+                    continue;
+                }
+                "%}"
+            }
         };
         let mut expression = Expression { open_brackets, ..Expression::default() };
         while !(expression.open_brackets == 0 && tokens.rest.trim_start().starts_with(end)) {
@@ -68,7 +74,7 @@ struct Expression {
     operators: usize,
     brackets: usize,
     open_brackets: isize,
-    depth: isize,
+    nested_brackets: isize,
 }
 
 impl Expression {
@@ -77,7 +83,7 @@ impl Expression {
         self.operators += usize::from(nests(token));
         self.brackets += usize::from(opened > 0);
         self.open_brackets += opened;
-        self.depth = self.depth.max(self.open_brackets);
+        self.nested_brackets = self.nested_brackets.max(self.open_brackets);
     }
 
     fn check(&self) -> Result<(), String> {
@@ -85,8 +91,9 @@ impl Expression {
             let operators = self.operators;
             return Err(format!("has {operators} operators in one expression; at most {MAX_OPERATORS} are allowed"));
         }
-        if self.depth > MAX_DEPTH {
-            return Err(format!("has {} brackets in each other; at most {MAX_DEPTH} are allowed", self.depth));
+        if self.nested_brackets > MAX_NESTED_BRACKETS {
+            let nested = self.nested_brackets;
+            return Err(format!("has {nested} brackets in each other; at most {MAX_NESTED_BRACKETS} are allowed"));
         }
         Ok(())
     }
@@ -109,8 +116,24 @@ fn next_tag(text: &str) -> Option<(TagStart, &str)> {
             '#' => TagStart::Comment,
             _ => return None,
         };
-        Some((start, after.get(1..)?))
+        let after = after.get(1..)?;
+        Some((start, after.strip_prefix(['-', '+']).unwrap_or(after)))
     })
+}
+
+/// The text after a statement that is this word alone, given the text after `{%`.
+fn after_whole_tag<'t>(text: &'t str, word: &str) -> Option<&'t str> {
+    let text = text.trim_ascii_start().strip_prefix(word)?.trim_ascii_start();
+    text.strip_prefix(['-', '+']).unwrap_or(text).strip_prefix("%}")
+}
+
+/// The text after `{% endraw %}`. Until there nothing is a tag, and quotes have no meaning.
+fn after_raw_text(text: &str) -> &str {
+    let ends = text.match_indices("{%").find_map(|(at, _)| {
+        let after = text.get(at + 2..)?;
+        after_whole_tag(after.strip_prefix(['-', '+']).unwrap_or(after), "endraw")
+    });
+    ends.unwrap_or_default()
 }
 
 /// Whether the token can be one more level. A comma separates what is on the same level.

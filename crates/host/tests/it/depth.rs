@@ -39,7 +39,31 @@ fn deepest_templates() -> Vec<(&'static str, String)> {
         ("scopes", "{% with x = 1 %}".repeat(145) + "x" + &"{% endwith %}".repeat(145)),
         ("filtered blocks", "{% filter upper %}".repeat(145) + "x" + &"{% endfilter %}".repeat(145)),
         ("captured blocks", "{% set x %}".repeat(145) + "x" + &"{% endset %}".repeat(145)),
-        ("loops", "{% for x in [1] %}".repeat(45) + "x" + &"{% endfor %}".repeat(45)),
+        ("loops", "{% for x in [1] %}".repeat(145) + "x" + &"{% endfor %}".repeat(145)),
+        (
+            "signs in conditions",
+            "{% if 1 %}".repeat(143) + "{{ " + &"-".repeat(200) + "1 }}" + &"{% endif %}".repeat(143),
+        ),
+        (
+            "brackets in conditions",
+            "{% if 1 %}".repeat(86)
+                + "{{ "
+                + &"-----(".repeat(30)
+                + "1"
+                + &")".repeat(30)
+                + " }}"
+                + &"{% endif %}".repeat(86),
+        ),
+        (
+            "brackets in loops",
+            "{% for x in [1] %}".repeat(86)
+                + "{{ "
+                + &"-----(".repeat(30)
+                + "1"
+                + &")".repeat(30)
+                + " }}"
+                + &"{% endfor %}".repeat(86),
+        ),
         (
             "a list in a list, again and again",
             "{% set x = [x] %}".repeat(300) + "{{ x|tojson|length }}{{ x|string|length }}{{ x == x }}{{ x|join }}",
