@@ -162,3 +162,39 @@ fn packs_of_a_large_backlog_do_not_overlap_in_time() {
     assert_eq!(packed.len(), EVENTS);
     assert!(store.keys().iter().all(|key| !key.starts_with("event.")));
 }
+
+/// Regression: what limits a pack or an index need not be its bytes. Eight that were full with few of them were merged to
+/// as many in every pass, for ever.
+#[test]
+fn what_is_full_is_not_merged_again() {
+    type Form = fn(u64) -> String;
+    let cases: [(&str, &str, u64, Form); 3] = [
+        ("records that compress well", "pack.", 4_200, |number| {
+            let text = "text".repeat(2_500);
+            format!("lsid=s{}&one={text}&two={text}", number / 100)
+        }),
+        ("a long key, which heads have once a session", "pack.", 30_000, |number| {
+            format!("lsid={:032x}&external_key={}", number / 200, "key".repeat(300))
+        }),
+        ("sessions of one event, which indexes have as many of as fit", "index.figures.", 60_000, |number| {
+            format!("lsid={:032x}", u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835))
+        }),
+    ];
+    for (case, prefix, events, form) in cases {
+        let store = Memory::default();
+        for number in 0..events {
+            let time = 1_700_000_000 + number;
+            let body = format!("event=support_conference_begin&version=1&timestamp={time}&{}", form(number));
+            assert_eq!(take(&store, "hq", &body, 0).result(), "stored", "{case}");
+        }
+        let sets = || {
+            store.calls.borrow_mut().clear();
+            pack(&store, &ALL);
+            store.calls.borrow().iter().filter(|call| **call == "set").count()
+        };
+        assert!((0..12).any(|_| sets() == 0), "{case}: each pass writes");
+        let values = store.values.borrow();
+        let small = values.iter().filter(|(key, value)| key.starts_with(prefix) && value.len() < 350_000).count();
+        assert!(small >= 8, "{case}: {small}");
+    }
+}

@@ -7,6 +7,7 @@ use super::tiers::{MERGED_AT_ONCE, TIERS, tier};
 use crate::archive::delete::delete;
 use crate::archive::index::{self, IndexEntries};
 use crate::archive::now;
+use crate::gather::gather;
 use crate::keys::{Finds, IndexKey, PackKey};
 use crate::platform::Platform;
 use crate::store::{Store, StoreError};
@@ -53,9 +54,12 @@ impl<P: Platform> Pass<'_, P> {
             new.extend(self.fresh.get(&pack).map(|entry| (pack, entry.clone())));
         }
         for group in tiers.into_iter().filter(|group| group.len() >= MERGED_AT_ONCE) {
-            for (key, entries) in group {
-                old.push(key);
-                new.extend(entries);
+            let (keys, entries): (Vec<_>, Vec<_>) = group.into_iter().unzip();
+            let joined: IndexEntries = gather(entries.into_iter().flatten());
+            // If large packs leave room in each index, merging would give as many, in every pass.
+            if index::make_indexes(finds, &joined).len() < keys.len() {
+                old.extend(keys);
+                new.extend(joined);
             }
         }
         for (key, value) in index::make_indexes(finds, &new) {

@@ -46,7 +46,7 @@ impl<P: Platform> Pass<'_, P> {
         let mut tiers: Vec<(&Site, usize, Vec<&PackKey>)> = Vec::new();
         let pressed = self.policy.is_pressed(&self.listing);
         for (pack, known) in self.packs.iter().filter(|(pack, _)| !tried.contains(pack)) {
-            if let Some(tier) = tier(known.bytes) {
+            if let Some(tier) = tier(known.bytes).filter(|_| !known.full) {
                 let tier = if pressed { 0 } else { tier };
                 match tiers.iter_mut().find(|(site, of, _)| **site == pack.site && *of == tier) {
                     Some((_, _, group)) => group.push(pack),

@@ -46,6 +46,8 @@ pub(super) struct Pass<'p, P> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PackInfo {
     pub(super) bytes: usize,
+    /// Whether another record would not have fitted.
+    pub(super) full: bool,
     /// First and last recording time of its records, in Unix milliseconds. `None` if not known.
     pub(super) recorded: Option<(u64, u64)>,
 }
@@ -109,8 +111,9 @@ impl<'p, P: Platform> Pass<'p, P> {
             }
         }
         let indexed = self.session_indexes.iter().flat_map(|(_, index)| &index.packs);
-        let known = indexed
-            .map(|(key, facts)| (key.clone(), PackInfo { bytes: facts.bytes as usize, recorded: facts.recorded }));
+        let known = indexed.map(|(key, facts)| {
+            (key.clone(), PackInfo { bytes: facts.bytes as usize, full: facts.full, recorded: facts.recorded })
+        });
         let known: BTreeMap<_, _> = gather(known);
         for key in self.listing.packs.clone() {
             match known.get(&key) {
@@ -130,7 +133,7 @@ impl<'p, P: Platform> Pass<'p, P> {
         let Some(value) = self.store().get(&key.to_string()).await? else { return Ok(None) };
         match Pack::open(key, &value).map(|pack| pack.head) {
             Ok(head) => {
-                let known = PackInfo { bytes: value.len(), recorded: head.recorded };
+                let known = PackInfo { bytes: value.len(), full: head.full, recorded: head.recorded };
                 if self.packs.insert(key.clone(), known).is_none() {
                     self.learn(key, &head, value.len());
                 }
@@ -145,7 +148,7 @@ impl<'p, P: Platform> Pass<'p, P> {
     }
 
     pub(super) fn learn(&mut self, key: &PackKey, head: &Head, bytes: usize) {
-        self.packs.insert(key.clone(), PackInfo { bytes, recorded: head.recorded });
+        self.packs.insert(key.clone(), PackInfo { bytes, full: head.full, recorded: head.recorded });
         self.fresh.insert(key.clone(), IndexEntry::from_head(&key.site, head, bytes));
         self.fresh_ids.insert(key.clone(), gather(head.ids()));
     }

@@ -132,7 +132,7 @@ impl<P: Platform> Pass<'_, P> {
 
     /// Packs loose records. Knows packs only by their keys, and reads those that can hold a repeat.
     async fn pack_for_room(&mut self, pending: &mut impl PendingDeliveries) -> Result<(), StoreError> {
-        let unknown = PackInfo { bytes: usize::MAX, recorded: None };
+        let unknown = PackInfo { bytes: usize::MAX, full: true, recorded: None };
         self.packs = gather(self.listing.packs.iter().map(|pack| (pack.clone(), unknown)));
         self.pack_loose(pending).await
     }

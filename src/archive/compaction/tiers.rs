@@ -7,7 +7,7 @@ pub(super) const TIERS: [usize; 2] = [60_000, 350_000];
 /// The number of values of a tier that are merged at once.
 pub(super) const MERGED_AT_ONCE: usize = 8;
 
-/// The tier of a value. `None` if it is nearly full.
+/// The tier of a value by its bytes. `None` if it is nearly full.
 pub(super) fn tier(bytes: usize) -> Option<usize> {
     TIERS.iter().position(|most| bytes < *most)
 }

@@ -20,6 +20,8 @@ pub struct PackFacts {
     pub others: Option<u64>,
     /// Number of its sessions whose report it has, and not their `end` event.
     pub unannounced: u64,
+    /// Whether its head says that it is full. False in an index other than of sessions.
+    pub full: bool,
 }
 
 /// The first line of an index.
@@ -44,6 +46,9 @@ pub(super) struct IndexHeaderPack {
     /// Absent for none, and in indexes other than of sessions.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) unannounced: u64,
+    /// Absent for false, and in indexes other than of sessions.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) full: bool,
     /// Bytes of the pack's section.
     #[serde(default, alias = "filter", skip_serializing_if = "is_zero")]
     pub(super) section: u64,
@@ -55,8 +60,8 @@ fn is_zero(number: &u64) -> bool {
 
 impl IndexHeaderPack {
     pub(super) fn facts(&self) -> PackFacts {
-        let Self { bytes, events, recorded, others, unannounced, .. } = *self;
-        PackFacts { bytes, events, recorded, others, unannounced }
+        let Self { bytes, events, recorded, others, unannounced, full, .. } = *self;
+        PackFacts { bytes, events, recorded, others, unannounced, full }
     }
 }
 

@@ -59,6 +59,7 @@ impl IndexEntry {
                 recorded: head.recorded,
                 others: Some(head.others.len() as u64),
                 unannounced: head.sessions.iter().filter(|session| session.is_unannounced()).count() as u64,
+                full: head.full,
             },
             sessions: gather(head.sessions.iter().map(|session| session_hash(site, &session.lsid))),
             external_keys: gather(external_keys.map(key_hash)),
@@ -114,6 +115,7 @@ impl IndexHeaderPack {
             recorded: own.recorded,
             others: own.others,
             unannounced: own.unannounced,
+            full: own.full,
             section: entry.section(finds).map_or(0, |section| section.len() as u64),
         }
     }

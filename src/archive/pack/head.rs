@@ -28,6 +28,10 @@ pub struct Head {
     /// First and last recording time of its records, in Unix milliseconds. Absent in packs of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recorded: Option<(u64, u64)>,
+    /// Whether the record after its last did not fit. Merging such a pack with others would save no key, however few
+    /// bytes it has. Packs of earlier versions do not say it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub full: bool,
     /// The summary of each session.
     pub sessions: Vec<Summary>,
     /// Short ids of the events that belong to no session.

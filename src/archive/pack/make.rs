@@ -71,7 +71,7 @@ fn first_pack(site: &Site, items: &[PackItem], made: Option<u64>) -> io::Result<
     loop {
         let (records, taken) = compress_first(items.get(..most).unwrap_or(items))?;
         let taken_items = items.get(..taken).unwrap_or(items);
-        let pack = pack(site, taken_items, records, made)?;
+        let pack = pack(site, taken_items, records, made, taken < items.len())?;
         if pack.as_ref().is_some_and(|pack| pack.value.len() <= MAX_PACK_BYTES) {
             let whole = of_whole_seconds(taken_items, items.get(taken), |item| Some(item.entry.key.timestamp));
             if is_cut || whole == taken {
@@ -115,7 +115,13 @@ fn head_bytes(item: &PackItem) -> usize {
     20 + names.map(|name| name.len() / 16).sum::<usize>()
 }
 
-fn pack(site: &Site, items: &[PackItem], records: Vec<u8>, made: Option<u64>) -> io::Result<Option<MadePack>> {
+fn pack(
+    site: &Site,
+    items: &[PackItem],
+    records: Vec<u8>,
+    made: Option<u64>,
+    full: bool,
+) -> io::Result<Option<MadePack>> {
     let times = || items.iter().map(|item| item.entry.key.timestamp);
     let (Some(first), Some(last)) = (times().min(), times().max()) else { return Ok(None) };
     let (sessions, others) = summarise(items.iter().map(|item| (item.entry.key.id, item.summary.clone())));
@@ -127,12 +133,15 @@ fn pack(site: &Site, items: &[PackItem], records: Vec<u8>, made: Option<u64>) ->
         events: items.len() as u64,
         records_bytes: records.len() as u64,
         recorded: recorded().min().zip(recorded().max()),
+        full,
         sessions: sessions.into_values().collect(),
         others,
     };
+    // As one text: the compressor clears 32 KiB for each write, and JSON is written in a few bytes at a time.
+    let mut line = serde_json::to_vec(&head)?;
+    line.push(b'\n');
     let mut member = GzEncoder::new(Vec::new(), Compression::default());
-    serde_json::to_writer(&mut member, &head)?;
-    member.write_all(b"\n")?;
+    member.write_all(&line)?;
     let value = [member.finish()?, records].concat();
     let key = PackKey { site: site.clone(), first, last, id: Id::of_value(&value) };
     let keys = items.iter().map(|item| item.key.to_owned()).collect();
