@@ -16,8 +16,10 @@ impl BenchFigures {
         let ForwardingFigures { delivered, backlog: (events, rate), .. } = self.forwarding;
         let ForwardingFigures { backlog_with_bodies, backlog_in_batches, .. } = self.forwarding;
         format!(
-            "From a 200 to its delivery, on an idle host: {delivered:.0} ms, median. A backlog of {events} pending events: {rate:.0} events/s, \
-             and {backlog_with_bodies:.0} where each answer has a body of 1 KB. Ten times as many in batches of 100: {backlog_in_batches:.0} events/s.\n"
+            "From a 200 to its delivery, on an idle host: {delivered:.0} ms, median.\n\
+             A backlog of {events} pending events: {rate:.0} events/s, and {backlog_with_bodies:.0} where each answer \
+             has a body of 1 KB.\n\
+             Ten times as many in batches of 100: {backlog_in_batches:.0} events/s.\n"
         )
     }
 
