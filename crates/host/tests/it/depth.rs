@@ -31,39 +31,23 @@ fn deepest_expressions() -> Vec<(&'static str, String)> {
     ]
 }
 
+fn nested(start: &str, times: usize, inner: &str, end: &str) -> String {
+    [&start.repeat(times), inner, &end.repeat(times)].concat()
+}
+
 fn deepest_templates() -> Vec<(&'static str, String)> {
     let mut templates: Vec<_> =
         deepest_expressions().into_iter().map(|(what, deep)| (what, ["{{ ", &deep, " }}"].concat())).collect();
+    let brackets = ["{{ ", &nested("-----(", 30, "1", ")"), " }}"].concat();
     templates.extend([
-        ("conditions", "{% if 1 %}".repeat(145) + "x" + &"{% endif %}".repeat(145)),
-        ("scopes", "{% with x = 1 %}".repeat(145) + "x" + &"{% endwith %}".repeat(145)),
-        ("filtered blocks", "{% filter upper %}".repeat(145) + "x" + &"{% endfilter %}".repeat(145)),
-        ("captured blocks", "{% set x %}".repeat(145) + "x" + &"{% endset %}".repeat(145)),
-        ("loops", "{% for x in [1] %}".repeat(145) + "x" + &"{% endfor %}".repeat(145)),
-        (
-            "signs in conditions",
-            "{% if 1 %}".repeat(143) + "{{ " + &"-".repeat(200) + "1 }}" + &"{% endif %}".repeat(143),
-        ),
-        (
-            "brackets in conditions",
-            "{% if 1 %}".repeat(86)
-                + "{{ "
-                + &"-----(".repeat(30)
-                + "1"
-                + &")".repeat(30)
-                + " }}"
-                + &"{% endif %}".repeat(86),
-        ),
-        (
-            "brackets in loops",
-            "{% for x in [1] %}".repeat(86)
-                + "{{ "
-                + &"-----(".repeat(30)
-                + "1"
-                + &")".repeat(30)
-                + " }}"
-                + &"{% endfor %}".repeat(86),
-        ),
+        ("conditions", nested("{% if 1 %}", 145, "x", "{% endif %}")),
+        ("scopes", nested("{% with x = 1 %}", 145, "x", "{% endwith %}")),
+        ("filtered blocks", nested("{% filter upper %}", 145, "x", "{% endfilter %}")),
+        ("captured blocks", nested("{% set x %}", 145, "x", "{% endset %}")),
+        ("loops", nested("{% for x in [1] %}", 145, "x", "{% endfor %}")),
+        ("signs in conditions", nested("{% if 1 %}", 143, &["{{ ", &"-".repeat(200), "1 }}"].concat(), "{% endif %}")),
+        ("brackets in conditions", nested("{% if 1 %}", 86, &brackets, "{% endif %}")),
+        ("brackets in loops", nested("{% for x in [1] %}", 86, &brackets, "{% endfor %}")),
         (
             "a list in a list, again and again",
             "{% set x = [x] %}".repeat(300) + "{{ x|tojson|length }}{{ x|string|length }}{{ x == x }}{{ x|join }}",
