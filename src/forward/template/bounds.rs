@@ -2,8 +2,8 @@
 //!
 //! minijinja compiles an expression, evaluates it and lets it go by functions that call themselves, once for each
 //! operator: `-` 4,000 times, or `a ~ a ~ a …`, used up an instance's stack. A component that traps while it reads its
-//! settings takes events, and answers nothing else. minijinja itself bounds what stands in each other, statements and twice
-//! the brackets, at 150 together. Of brackets alone that is too many: one takes as much as ten signs.
+//! settings takes events, and answers nothing else. minijinja itself bounds what stands in each other, statements and
+//! twice the brackets, at 150 together. Of brackets alone that is too many: one takes as much as ten signs.
 //!
 //! No expression nests deeper than it has operators; and no value that a template builds, such as `{% set x = [x] %}`
 //! again and again, nests deeper than it has brackets. So these are counted. What they may need of an instance's stack
