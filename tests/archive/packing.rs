@@ -163,8 +163,8 @@ fn packs_of_a_large_backlog_do_not_overlap_in_time() {
     assert!(store.keys().iter().all(|key| !key.starts_with("event.")));
 }
 
-/// Regression: what limits a pack or an index need not be its bytes. Eight that were full with few of them were merged to
-/// as many in every pass, for ever.
+/// Regression: what limits a pack or an index need not be its bytes. Eight that were full with few of them were merged
+/// to as many in every pass, for ever.
 #[test]
 fn what_is_full_is_not_merged_again() {
     type Form = fn(u64) -> String;

@@ -13,7 +13,8 @@
 //! | of events | for each pack a Bloom filter over the short ids of its events | `filter.rs` |
 //! | of figures, and of what is open | for each pack 45 bytes for each of its sessions | `figures.rs` |
 //!
-//! `header.rs` has the line. This file has what an index stores of a pack ([`IndexEntry`]), and reads and writes whole indexes for compaction.
+//! `header.rs` has the line. This file has what an index stores of a pack ([`IndexEntry`]), and reads and writes whole
+//! indexes for compaction.
 
 mod figures;
 mod filter;
